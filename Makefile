@@ -1,0 +1,44 @@
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+# One stamp a set of extras: `make kiosk` must not install what only training or tests need.
+.venv/stamp-%: pyproject.toml $(wildcard triof/translations/*/LC_MESSAGES/*.po)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Triof needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
+	@touch $@
+
+.PHONY: help kiosk test lint bench kill-drill demo-pictures translations clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+kiosk: .venv/stamp-base ## Set all up and run the machine on http://127.0.0.1:8080 (ARGS='--port 9000')
+	$(BIN)/triof kiosk $(ARGS)
+
+test: .venv/stamp-test,train ## Run every test that this machine can run (ARGS='-k journal')
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/stamp-lint ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/stamp-test,train ## Measure speed and memory as ratios within one run; writes bench.json
+	$(BIN)/python -m tools.bench $(ARGS)
+
+kill-drill: .venv/stamp-test,train ## Kill a running kiosk 50 times and count what was lost
+	$(BIN)/python -m tools.kill_drill $(ARGS)
+
+demo-pictures: ## Say how the demo pictures are rendered again
+	@sed -n '2,/^"""/p' tools/render_demo.py
+
+translations: .venv/stamp-base ## Collect the sentences of the pages into the catalogues, to be translated there
+	$(BIN)/pybabel -q extract -F babel.cfg -k _ -k lazy_gettext --no-wrap --sort-by-file -o triof/translations/messages.pot .
+	$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching -i triof/translations/messages.pot -d triof/translations
+
+clean: ## Remove the virtual environment and all caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

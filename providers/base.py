@@ -1,0 +1,160 @@
+"""The seam between the machine and whoever answers the question "what does this photo show?".
+
+A provider gets a :class:`Photo` and returns a :class:`Prediction`, or raises one of::
+
+    ProviderError
+    ├── ProviderUnavailable      network, timeout, 5xx, an answer that makes no sense
+    ├── RateLimited              too fast; .retry_after
+    ├── QuotaExceeded            the month is used up; .resets_at
+    ├── ProviderMisconfigured    no key, unknown project, model missing or unfit
+    ├── PhotoRejected            this photo cannot be judged by this provider
+    └── NoProviderAnswered       raised by the router only; .attempts
+
+The class of an error tells the router what to do, so the router knows no vendor.
+A failure never becomes a prediction.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Task = Literal["waste_type", "cleanliness"]
+TASKS: tuple[Task, ...] = get_args(Task)
+
+LABELS: Mapping[Task, tuple[str, ...]] = MappingProxyType(
+    {
+        "waste_type": ("bottle", "cup", "cutlery", "other"),
+        "cleanliness": ("clean", "dirty"),
+    }
+)
+"""The labels of each task, in the order in which people and bundles list them."""
+
+Pixels = NDArray[np.uint8]
+"""Height x width x 3, RGB, 0 to 255."""
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A decoded picture: upright, RGB, without metadata, within the limits of the settings.
+
+    ``sha256`` is the hexadecimal digest of the image bytes it came from; ``width`` and ``height`` are the
+    upright size of that image in pixels, which may be larger than ``picture`` where the decoder scaled down.
+    """
+
+    picture: Image.Image
+    sha256: str
+    width: int
+    height: int
+    _resized: dict[tuple[int, int], Pixels] = field(default_factory=dict, repr=False)
+
+    def resized(self, width: int, height: int) -> Pixels:
+        """The whole picture stretched to ``width`` x ``height``: (height, width, 3), RGB uint8, read-only.
+
+        Bilinear with antialiasing. Kept, so that models with one input size share the work; two threads
+        that come at once do it twice and store the same thing.
+        """
+        size = (width, height)
+        if size not in self._resized:
+            pixels = np.asarray(self.picture.resize(size, Image.Resampling.BILINEAR))
+            pixels.flags.writeable = False
+            self._resized[size] = pixels
+        return self._resized[size]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One provider asked once: what came of it, how long it took, and why the next one was asked."""
+
+    provider: str
+    outcome: str
+    """``answered``, or the name of the error's class."""
+    duration: float
+    """Seconds."""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer to one task.
+
+    ``scores`` holds a calibrated probability (0 to 1, together 1) for every label of the task;
+    ``thresholds`` the probability from which the model's maker found each label worth believing, if any.
+    """
+
+    task: Task
+    label: str
+    probability: float
+    scores: Mapping[str, float]
+    provider: str
+    model_version: str
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    attempts: tuple[Attempt, ...] = ()
+
+
+class Provider(Protocol):
+    """Answers one task. Built as ``Class(task, options)``; safe to call from many threads."""
+
+    name: str
+    needs_network: bool
+    needed_side: int
+    """The shortest side, in pixels, below which a photo loses something for this provider."""
+
+    def __init__(self, task: Task, options: Any) -> None:
+        """Get ready to answer at once: load, connect, warm up. Raises ProviderError."""
+
+    def predict(self, photo: Photo, *, timeout: float) -> Prediction:
+        """Answer within ``timeout`` seconds or raise ProviderError."""
+
+    def ping(self) -> None:
+        """Raise ProviderError if ``predict`` could not answer now."""
+
+    def close(self) -> None:
+        """Give everything back; harmless when called twice."""
+
+
+class ProviderError(Exception):
+    """Why a provider did not answer. The message says what happened and what to do about it."""
+
+
+class ProviderUnavailable(ProviderError):
+    """The network, a timeout, a server's fault, or an answer that makes no sense."""
+
+
+class RateLimited(ProviderError):
+    """Asked too fast; ask again after ``retry_after`` seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class QuotaExceeded(ProviderError):
+    """The quota is used up until ``resets_at`` (aware datetime)."""
+
+    def __init__(self, message: str, resets_at: datetime) -> None:
+        super().__init__(message)
+        self.resets_at = resets_at
+
+
+class ProviderMisconfigured(ProviderError):
+    """A key, a project or a model is missing or wrong: somebody has to mend the configuration."""
+
+
+class PhotoRejected(ProviderError):
+    """This provider cannot judge this photo; another one may."""
+
+
+class NoProviderAnswered(ProviderError):
+    """Every provider of the route was asked and none answered."""
+
+    def __init__(self, task: Task, attempts: tuple[Attempt, ...]) -> None:
+        causes = "; ".join(f"{attempt.provider}: {attempt.message}" for attempt in attempts)
+        super().__init__(f"No provider answered for {task}: {causes or 'the route is empty'}")
+        self.task = task
+        self.attempts = attempts

@@ -1,0 +1,115 @@
+"""Five layers, one object; every mistake at once; no secret ever shown."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from pydantic import ValidationError
+
+from tests.conftest import ROOT
+from triof.cli import main
+from triof.settings import Settings, SettingsError, load, rows
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    return folder
+
+
+def test_each_layer_overrules_the_one_before(config: Path, tmp_path: Path) -> None:
+    env_file, home = tmp_path / ".env", tmp_path / "home"
+    (home / "config").mkdir(parents=True)
+    environ = {"TRIOF_HOME": str(home)}
+
+    def port(flags: dict[str, str] | None = None) -> tuple[int, str]:
+        loaded = load(flags, environ, env_file, config)
+        return loaded.settings.server.port, loaded.origins.get(("server", "port"), "default")
+
+    assert port() == (8080, "default")
+    (config / "a.toml").write_text("[server]\nport = 1")
+    assert port() == (1, str(config / "a.toml"))
+    (home / "config" / "b.toml").write_text("[server]\nport = 2")
+    assert port() == (2, str(home / "config" / "b.toml"))
+    env_file.write_text("TRIOF_SERVER__PORT=3")
+    assert port() == (3, str(env_file))
+    environ["TRIOF_SERVER__PORT"] = "4"
+    assert port() == (4, "environment")
+    assert port({"server.port": "5"}) == (5, "flag")
+
+
+def test_every_mistake_is_told_at_once_with_value_place_and_what_is_allowed(config: Path, tmp_path: Path) -> None:
+    (config / "broken.toml").write_text("mode = ")
+    environ = {
+        "TRIOF_MODE": "clowd",
+        "TRIOF_PHOTO__MAX_BYTES": "many",
+        "TRIOF_SLOT__BOXES__CUP": "0",
+        "TRIOF_DEPOSIT__IDEL_SECONDS": "30",
+        "TRIOF_ROUTES__WASTE_TYPE": "",
+    }
+    with pytest.raises(SettingsError) as refused:
+        load({"server.port": "99999"}, environ, tmp_path / ".env", config)
+    told = str(refused.value)
+    for part in (
+        "broken.toml: not readable as TOML",
+        "mode = 'clowd' (from environment TRIOF_MODE): Input should be 'auto', 'cloud' or 'local'",
+        "photo.max_bytes = 'many' (from environment TRIOF_PHOTO__MAX_BYTES): Input should be a valid integer",
+        "slot.boxes.cup = '0'",
+        "routes.waste_type",
+        "deposit.idel_seconds (from environment TRIOF_DEPOSIT__IDEL_SECONDS): no such setting;"
+        " did you mean deposit.idle_seconds?",
+        "server.port = '99999' (from flag): Input should be less than or equal to 65535",
+    ):
+        assert part in told
+    assert len(refused.value.mistakes) == 7
+
+
+def test_a_secret_is_shown_neither_in_a_mistake_nor_in_the_table(config: Path, tmp_path: Path) -> None:
+    environ = {"TRIOF_JOURNAL__URL": "postgresql://triof:hunter2@db/triof", "TRIOF_MODE": "no"}
+    with pytest.raises(SettingsError) as refused:
+        load({}, environ, tmp_path / ".env", config)
+    assert "hunter2" not in str(refused.value)
+    del environ["TRIOF_MODE"]
+    loaded = load({}, environ, tmp_path / ".env", config)
+    assert "hunter2" not in repr(loaded) + str(list(rows(loaded)))
+    with pytest.raises(SettingsError) as refused:
+        load({}, {"TRIOF_JOURNAL__URLL": "hunter2", "TRIOF_JOURNAL": "hunter2"}, tmp_path / ".env", config)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_names_are_split_at_commas(config: Path, tmp_path: Path) -> None:
+    loaded = load({"routes.waste_type": "fake, local_cnn"}, {}, tmp_path / ".env", config)
+    assert loaded.settings.routes["waste_type"] == ("fake", "local_cnn")
+
+
+def test_the_warning_comes_before_the_end(config: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="warning_seconds must be less than idle_seconds"):
+        load({"deposit.warning_seconds": "60"}, {}, tmp_path / ".env", config)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Settings().mode = "local"  # type: ignore[misc]
+
+
+def test_the_shipped_files_are_right_and_the_command_prints_them() -> None:
+    printed = CliRunner().invoke(main, ["--set", "server.port=90", "settings"])
+    assert printed.exit_code == 0, printed.output
+    lines = {line.split()[0]: line.split() for line in printed.output.splitlines()}
+    assert lines["server.port"][1:] == ["90", "flag"]
+    assert lines["mode"][1:] == ["auto", str(ROOT / "config" / "triof.toml")]
+    assert lines["home"][-1] == "environment"
+
+
+def test_a_mistake_ends_every_command_with_its_line_and_exit_code_2() -> None:
+    refused = CliRunner().invoke(main, ["--set", "mode=sideways", "settings"])
+    assert refused.exit_code == 2
+    assert "mode = 'sideways' (from flag)" in refused.output
+    assert "Traceback" not in refused.output
+
+
+def test_every_setting_is_explained_in_the_docs() -> None:
+    explained = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    missing = [name for name, _, _ in rows(load()) if f"`{name}`" not in explained]
+    assert not missing

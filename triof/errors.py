@@ -1,0 +1,18 @@
+"""The errors that Triof itself raises; those of the providers stand in ``providers/base.py``.
+
+::
+
+    TriofError
+    ├── SettingsError     one or more settings are wrong; .mistakes
+    ├── PhotoError        these bytes are not a photo we can judge; .code
+    ├── CameraError       the camera gave no picture
+    ├── SlotError         the machine's hardware refused or failed
+    │   ├── Interlocked   the movement would be dangerous now
+    │   └── Jammed        a part is stuck; .part
+    ├── DepositError      this step does not fit the deposit under way; .code
+    └── DatasetError      the photos for training or evaluation cannot be used
+"""
+
+
+class TriofError(Exception):
+    """The message says what happened, why, and what to do, in one sentence or two."""

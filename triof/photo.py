@@ -1,0 +1,135 @@
+"""Bytes to :class:`Photo`: the only place where pictures are decoded.
+
+Whatever comes in (a wrong extension, a bomb, a web page) either becomes an upright RGB picture or a PhotoError.
+"""
+
+import hashlib
+import warnings
+from io import BytesIO
+from typing import Literal
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+from pydantic import Field
+
+from providers.base import Photo
+from providers.options import Options
+from triof.errors import TriofError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+
+# Pillow measures bombs by a limit of its own and prints a warning; ours stands in the settings and raises.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+PhotoFault = Literal["empty", "too_many_bytes", "not_a_photo", "too_many_pixels", "too_small", "too_long", "damaged"]
+
+
+class PhotoError(TriofError):
+    """These bytes are not a photo that can be judged; ``code`` says why, the message tells a person."""
+
+    def __init__(self, code: PhotoFault, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class PhotoLimits(Options):
+    """What a photo may be. Sides and pixels are those of the whole image, before any reduction."""
+
+    max_bytes: int = Field(20_000_000, ge=1)
+    max_pixels: int = Field(50_000_000, ge=1, le=170_000_000)
+    min_side: int = Field(32, ge=1)
+    max_side: int = Field(12_000, ge=1)
+
+
+DEFAULT_LIMITS = PhotoLimits()
+
+
+def load(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, needed_side: int | None = None) -> Photo:
+    """Decode ``image``: JPEG, PNG, WebP, BMP or GIF (first frame), any mode, transparency over white.
+
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its scale as long as both sides keep ``needed_side`` pixels (None: at
+    full scale). Raises PhotoError.
+    """
+    _check_bytes(image, limits)
+    try:
+        # Opening reads the header only, so that a bomb is turned away before its pixels take memory.
+        with Image.open(BytesIO(image), formats=FORMATS) as opened:
+            width, height = opened.size
+            _check_size(width, height, limits)
+            if _stands_sideways(opened):
+                width, height = height, width
+            if needed_side:
+                opened.draft("RGB", (needed_side, needed_side))
+            picture = _to_rgb(ImageOps.exif_transpose(opened))
+    except PhotoError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PhotoError("not_a_photo", "This is not a photo: send a JPEG, PNG, WebP, BMP or GIF.") from error
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels(limits) from error
+    # Pillow's decoders raise whatever the damage leads to: OSError, SyntaxError, ValueError, struct.error, ...
+    except Exception as error:
+        raise PhotoError("damaged", "The photo is damaged and cannot be read to its end: take it again.") from error
+    return Photo(picture, hashlib.sha256(image).hexdigest(), width, height)
+
+
+def keepsake(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side: int = 1280) -> bytes:
+    """The photo as a JPEG to keep: upright, without metadata, its longest side at most ``longest_side`` pixels.
+
+    Raises PhotoError.
+    """
+    picture = load(image, limits).picture
+    picture.thumbnail((longest_side, longest_side))
+    jpeg = BytesIO()
+    picture.save(jpeg, "JPEG", quality=88)
+    return jpeg.getvalue()
+
+
+def _check_bytes(image: bytes, limits: PhotoLimits) -> None:
+    if not image:
+        raise PhotoError("empty", "The file is empty: take the photo again.")
+    if len(image) > limits.max_bytes:
+        raise PhotoError(
+            "too_many_bytes",
+            f"The file has {len(image) / 1e6:.1f} MB, more than the {limits.max_bytes / 1e6:.1f} MB allowed:"
+            " send a smaller one.",
+        )
+
+
+def _check_size(width: int, height: int, limits: PhotoLimits) -> None:
+    if width * height > limits.max_pixels:
+        raise _too_many_pixels(limits)
+    if min(width, height) < limits.min_side:
+        raise PhotoError(
+            "too_small",
+            f"The photo is only {width} x {height} pixels: each side needs at least {limits.min_side}.",
+        )
+    if max(width, height) > limits.max_side:
+        raise PhotoError(
+            "too_long",
+            f"The photo is {width} x {height} pixels: no side may be longer than {limits.max_side}.",
+        )
+
+
+def _too_many_pixels(limits: PhotoLimits) -> PhotoError:
+    return PhotoError(
+        "too_many_pixels",
+        f"The photo has more than the {limits.max_pixels / 1e6:.0f} million pixels allowed: send a smaller one.",
+    )
+
+
+_ORIENTATION_TAG = 0x0112
+
+
+def _stands_sideways(picture: Image.Image) -> bool:
+    return picture.getexif().get(_ORIENTATION_TAG, 1) in (5, 6, 7, 8)
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
+        picture = picture.convert("I").point(lambda value: value / 257).convert("L")
+    elif picture.has_transparency_data:
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture.convert("RGBA"))
+    rgb = picture.convert("RGB")
+    rgb.info.clear()
+    return rgb
