@@ -1,0 +1,230 @@
+"""Fixtures: the real photos, and a machine whose time, camera and judges are in the test's hand."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+from werkzeug.test import TestResponse
+
+from providers.base import Task
+from providers.fake import FakeProvider, Step
+from triof.app import create_app
+from triof.capture import BrowserCamera, Camera, FolderCamera
+from triof.deposit import Deposits, Watch
+from triof.journal import Event, Journal
+from triof.photo_store import PhotoStore
+from triof.router import Router
+from triof.services import Services
+from triof.settings import Settings
+from triof.simulated import SimulatedHardware
+from triof.slot import SimulatedSeconds, Slot
+from triof.sorter import Sorter
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test reads or writes what belongs to the machine it runs on."""
+    for name in os.environ:
+        if name.startswith("TRIOF_") and name != "TRIOF_DATASET":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TRIOF_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Path:
+    """The real labelled photos, which are not part of the repository."""
+    folder = Path(os.environ.get("TRIOF_DATASET", ROOT.parent / "shared" / "data"))
+    if not (folder / "manifest.csv").exists():
+        pytest.skip(f"no labelled photos in {folder}: set TRIOF_DATASET")
+    return folder
+
+
+class Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def pass_(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def encoded(picture: Image.Image, format_: str = "JPEG", **options: Any) -> bytes:
+    """The bytes of a picture as a file."""
+    buffer = BytesIO()
+    picture.save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def jpeg() -> bytes:
+    """A plain grey photo of the machine's camera."""
+    return encoded(Image.new("RGB", (640, 480), "grey"))
+
+
+class Visitor:
+    """A person at the touchscreen: reads the page and presses its buttons."""
+
+    def __init__(self, client: FlaskClient, deposits: Deposits) -> None:
+        self.client = client
+        self.page: TestResponse
+        self._deposits = deposits
+
+    def settle(self) -> "Visitor":
+        """Wait until the machine has sorted the item."""
+        self._deposits.settle()
+        return self
+
+    def open(self, path: str) -> "Visitor":
+        self.page = self.client.get(path, follow_redirects=True)
+        return self
+
+    def press(self, path: str, **form: Any) -> "Visitor":
+        """Send the form that leads to ``path``, with the token of the page shown."""
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.page.text)
+        assert token, f"the page has no form:\n{self.page.text}"
+        form["csrf_token"] = token[1]
+        self.page = self.client.post(path, data=form, follow_redirects=True)
+        return self
+
+    @property
+    def at(self) -> str:
+        """The address of the page shown."""
+        return self.page.request.path
+
+    @property
+    def shown(self) -> str:
+        """Which page it is, by its own word."""
+        found = re.search(r'data-page="(\w+)"', self.page.text)
+        assert found, self.page.text
+        return found[1]
+
+    @property
+    def ticked(self) -> str | None:
+        """The type whose tile is ticked."""
+        found = re.search(r'value="(\w+)"[^>]* checked', self.page.text)
+        return found[1] if found else None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A whole machine in memory, but for its journal and the slot's file."""
+
+    clock: Clock
+    hardware: SimulatedHardware
+    services: Services
+    client: Callable[[], FlaskClient]
+    executor: ThreadPoolExecutor
+
+    def visitor(self) -> Visitor:
+        """Somebody with a touchscreen of their own, who looks at the first page."""
+        return Visitor(self.client(), self.services.deposits).open("/")
+
+    def events(self, *kinds: str) -> list[Event]:
+        """What the journal holds, oldest first."""
+        from sqlalchemy import select
+        from sqlalchemy.orm import Session
+
+        with Session(self.services.journal._engine) as session:
+            rows = session.scalars(select(Event).order_by(Event.at)).all()
+        return [row for row in rows if not kinds or row.kind in kinds]
+
+    def happened(self) -> list[tuple[str, str | None, str | None]]:
+        """Kind, waste type and reason of the deposits' events."""
+        return [
+            (row.kind.removeprefix("deposit."), row.waste_type, row.reason)
+            for row in self.events()
+            if row.deposit_id is not None
+        ]
+
+
+BuildMachine = Callable[..., Machine]
+
+
+@pytest.fixture(scope="session")
+def new_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty journal to copy: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("journal") / "journal.db"
+    journal = Journal(f"sqlite:///{path}", "machine-1")
+    journal.upgrade()
+    journal.close()
+    return path
+
+
+@pytest.fixture
+def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[BuildMachine]:
+    """Builds machines whose judges answer by script (``waste_type``, ``cleanliness``: steps of the fake provider)."""
+    machines: list[Machine] = []
+    (tmp_path / "home").mkdir()
+    shutil.copy(new_journal, tmp_path / "home" / "journal.db")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "grey.jpg").write_bytes(jpeg)
+
+    def build(
+        waste_type: Sequence[Step] = ("bottle",),
+        cleanliness: Sequence[Step] = ("clean",),
+        camera: Camera | None = None,
+        **changes: Any,
+    ) -> Machine:
+        settings = Settings(home=tmp_path / "home", language="en", **changes)
+        scripts: dict[Task, Sequence[Step]] = {"waste_type": waste_type, "cleanliness": cleanliness}
+        router = Router({task: [FakeProvider(task, script)] for task, script in scripts.items()})
+        sorter = Sorter(router, settings.policy, settings.photo)
+        machine = assemble(settings, sorter, camera or FolderCamera(tmp_path / "pictures"))
+        machines.append(machine)
+        return machine
+
+    yield build
+    for machine in machines:
+        machine.services.deposits.close()
+        machine.services.journal.close()
+
+
+def assemble(settings: Settings, sorter: Sorter, camera: Camera) -> Machine:
+    """A machine on the home folder of the settings, whose journal must exist."""
+    clock, executor = Clock(), ThreadPoolExecutor(1)
+    at_once = SimulatedSeconds(slot=0, box=0, shred=0)
+    hardware = SimulatedHardware(settings.home / "simulated_machine.json", at_once, wait=lambda _: None)
+    journal = Journal(f"sqlite:///{settings.home / 'journal.db'}", "machine-1")
+    photo_store = PhotoStore(settings.home / "photos", keep_days=30, keep_megabytes=100)
+    deposits = Deposits(
+        sorter=sorter,
+        camera=camera,
+        slot=Slot(hardware),
+        boxes=settings.slot.boxes.model_dump(),
+        journal=journal,
+        photo_store=photo_store,
+        settings=settings.deposit,
+        clock=clock,
+        executor=executor,
+    )
+    deposits.recover()
+    services = Services(sorter, camera, journal, photo_store, deposits, Watch(deposits, photo_store))
+    app = create_app(settings, services)
+    return Machine(clock, hardware, services, app.test_client, executor)
+
+
+@pytest.fixture
+def machine(build_machine: BuildMachine) -> Machine:
+    """A machine that sees one clean bottle after the other."""
+    return build_machine()
+
+
+@pytest.fixture
+def browser_camera() -> BrowserCamera:
+    """The touchscreen's own camera."""
+    return BrowserCamera()

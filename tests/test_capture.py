@@ -1,0 +1,45 @@
+"""Cameras give image bytes or say what is missing."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from triof.capture import BrowserCamera, CameraError, FolderCamera, NothingChosen
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.jpg", "a.png", "notes.txt"):
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+def test_a_fixed_order_goes_by_name_and_begins_anew(folder: Path) -> None:
+    camera = FolderCamera(folder)
+    assert [camera.take(None) for _ in range(3)] == [b"a.png", b"b.jpg", b"a.png"]
+
+
+def test_a_random_order_shows_all(folder: Path) -> None:
+    camera = FolderCamera(folder, "random", random.Random(1).choice)
+    assert {camera.take(None) for _ in range(20)} == {b"a.png", b"b.jpg"}
+
+
+def test_a_picture_added_while_running_is_shown(folder: Path) -> None:
+    camera = FolderCamera(folder)
+    camera.take(None)
+    (folder / "aa.gif").write_bytes(b"new")
+    assert camera.take(None) == b"new"
+
+
+def test_a_folder_without_pictures_names_the_setting(tmp_path: Path) -> None:
+    for check in (FolderCamera(tmp_path).ping, lambda: FolderCamera(tmp_path / "no").take(None)):
+        with pytest.raises(CameraError, match=r"camera\.folder"):
+            check()
+
+
+def test_the_touchscreen_sends_the_picture_or_nothing() -> None:
+    assert BrowserCamera().take(b"photo") == b"photo"
+    for nothing in (None, b""):
+        with pytest.raises(NothingChosen):
+            BrowserCamera().take(nothing)

@@ -1,0 +1,103 @@
+"""Where the image bytes of a deposit come from."""
+
+import random
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Literal, Protocol
+
+from providers.options import Options
+from triof.errors import TriofError
+from triof.paths import DEMO_PICTURES
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
+
+
+class CameraError(TriofError):
+    """The camera gave no picture; the message names the remedy."""
+
+
+class NothingChosen(CameraError):
+    """The touchscreen sent no picture: the person has not taken or chosen one yet."""
+
+
+class CameraSettings(Options):
+    """Which camera the machine has, and for ``folder`` what it shows."""
+
+    kind: Literal["folder", "browser"] = "folder"
+    folder: Path = DEMO_PICTURES
+    order: Literal["fixed", "random"] = "fixed"
+
+
+class Camera(Protocol):
+    """Takes the picture of the item in the closed slot."""
+
+    kind: str
+
+    def take(self, upload: bytes | None) -> bytes:
+        """The encoded image; ``upload`` is what the touchscreen sent along. Raises CameraError."""
+
+    def ping(self) -> None:
+        """Raise CameraError if ``take`` could not work now."""
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Every picture below ``folder`` by its ending, in the order of the names."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+class FolderCamera:
+    """Shows the pictures of a folder one after the other, for ever."""
+
+    kind = "folder"
+
+    def __init__(
+        self,
+        folder: Path,
+        order: Literal["fixed", "random"] = "fixed",
+        choose: Callable[[Sequence[Path]], Path] = random.choice,
+    ) -> None:
+        self._folder = folder
+        self._order = order
+        self._choose = choose
+        self._turns = count()
+
+    def take(self, upload: bytes | None) -> bytes:
+        """The next picture of the folder, which is listed anew each time; ``upload`` is not looked at."""
+        pictures = self._pictures()
+        path = self._choose(pictures) if self._order == "random" else pictures[next(self._turns) % len(pictures)]
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise CameraError(f"The picture {path} cannot be read ({error}): check its permissions.") from error
+
+    def ping(self) -> None:
+        """Raise CameraError if the folder has no picture."""
+        self._pictures()
+
+    def _pictures(self) -> list[Path]:
+        if pictures := pictures_in(self._folder):
+            return pictures
+        raise CameraError(f"The folder camera finds no picture in {self._folder}: set camera.folder to one that has.")
+
+
+class BrowserCamera:
+    """The touchscreen's own camera, or a file chosen there."""
+
+    kind = "browser"
+
+    def take(self, upload: bytes | None) -> bytes:
+        """What the touchscreen sent. Raises NothingChosen if that is nothing."""
+        if not upload:
+            raise NothingChosen("The touchscreen sent no picture: take or choose one.")
+        return upload
+
+    def ping(self) -> None:
+        """Never fails: whether the touchscreen has a camera is known to the touchscreen only."""
+
+
+def build(settings: CameraSettings) -> Camera:
+    """The camera of the settings."""
+    if settings.kind == "browser":
+        return BrowserCamera()
+    return FolderCamera(settings.folder, settings.order)

@@ -1,0 +1,245 @@
+"""What happened, append-only, in SQL.
+
+A deposit is a sequence of events under one id; what it has come to follows from them. Nothing is ever rewritten, so
+whatever dies at whatever instant, what was written stays true. Every row carries a random id and the machine's id,
+so that the journals of many machines can meet in one database.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Engine,
+    Float,
+    Index,
+    String,
+    TypeDecorator,
+    Uuid,
+    create_engine,
+    event,
+    select,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from triof.paths import MIGRATIONS
+from triof.sorter import Judgement
+
+Kind = Literal[
+    "machine.started",
+    "deposit.opened",
+    "deposit.judged",
+    "deposit.confirmed",
+    "deposit.shredded",
+    "deposit.returned",
+    "deposit.failed",
+    "deposit.interrupted",
+]
+ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
+"""Each deposit ends with exactly one of these."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, in UTC whatever the database makes of time zones."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC, without the zone."""
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Aware again."""
+        return value.replace(tzinfo=UTC) if value else None
+
+
+class Base(DeclarativeBase):
+    """The journal's tables."""
+
+
+class Event(Base):
+    """One thing that happened: ``kind``, when, and to which deposit.
+
+    ``waste_type`` is what the event is about: predicted (judged), believed (confirmed) or shredded. ``reason`` says
+    why: a verdict's or a return's reason, the jammed part, the stage that was interrupted.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index("events_by_deposit", "deposit_id"),
+        Index("events_by_kind", "machine_id", "kind", "at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    machine_id: Mapped[str] = mapped_column(String(64))
+    deposit_id: Mapped[UUID | None] = mapped_column(Uuid)
+    kind: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    waste_type: Mapped[str | None] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(32))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class PredictionRow(Base):
+    """One provider's answer about one deposit's photo."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        Index("predictions_by_deposit", "deposit_id"),
+        Index("predictions_by_task", "machine_id", "task", "at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    machine_id: Mapped[str] = mapped_column(String(64))
+    deposit_id: Mapped[UUID] = mapped_column(Uuid)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    task: Mapped[str] = mapped_column(String(16))
+    label: Mapped[str] = mapped_column(String(16))
+    probability: Mapped[float] = mapped_column(Float)
+    scores: Mapped[dict[str, float]] = mapped_column(JSON)
+    provider: Mapped[str] = mapped_column(String(128))
+    model_version: Mapped[str] = mapped_column(String(128))
+    attempts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    photo: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the image bytes, in hexadecimal; the photo itself is in the photo store as long as it is kept."""
+
+
+class Journal:
+    """Writes and answers questions; safe to call from many threads."""
+
+    def __init__(self, url: str, machine_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._engine = _engine(url)
+        self._machine_id = machine_id
+        self._now = now
+
+    def upgrade(self) -> None:
+        """Bring the tables to the newest version."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with self._engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def record(
+        self,
+        kind: Kind,
+        deposit_id: UUID | None = None,
+        *,
+        waste_type: str | None = None,
+        reason: str | None = None,
+        **detail: Any,
+    ) -> None:
+        """Write one event; on return it is on the disk."""
+        self._write([self._event(kind, deposit_id, waste_type, reason, detail)])
+
+    def record_judgement(self, deposit_id: UUID, judgement: Judgement) -> None:
+        """Write the verdict and the predictions behind it, all or nothing."""
+        waste_type = judgement.predictions.get("waste_type")
+        verdict = judgement.verdict
+        detail = {
+            "action": verdict.action,
+            "photo": judgement.photo.sha256,
+            "duration_ms": round(judgement.duration * 1000, 1),
+            "unanswered": {
+                task: [asdict(attempt) for attempt in error.attempts] for task, error in judgement.unanswered.items()
+            },
+        }
+        label = waste_type.label if waste_type else None
+        self._write(
+            [
+                self._event("deposit.judged", deposit_id, label, verdict.reason, detail),
+                *self._predictions(deposit_id, judgement),
+            ]
+        )
+
+    def events(self, deposit_id: UUID) -> Sequence[Event]:
+        """All events of one deposit, oldest first."""
+        with self._session() as session:
+            return session.scalars(select(Event).where(Event.deposit_id == deposit_id).order_by(Event.at)).all()
+
+    def predictions(self, deposit_id: UUID) -> Sequence[PredictionRow]:
+        """The predictions about one deposit."""
+        with self._session() as session:
+            return session.scalars(select(PredictionRow).where(PredictionRow.deposit_id == deposit_id)).all()
+
+    def unfinished(self) -> Sequence[Event]:
+        """The latest event of each of this machine's deposits that has not ended."""
+        ended = select(Event.deposit_id).where(Event.kind.in_(ENDINGS), Event.machine_id == self._machine_id)
+        open_events = (
+            select(Event)
+            .where(Event.kind.like("deposit.%"), Event.machine_id == self._machine_id)
+            .where(Event.deposit_id.not_in(ended))
+            .order_by(Event.at)
+        )
+        with self._session() as session:
+            latest = {happened.deposit_id: happened for happened in session.scalars(open_events)}
+        return list(latest.values())
+
+    def ping(self) -> None:
+        """Raise SQLAlchemyError if the database does not answer or its tables are missing."""
+        with self._session() as session:
+            session.execute(select(Event.id).limit(1))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def _session(self) -> Session:
+        return Session(self._engine, expire_on_commit=False)
+
+    def _write(self, rows: Iterable[Base]) -> None:
+        with self._session() as session, session.begin():
+            session.add_all(rows)
+
+    def _event(
+        self, kind: Kind, deposit_id: UUID | None, waste_type: str | None, reason: str | None, detail: dict[str, Any]
+    ) -> Event:
+        return Event(
+            machine_id=self._machine_id,
+            deposit_id=deposit_id,
+            kind=kind,
+            at=self._now(),
+            waste_type=waste_type,
+            reason=reason,
+            detail=detail,
+        )
+
+    def _predictions(self, deposit_id: UUID, judgement: Judgement) -> Iterable[PredictionRow]:
+        for task, prediction in judgement.predictions.items():
+            yield PredictionRow(
+                machine_id=self._machine_id,
+                deposit_id=deposit_id,
+                at=self._now(),
+                task=task,
+                label=prediction.label,
+                probability=prediction.probability,
+                scores=dict(prediction.scores),
+                provider=prediction.provider,
+                model_version=prediction.model_version,
+                attempts=[asdict(attempt) for attempt in prediction.attempts],
+                photo=judgement.photo.sha256,
+            )
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    # FULL, because with NORMAL a power cut may take the last commits along, and those are people's confirmations.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

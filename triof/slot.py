@@ -1,0 +1,129 @@
+"""The machine's hardware behind one small protocol, and the interlocks that no caller can get around.
+
+Hardware does what it is told; :class:`Slot` decides whether it may: never shred with the slot open, never move a
+box or open the slot while shredding, one movement at a time.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from providers.options import Options
+from triof.errors import TriofError
+
+Part = Literal["slot", "box", "shredder"]
+
+
+class SlotError(TriofError):
+    """The hardware did not do what it was asked."""
+
+
+class Interlocked(SlotError):
+    """The movement would be dangerous now, so it was not begun."""
+
+
+class Jammed(SlotError):
+    """``part`` is stuck."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__(f"The {part} is jammed: switch the machine off, free it, then run `triof slot clear`.")
+        self.part = part
+
+
+class SimulatedSeconds(Options):
+    """How long the movements of the simulated machine take, in seconds."""
+
+    slot: float = Field(0.6, ge=0)
+    box: float = Field(1.5, ge=0)
+    shred: float = Field(3.0, ge=0)
+
+
+class Boxes(Options):
+    """Which box takes which type of waste."""
+
+    bottle: int = Field(1, ge=1)
+    cup: int = Field(2, ge=1)
+    cutlery: int = Field(3, ge=1)
+
+
+class SlotSettings(Options):
+    """Which hardware there is."""
+
+    kind: Literal["simulated"] = "simulated"
+    boxes: Boxes = Boxes()
+    simulated_seconds: SimulatedSeconds = SimulatedSeconds()
+
+
+class Hardware(Protocol):
+    """Motors and sensors. Each call returns when the movement is over, or raises Jammed."""
+
+    def open_slot(self) -> None:
+        """Open the slot."""
+
+    def close_slot(self) -> None:
+        """Close the slot; harmless when it is closed."""
+
+    def move_box(self, number: int) -> None:
+        """Bring box ``number`` (1 and up) under the slot."""
+
+    def shred(self) -> None:
+        """Shred what lies in the slot into the box below."""
+
+    def slot_is_open(self) -> bool:
+        """Whether the slot is open, wholly or in part."""
+
+    def jammed(self) -> Part | None:
+        """The part that is stuck, if any."""
+
+
+class Slot:
+    """The only way to the hardware: refuses what would be dangerous, whoever asks."""
+
+    def __init__(self, hardware: Hardware) -> None:
+        self._hardware = hardware
+        self._moving = Lock()
+        self._movement = ""
+
+    def open(self) -> None:
+        """Open the slot. Raises Interlocked while anything moves, Jammed."""
+        with self._moves("opening the slot"):
+            self._hardware.open_slot()
+
+    def close(self) -> None:
+        """Close the slot. Raises Interlocked while anything moves, Jammed."""
+        with self._moves("closing the slot"):
+            self._hardware.close_slot()
+
+    def move_box(self, number: int) -> None:
+        """Bring box ``number`` under the slot. Raises Interlocked while anything moves, Jammed."""
+        with self._moves(f"moving box {number}"):
+            self._hardware.move_box(number)
+
+    def shred(self) -> None:
+        """Shred the item. Raises Interlocked with the slot open or while anything moves, Jammed."""
+        with self._moves("shredding"):
+            if self._hardware.slot_is_open():
+                raise Interlocked("The slot is open: close it before shredding.")
+            self._hardware.shred()
+
+    def is_open(self) -> bool:
+        """Whether the slot is open, wholly or in part."""
+        return self._hardware.slot_is_open()
+
+    def jammed(self) -> Part | None:
+        """The part that is stuck, if any."""
+        return self._hardware.jammed()
+
+    @contextmanager
+    def _moves(self, movement: str) -> Iterator[None]:
+        # Refusing beats waiting: what was safe when it was asked may not be once the other movement is over.
+        if not self._moving.acquire(blocking=False):
+            raise Interlocked(f"The machine is {self._movement}: {movement} has to wait until that is over.")
+        try:
+            self._movement = movement
+            yield
+        finally:
+            self._moving.release()

@@ -1,0 +1,56 @@
+"""The way of a photo: image, photo, router, verdict. Each step takes what the step before returned."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from providers.base import TASKS, NoProviderAnswered, Photo, Prediction, Task
+from triof import photo as photos
+from triof.photo import DEFAULT_LIMITS, PhotoLimits
+from triof.router import Router
+from triof.verdict import Policy, Verdict, decide
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Everything that was found out about one photo; ``duration`` in seconds, from bytes to verdict."""
+
+    photo: Photo
+    predictions: Mapping[Task, Prediction]
+    unanswered: Mapping[Task, NoProviderAnswered]
+    verdict: Verdict
+    duration: float
+
+
+class Sorter:
+    """Judges photos; safe to call from many threads."""
+
+    def __init__(
+        self,
+        router: Router,
+        policy: Policy,
+        limits: PhotoLimits = DEFAULT_LIMITS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.router = router
+        self._policy = policy
+        self._limits = limits
+        self._clock = clock
+
+    def judge(self, image: bytes) -> Judgement:
+        """Judge encoded ``image``. Raises PhotoError; a question left open is in ``unanswered``."""
+        started = self._clock()
+        photo = photos.load(image, self._limits, needed_side=self.router.needed_side)
+        predictions: dict[Task, Prediction] = {}
+        unanswered: dict[Task, NoProviderAnswered] = {}
+        for task in TASKS:
+            try:
+                predictions[task] = self.router.predict(photo, task)
+            except NoProviderAnswered as error:
+                unanswered[task] = error
+        verdict = decide(predictions.get("waste_type"), predictions.get("cleanliness"), self._policy)
+        return Judgement(photo, predictions, unanswered, verdict, self._clock() - started)
+
+    def keepsake(self, image: bytes) -> bytes:
+        """The photo as a JPEG to show and keep, upright and without metadata. Raises PhotoError."""
+        return photos.keepsake(image, self._limits)

@@ -1,0 +1,75 @@
+"""Predictions to verdict: a pure function of the two predictions and the policy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal, cast
+
+from pydantic import Field
+
+from providers.base import Prediction
+from providers.options import Options
+
+Action = Literal["accept", "ask", "refuse"]
+Reason = Literal[
+    "sure",
+    "unsure_type",
+    "unsure_cleanliness",
+    "type_not_answered",
+    "cleanliness_not_answered",
+    "other",
+    "dirty",
+]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Policy(Options):
+    """From which probability a label is believed.
+
+    A wrong accept spoils a spool of filament, a wrong refusal annoys one person: whoever runs the machine weighs
+    one against the other here. A label that stands in no threshold takes the one its model's maker chose on
+    validation photos, and ``default_threshold`` where the maker chose none.
+    """
+
+    default_threshold: Probability = 0.8
+    thresholds: Mapping[Literal["bottle", "cup", "cutlery", "other", "clean", "dirty"], Probability] = {}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the machine does with an item, and why.
+
+    ``label`` is what the machine is sure to see, None where it is not sure: ``accept`` ticks it; ``ask`` lets the
+    person choose with nothing ticked; ``refuse`` hands the item back.
+    """
+
+    action: Action
+    label: str | None
+    reason: Reason
+
+    def doubts(self, chosen: str) -> bool:
+        """Whether the person chose another type than the one the machine is sure of."""
+        return self.label is not None and chosen != self.label
+
+
+def decide(waste_type: Prediction | None, cleanliness: Prediction | None, policy: Policy) -> Verdict:
+    """The verdict on one item; None stands for a question that no provider answered."""
+    label = waste_type.label if waste_type and _believed(waste_type, waste_type.label, policy) else None
+    if waste_type and _believed(waste_type, "other", policy):
+        return Verdict("refuse", "other", "other")
+    if cleanliness and _believed(cleanliness, "dirty", policy):
+        return Verdict("refuse", label, "dirty")
+    if not waste_type:
+        return Verdict("ask", None, "type_not_answered")
+    if label is None:
+        return Verdict("ask", None, "unsure_type")
+    if not cleanliness:
+        return Verdict("ask", label, "cleanliness_not_answered")
+    if not _believed(cleanliness, "clean", policy):
+        return Verdict("ask", label, "unsure_cleanliness")
+    return Verdict("accept", label, "sure")
+
+
+def _believed(prediction: Prediction, label: str, policy: Policy) -> bool:
+    by_policy = cast(Mapping[str, float], policy.thresholds)
+    threshold = by_policy.get(label, prediction.thresholds.get(label, policy.default_threshold))
+    return prediction.scores[label] >= threshold
