@@ -1,0 +1,151 @@
+"""The touchscreen in a real browser: the whole deposit, with and without JavaScript, on every screen we sell."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.serving import make_server
+
+from tests.conftest import ROOT, BuildMachine, Machine
+from triof.capture import BrowserCamera, FolderCamera
+from triof.paths import DEMO_PICTURES
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+SCREENS = {"landscape": (800, 480), "small": (1024, 600), "portrait": (1080, 1920)}
+SCREENSHOTS = ROOT / "tests" / "screenshots"
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Any]:
+    """Serves machines over real HTTP; gives their address."""
+    servers = []
+
+    def start(machine: Machine) -> str:
+        server = make_server("127.0.0.1", 0, machine.client().application, threaded=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+
+
+class Screen:
+    """A page that must stay without errors, scroll bars and small targets."""
+
+    def __init__(self, browser: Any, url: str, size: tuple[int, int], **context: Any) -> None:
+        self.context = browser.new_context(viewport=dict(zip(("width", "height"), size, strict=True)), **context)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.complaints: list[str] = []
+        self.page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(url)
+
+    def at(self, name: str) -> "Screen":
+        """Wait for a page by its own word and look at it."""
+        self.page.wait_for_selector(f'body[data-page="{name}"]')
+        self.page.wait_for_load_state("load")
+        return self
+
+    def press(self, action: str) -> "Screen":
+        """Touch the button whose form leads to ``action``."""
+        own = 'button[form="confirm"]' if action == "/confirmation" else f'form[action="{action}"] button'
+        self.page.click(own)
+        return self
+
+    def check(self) -> None:
+        """Nothing to scroll, nothing too small to touch, no complaint of the browser."""
+        measured = self.page.evaluate(
+            """() => ({
+                wide: document.scrollingElement.scrollWidth - innerWidth,
+                high: document.scrollingElement.scrollHeight - innerHeight,
+                small: [...document.querySelectorAll('main button, main .tile')]
+                    .map(e => e.getBoundingClientRect())
+                    .filter(r => r.width && Math.min(r.width, r.height) < 64).length,
+            })"""
+        )
+        assert measured == {"wide": pytest.approx(0, abs=0.5), "high": pytest.approx(0, abs=0.5), "small": 0} or (
+            measured["wide"] <= 0 and measured["high"] <= 0 and not measured["small"]
+        )
+        assert not self.complaints
+
+    def keep(self, name: str) -> None:
+        """A screenshot for people to look at."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["javascript", "no-javascript"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_whole_deposit(build_machine: BuildMachine, browser: Any, serve: Any, screen: str, scripts: bool) -> None:
+    url = serve(build_machine(camera=FolderCamera(DEMO_PICTURES)))
+    shown = Screen(browser, url, SCREENS[screen], java_script_enabled=scripts)
+    for action, page in (("/start", "insert"), ("/waste/pick-type", "pick_type"), ("/confirmation", "thanks")):
+        if scripts:
+            shown.check()
+        shown.press(action).at(page)
+        if scripts:
+            shown.keep(f"{screen}-{page}")
+    shown.press("/done").at("attract")
+    shown.keep(f"{screen}-attract")
+
+
+def test_another_type_is_asked_once_more_and_dirt_comes_back(
+    build_machine: BuildMachine, browser: Any, serve: Any
+) -> None:
+    machine = build_machine(cleanliness=["clean", "dirty"], camera=FolderCamera(DEMO_PICTURES))
+    shown = Screen(browser, serve(machine), SCREENS["landscape"])
+    shown.press("/start").at("insert").press("/waste/pick-type").at("pick_type")
+    shown.page.click(".tile--cup")
+    shown.press("/confirmation")
+    shown.page.wait_for_selector('body[data-state="doubt"]')
+    shown.check()
+    shown.keep("landscape-doubt")
+    shown.page.click(".pick--cup button, button.pick--cup, .button--pick--cup >> nth=0")
+    shown.at("thanks").press("/start").at("insert").press("/waste/pick-type").at("returned")
+    shown.check()
+    shown.keep("landscape-returned")
+
+
+def test_the_touchscreens_own_camera(build_machine: BuildMachine, browser: Any, serve: Any) -> None:
+    machine = build_machine(camera=BrowserCamera())
+    shown = Screen(browser, serve(machine), SCREENS["small"], permissions=["camera"])
+    shown.press("/start").at("insert")
+    shown.page.wait_for_selector("video.live:not([hidden])")
+    shown.keep("small-camera")
+    shown.press("/waste/pick-type").at("pick_type")
+    assert machine.events("deposit.judged")[0].detail["photo"]
+
+
+def test_a_file_is_chosen_where_there_is_no_camera(build_machine: BuildMachine, browser: Any, serve: Any) -> None:
+    shown = Screen(browser, serve(build_machine(camera=BrowserCamera())), SCREENS["small"], java_script_enabled=False)
+    shown.press("/start").at("insert")
+    shown.page.set_input_files('input[name="image"]', next(DEMO_PICTURES.glob("*.jpg")))
+    shown.press("/waste/pick-type").at("pick_type")

@@ -1,0 +1,303 @@
+"""The whole deposit through HTTP, with a scripted judge: what the person sees, what moves, what is written."""
+
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from providers.base import ProviderUnavailable
+from tests.conftest import BuildMachine, Machine, Visitor
+from triof.capture import BrowserCamera, FolderCamera
+
+UNSURE = {"bottle": 0.4, "cup": 0.35, "cutlery": 0.15, "other": 0.1}
+
+
+def judged(machine: Machine) -> Visitor:
+    """A visitor who has put an item in."""
+    return machine.visitor().press("/start").press("/waste/pick-type")
+
+
+def test_a_deposit_from_the_first_touch_to_the_thanks(machine: Machine) -> None:
+    visitor = machine.visitor()
+    assert (visitor.at, visitor.shown) == ("/", "attract")
+
+    visitor.press("/start")
+    assert (visitor.at, visitor.shown) == ("/start", "insert")
+    assert machine.hardware.slot_is_open()
+
+    visitor.press("/waste/pick-type")
+    assert (visitor.at, visitor.shown) == ("/waste/pick-type", "pick_type")
+    assert not machine.hardware.slot_is_open()
+    assert visitor.ticked == "bottle"
+    assert "99%" in visitor.page.text
+
+    visitor.press("/confirmation", waste_type="bottle")
+    visitor.settle().open("/confirmation")
+    assert visitor.shown == "thanks"
+    assert machine.happened() == [
+        ("opened", None, None),
+        ("judged", "bottle", "sure"),
+        ("confirmed", "bottle", "agreed"),
+        ("shredded", "bottle", None),
+    ]
+
+
+def test_the_box_of_the_type_is_moved_under_the_slot(build_machine: BuildMachine) -> None:
+    machine = build_machine(waste_type=["cutlery"])
+    judged(machine).press("/confirmation", waste_type="cutlery")
+    machine.services.deposits.settle()
+    assert machine.hardware._state().box == 3
+
+
+@pytest.mark.parametrize(
+    ("waste_type", "cleanliness", "reason", "words"),
+    [("other", "clean", "other", "I can't use this"), ("cup", "dirty", "dirty", "It isn't clean yet")],
+)
+def test_what_must_not_go_in_is_handed_back_with_the_reason(
+    build_machine: BuildMachine, waste_type: str, cleanliness: str, reason: str, words: str
+) -> None:
+    machine = build_machine([waste_type], [cleanliness])
+    visitor = judged(machine)
+    assert (visitor.at, visitor.shown) == ("/confirmation", "returned")
+    assert words in visitor.page.text
+    assert machine.hardware.slot_is_open()
+    assert machine.happened()[-1][::2] == ("returned", reason)
+
+    visitor.press("/done")
+    assert visitor.shown == "attract"
+    assert not machine.hardware.slot_is_open()
+
+
+def test_when_not_sure_nothing_is_ticked_and_the_person_is_believed(build_machine: BuildMachine) -> None:
+    machine = build_machine([UNSURE])
+    visitor = judged(machine)
+    assert visitor.ticked is None
+    visitor.press("/confirmation", waste_type="cup")
+    machine.services.deposits.settle()
+    assert machine.happened()[-2:] == [("confirmed", "cup", "corrected"), ("shredded", "cup", None)]
+
+
+def test_when_nobody_answers_the_person_chooses(build_machine: BuildMachine) -> None:
+    machine = build_machine([ProviderUnavailable("the model is asleep")])
+    visitor = judged(machine)
+    assert (visitor.shown, visitor.ticked) == ("pick_type", None)
+    (event,) = machine.events("deposit.judged")
+    assert event.reason == "type_not_answered"
+    assert event.detail["unanswered"]["waste_type"][0]["message"] == "the model is asleep"
+
+
+def test_another_type_than_the_sure_one_is_asked_once_more(machine: Machine) -> None:
+    visitor = judged(machine).press("/confirmation", waste_type="cup", sure="1")
+    assert "Is it really a cup?" in visitor.page.text
+    assert "confirmed" not in [kind for kind, *_ in machine.happened()]
+
+    visitor.press("/confirmation", waste_type="cup", sure="1")
+    machine.services.deposits.settle()
+    assert machine.happened()[-2:] == [("confirmed", "cup", "corrected"), ("shredded", "cup", None)]
+
+
+def test_going_back_to_what_the_machine_sees_needs_no_second_question(machine: Machine) -> None:
+    judged(machine).press("/confirmation", waste_type="cup").press("/confirmation", waste_type="bottle")
+    machine.services.deposits.settle()
+    assert machine.happened()[-1] == ("shredded", "bottle", None)
+
+
+@pytest.mark.parametrize("form", [{}, {"waste_type": "elephant"}, {"waste_type": "other"}])
+def test_a_type_without_a_box_moves_nothing(machine: Machine, form: dict[str, Any]) -> None:
+    assert judged(machine).press("/confirmation", **form).shown == "pick_type"
+
+
+def test_the_item_can_be_had_back(machine: Machine) -> None:
+    visitor = judged(machine).press("/return")
+    assert visitor.shown == "returned"
+    assert machine.hardware.slot_is_open()
+    assert machine.happened()[-1][::2] == ("returned", "cancelled")
+
+
+def test_reload_back_and_a_second_touch_do_no_harm(machine: Machine) -> None:
+    visitor = machine.visitor().press("/start")
+    visitor.open("/").press("/waste/pick-type")
+    assert visitor.shown == "pick_type"
+    visitor.press("/waste/pick-type").press("/start")
+    assert visitor.shown == "pick_type"
+    visitor.press("/confirmation", waste_type="bottle")
+    machine.services.deposits.settle()
+    for path in ("/", "/start", "/waste/pick-type", "/confirmation"):
+        assert visitor.open(path).shown == "thanks"
+    visitor.press("/start")
+    kinds = [kind for kind, *_ in machine.happened()]
+    assert kinds == ["opened", "judged", "confirmed", "shredded", "opened"]
+
+
+def test_only_a_post_with_the_pages_token_moves_the_machine(machine: Machine) -> None:
+    client = machine.client()
+    for path in ("/start", "/waste/pick-type", "/confirmation", "/return", "/stay", "/done"):
+        page = client.post(path)
+        assert page.status_code == 400
+        assert "csrf" not in page.text.lower()
+    for path in ("/start", "/waste/pick-type", "/confirmation"):
+        assert client.get(path).status_code == 303
+    assert not machine.hardware.slot_is_open()
+    assert machine.happened() == []
+
+
+def test_one_deposit_at_a_time(machine: Machine) -> None:
+    machine.visitor().press("/start")
+    other = machine.visitor()
+    assert "/start" not in other.page.text
+    assert machine.services.deposits.busy("somebody else")
+    assert len(machine.events("deposit.opened")) == 1
+
+
+def test_somebody_elses_photo_is_not_shown(machine: Machine) -> None:
+    visitor = judged(machine)
+    address = visitor.page.text.split('img src="/waste/photo/')[1].split('"')[0]
+    assert visitor.client.get(f"/waste/photo/{address}").mimetype == "image/jpeg"
+    assert machine.client().get(f"/waste/photo/{address}").status_code == 404
+
+
+def test_an_abandoned_deposit_warns_then_hands_the_item_back_and_ends(machine: Machine) -> None:
+    visitor = judged(machine)
+    assert "Still there?" not in visitor.page.text
+    machine.clock.pass_(40)
+    machine.services.deposits.expire()
+    assert "Still there?" in visitor.open("/waste/pick-type").page.text
+
+    machine.clock.pass_(21)
+    machine.services.deposits.expire()
+    assert visitor.open("/waste/pick-type").shown == "returned"
+    assert machine.hardware.slot_is_open()
+
+    machine.clock.pass_(21)
+    machine.services.deposits.expire()
+    assert visitor.open("/confirmation").shown == "attract"
+    assert not machine.hardware.slot_is_open()
+    assert machine.happened()[-1][::2] == ("returned", "timed_out")
+
+
+def test_one_touch_extends_the_time(machine: Machine) -> None:
+    visitor = judged(machine)
+    machine.clock.pass_(50)
+    assert "Still there?" not in visitor.open("/").press("/stay").page.text
+    machine.clock.pass_(50)
+    machine.services.deposits.expire()
+    assert visitor.open("/").shown == "pick_type"
+
+
+def test_a_reload_does_not_extend_the_time(machine: Machine) -> None:
+    visitor = judged(machine)
+    machine.clock.pass_(59)
+    visitor.open("/waste/pick-type")
+    machine.clock.pass_(2)
+    machine.services.deposits.expire()
+    assert visitor.open("/").shown == "returned"
+
+
+def test_the_page_asks_again_before_the_warning_and_after_the_end(machine: Machine) -> None:
+    visitor = judged(machine)
+    assert 'data-refresh-seconds="35"' in visitor.page.text
+    assert '<meta http-equiv="refresh" content="35;url=/waste/pick-type">' in visitor.page.text
+    machine.clock.pass_(35)
+    assert 'data-refresh-seconds="26"' in visitor.open("/").page.text
+
+
+def test_a_camera_without_pictures_says_so_and_opens_the_slot_again(build_machine: BuildMachine, tmp_path: Any) -> None:
+    machine = build_machine(camera=FolderCamera(tmp_path / "nothing"))
+    visitor = judged(machine)
+    assert visitor.shown == "insert"
+    assert "The camera gave no picture" in visitor.page.text
+    assert machine.hardware.slot_is_open()
+
+
+def test_the_touchscreens_camera_sends_the_photo(build_machine: BuildMachine, jpeg: bytes) -> None:
+    machine = build_machine(camera=BrowserCamera())
+    visitor = machine.visitor().press("/start")
+    assert 'type="file"' in visitor.page.text
+    assert "There is no photo yet" in visitor.press("/waste/pick-type").page.text
+    assert "That is not a photo" in visitor.press("/waste/pick-type", image=(BytesIO(b"<html>"), "a.jpg")).page.text
+    assert visitor.press("/waste/pick-type", image=(BytesIO(jpeg), "a.jpg")).shown == "pick_type"
+
+
+def test_an_upload_beyond_every_limit_is_a_sentence(build_machine: BuildMachine) -> None:
+    machine = build_machine(camera=BrowserCamera(), photo={"max_bytes": 1000})
+    visitor = machine.visitor().press("/start")
+    visitor.press("/waste/pick-type", image=(BytesIO(bytes(200_000)), "a.jpg"))
+    assert visitor.page.status_code < 500
+    assert visitor.open("/").shown == "insert"
+
+
+def test_a_jammed_box_gives_the_item_back_and_takes_the_machine_out_of_order(machine: Machine) -> None:
+    visitor = judged(machine)
+    machine.hardware.jam("box")
+    machine.services.deposits.boxes = {"bottle": 2}
+    visitor.press("/confirmation", waste_type="bottle")
+    visitor.settle().open("/confirmation")
+    assert (visitor.shown, machine.hardware.slot_is_open()) == ("returned", True)
+    assert "Something is stuck" in visitor.page.text
+    assert machine.happened()[-2:] == [("confirmed", "bottle", "agreed"), ("failed", "bottle", "box")]
+    assert "Out of order" in visitor.press("/done").page.text
+
+    machine.hardware.jam(None)
+    assert "/start" in visitor.open("/").page.text
+
+
+@pytest.mark.parametrize("part", ["slot", "shredder"])
+def test_another_jam_leaves_no_open_deposit(machine: Machine, part: Any) -> None:
+    visitor = machine.visitor().press("/start")
+    machine.hardware.jam(part)
+    visitor.press("/waste/pick-type")
+    if part == "shredder":
+        visitor.press("/confirmation", waste_type="bottle")
+        machine.services.deposits.settle()
+    assert "Out of order" in visitor.open("/").page.text
+    assert machine.happened()[-1][::2] == ("failed", part)
+
+
+def test_a_judge_that_breaks_gives_a_page_and_an_open_slot(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor = machine.visitor().press("/start")
+    with monkeypatch.context() as broken:
+        broken.setattr(machine.services.sorter, "judge", lambda image: 1 / 0)
+        visitor.press("/waste/pick-type")
+    assert (visitor.page.status_code, visitor.shown) == (500, "error")
+    assert "ZeroDivisionError" not in visitor.page.text
+    assert machine.hardware.slot_is_open()
+    assert visitor.open("/").press("/waste/pick-type").shown == "pick_type"
+
+
+def test_every_page_is_in_the_language_chosen(machine: Machine) -> None:
+    visitor = machine.visitor().open("/?lang=fr")
+    assert '<html lang="fr">' in visitor.page.text
+    visitor.press("/start").press("/waste/pick-type")
+    assert "Une bouteille" in visitor.page.text
+    assert "Give it back" not in visitor.page.text
+    visitor.press("/return").press("/done")
+    assert '<html lang="en">' in visitor.page.text
+
+
+def test_the_headers_let_nothing_foreign_in(machine: Machine) -> None:
+    page = machine.client().get("/")
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert page.headers["Cache-Control"] == "no-store"
+    cookie = page.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/done", 405), ("/waste/photo/1", 404)])
+def test_wrong_addresses_get_a_page(machine: Machine, path: str, status: int) -> None:
+    page = machine.client().get(path)
+    assert page.status_code == status
+    assert 'data-page="error"' in page.text
+
+
+def test_the_server_says_that_it_is_alive(machine: Machine) -> None:
+    assert machine.client().get("/livez").text == "ok\n"
+
+
+def test_photos_are_kept_by_content_hash_without_metadata(machine: Machine) -> None:
+    judged(machine)
+    (event,) = machine.events("deposit.judged")
+    kept = machine.services.photo_store.path(event.detail["photo"])
+    assert kept.read_bytes().startswith(b"\xff\xd8")

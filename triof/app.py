@@ -1,0 +1,78 @@
+"""The Flask app around the services."""
+
+import secrets
+from pathlib import Path
+
+from flask import Flask, Response, request, session
+from flask_babel import Babel, get_locale
+from flask_wtf.csrf import CSRFProtect
+
+from triof import services as factory
+from triof.paths import STATIC, TEMPLATES, TRANSLATIONS
+from triof.services import Services
+from triof.settings import Settings
+from triof.web import errors, health, kiosk, texts
+
+_MULTIPART_BYTES = 65_536
+"""What a form adds to the photo it carries."""
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:;"
+        " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+}
+
+
+def create_app(settings: Settings, services: Services | None = None) -> Flask:
+    """The touchscreen's app. Without ``services`` they are built from the settings."""
+    services = services or factory.build(settings)
+    app = Flask("triof", template_folder=str(TEMPLATES), static_folder=str(STATIC))
+    app.config.update(
+        SECRET_KEY=_secret_key(settings.home),
+        SESSION_COOKIE_NAME="triof",
+        SESSION_COOKIE_SAMESITE="Strict",
+        MAX_CONTENT_LENGTH=settings.photo.max_bytes + _MULTIPART_BYTES,
+        # The first page of a machine stays open for days: its form must still work.
+        WTF_CSRF_TIME_LIMIT=None,
+        BABEL_TRANSLATION_DIRECTORIES=str(TRANSLATIONS),
+    )
+    app.extensions["triof"] = services
+    CSRFProtect(app)
+    Babel(app, locale_selector=lambda: session.get("language", settings.language))
+    app.jinja_env.filters.update(texts.FILTERS)
+    app.register_blueprint(kiosk.Pages(services.deposits, settings.deposit, settings.language).blueprint())
+    app.register_blueprint(health.blueprint)
+    app.before_request(_choose_language)
+    app.after_request(_add_headers)
+    app.context_processor(lambda: {"language": str(get_locale()), "languages": kiosk.LANGUAGES})
+    errors.register(app)
+    return app
+
+
+def _choose_language() -> None:
+    if (language := request.args.get("lang")) in dict(kiosk.LANGUAGES):
+        session["language"] = language
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.update(_HEADERS)
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _secret_key(home: Path) -> bytes:
+    """The key that signs cookies; kept, so that a page open during a restart still works."""
+    path = home / "secret_key"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".part")
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(secrets.token_bytes(32))
+        fresh.replace(path)
+    return path.read_bytes()

@@ -1,0 +1,1 @@
+"""What Triof shows over HTTP: the touchscreen's pages, and whether it is alive."""

@@ -1,0 +1,36 @@
+"""The one place that turns what went wrong into a page that a person understands."""
+
+import logging
+
+from flask import Flask, render_template
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from triof.web.texts import FAULTS
+
+log = logging.getLogger(__name__)
+
+_CODES = {404: "not_found", 405: "method", 413: "too_large"}
+
+
+def register(app: Flask) -> None:
+    """Handle every error of the app."""
+    app.register_error_handler(CSRFError, lambda error: _page("csrf", 400))
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _http(error: HTTPException) -> tuple[str, int]:
+    status = error.code or 500
+    return _page(_CODES.get(status, "method" if status < 500 else "internal"), status)
+
+
+def _unexpected(error: Exception) -> tuple[str, int]:
+    log.exception("request.failed", exc_info=error)
+    return _page("internal", 500)
+
+
+def _page(code: str, status: int) -> tuple[str, int]:
+    fault = FAULTS[code]
+    page = render_template("kiosk/error.html", title=fault.title, message=fault.message, remedy=fault.remedy)
+    return page, status

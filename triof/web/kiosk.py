@@ -1,0 +1,266 @@
+"""The touchscreen's pages: each shows how far the deposit is, each step of the machine is a POST.
+
+A GET never moves anything; a page that does not fit the deposit's stage leads to the one that does, so that reload,
+the back button and a second touch do no harm.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
+from flask_babel import get_locale
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Response as BaseResponse
+
+from triof.capture import CameraError, NothingChosen
+from triof.deposit import Deposit, DepositError, Deposits, ReturnReason, Stage
+from triof.photo import PhotoError
+from triof.settings import DepositSettings
+from triof.slot import SlotError
+from triof.web import texts
+
+log = logging.getLogger(__name__)
+
+Page = str | BaseResponse
+
+LANGUAGES = (("fr", "Français"), ("en", "English"))
+_LANGUAGE_KEPT_SECONDS = 60
+_POLL_SECONDS = 5
+
+_PAGES = {
+    Stage.INSERTING: "kiosk.insert",
+    Stage.CHOOSING: "kiosk.pick_type",
+    Stage.SORTING: "kiosk.confirmation",
+    Stage.SHREDDED: "kiosk.confirmation",
+    Stage.RETURNED: "kiosk.confirmation",
+}
+
+
+class Refresh(NamedTuple):
+    """When a page looks again, and where."""
+
+    seconds: int
+    url: str
+
+
+class Label(NamedTuple):
+    """A label as the pages show it; ``probability`` from 0 to 1."""
+
+    label: str
+    name: Any
+    probability: float | None
+    ticked: bool = False
+
+
+class Doubt(NamedTuple):
+    """The person chose one type, the machine is sure of another."""
+
+    chosen_label: str
+    chosen_name: Any
+    seen_label: str
+    seen_name: Any
+    seen_probability: float
+
+
+class Pages:
+    """The pages of the machine that ``deposits`` runs."""
+
+    def __init__(self, deposits: Deposits, settings: DepositSettings, default_language: str) -> None:
+        self._deposits = deposits
+        self._warning_seconds = settings.warning_seconds
+        self._default_language = default_language
+
+    def blueprint(self) -> Blueprint:
+        """Every address of the touchscreen."""
+        blueprint = Blueprint("kiosk", __name__)
+        blueprint.get("/")(self.attract)
+        blueprint.post("/start")(self.start)
+        blueprint.get("/start")(self.insert)
+        blueprint.post("/waste/pick-type")(self.judge)
+        blueprint.get("/waste/pick-type")(self.pick_type)
+        blueprint.get("/waste/photo/<uuid:deposit_id>")(self.photo)
+        blueprint.post("/confirmation")(self.confirm)
+        blueprint.get("/confirmation")(self.confirmation)
+        blueprint.post("/return")(self.give_back)
+        blueprint.post("/stay")(self.stay)
+        blueprint.post("/done")(self.done)
+        return blueprint
+
+    def attract(self) -> Page:
+        """Invite, or say why there is nothing to be done now."""
+        if self._deposits.of(_visitor()):
+            return self._to_current_page()
+        out_of_order = texts.FAULTS["out_of_order"].message if self._deposits.slot.jammed() else None
+        busy = self._deposits.busy(_visitor())
+        refresh = None
+        if out_of_order or busy:
+            refresh = Refresh(_POLL_SECONDS, url_for("kiosk.attract"))
+        elif str(get_locale()) != self._default_language:
+            refresh = Refresh(_LANGUAGE_KEPT_SECONDS, url_for("kiosk.attract", lang=self._default_language))
+        return render_template("kiosk/attract.html", out_of_order=out_of_order, busy=busy, refresh=refresh)
+
+    def start(self) -> Page:
+        """Open the slot."""
+        return self._step(lambda: self._deposits.open(_visitor()))
+
+    def insert(self) -> Page:
+        """Ask for the item."""
+        deposit = self._deposit_at(Stage.INSERTING)
+        if not deposit:
+            return self._to_current_page()
+        fault = session.pop("photo_error", None)
+        return render_template(
+            "kiosk/insert.html",
+            camera=self._deposits.camera.kind,
+            photo_error=texts.PHOTO_FAULTS[fault] if fault else None,
+            **self._clock(deposit, "kiosk.insert"),
+        )
+
+    def judge(self) -> Page:
+        """Close the slot, photograph, judge."""
+        try:
+            upload = request.files.get("image")
+            image = upload.read() if upload else None
+            return self._step(lambda: self._deposits.judge(_visitor(), image))
+        except RequestEntityTooLarge:
+            session["photo_error"] = "too_many_bytes"
+        except PhotoError as error:
+            session["photo_error"] = error.code
+        except NothingChosen:
+            session["photo_error"] = "no_photo"
+        except CameraError as error:
+            log.error("camera.failed: %s", error)
+            session["photo_error"] = "camera"
+        return self._to_current_page()
+
+    def pick_type(self) -> Page:
+        """Show the photo and what it seems to be; let the person confirm or correct."""
+        deposit = self._deposit_at(Stage.CHOOSING)
+        if not deposit:
+            return self._to_current_page()
+        return render_template(
+            "kiosk/pick_type.html",
+            photo_url=_photo_url(deposit),
+            **_choosing(deposit, list(self._deposits.boxes)),
+            **self._clock(deposit, "kiosk.pick_type"),
+        )
+
+    def photo(self, deposit_id: UUID) -> Response:
+        """The photo of the visitor's own deposit."""
+        deposit = self._deposits.of(_visitor())
+        if not deposit or deposit.id != deposit_id or not deposit.photo:
+            abort(404)
+        return Response(deposit.photo, mimetype="image/jpeg")
+
+    def confirm(self) -> Page:
+        """Believe the person and sort."""
+        chosen = request.form.get("waste_type", "")
+        if chosen not in self._deposits.boxes:
+            return self._to_current_page()
+        return self._step(lambda: self._deposits.confirm(_visitor(), chosen, sure="sure" in request.form))
+
+    def confirmation(self) -> Page:
+        """Show the machine at work, then thank; or hand back, with the reason."""
+        deposit = self._deposit_at(Stage.SORTING, Stage.SHREDDED, Stage.RETURNED)
+        if not deposit:
+            return self._to_current_page()
+        if deposit.reason:
+            return self._returned(deposit, deposit.reason)
+        chosen = deposit.chosen or ""
+        shown = {"label": chosen, "name": texts.NAMES[chosen]}
+        if deposit.stage is Stage.SHREDDED:
+            return render_template("kiosk/thanks.html", **shown, refresh=self._to_attract(deposit))
+        refresh = Refresh(1, url_for("kiosk.confirmation"))
+        box = self._deposits.boxes[chosen]
+        return render_template("kiosk/sorting.html", **shown, step=deposit.step, box=box, refresh=refresh)
+
+    def give_back(self) -> Page:
+        """Open the slot for a person who changed their mind."""
+        return self._step(lambda: self._deposits.give_back(_visitor()))
+
+    def stay(self) -> Page:
+        """The person is still there."""
+        return self._step(lambda: self._deposits.stay(_visitor()))
+
+    def done(self) -> Page:
+        """The item is taken back, or the thanks are read."""
+        session.pop("language", None)
+        return self._step(lambda: self._deposits.finish(_visitor()))
+
+    def _returned(self, deposit: Deposit, reason: ReturnReason) -> Page:
+        label = deposit.judgement.verdict.label if deposit.judgement else None
+        return render_template(
+            "kiosk/returned.html",
+            reason=reason,
+            **texts.RETURNS[reason]._asdict(),
+            photo_url=_photo_url(deposit),
+            label=label,
+            name=texts.NAMES[label] if label else None,
+            may_retry=reason != "jammed",
+            refresh=self._to_attract(deposit),
+        )
+
+    def _step(self, move: Callable[[], None]) -> BaseResponse:
+        try:
+            move()
+        except (SlotError, DepositError) as error:
+            log.warning("deposit.stopped: %s", error)
+        return self._to_current_page()
+
+    def _deposit_at(self, *stages: Stage) -> Deposit | None:
+        deposit = self._deposits.of(_visitor())
+        return deposit if deposit and deposit.stage in stages else None
+
+    def _to_current_page(self) -> BaseResponse:
+        deposit = self._deposits.of(_visitor())
+        return redirect(url_for(_PAGES[deposit.stage] if deposit else "kiosk.attract"), 303)
+
+    def _clock(self, deposit: Deposit, page: str) -> dict[str, Any]:
+        """When the page looks again, and from the warning on how many seconds are left."""
+        left = self._deposits.seconds_left(deposit)
+        if left > self._warning_seconds:
+            return {"refresh": Refresh(math.ceil(left - self._warning_seconds), url_for(page)), "time_left": None}
+        return {"refresh": Refresh(math.ceil(left) + 1, url_for(page)), "time_left": math.ceil(left)}
+
+    def _to_attract(self, deposit: Deposit) -> Refresh:
+        return Refresh(math.ceil(self._deposits.seconds_left(deposit)) + 1, url_for("kiosk.attract"))
+
+
+def _visitor() -> str:
+    return str(session.setdefault("visitor", uuid4().hex))
+
+
+def _photo_url(deposit: Deposit) -> str | None:
+    return url_for("kiosk.photo", deposit_id=deposit.id) if deposit.photo else None
+
+
+def _choosing(deposit: Deposit, types: list[str]) -> dict[str, Any]:
+    """What the choosing page says about the photo."""
+    assert deposit.judgement  # a deposit at CHOOSING has been judged
+    verdict, predictions = deposit.judgement.verdict, deposit.judgement.predictions
+    waste_type, cleanliness = predictions.get("waste_type"), predictions.get("cleanliness")
+    doubt = None
+    if verdict.label and waste_type and deposit.chosen and verdict.doubts(deposit.chosen):
+        chosen, seen = deposit.chosen, verdict.label
+        doubt = Doubt(chosen, texts.NAMES[chosen], seen, texts.NAMES[seen], waste_type.scores[seen])
+    return {
+        "verdict": verdict,
+        "headline": texts.headline(verdict.action, verdict.reason, verdict.label),
+        "tiles": [
+            Label(
+                label,
+                texts.NAMES[label],
+                waste_type.scores[label] if waste_type else None,
+                ticked=verdict.action == "accept" and label == verdict.label,
+            )
+            for label in types
+        ],
+        "cleanliness": Label(cleanliness.label, texts.NAMES[cleanliness.label], cleanliness.probability)
+        if cleanliness
+        else None,
+        "answered_by": texts.ANSWERED_BY.get(waste_type.provider) if waste_type else None,
+        "doubt": doubt,
+    }

@@ -1,0 +1,180 @@
+"""Every sentence the machine says to the person in front of it, in English; translations/ holds the others.
+
+The tables are keyed by the codes that the rest of Triof uses, so a missing sentence is a KeyError in a test and not
+a blank screen in a canteen.  The machine speaks in the first person, in sentences short enough to read in passing.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from flask_babel import LazyString, format_percent
+from flask_babel import lazy_gettext as _
+
+
+class Return(NamedTuple):
+    """Why an item is handed back, and what to do about it."""
+
+    headline: LazyString
+    explanation: LazyString
+    advice: LazyString
+
+
+class Fault(NamedTuple):
+    """What went wrong with the page or the machine, and what to do about it."""
+
+    title: LazyString
+    message: LazyString
+    remedy: LazyString
+
+
+NAMES: dict[str, LazyString] = {
+    "bottle": _("Bottle"),
+    "cup": _("Cup"),
+    "cutlery": _("Cutlery"),
+    "other": _("Something else"),
+    "clean": _("Clean"),
+    "dirty": _("Dirty"),
+}
+
+# Inside a sentence, where languages with genders need the article: "It looks like a bottle."
+INDEFINITE: dict[str, LazyString] = {
+    "bottle": _("a bottle"),
+    "cup": _("a cup"),
+    "cutlery": _("cutlery"),
+    "other": _("something else"),
+}
+
+# The question of the choosing page when the machine is sure of the type, by type.
+SURE: dict[str, LazyString] = {
+    "bottle": _("A bottle. Is that right?"),
+    "cup": _("A cup. Is that right?"),
+    "cutlery": _("Cutlery. Is that right?"),
+}
+
+# The question of the choosing page otherwise; ("accept", "sure") is what is said of a type that SURE does not name.
+HEADLINES: dict[tuple[str, str], LazyString] = {
+    ("accept", "sure"): _("Is that right?"),
+    ("ask", "unsure_type"): _("What is it? I'm not sure."),
+    ("ask", "unsure_cleanliness"): _("Is it empty and clean?"),
+    ("ask", "type_not_answered"): _("I can't tell. What is it?"),
+    ("ask", "cleanliness_not_answered"): _("Is it empty and clean?"),
+}
+
+RETURNS: dict[str, Return] = {
+    "other": Return(
+        _("I can't use this"),
+        _("It doesn't look like a plastic bottle, cup or cutlery."),
+        _("Please put it in the right bin."),
+    ),
+    "dirty": Return(
+        _("It isn't clean yet"),
+        _("I see leftovers or stains."),
+        _("Empty and wipe it, then try again."),
+    ),
+    "cancelled": Return(
+        _("Here it is"),
+        _("You asked for it back."),
+        _("Take it out of the slot."),
+    ),
+    "timed_out": Return(
+        _("Here it is"),
+        _("I waited, but nobody answered."),
+        _("Take it out of the slot, or try again."),
+    ),
+    "jammed": Return(
+        _("Something is stuck"),
+        _("I stopped, so that nobody gets hurt."),
+        _("Take your item if it came out, and tell the staff."),
+    ),
+    "interrupted": Return(
+        _("I was interrupted"),
+        _("I had to stop in the middle of your deposit."),
+        _("Take your item out of the slot, then try again."),
+    ),
+}
+
+PHOTO_FAULTS: dict[str, LazyString] = {
+    "empty": _("The photo is empty. Please take it again."),
+    "too_many_bytes": _("The photo is too large. Please take another one."),
+    "not_a_photo": _("That is not a photo. Please take one."),
+    "too_many_pixels": _("The photo is too large. Please take another one."),
+    "too_small": _("The photo is too small. Please take another one."),
+    "too_long": _("The photo is too narrow. Please take another one."),
+    "damaged": _("The photo is damaged. Please take it again."),
+    "no_photo": _("There is no photo yet. Please take one."),
+    "camera": _("The camera gave no picture. Please try again."),
+}
+
+FAULTS: dict[str, Fault] = {
+    "jammed": Fault(
+        _("Something is stuck"),
+        _("I stopped, so that nobody gets hurt."),
+        _("Please tell the staff. Don't reach inside."),
+    ),
+    "csrf": Fault(
+        _("That took too long"),
+        _("This page was open for too long."),
+        _("Please start again. It only takes a moment."),
+    ),
+    "not_found": Fault(
+        _("Nothing here"),
+        _("This page doesn't exist."),
+        _("Go back to the start."),
+    ),
+    "method": Fault(
+        _("That didn't work"),
+        _("This page can't be opened like that."),
+        _("Go back to the start."),
+    ),
+    "too_large": Fault(
+        _("The photo is too large"),
+        _("I can't take in that much."),
+        _("Please start again with a smaller photo."),
+    ),
+    "busy": Fault(
+        _("One moment, please"),
+        _("Somebody else is using the machine."),
+        _("It will be your turn in a few seconds."),
+    ),
+    "internal": Fault(
+        _("That was my fault"),
+        _("Something went wrong inside the machine."),
+        _("Please try again. If it happens again, tell the staff."),
+    ),
+    "out_of_order": Fault(
+        _("Out of order"),
+        _("I can't take anything at the moment."),
+        _("Please tell the staff, and come back later."),
+    ),
+}
+
+
+# Who judged, said discreetly on the choosing page; a provider without a sentence is not named.
+ANSWERED_BY: dict[str, LazyString] = {
+    "local_cnn": _("Judged on this machine"),
+    "fake": _("Judged by nobody: this is a rehearsal"),
+}
+
+
+def headline(action: str, reason: str, label: str | None = None) -> LazyString:
+    """The question above the choosing page."""
+    if (action, reason) == ("accept", "sure") and label in SURE:
+        return SURE[label]
+    return HEADLINES[action, reason]
+
+
+def indefinite(label: str) -> LazyString:
+    """The name of a type with its article, for the middle of a sentence."""
+    return INDEFINITE[label]
+
+
+def percent(probability: float) -> str:
+    """A probability as a person reads it: 100 % and 0 % are kept for certainty."""
+    hundredths = round(probability * 100)
+    if 0.0 < probability < 1.0:
+        hundredths = min(99, max(1, hundredths))
+    return str(format_percent(hundredths / 100))
+
+
+# What the kiosk's templates need: `app.jinja_env.filters.update(texts.FILTERS)`.
+FILTERS: dict[str, Callable[..., object]] = {"percent": percent, "indefinite": indefinite}
