@@ -1,0 +1,144 @@
+"""The commands as a technician types them, rightly and wrongly."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from providers.base import LABELS
+from tests.conftest import ROOT
+from tests.test_photo import HOSTILE
+from triof.cli import main
+
+
+def triof(*arguments: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, arguments, input=stdin)
+
+
+def objects(ran: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, jpeg: bytes) -> Path:
+    folder = tmp_path / "shown"
+    (folder / "deeper").mkdir(parents=True)
+    for name in ("b.jpg", "deeper/à.png", "a.gif"):
+        (folder / name).write_bytes(jpeg)
+    (folder / "notes.txt").write_text("no photo")
+    return folder
+
+
+def test_classify_prints_one_object_a_photo_in_the_order_of_the_input(pictures: Path) -> None:
+    ran = triof("classify", "--json", str(pictures / "b.jpg"), str(pictures))
+    assert ran.exit_code == 0, ran.output
+    answers = objects(ran)
+    names = [str(pictures / name) for name in ("b.jpg", "a.gif", "b.jpg", "deeper/à.png")]
+    assert [answer["path"] for answer in answers] == names
+    answer = answers[0]
+    assert set(answer) == {"path", "waste_type", "cleanliness", "verdict", "duration_ms"}
+    assert set(answer["waste_type"]) == {"label", "probability", "scores", "provider", "model_version"}
+    assert tuple(answer["waste_type"]["scores"]) == LABELS["waste_type"]
+    assert tuple(answer["cleanliness"]["scores"]) == LABELS["cleanliness"]
+    assert set(answer["verdict"]) == {"action", "label", "reason"}
+
+
+def test_classify_reads_a_list_from_standard_input(pictures: Path) -> None:
+    ran = triof("classify", "--json", "-", stdin=f"{pictures / 'b.jpg'}\n\n{pictures / 'a.gif'}\n")
+    assert [answer["path"] for answer in objects(ran)] == [str(pictures / "b.jpg"), str(pictures / "a.gif")]
+
+
+def test_what_cannot_be_judged_is_an_object_too_and_the_rest_goes_on(pictures: Path) -> None:
+    paths = []
+    for name, image in HOSTILE.items():
+        paths.append(pictures / f"{name}.jpg")
+        paths[-1].write_bytes(image)
+    ran = triof("classify", "--json", *map(str, paths), "missing.jpg", str(pictures / "b.jpg"))
+    assert ran.exit_code == 1
+    *failed, last = objects(ran)
+    assert all(answer["error"]["code"] and answer["error"]["message"] for answer in failed)
+    assert failed[-1]["error"]["code"] == "not_found"
+    assert "waste_type" in last
+
+
+def test_classify_for_people(pictures: Path) -> None:
+    ran = triof("classify", str(pictures / "b.jpg"), "missing.jpg")
+    good, bad = ran.stdout.splitlines()
+    assert str(pictures / "b.jpg") in good
+    assert "%" in good
+    assert bad == "error   missing.jpg: There is no such file: check the path."
+
+
+def test_when_no_provider_answers_the_cause_is_told(pictures: Path) -> None:
+    ran = triof(
+        "--set", "routes.waste_type=fake", "--set", "fake.waste_type=asleep", "classify", "--json", str(pictures)
+    )
+    assert ran.exit_code == 1
+    assert all(answer["error"]["code"] == "no_provider_answered" for answer in objects(ran))
+    assert "asleep" in ran.stdout
+
+
+def test_cloud_mode_without_a_provider_in_the_cloud_is_a_mistake(pictures: Path) -> None:
+    ran = triof("classify", "--mode", "cloud", str(pictures))
+    assert ran.exit_code == 2
+    assert "no provider of the routes is in the cloud" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["classify"], ["--set", "nonsense", "settings"], ["dance"], ["slot", "jam", "lid"]]
+)
+def test_what_is_asked_wrongly_exits_with_2(arguments: Sequence[str]) -> None:
+    assert triof(*arguments).exit_code == 2
+
+
+def test_help_names_every_command() -> None:
+    ran = triof("--help")
+    for command in ("classify", "doctor", "evaluate", "kiosk", "settings", "slot", "train"):
+        assert f"  {command} " in ran.stdout
+
+
+def test_doctor_finds_a_machine_that_works() -> None:
+    ran = triof("doctor")
+    assert ran.exit_code == 0, ran.output
+    assert "FAIL" not in ran.output
+
+
+@pytest.mark.parametrize(
+    ("mistake", "part", "remedy"),
+    [
+        ("camera.folder=/nowhere", "camera", "camera.folder"),
+        ("local_cnn.waste_type_bundle=/nowhere", "waste_type", "/nowhere"),
+        ("home=/proc/triof", "home", "/proc"),
+        ("mode=no", "settings", "auto"),
+    ],
+)
+def test_doctor_names_what_is_wrong_and_the_remedy(mistake: str, part: str, remedy: str) -> None:
+    ran = triof("--set", mistake, "doctor")
+    assert ran.exit_code == 1
+    failures = [line for line in ran.output.splitlines() if line.startswith("FAIL")]
+    assert failures[0].split()[1] == part
+    assert remedy in ran.output
+
+
+def test_doctor_sees_a_jam_and_slot_clears_it() -> None:
+    assert triof("slot", "jam", "shredder").exit_code == 0
+    assert "jammed: shredder" in triof("slot").stdout
+    assert "triof slot clear" in triof("doctor").output
+    triof("slot", "clear")
+    assert triof("doctor").exit_code == 0
+
+
+def test_classifying_loads_neither_web_nor_database_nor_tensorflow(pictures: Path) -> None:
+    code = (
+        "import sys; from triof.cli import main\n"
+        f"try: main(['classify', {str(pictures / 'b.jpg')!r}])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'flask', 'sqlalchemy', 'alembic', 'tensorflow', 'rich', 'babel'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)

@@ -1,0 +1,59 @@
+"""The command line: one file per command, imported only when it is called.
+
+Here every error becomes one line on stderr and an exit code: 1 for what failed, 2 for what was asked wrongly.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from providers.base import ProviderError
+from triof import __version__
+from triof.errors import TriofError
+from triof.settings import Loaded, SettingsError, load
+
+_COMMANDS = ("kiosk", "classify", "train", "evaluate", "settings", "doctor", "slot")
+
+
+class _AskedWrongly(click.ClickException):
+    exit_code = 2
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"triof.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (TriofError, ProviderError) as error:
+            raise (_AskedWrongly if isinstance(error, SettingsError) else click.ClickException)(str(error)) from error
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="triof")
+@click.option(
+    "--set", "flags", multiple=True, metavar="NAME=VALUE", help="Overrule one setting, such as server.port=90."
+)
+@click.pass_context
+def main(ctx: click.Context, flags: tuple[str, ...]) -> None:
+    """The machine that sorts plastic by looking at it."""
+    for flag in flags:
+        if "=" not in flag:
+            raise click.BadParameter(f"{flag!r} is not NAME=VALUE", param_hint="--set")
+    ctx.obj = dict(flag.split("=", 1) for flag in flags)
+
+
+def load_settings(ctx: click.Context, **flags: object) -> Loaded:
+    """The settings, above them ``--set`` and then those of ``flags`` (``__`` for the dot) that are not None."""
+    own = {name.replace("__", "."): str(value) for name, value in flags.items() if value is not None}
+    return load({**(ctx.obj or {}), **own})

@@ -1,0 +1,5 @@
+"""``python -m triof.cli``."""
+
+from triof.cli import main
+
+main(prog_name="triof")

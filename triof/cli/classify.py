@@ -1,0 +1,102 @@
+"""``triof classify``: say what photos show."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from providers.base import TASKS, Prediction
+from triof import services
+from triof.capture import pictures_in
+from triof.cli import load_settings
+from triof.photo import PhotoError
+from triof.sorter import Judgement, Sorter
+
+_REASONS = {
+    "sure": "",
+    "unsure_type": "not sure of the type",
+    "unsure_cleanliness": "not sure that it is clean",
+    "type_not_answered": "no answer on the type",
+    "cleanliness_not_answered": "no answer on the cleanliness",
+    "other": "not plastic we can use",
+    "dirty": "not clean",
+}
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--mode", type=click.Choice(["auto", "cloud", "local"]), help="Overrule the mode of the settings.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, in the order of the input.")
+@click.pass_context
+def classify(ctx: click.Context, paths: tuple[str, ...], mode: str | None, as_json: bool) -> None:
+    """Say of each photo what it shows and what the machine would do.
+
+    PATHS are files and folders (walked); - reads a list of them from standard input. Exits 1 if any photo failed.
+    """
+    settings = load_settings(ctx, mode=mode).settings
+    sorter = services.build_sorter(settings)
+    failed = False
+    for path in _files(paths):
+        answer = _judge(sorter, path)
+        failed |= "error" in answer
+        click.echo(json.dumps(answer) if as_json else _line(answer))
+    ctx.exit(1 if failed else 0)
+
+
+def _files(paths: Iterable[str]) -> Iterator[str]:
+    for path in paths:
+        if path == "-":
+            yield from _files(line for line in map(str.strip, sys.stdin) if line and line != "-")
+        elif Path(path).is_dir():
+            yield from map(str, pictures_in(Path(path)))
+        else:
+            yield path
+
+
+def _judge(sorter: Sorter, path: str) -> dict[str, Any]:
+    try:
+        judgement = sorter.judge(Path(path).read_bytes())
+    except FileNotFoundError:
+        return _error(path, "not_found", "There is no such file: check the path.")
+    except OSError as error:
+        return _error(path, "unreadable", f"The file cannot be read ({error.strerror}): check its permissions.")
+    except PhotoError as error:
+        return _error(path, error.code, str(error))
+    for unanswered in judgement.unanswered.values():
+        return _error(path, "no_provider_answered", str(unanswered))
+    return _answer(path, judgement)
+
+
+def _error(path: str, code: str, message: str) -> dict[str, Any]:
+    return {"path": path, "error": {"code": code, "message": message}}
+
+
+def _answer(path: str, judgement: Judgement) -> dict[str, Any]:
+    verdict = judgement.verdict
+    return {
+        "path": path,
+        **{task: _prediction(judgement.predictions[task]) for task in TASKS},
+        "verdict": {"action": verdict.action, "label": verdict.label, "reason": verdict.reason},
+        "duration_ms": round(judgement.duration * 1000, 2),
+    }
+
+
+def _prediction(prediction: Prediction) -> dict[str, Any]:
+    return {
+        "label": prediction.label,
+        "probability": prediction.probability,
+        "scores": dict(prediction.scores),
+        "provider": prediction.provider,
+        "model_version": prediction.model_version,
+    }
+
+
+def _line(answer: dict[str, Any]) -> str:
+    if error := answer.get("error"):
+        return click.style(f"error   {answer['path']}: {error['message']}", fg="red")
+    seen = ", ".join(f"{answer[task]['label']} {answer[task]['probability']:.1%}" for task in TASKS)
+    why = _REASONS[answer["verdict"]["reason"]]
+    return f"{answer['verdict']['action']:<7} {answer['path']}: {seen}{' - ' + why if why else ''}"
