@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from flask.testing import FlaskClient
 from PIL import Image
 from werkzeug.test import TestResponse
@@ -213,7 +214,8 @@ def assemble(settings: Settings, sorter: Sorter, camera: Camera) -> Machine:
         executor=executor,
     )
     deposits.recover()
-    services = Services(sorter, camera, journal, photo_store, deposits, Watch(deposits, photo_store))
+    lock = FileLock(settings.home / "machine.lock")
+    services = Services(sorter, camera, journal, photo_store, deposits, Watch(deposits, photo_store), lock)
     app = create_app(settings, services)
     return Machine(clock, hardware, services, app.test_client, executor)
 

@@ -7,6 +7,7 @@ import pytest
 
 from providers.base import ProviderUnavailable
 from tests.conftest import BuildMachine, Machine, Visitor
+from tests.test_photo import HOSTILE
 from triof.capture import BrowserCamera, FolderCamera
 
 UNSURE = {"bottle": 0.4, "cup": 0.35, "cutlery": 0.15, "other": 0.1}
@@ -218,6 +219,16 @@ def test_the_touchscreens_camera_sends_the_photo(build_machine: BuildMachine, jp
     assert visitor.press("/waste/pick-type", image=(BytesIO(jpeg), "a.jpg")).shown == "pick_type"
 
 
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name != "empty"])
+def test_hostile_files_are_a_sentence_on_the_page(build_machine: BuildMachine, name: str) -> None:
+    machine = build_machine(camera=BrowserCamera())
+    visitor = machine.visitor().press("/start")
+    visitor.press("/waste/pick-type", image=(BytesIO(HOSTILE[name]), f"{name}.jpg"))
+    assert (visitor.page.status_code, visitor.shown) == (200, "insert")
+    assert 'role="alert"' in visitor.page.text
+    assert machine.hardware.slot_is_open()
+
+
 def test_an_upload_beyond_every_limit_is_a_sentence(build_machine: BuildMachine) -> None:
     machine = build_machine(camera=BrowserCamera(), photo={"max_bytes": 1000})
     visitor = machine.visitor().press("/start")
@@ -242,15 +253,17 @@ def test_a_jammed_box_gives_the_item_back_and_takes_the_machine_out_of_order(mac
 
 
 @pytest.mark.parametrize("part", ["slot", "shredder"])
-def test_another_jam_leaves_no_open_deposit(machine: Machine, part: Any) -> None:
+def test_another_jam_says_so_and_takes_the_machine_out_of_order(machine: Machine, part: Any) -> None:
     visitor = machine.visitor().press("/start")
     machine.hardware.jam(part)
     visitor.press("/waste/pick-type")
     if part == "shredder":
         visitor.press("/confirmation", waste_type="bottle")
-        machine.services.deposits.settle()
-    assert "Out of order" in visitor.open("/").page.text
+        visitor.settle()
+    assert "Something is stuck" in visitor.open("/").page.text
+    assert "Out of order" in visitor.press("/done").page.text
     assert machine.happened()[-1][::2] == ("failed", part)
+    assert machine.services.journal.unfinished() == []
 
 
 def test_a_judge_that_breaks_gives_a_page_and_an_open_slot(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -274,12 +274,11 @@ class Deposits:
     def _fail(self, deposit: Deposit, error: SlotError) -> None:
         part = error.part if isinstance(error, Jammed) else "interlock"
         with self._lock:
-            self._current = None
+            self._current = self._returned(deposit, "jammed")
             self._journal.record("deposit.failed", deposit.id, waste_type=deposit.chosen, reason=part)
             # The item is still whole and the slot can move, so the person gets it back.
             if part in ("box", "interlock"):
                 self.slot.open()
-                self._current = self._returned(deposit, "jammed")
 
     def _end(self, deposit: Deposit) -> None:
         self._current = None

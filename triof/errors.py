@@ -6,10 +6,12 @@
     ├── SettingsError     one or more settings are wrong; .mistakes
     ├── PhotoError        these bytes are not a photo we can judge; .code
     ├── CameraError       the camera gave no picture
+    │   └── NothingChosen the touchscreen sent none
     ├── SlotError         the machine's hardware refused or failed
     │   ├── Interlocked   the movement would be dangerous now
     │   └── Jammed        a part is stuck; .part
-    ├── DepositError      this step does not fit the deposit under way; .code
+    ├── DepositError      this step does not fit: somebody else's deposit is under way
+    ├── MachineTaken      another process runs the machine
     └── DatasetError      the photos for training or evaluation cannot be used
 """
 

@@ -12,16 +12,23 @@ from typing import TYPE_CHECKING
 import providers
 from providers.base import TASKS, Photo, Prediction, Provider, ProviderError, Task
 from triof import capture
+from triof.errors import TriofError
 from triof.router import Router
 from triof.settings import Mode, Settings, SettingsError
 from triof.sorter import Sorter
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
     from triof.capture import Camera
     from triof.deposit import Deposits, Watch
     from triof.journal import Journal
     from triof.photo_store import PhotoStore
     from triof.simulated import SimulatedHardware
+
+
+class MachineTaken(TriofError):
+    """There is one machine, and another process runs it."""
 
 
 class _Unbuildable:
@@ -106,6 +113,8 @@ class Services:
     photo_store: PhotoStore
     deposits: Deposits
     watch: Watch
+    lock: BaseFileLock
+    """Held as long as this process runs the machine; the system takes it back from a dead one."""
 
     def close(self) -> None:
         """Finish what is being sorted, then close everything."""
@@ -113,14 +122,19 @@ class Services:
         self.deposits.close()
         self.sorter.router.close()
         self.journal.close()
+        self.lock.release()
 
 
 def build(settings: Settings) -> Services:
-    """The kiosk's services: recovered from whatever came before, and watching."""
+    """The kiosk's services: recovered from whatever came before, and watching.
+
+    Raises MachineTaken if another process runs the machine of this home folder.
+    """
     from triof.deposit import Deposits, Watch
     from triof.photo_store import PhotoStore
     from triof.slot import Slot
 
+    lock = _take_machine(settings)
     sorter = build_sorter(settings)
     camera = capture.build(settings.camera)
     journal = build_journal(settings)
@@ -138,4 +152,18 @@ def build(settings: Settings) -> Services:
     deposits.recover()
     watch = Watch(deposits, photo_store)
     watch.start()
-    return Services(sorter, camera, journal, photo_store, deposits, watch)
+    return Services(sorter, camera, journal, photo_store, deposits, watch, lock)
+
+
+def _take_machine(settings: Settings) -> BaseFileLock:
+    from filelock import FileLock, Timeout
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.home / "machine.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise MachineTaken(
+            f"Another kiosk runs the machine of {settings.home}: end it first, or set TRIOF_HOME to another folder."
+        ) from error
+    return lock

@@ -86,11 +86,6 @@ RETURNS: dict[str, Return] = {
         _("I stopped, so that nobody gets hurt."),
         _("Take your item if it came out, and tell the staff."),
     ),
-    "interrupted": Return(
-        _("I was interrupted"),
-        _("I had to stop in the middle of your deposit."),
-        _("Take your item out of the slot, then try again."),
-    ),
 }
 
 PHOTO_FAULTS: dict[str, LazyString] = {
@@ -106,11 +101,6 @@ PHOTO_FAULTS: dict[str, LazyString] = {
 }
 
 FAULTS: dict[str, Fault] = {
-    "jammed": Fault(
-        _("Something is stuck"),
-        _("I stopped, so that nobody gets hurt."),
-        _("Please tell the staff. Don't reach inside."),
-    ),
     "csrf": Fault(
         _("That took too long"),
         _("This page was open for too long."),
@@ -130,11 +120,6 @@ FAULTS: dict[str, Fault] = {
         _("The photo is too large"),
         _("I can't take in that much."),
         _("Please start again with a smaller photo."),
-    ),
-    "busy": Fault(
-        _("One moment, please"),
-        _("Somebody else is using the machine."),
-        _("It will be your turn in a few seconds."),
     ),
     "internal": Fault(
         _("That was my fault"),

@@ -1,0 +1,99 @@
+"""A kiosk in a process of its own, and somebody who uses it over HTTP."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import requests
+
+QUICK = {
+    "TRIOF_SLOT__SIMULATED_SECONDS__SLOT": "0.05",
+    "TRIOF_SLOT__SIMULATED_SECONDS__BOX": "0.1",
+    "TRIOF_SLOT__SIMULATED_SECONDS__SHRED": "0.15",
+}
+"""Movements short enough that fifty deposits take no hour, and long enough to be killed in."""
+
+
+class RunningKiosk:
+    """``triof kiosk`` on a free port; ready when the context is entered."""
+
+    def __init__(self, home: Path, environ: Mapping[str, str] | None = None) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("TRIOF_")}
+        self._environ = {**clean, "TRIOF_HOME": str(home), **(environ or {})}
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "triof.cli", "kiosk", "--port", str(self.port)],
+            env=self._environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout
+        if "ready" not in (line := self._process.stdout.readline()):
+            raise RuntimeError(f"the kiosk did not start: {line}{self._process.communicate()[1]}")
+        return self
+
+    def kill(self) -> None:
+        """``kill -9``: nothing gets a chance to tidy up."""
+        assert self._process
+        self._process.kill()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process
+        self._process.terminate()
+        self._process.communicate()
+
+
+class Person:
+    """Uses a kiosk as a browser without JavaScript would."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self.open("/")
+
+    def open(self, path: str) -> requests.Response:
+        """Look at a page."""
+        self.page = self._session.get(self._url + path, timeout=30)
+        return self.page
+
+    def press(self, path: str, **form: str) -> requests.Response:
+        """Press the button that leads to ``path``."""
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.page.text)
+        if not token:
+            raise RuntimeError(f"{self.page.url} has no button")
+        data = {**form, "csrf_token": token[1]}
+        self.page = self._session.post(self._url + path, data=data, timeout=30)
+        return self.page
+
+    @property
+    def shown(self) -> str:
+        """Which page it is, by its own word."""
+        found = re.search(r'data-page="(\w+)"', self.page.text)
+        return found[1] if found else ""
+
+    @property
+    def ticked(self) -> str:
+        """The type whose tile is ticked."""
+        found = re.search(r'value="(\w+)"[^>]* checked', self.page.text)
+        return found[1] if found else ""
+
+    @property
+    def deposit_id(self) -> str:
+        """The id of the deposit whose photo is shown, without dashes."""
+        found = re.search(r"/waste/photo/([0-9a-f-]+)", self.page.text)
+        return found[1].replace("-", "") if found else ""
