@@ -34,7 +34,7 @@ kill-drill: .venv/stamp-test,train ## Kill a running kiosk 50 times and count wh
 	$(BIN)/python -m tools.kill_drill $(ARGS)
 
 demo-pictures: ## Say how the demo pictures are rendered again
-	@sed -n '2,/^"""/p' tools/render_demo.py
+	@sed -n "1,/^\"\"\"$$/p" tools/render_demo.py
 
 translations: .venv/stamp-base ## Collect the sentences of the pages into the catalogues, to be translated there
 	$(BIN)/pybabel -q extract -F babel.cfg --add-location=file --sort-output --no-wrap -o triof/translations/messages.pot .

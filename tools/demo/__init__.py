@@ -1,0 +1,1 @@
+"""What the demo pictures are made of: stage, shapes, materials, plastic items, dirt and foreign objects."""
