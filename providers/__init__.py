@@ -10,17 +10,36 @@ PROVIDERS = {
     "local_cnn": "providers.local_cnn.provider:LocalCnn",
 }
 
+_NEEDED = ("needs_network", "predict", "ping", "close")
+
+
+def names_a_class(name: str) -> bool:
+    """Whether ``name`` has the form ``module:Class``; whether there is one shows when it is loaded."""
+    module, _, attribute = name.partition(":")
+    return attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
 
 def load(name: str) -> type[Provider]:
     """The class of a provider, imported only now; ``name`` is registered above or any ``module:Class``.
 
-    Raises ProviderMisconfigured for a name that is neither.
+    Raises ProviderMisconfigured for a name that is neither, and for a class that is no provider.
     """
-    module, _, attribute = PROVIDERS.get(name, name).partition(":")
-    if not attribute:
+    place = PROVIDERS.get(name, name)
+    if not names_a_class(place):
         known = ", ".join(sorted(PROVIDERS))
         raise ProviderMisconfigured(f"No provider is called {name!r}: use one of {known}, or module:Class")
+    module, _, attribute = place.partition(":")
     try:
-        return cast(type[Provider], getattr(import_module(module), attribute))
-    except (ImportError, AttributeError) as error:
-        raise ProviderMisconfigured(f"Provider {name!r} cannot be loaded: {error}") from error
+        found = getattr(import_module(module), attribute)
+    # A foreign module may raise anything while it is imported.
+    except Exception as error:
+        raise ProviderMisconfigured(
+            f"Provider {name!r} cannot be loaded ({error}): install it, or mend the routes"
+        ) from error
+    missing = [needed for needed in _NEEDED if not hasattr(found, needed)]
+    if missing or not isinstance(found, type):
+        raise ProviderMisconfigured(
+            f"{name!r} is no provider ({'it lacks ' + ', '.join(missing) if missing else 'it is no class'}): see"
+            " providers/base.py, or mend the routes"
+        )
+    return cast(type[Provider], found)

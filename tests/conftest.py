@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +19,7 @@ from providers.base import Task
 from providers.fake import FakeProvider, Step
 from triof.app import create_app
 from triof.capture import BrowserCamera, Camera, FolderCamera
-from triof.deposit import Deposits, Watch
+from triof.deposit import Deposits
 from triof.journal import Event, Journal
 from triof.photo_store import PhotoStore
 from triof.router import Router
@@ -29,6 +28,7 @@ from triof.settings import Settings
 from triof.simulated import SimulatedHardware
 from triof.slot import SimulatedSeconds, Slot
 from triof.sorter import Sorter
+from triof.watch import Watch
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -129,7 +129,6 @@ class Machine:
     hardware: SimulatedHardware
     services: Services
     client: Callable[[], FlaskClient]
-    executor: ThreadPoolExecutor
 
     def visitor(self) -> Visitor:
         """Somebody with a touchscreen of their own, who looks at the first page."""
@@ -197,7 +196,7 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
 
 def assemble(settings: Settings, sorter: Sorter, camera: Camera) -> Machine:
     """A machine on the home folder of the settings, whose journal must exist."""
-    clock, executor = Clock(), ThreadPoolExecutor(1)
+    clock = Clock()
     at_once = SimulatedSeconds(slot=0, box=0, shred=0)
     hardware = SimulatedHardware(settings.home / "simulated_machine.json", at_once, wait=lambda _: None)
     journal = Journal(f"sqlite:///{settings.home / 'journal.db'}", "machine-1")
@@ -211,13 +210,12 @@ def assemble(settings: Settings, sorter: Sorter, camera: Camera) -> Machine:
         photo_store=photo_store,
         settings=settings.deposit,
         clock=clock,
-        executor=executor,
     )
     deposits.recover()
     lock = FileLock(settings.home / "machine.lock")
     services = Services(sorter, camera, journal, photo_store, deposits, Watch(deposits, photo_store), lock)
     app = create_app(settings, services)
-    return Machine(clock, hardware, services, app.test_client, executor)
+    return Machine(clock, hardware, services, app.test_client)
 
 
 @pytest.fixture

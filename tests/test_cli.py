@@ -1,11 +1,13 @@
 """The commands as a technician types them, rightly and wrongly."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,7 +15,10 @@ from click.testing import CliRunner, Result
 from providers.base import LABELS
 from tests.conftest import ROOT
 from tests.test_photo import HOSTILE
+from tools.running_kiosk import RunningKiosk
+from triof import services
 from triof.cli import main
+from triof.settings import Settings
 
 
 def triof(*arguments: str, stdin: str | None = None) -> Result:
@@ -142,3 +147,100 @@ def test_classifying_loads_neither_web_nor_database_nor_tensorflow(pictures: Pat
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+def test_a_provider_that_is_none_is_told_for_each_photo(pictures: Path) -> None:
+    ran = triof("--set", "routes.waste_type=os:path", "classify", str(pictures / "b.jpg"))
+    assert ran.exit_code == 1
+    assert "'os:path' is no provider" in ran.stdout
+
+
+def test_names_that_no_file_can_have_are_objects_too(pictures: Path) -> None:
+    ran = triof("classify", "--json", "-", stdin=f"a\0b.jpg\n{'x' * 5000}\n{pictures / 'b.jpg'}\n")
+    assert ran.exit_code == 1
+    assert [answer.get("error", {}).get("code") for answer in objects(ran)] == ["not_found", "unreadable", None]
+
+
+def test_where_no_photo_is_found_that_is_said(tmp_path: Path) -> None:
+    for arguments, source in (([str(tmp_path)], str(tmp_path)), (["-"], "standard input")):
+        ran = triof("classify", *arguments, stdin="")
+        assert ran.exit_code == 1
+        assert "No photo was found in" in ran.stderr
+        assert source in ran.stderr
+
+
+def test_what_is_too_large_or_endless_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "huge.jpg").open("wb") as huge:
+        huge.truncate(10_000_000_000)
+    ran = triof("classify", "--json", str(tmp_path / "huge.jpg"), "/dev/zero")
+    assert [answer["error"]["code"] for answer in objects(ran)] == ["too_many_bytes", "not_a_photo"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense-geheim",
+        "postgresql://u:geheim@h:x/db",
+        "postgresql+nodriver://u:geheim@h/db",
+        "postgresql://u:ge/heim@h/db",
+        "sqlite:////nowhere/journal.db",
+    ],
+)
+def test_a_journal_that_cannot_be_used_is_one_sentence_without_the_password(url: str) -> None:
+    ran = triof("--set", f"journal.url={url}", "kiosk")
+    assert ran.exit_code == 1
+    assert "journal.url" in ran.stderr
+    assert "heim" not in ran.output
+    assert isinstance(ran.exception, SystemExit)
+
+
+def test_a_corrupt_journal_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "journal.db").write_bytes(b"this is no database" * 100)
+    for command in ("kiosk", "doctor"):
+        ran = triof(command)
+        assert ran.exit_code == 1
+        assert "file is not a database" in ran.output
+        assert "move it away" in ran.output
+
+
+def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    for command in (["kiosk"], ["slot"], ["slot", "jam", "box"], ["slot", "clear"]):
+        ran = triof(*command)
+        assert ran.exit_code == 1
+        assert "set TRIOF_HOME" in ran.stderr
+
+
+def test_an_address_that_is_none_is_one_sentence() -> None:
+    ran = triof("kiosk", "--host", "300.1.1.1")
+    assert ran.exit_code == 1
+    assert "--host" in ran.stderr
+    assert triof("kiosk", "--host", "").exit_code == 2
+
+
+def test_doctor_makes_no_journal_and_counts_in_right_english(tmp_path: Path) -> None:
+    home = tmp_path / "what?#home"
+    assert "there is none yet" in triof("--set", f"home={home}", "doctor").output
+    assert not (home / "journal.db").exists()
+    settings = Settings(home=home)
+    journal = services.build_journal(settings)
+    assert (home / "journal.db").exists()
+    journal.record("deposit.opened", uuid4())
+    journal.close()
+    assert "answers, 1 deposit under way" in triof("--set", f"home={home}", "doctor").output
+
+
+def test_doctor_shows_the_thresholds_in_force() -> None:
+    ran = triof("--set", "policy.thresholds.cup=0.99", "--set", "routes.cleanliness=fake", "doctor")
+    waste_type, cleanliness = (line for line in ran.output.splitlines() if " believes " in line)
+    assert "local_cnn waste_type-" in waste_type
+    assert "cup from 0.99 (policy)" in waste_type
+    assert "(model)" in waste_type
+    assert "fake script believes clean from 0.8 (default), dirty from 0.8 (default)" in cleanliness
+
+
+def test_a_body_too_large_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    with RunningKiosk(tmp_path / "home") as kiosk, socket.create_connection(("127.0.0.1", kiosk.port), 10) as client:
+        client.sendall(b"POST /waste/judge HTTP/1.1\r\nHost: x\r\nContent-Length: 300000000\r\n\r\n")
+        assert b" 413 " in client.recv(100)

@@ -1,6 +1,8 @@
 """What is written stays, whatever dies; and the tables are those of the migrations."""
 
+import os
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from uuid import uuid4
@@ -100,6 +102,26 @@ def test_after_a_crash_the_next_start_closes_the_slot_and_marks_what_was_interru
     assert not restarted.hardware.slot_is_open()
     assert restarted.happened()[-1] == ("interrupted", "cup", "confirmed")
     assert restarted.services.journal.unfinished() == []
+
+
+def test_a_clock_that_is_set_back_does_not_mix_up_what_happened(tmp_path: Path) -> None:
+    times = iter([datetime(2026, 1, 2, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)])
+    journal = Journal(f"sqlite:///{tmp_path / 'journal.db'}", "machine-1", now=lambda: next(times))
+    journal.upgrade()
+    deposit = uuid4()
+    journal.record("deposit.opened", deposit)
+    journal.record("deposit.confirmed", deposit, waste_type="cup")
+    assert [event.kind for event in journal.events(deposit)] == ["deposit.opened", "deposit.confirmed"]
+    assert journal.unfinished()[0].waste_type == "cup"
+
+
+def test_the_next_start_removes_old_photos(build_machine: BuildMachine, tmp_path: Path) -> None:
+    old = tmp_path / "home" / "photos" / "aa" / "aa.jpg"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    os.utime(old, (0, 0))
+    build_machine()
+    assert not old.exists()
 
 
 def test_a_journal_from_outside_is_readable_by_any_sqlite(machine: Machine, tmp_path: Path) -> None:

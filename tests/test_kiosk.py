@@ -1,6 +1,10 @@
 """The whole deposit through HTTP, with a scripted judge: what the person sees, what moves, what is written."""
 
+import re
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -9,6 +13,8 @@ from providers.base import ProviderUnavailable
 from tests.conftest import BuildMachine, Machine, Visitor
 from tests.test_photo import HOSTILE
 from triof.capture import BrowserCamera, FolderCamera
+from triof.slot import Jammed
+from triof.watch import Watch
 
 UNSURE = {"bottle": 0.4, "cup": 0.35, "cutlery": 0.15, "other": 0.1}
 
@@ -143,11 +149,38 @@ def test_only_a_post_with_the_pages_token_moves_the_machine(machine: Machine) ->
 
 
 def test_one_deposit_at_a_time(machine: Machine) -> None:
-    machine.visitor().press("/start")
-    other = machine.visitor()
-    assert "/start" not in other.page.text
-    assert machine.services.deposits.busy("somebody else")
+    first, other = machine.visitor(), machine.visitor()
+    first.press("/start")
+    assert other.press("/start").shown == "attract"
+    assert 'action="/start"' not in other.page.text
+    assert first.press("/waste/pick-type").shown == "pick_type"
     assert len(machine.events("deposit.opened")) == 1
+
+
+def test_of_many_first_touches_at_once_one_wins(machine: Machine) -> None:
+    visitors = [machine.visitor() for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda visitor: visitor.press("/start"), visitors))
+    assert len(machine.events("deposit.opened")) == 1
+    assert sorted({visitor.shown for visitor in visitors}) == ["attract", "insert"]
+
+
+def test_of_many_second_touches_at_once_one_counts(machine: Machine) -> None:
+    visitor = judged(machine)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', visitor.page.text)
+    assert token
+    cookie = visitor.client.get_cookie("triof")
+    assert cookie
+
+    def confirm(_: int) -> None:
+        client = machine.client()
+        client.set_cookie("triof", cookie.value)
+        client.post("/confirmation", data={"csrf_token": token[1], "waste_type": "bottle"})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(confirm, range(8)))
+    visitor.settle()
+    assert [kind for kind, *_ in machine.happened()] == ["opened", "judged", "confirmed", "shredded"]
 
 
 def test_somebody_elses_photo_is_not_shown(machine: Machine) -> None:
@@ -233,14 +266,19 @@ def test_an_upload_beyond_every_limit_is_a_sentence(build_machine: BuildMachine)
     machine = build_machine(camera=BrowserCamera(), photo={"max_bytes": 1000})
     visitor = machine.visitor().press("/start")
     visitor.press("/waste/pick-type", image=(BytesIO(bytes(200_000)), "a.jpg"))
-    assert visitor.page.status_code < 500
-    assert visitor.open("/").shown == "insert"
+    assert (visitor.page.status_code, visitor.shown) == (200, "insert")
+    assert "The photo is too large" in visitor.page.text
 
 
-def test_a_jammed_box_gives_the_item_back_and_takes_the_machine_out_of_order(machine: Machine) -> None:
+def test_a_jammed_box_gives_the_item_back_and_takes_the_machine_out_of_order(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def jam(_: int) -> None:
+        machine.hardware.jam("box")
+        raise Jammed("box")
+
     visitor = judged(machine)
-    machine.hardware.jam("box")
-    machine.services.deposits.boxes = {"bottle": 2}
+    monkeypatch.setattr(machine.hardware, "move_box", jam)
     visitor.press("/confirmation", waste_type="bottle")
     visitor.settle().open("/confirmation")
     assert (visitor.shown, machine.hardware.slot_is_open()) == ("returned", True)
@@ -264,6 +302,175 @@ def test_another_jam_says_so_and_takes_the_machine_out_of_order(machine: Machine
     assert "Out of order" in visitor.press("/done").page.text
     assert machine.happened()[-1][::2] == ("failed", part)
     assert machine.services.journal.unfinished() == []
+
+
+def test_a_slot_that_was_jammed_open_closes_once_it_is_free(machine: Machine) -> None:
+    visitor = machine.visitor().press("/start")
+    machine.hardware.jam("slot")
+    visitor.press("/waste/pick-type").press("/done")
+    machine.services.deposits.expire()
+    assert machine.hardware.slot_is_open()
+    machine.hardware.jam(None)
+    machine.services.deposits.expire()
+    assert not machine.hardware.slot_is_open()
+
+
+def test_a_jammed_machine_takes_nothing(machine: Machine) -> None:
+    visitor = machine.visitor()
+    machine.hardware.jam("shredder")
+    assert "Out of order" in visitor.press("/start").page.text
+    assert not machine.hardware.slot_is_open()
+    assert machine.happened() == []
+
+
+def test_an_item_is_handed_back_when_the_shredder_jams_before_it_begins(machine: Machine) -> None:
+    visitor = judged(machine)
+    machine.hardware.jam("shredder")
+    visitor.press("/confirmation", waste_type="bottle")
+    assert "Something is stuck" in visitor.page.text
+    assert machine.hardware.slot_is_open()
+    assert "confirmed" not in [kind for kind, *_ in machine.happened()]
+
+
+def test_two_jams_end_the_deposit_too(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor = judged(machine)
+
+    def jam_everything(_: int) -> None:
+        machine.hardware.jam("slot")
+        raise Jammed("box")
+
+    monkeypatch.setattr(machine.hardware, "move_box", jam_everything)
+    visitor.press("/confirmation", waste_type="bottle").settle()
+    assert "Something is stuck" in visitor.open("/").page.text
+    assert machine.happened()[-1] == ("failed", "bottle", "box")
+
+
+def test_the_interlock_stops_the_shredder_and_gives_the_item_back(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = judged(machine)
+    monkeypatch.setattr(machine.hardware, "move_box", lambda _: machine.hardware.open_slot())
+    monkeypatch.setattr(machine.hardware, "shred", lambda: pytest.fail("shredded with the slot open"))
+    visitor.press("/confirmation", waste_type="bottle").settle()
+    assert visitor.open("/").shown == "returned"
+    assert machine.happened()[-1] == ("failed", "bottle", "Interlocked")
+    assert machine.hardware.slot_is_open()
+
+
+@pytest.mark.parametrize("step", ["open_slot", "close_slot", "move_box", "shred"])
+def test_hardware_that_does_not_answer_ends_the_deposit(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def unplugged(*_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    visitor = machine.visitor()
+    with monkeypatch.context() as broken:
+        broken.setattr(machine.hardware, step, unplugged)
+        for press in ("/start", "/waste/pick-type", "/confirmation"):
+            visitor.press(press, waste_type="bottle").settle().open("/")
+            if visitor.shown == "returned":
+                break
+        assert "Something is stuck" in visitor.page.text
+    machine.clock.pass_(61)
+    machine.services.deposits.expire()
+    machine.services.deposits.expire()
+    assert visitor.open("/").shown == "attract"
+    assert not machine.hardware.slot_is_open()
+    assert machine.happened()[-1][0] == "failed"
+
+
+def test_a_journal_that_cannot_be_written_stops_the_machine_at_no_step(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    visitor = machine.visitor()
+    with monkeypatch.context() as disk:
+        disk.setattr(machine.services.journal, "_write", full)
+        assert visitor.press("/start").page.status_code == 500
+        assert not machine.hardware.slot_is_open()
+    visitor.open("/").press("/start").press("/waste/pick-type")
+    with monkeypatch.context() as disk:
+        disk.setattr(machine.services.journal, "_write", full)
+        assert visitor.press("/confirmation", waste_type="bottle").page.status_code == 500
+        machine.clock.pass_(61)
+        machine.services.deposits.expire()
+        assert visitor.open("/").shown == "returned"
+        assert machine.hardware.slot_is_open()
+
+
+def test_an_item_that_may_still_lie_inside_is_named(build_machine: BuildMachine) -> None:
+    machine = build_machine(["other", "bottle"])
+    judged(machine)
+    machine.clock.pass_(30)
+    machine.services.deposits.expire()
+    machine.services.deposits.expire()
+    assert not machine.hardware.slot_is_open()
+    following = machine.visitor().press("/start")
+    assert "take it out first" in following.page.text
+    following.press("/waste/pick-type").press("/confirmation", waste_type="bottle").settle().open("/").press("/done")
+    assert "take it out first" not in machine.visitor().press("/start").page.text
+
+
+def test_trying_again_does_not_close_the_slot_around_a_hand(
+    build_machine: BuildMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = build_machine(cleanliness=["dirty"])
+    visitor = judged(machine)
+    with monkeypatch.context() as watched:
+        watched.setattr(machine.hardware, "close_slot", lambda: pytest.fail("closed"))
+        assert visitor.press("/start").shown == "insert"
+    assert machine.hardware.slot_is_open()
+
+
+def test_an_orderly_stop_closes_the_slot_and_says_what_was_interrupted(machine: Machine) -> None:
+    machine.visitor().press("/start")
+    machine.services.deposits.close()
+    assert not machine.hardware.slot_is_open()
+    assert machine.happened()[-1] == ("interrupted", None, "stopped")
+
+
+def test_neither_of_two_types_can_be_chosen_again(machine: Machine) -> None:
+    visitor = judged(machine).press("/confirmation", waste_type="cup")
+    visitor.press("/confirmation")
+    assert 'value="cutlery"' in visitor.page.text
+    visitor.press("/confirmation", waste_type="cutlery")
+    assert "Is it really cutlery?" in visitor.page.text
+
+
+def test_the_first_page_keeps_looking(machine: Machine) -> None:
+    assert 'data-refresh-seconds="5"' in machine.visitor().page.text
+    foreign = machine.visitor().open("/?lang=fr")
+    assert 'data-refresh-seconds="60" data-refresh-url="/?lang=en"' in foreign.page.text
+
+
+def test_time_passes_by_itself(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = Event()
+    monkeypatch.setattr(machine.services.deposits, "expire", looked.set)
+    watch = Watch(machine.services.deposits, machine.services.photo_store, seconds=0.001)
+    watch.start()
+    assert looked.wait(10)
+    watch.close()
+
+
+@pytest.mark.parametrize("left_behind", [None, b""])
+def test_the_cookie_key_outlives_a_restart_and_an_empty_file(
+    build_machine: BuildMachine, tmp_path: Path, left_behind: bytes | None
+) -> None:
+    machine = build_machine()
+    if left_behind is not None:
+        (tmp_path / "home" / "secret_key").write_bytes(left_behind)
+    visitor = build_machine().visitor().press("/start")
+    cookie = visitor.client.get_cookie("triof")
+    assert cookie
+    again = build_machine().client()
+    again.set_cookie("triof", cookie.value)
+    with again.session_transaction() as session:
+        assert "visitor" in session
+    assert (tmp_path / "home" / "secret_key").stat().st_mode & 0o077 == 0
+    assert machine
 
 
 def test_a_judge_that_breaks_gives_a_page_and_an_open_slot(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,9 @@ def test_any_class_can_be_named() -> None:
     assert providers.load("providers.fake:FakeProvider") is FakeProvider
 
 
-@pytest.mark.parametrize("name", ["nobody", "providers.fake:Nobody", "no.such.module:Class"])
+@pytest.mark.parametrize(
+    "name", ["nobody", ":X", "providers.fake:Nobody", "no.such.module:Class", "os:path", "pathlib:Path"]
+)
 def test_an_unknown_name_is_a_mistake_of_the_configuration(name: str) -> None:
     with pytest.raises(ProviderMisconfigured):
         providers.load(name)

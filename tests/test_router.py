@@ -71,3 +71,17 @@ def test_problems_name_task_provider_and_cause() -> None:
 
     router = Router({"waste_type": [Unready("waste_type", ["cup"])], "cleanliness": []})
     assert [(task, name, str(cause)) for task, name, cause in router.problems()] == [("waste_type", "fake", "no model")]
+
+
+@pytest.mark.parametrize("nonsense", [{"bottle": 1.0}, {"can": 0.5, "jar": 0.5}])
+def test_an_answer_that_makes_no_sense_is_a_failure(grey: Photo, nonsense: dict[str, float]) -> None:
+    route = [FakeProvider("waste_type", [nonsense]), FakeProvider("waste_type", ["cup"])]
+    prediction = Router({"waste_type": route}).predict(grey, "waste_type")
+    assert (prediction.label, prediction.attempts[0].outcome) == ("cup", "ProviderUnavailable")
+
+
+def test_a_provider_that_breaks_is_a_failure(grey: Photo) -> None:
+    broken = FakeProvider("waste_type", ["cup"])
+    broken.predict = lambda photo, *, timeout: 1 / 0  # type: ignore[assignment,method-assign]
+    prediction = Router({"waste_type": [broken, FakeProvider("waste_type", ["cup"])]}).predict(grey, "waste_type")
+    assert "ZeroDivisionError" in prediction.attempts[0].message

@@ -113,3 +113,65 @@ def test_every_setting_is_explained_in_the_docs() -> None:
     explained = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     missing = [name for name, _, _ in rows(load()) if f"`{name}`" not in explained]
     assert not missing
+
+
+def refusal(config: Path, flags: dict[str, str] | None = None, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(SettingsError) as refused:
+        load(flags, environ or {}, config.parent / ".env", config)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["journal", "journal.url.password", "journal.urll", "journal_url"])
+def test_no_misspelling_shows_a_secret(config: Path, name: str) -> None:
+    variable, secret = f"TRIOF_{name.replace('.', '__').upper()}", "postgresql://u:geheim@h/db"
+    told = refusal(config, environ={variable: secret})
+    assert "geheim" not in told
+    assert f"(from environment {variable})" in told
+    told = refusal(config, flags={name: secret})
+    assert "geheim" not in told
+    assert "(from flag)" in told
+    (config.parent / ".env").write_text(f"{variable}={secret}")
+    told = refusal(config)
+    assert "geheim" not in told
+    assert f".env {variable})" in told
+
+
+def test_a_value_for_a_section_is_a_mistake_with_its_own_place(config: Path, tmp_path: Path) -> None:
+    told = refusal(config, environ={"TRIOF_SERVER": "foo", "TRIOF_SERVER__PORT": "9"})
+    assert "server = 'foo' (from environment TRIOF_SERVER): this is a section" in told
+    (config / "shipped.toml").write_text("[routes]\nwaste_type = ['local_cnn']\n[slot.boxes]\ncup = 2")
+    mine = tmp_path / "home" / "config" / "a.toml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("routes = 'x'\nslot.boxes = 3")
+    told = refusal(config, environ={"TRIOF_HOME": str(tmp_path / "home")})
+    assert f"routes = 'x' (from {mine})" in told
+    assert f"slot.boxes = 3 (from {mine})" in told
+    assert "shipped.toml" not in told
+
+
+def test_a_setting_below_another_is_a_mistake(config: Path) -> None:
+    told = refusal(config, environ={"TRIOF_HOME__X": "1"})
+    assert "home.x = '1' (from environment TRIOF_HOME__X): no such setting; did you mean home?" in told
+
+
+def test_an_empty_home_or_host_is_a_mistake(config: Path) -> None:
+    assert "home = '' (from environment TRIOF_HOME): Name a folder" in refusal(config, environ={"TRIOF_HOME": ""})
+    assert "server.host = ''" in refusal(config, flags={"server.host": ""})
+
+
+def test_an_env_file_that_is_not_text_is_a_mistake(config: Path) -> None:
+    (config.parent / ".env").write_bytes(b"TRIOF_MODE=\xe9t\xe9")
+    assert ".env: not readable as text in UTF-8" in refusal(config, {"mode": "no"})
+
+
+def test_two_types_in_one_box_are_a_mistake(config: Path) -> None:
+    told = refusal(config, flags={"slot.boxes.cup": "1", "mode": "no"})
+    assert "slot.boxes (from flag): bottle and cup share box 1" in told
+    assert "mode = 'no'" in told
+
+
+@pytest.mark.parametrize("name", ["nobody", ":X", "os:", "a b:C"])
+def test_a_route_to_nobody_is_told_with_all_other_mistakes(config: Path, name: str) -> None:
+    told = refusal(config, flags={"routes.waste_type": name, "mode": "no"})
+    assert f"No provider is called '{name}': use fake, local_cnn or module:Class" in told
+    assert "mode = 'no'" in told

@@ -78,3 +78,13 @@ def test_a_jam_is_seen_by_every_process_and_outlives_a_restart(tmp_path: Path, p
 def test_the_slot_stays_open_over_a_crash(tmp_path: Path) -> None:
     hardware(tmp_path).open_slot()
     assert Slot(hardware(tmp_path)).is_open()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"lid": 1}'])
+def test_a_state_that_cannot_be_read_counts_as_open(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "machine.json").write_bytes(content)
+    slot = Slot(hardware(tmp_path))
+    with pytest.raises(Interlocked):
+        slot.shred()
+    slot.close()
+    slot.shred()

@@ -8,6 +8,7 @@ from flask_babel import Babel, get_locale
 from flask_wtf.csrf import CSRFProtect
 
 from triof import services as factory
+from triof.durable import replace_file
 from triof.paths import STATIC, TEMPLATES, TRANSLATIONS
 from triof.services import Services
 from triof.settings import Settings
@@ -15,6 +16,8 @@ from triof.web import errors, health, kiosk, texts
 
 _MULTIPART_BYTES = 65_536
 """What a form adds to the photo it carries."""
+
+_SECRET_KEY_BYTES = 32
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -69,10 +72,6 @@ def _add_headers(response: Response) -> Response:
 def _secret_key(home: Path) -> bytes:
     """The key that signs cookies; kept, so that a page open during a restart still works."""
     path = home / "secret_key"
-    if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".part")
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(secrets.token_bytes(32))
-        fresh.replace(path)
+    if not path.exists() or path.stat().st_size < _SECRET_KEY_BYTES:
+        replace_file(path, secrets.token_bytes(_SECRET_KEY_BYTES))
     return path.read_bytes()

@@ -9,8 +9,7 @@ from typing import Literal, Protocol
 from providers.options import Options
 from triof.errors import TriofError
 from triof.paths import DEMO_PICTURES
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
+from triof.picture_files import pictures_in
 
 
 class CameraError(TriofError):
@@ -39,11 +38,6 @@ class Camera(Protocol):
 
     def ping(self) -> None:
         """Raise CameraError if ``take`` could not work now."""
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Every picture below ``folder`` by its ending, in the order of the names."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 class FolderCamera:

@@ -13,19 +13,19 @@ moves, and after a crash the next start closes the slot and marks what was inter
 import logging
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from threading import Event, RLock, Thread
+from threading import RLock
 from typing import Literal
 from uuid import UUID, uuid4
 
 from triof.capture import Camera
 from triof.errors import TriofError
-from triof.journal import Journal
+from triof.journal import Journal, Kind
 from triof.photo_store import PhotoStore
 from triof.settings import DepositSettings
-from triof.slot import Jammed, Slot, SlotError
+from triof.slot import Interlocked, Jammed, Slot, SlotError
 from triof.sorter import Judgement, Sorter
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,8 @@ class Deposit:
     """The type the person chose, which the machine may still doubt."""
     step: Literal["box", "shred"] = "box"
     reason: ReturnReason | None = None
+    leftover: bool = False
+    """Whether an earlier item may still lie inside."""
 
 
 class DepositError(TriofError):
@@ -81,7 +83,6 @@ class Deposits:
         photo_store: PhotoStore,
         settings: DepositSettings,
         clock: Callable[[], float] = time.monotonic,
-        executor: Executor | None = None,
     ) -> None:
         self.camera = camera
         self.slot = slot
@@ -91,23 +92,22 @@ class Deposits:
         self._photo_store = photo_store
         self._settings = settings
         self._clock = clock
-        self._executor = executor or ThreadPoolExecutor(1, "sorting")
+        self._executor = ThreadPoolExecutor(1, "sorting")
         self._lock = RLock()
         self._current: Deposit | None = None
+        self._leftover = False
         self._sorting: Future[None] | None = None
 
     def recover(self) -> int:
         """Close the slot and mark what a crash interrupted. Returns how many deposits that were."""
+        self._close_slot()
         unfinished = self._journal.unfinished()
         for event in unfinished:
             stage = event.kind.removeprefix("deposit.")
             self._journal.record("deposit.interrupted", event.deposit_id, waste_type=event.waste_type, reason=stage)
+            self._leftover |= stage != "opened"
         self._journal.record("machine.started", interrupted=len(unfinished))
         self._photo_store.prune()
-        try:
-            self.slot.close()
-        except SlotError as error:
-            log.error("slot.not_closed: %s", error)  # the touchscreen says "out of order" until it is freed
         return len(unfinished)
 
     def of(self, visitor: str) -> Deposit | None:
@@ -125,26 +125,28 @@ class Deposits:
         return max(0.0, deposit.expires - self._clock())
 
     def open(self, visitor: str) -> None:
-        """Begin a deposit and open the slot. Raises DepositError if the machine is busy, SlotError."""
+        """Begin a deposit and open the slot. Raises DepositError if the machine is busy, SlotError if it is jammed."""
         with self._lock:
             if self.busy(visitor):
                 raise DepositError("Somebody else's deposit is under way: wait until it is over.")
-            self.finish(visitor)
-            if self._current:
+            if self._current and not self._at(visitor, Stage.SHREDDED, Stage.RETURNED):
                 return
-            deposit = Deposit(uuid4(), visitor, Stage.INSERTING, self._after(self._settings.idle_seconds))
+            if part := self.slot.jammed():
+                raise Jammed(part)
+            expires = self._after(self._settings.idle_seconds)
+            deposit = Deposit(uuid4(), visitor, Stage.INSERTING, expires, leftover=self._leftover)
             self._journal.record("deposit.opened", deposit.id)
-            self._current = deposit
+            # A slot that is open for an item handed back stays open: a hand may be in it.
+            self._current, self._leftover = deposit, False
             try:
                 self.slot.open()
             except SlotError as error:
                 self._fail(deposit, error)
-                raise
 
     def judge(self, visitor: str, upload: bytes | None) -> None:
         """Close the slot, photograph and judge; hand the item back if it is refused.
 
-        Raises CameraError, PhotoError (the slot is open again) or SlotError.
+        Raises CameraError, PhotoError, and whatever else breaks; the slot is open again then.
         """
         with self._lock:
             deposit = self._at(visitor, Stage.INSERTING)
@@ -155,11 +157,10 @@ class Deposits:
                 judged = self._photograph(deposit, upload)
             except SlotError as error:
                 self._fail(deposit, error)
-                raise
+                return
             except Exception:
                 # Whatever it was, the person must be able to take the item out or try once more.
-                self.slot.open()
-                self._keep_alive(deposit)
+                self._reopen(deposit)
                 raise
             self._current = judged
             if judged.judgement and judged.judgement.verdict.action == "refuse":
@@ -179,6 +180,9 @@ class Deposits:
             if verdict.doubts(chosen) and not (sure and deposit.chosen == chosen):
                 self._current = replace(deposit, chosen=chosen, expires=self._after(self._settings.idle_seconds))
                 return
+            if part := self.slot.jammed():
+                self._fail(deposit, Jammed(part))
+                return
             predicted = deposit.judgement.predictions.get("waste_type")
             agreed = predicted is not None and predicted.label == chosen
             self._journal.record(
@@ -188,8 +192,14 @@ class Deposits:
             self._current = sorting
             self._sorting = self._executor.submit(self._sort, sorting, chosen, box)
 
+    def choose_again(self, visitor: str) -> None:
+        """The person meant neither their choice nor what the machine sees: nothing is chosen any more."""
+        with self._lock:
+            if deposit := self._at(visitor, Stage.CHOOSING):
+                self._current = replace(deposit, chosen=None, expires=self._after(self._settings.idle_seconds))
+
     def give_back(self, visitor: str) -> None:
-        """Open the slot for a person who changed their mind. Raises SlotError."""
+        """Open the slot for a person who changed their mind."""
         with self._lock:
             if deposit := self._at(visitor, Stage.INSERTING, Stage.CHOOSING):
                 self._hand_back(deposit, "cancelled")
@@ -201,7 +211,7 @@ class Deposits:
                 self._keep_alive(deposit)
 
     def finish(self, visitor: str) -> None:
-        """End a deposit that is shredded or taken back. Raises SlotError."""
+        """End a deposit that is shredded or taken back."""
         with self._lock:
             if deposit := self._at(visitor, Stage.SHREDDED, Stage.RETURNED):
                 self._end(deposit)
@@ -210,11 +220,16 @@ class Deposits:
         """Hand back what was abandoned and end what is over; to be called every now and then."""
         with self._lock:
             deposit = self._current
-            if not deposit or deposit.stage is Stage.SORTING or self.seconds_left(deposit) > 0:
+            if not deposit:
+                # Open without a deposit: it was jammed when it should have closed, and is free now.
+                if self.slot.is_open() and not self.slot.jammed():
+                    self._close_slot()
+            elif deposit.stage is Stage.SORTING or self.seconds_left(deposit) > 0:
                 return
-            if deposit.stage in (Stage.INSERTING, Stage.CHOOSING):
+            elif deposit.stage in (Stage.INSERTING, Stage.CHOOSING):
                 self._hand_back(deposit, "timed_out")
             else:
+                self._leftover |= deposit.stage is Stage.RETURNED and deposit.photo is not None
                 self._end(deposit)
 
     def settle(self) -> None:
@@ -223,8 +238,13 @@ class Deposits:
             sorting.result()
 
     def close(self) -> None:
-        """Finish what is being sorted and take nothing more."""
+        """Finish what is being sorted, take nothing more, and leave the slot closed."""
         self._executor.shutdown(wait=True)
+        with self._lock:
+            deposit, self._current = self._current, None
+            if deposit and deposit.stage in (Stage.INSERTING, Stage.CHOOSING):
+                self._record("deposit.interrupted", deposit, reason="stopped")
+            self._close_slot()
 
     def _photograph(self, deposit: Deposit, upload: bytes | None) -> Deposit:
         image = self.camera.take(upload)
@@ -246,44 +266,65 @@ class Deposits:
     def _sort(self, deposit: Deposit, chosen: str, box: int) -> None:
         try:
             self.slot.move_box(box)
-            self._current = replace(deposit, step="shred")
+            deposit = self._current = replace(deposit, step="shred")
             self.slot.shred()
-            self._journal.record("deposit.shredded", deposit.id, waste_type=chosen)
-            self._current = replace(deposit, stage=Stage.SHREDDED, expires=self._after(self._settings.thanks_seconds))
-        except SlotError as error:
-            log.error("deposit.failed: %s", error)
+        except Exception as error:
             self._fail(deposit, error)
-        except Exception:
-            # The confirmation is in the journal; the next start will find that the rest is missing.
-            log.exception("deposit.failed")
-            self._current = None
+            return
+        self._record("deposit.shredded", deposit)
+        self._current = replace(deposit, stage=Stage.SHREDDED, expires=self._after(self._settings.thanks_seconds))
 
     def _hand_back(self, deposit: Deposit, reason: ReturnReason) -> None:
         try:
             self.slot.open()
         except SlotError as error:
             self._fail(deposit, error)
-            raise
+            return
         self._current = self._returned(deposit, reason)
-        self._journal.record("deposit.returned", deposit.id, waste_type=deposit.chosen, reason=reason)
+        self._record("deposit.returned", deposit, reason=reason)
 
     def _returned(self, deposit: Deposit, reason: ReturnReason) -> Deposit:
         expires = self._after(self._settings.return_seconds)
         return replace(deposit, stage=Stage.RETURNED, reason=reason, expires=expires)
 
-    def _fail(self, deposit: Deposit, error: SlotError) -> None:
-        part = error.part if isinstance(error, Jammed) else "interlock"
+    def _fail(self, deposit: Deposit, error: Exception) -> None:
+        """The machine cannot go on with this deposit; the item comes back as long as it is whole."""
+        log.error("deposit.failed deposit=%s", deposit.id, exc_info=error)
         with self._lock:
             self._current = self._returned(deposit, "jammed")
-            self._journal.record("deposit.failed", deposit.id, waste_type=deposit.chosen, reason=part)
-            # The item is still whole and the slot can move, so the person gets it back.
-            if part in ("box", "interlock"):
-                self.slot.open()
+            if deposit.step == "box" or isinstance(error, Interlocked):
+                try:
+                    self.slot.open()
+                except SlotError as also:
+                    log.error("slot.not_opened cause=%s", also)
+            part = error.part if isinstance(error, Jammed) else type(error).__name__
+            self._record("deposit.failed", deposit, reason=part[:32])
+
+    def _reopen(self, deposit: Deposit) -> None:
+        try:
+            self.slot.open()
+            self._keep_alive(deposit)
+        except SlotError as error:
+            self._fail(deposit, error)
+
+    def _record(self, kind: Kind, deposit: Deposit, reason: str | None = None) -> None:
+        """Write what has happened already: a journal that cannot be written must not stop the machine halfway."""
+        try:
+            self._journal.record(kind, deposit.id, waste_type=deposit.chosen, reason=reason)
+        except Exception:
+            log.exception("journal.not_written kind=%s deposit=%s", kind, deposit.id)
 
     def _end(self, deposit: Deposit) -> None:
         self._current = None
         if deposit.stage is Stage.RETURNED:
+            self._close_slot()
+
+    def _close_slot(self) -> None:
+        try:
             self.slot.close()
+        except SlotError as error:
+            # The touchscreen says "out of order" until it is free; then ``expire`` closes it.
+            log.error("slot.not_closed cause=%s", error)
 
     def _at(self, visitor: str, *stages: Stage) -> Deposit | None:
         deposit = self.of(visitor)
@@ -294,34 +335,3 @@ class Deposits:
 
     def _after(self, seconds: float) -> float:
         return self._clock() + seconds
-
-
-class Watch:
-    """Calls ``expire`` every ``seconds`` until closed, and prunes photos every hour."""
-
-    def __init__(self, deposits: Deposits, photo_store: PhotoStore, seconds: float = 0.5) -> None:
-        self._deposits = deposits
-        self._photo_store = photo_store
-        self._seconds = seconds
-        self._closed = Event()
-        self._thread = Thread(target=self._run, name="watch", daemon=True)
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop watching."""
-        self._closed.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        prune_at = time.monotonic() + 3600
-        while not self._closed.wait(self._seconds):
-            try:
-                self._deposits.expire()
-                if time.monotonic() >= prune_at:
-                    prune_at = time.monotonic() + 3600
-                    self._photo_store.prune()
-            except Exception:
-                log.exception("watch.failed")

@@ -8,11 +8,12 @@ so that the journals of many machines can meet in one database.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
     JSON,
+    URL,
     DateTime,
     Dialect,
     Engine,
@@ -42,6 +43,10 @@ Kind = Literal[
 ]
 ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
 """Each deposit ends with exactly one of these."""
+
+
+_ORDER = {kind: position for position, kind in enumerate(get_args(Kind))}
+"""A deposit's events in the order in which they can happen: the clock may be set back between two of them."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -113,7 +118,9 @@ class PredictionRow(Base):
 class Journal:
     """Writes and answers questions; safe to call from many threads."""
 
-    def __init__(self, url: str, machine_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, url: str | URL, machine_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._engine = _engine(url)
         self._machine_id = machine_id
         self._now = now
@@ -164,7 +171,7 @@ class Journal:
     def events(self, deposit_id: UUID) -> Sequence[Event]:
         """All events of one deposit, oldest first."""
         with self._session() as session:
-            return session.scalars(select(Event).where(Event.deposit_id == deposit_id).order_by(Event.at)).all()
+            return sorted(session.scalars(select(Event).where(Event.deposit_id == deposit_id)), key=_order)
 
     def predictions(self, deposit_id: UUID) -> Sequence[PredictionRow]:
         """The predictions about one deposit."""
@@ -178,10 +185,9 @@ class Journal:
             select(Event)
             .where(Event.kind.like("deposit.%"), Event.machine_id == self._machine_id)
             .where(Event.deposit_id.not_in(ended))
-            .order_by(Event.at)
         )
         with self._session() as session:
-            latest = {happened.deposit_id: happened for happened in session.scalars(open_events)}
+            latest = {happened.deposit_id: happened for happened in sorted(session.scalars(open_events), key=_order)}
         return list(latest.values())
 
     def ping(self) -> None:
@@ -230,7 +236,11 @@ class Journal:
             )
 
 
-def _engine(url: str) -> Engine:
+def _order(happened: Event) -> int:
+    return _ORDER[cast(Kind, happened.kind)]
+
+
+def _engine(url: str | URL) -> Engine:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
@@ -240,6 +250,6 @@ def _engine(url: str) -> Engine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     # FULL, because with NORMAL a power cut may take the last commits along, and those are people's confirmations.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

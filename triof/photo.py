@@ -49,7 +49,7 @@ def load(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, needed_side: int
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its scale as long as both sides keep ``needed_side`` pixels (None: at
     full scale). Raises PhotoError.
     """
-    _check_bytes(image, limits)
+    check_length(len(image), limits)
     try:
         # Opening reads the header only, so that a bomb is turned away before its pixels take memory.
         with Image.open(BytesIO(image), formats=FORMATS) as opened:
@@ -84,13 +84,14 @@ def keepsake(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side
     return jpeg.getvalue()
 
 
-def _check_bytes(image: bytes, limits: PhotoLimits) -> None:
-    if not image:
+def check_length(length: int, limits: PhotoLimits) -> None:
+    """Raise PhotoError if a file of ``length`` bytes is no photo to judge, before it is read."""
+    if not length:
         raise PhotoError("empty", "The file is empty: take the photo again.")
-    if len(image) > limits.max_bytes:
+    if length > limits.max_bytes:
         raise PhotoError(
             "too_many_bytes",
-            f"The file has {len(image) / 1e6:.1f} MB, more than the {limits.max_bytes / 1e6:.1f} MB allowed:"
+            f"The file has {length / 1e6:.1f} MB, more than the {limits.max_bytes / 1e6:.1f} MB allowed:"
             " send a smaller one.",
         )
 

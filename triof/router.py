@@ -1,10 +1,12 @@
 """Asks a task's providers in their written order, within one deadline, and says why each next one was asked."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from providers.base import (
+    LABELS,
     Attempt,
     NoProviderAnswered,
     Photo,
@@ -14,6 +16,8 @@ from providers.base import (
     ProviderUnavailable,
     Task,
 )
+
+log = logging.getLogger(__name__)
 
 
 class Router:
@@ -44,10 +48,10 @@ class Router:
                 left = self._deadline - (asked - started)
                 if left <= 0:
                     raise ProviderUnavailable("the deadline had passed before it could be asked")
-                prediction = provider.predict(photo, timeout=left)
+                prediction = _ask(provider, photo, task, left)
             except ProviderError as error:
-                took = self._clock() - asked
-                attempts += (Attempt(provider.name, type(error).__name__, took, str(error)),)
+                attempts += (Attempt(provider.name, type(error).__name__, self._clock() - asked, str(error)),)
+                log.warning("router.fell_back task=%s provider=%s cause=%s", task, provider.name, error)
             else:
                 attempts += (Attempt(provider.name, "answered", self._clock() - asked),)
                 return replace(prediction, attempts=attempts)
@@ -70,3 +74,18 @@ class Router:
     def _providers(self) -> Iterator[Provider]:
         for route in self._routes.values():
             yield from route
+
+
+def _ask(provider: Provider, photo: Photo, task: Task, timeout: float) -> Prediction:
+    """The provider's prediction, if it makes sense. Raises ProviderError and nothing else."""
+    try:
+        prediction = provider.predict(photo, timeout=timeout)
+    except ProviderError:
+        raise
+    # A provider may be anybody's code, and a person stands in front of the machine: whatever breaks, the next is asked.
+    except Exception as error:
+        log.exception("provider.broke")
+        raise ProviderUnavailable(f"it broke ({type(error).__name__}: {error})") from error
+    if set(prediction.scores) != set(LABELS[task]) or prediction.label not in prediction.scores:
+        raise ProviderUnavailable(f"its answer makes no sense: {prediction.label!r} with scores {prediction.scores}")
+    return prediction

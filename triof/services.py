@@ -6,12 +6,17 @@ starts fast.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import providers
-from providers.base import TASKS, Photo, Prediction, Provider, ProviderError, Task
+from providers.base import TASKS, Photo, Prediction, Provider, ProviderError, ProviderMisconfigured, Task
 from triof import capture
+from triof.durable import replace_file
 from triof.errors import TriofError
 from triof.router import Router
 from triof.settings import Mode, Settings, SettingsError
@@ -19,16 +24,26 @@ from triof.sorter import Sorter
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+    from sqlalchemy import URL
 
     from triof.capture import Camera
-    from triof.deposit import Deposits, Watch
+    from triof.deposit import Deposits
     from triof.journal import Journal
     from triof.photo_store import PhotoStore
     from triof.simulated import SimulatedHardware
+    from triof.watch import Watch
 
 
 class MachineTaken(TriofError):
     """There is one machine, and another process runs it."""
+
+
+class HomeUnusable(TriofError):
+    """The home folder cannot be made or written to."""
+
+
+class JournalUnusable(TriofError):
+    """The database of the journal cannot be reached, read or brought to the newest version."""
 
 
 class _Unbuildable:
@@ -57,7 +72,7 @@ def build_router(settings: Settings, mode: Mode | None = None) -> Router:
     Raises SettingsError where the mode leaves a route without sense.
     """
     mode = mode or settings.mode
-    routes = {task: [*_route(settings, task, mode)] for task in TASKS}
+    routes = {task: build_route(settings, task, mode) for task in TASKS}
     if mode == "cloud" and not any(provider.needs_network for route in routes.values() for provider in route):
         raise SettingsError(
             ["  mode = 'cloud': no provider of the routes is in the cloud; use auto or local, or add one to routes"]
@@ -65,17 +80,24 @@ def build_router(settings: Settings, mode: Mode | None = None) -> Router:
     return Router(routes, settings.deadline_seconds)
 
 
-def _route(settings: Settings, task: Task, mode: Mode) -> list[Provider]:
-    classes = {name: providers.load(name) for name in settings.routes[task]}
-    allowed = [name for name, provider in classes.items() if not (mode == "local" and provider.needs_network)]
-    return [_build(name, classes[name], task, settings) for name in allowed]
+def build_route(settings: Settings, task: Task, mode: Mode | None = None) -> list[Provider]:
+    """The providers of one route that ``mode`` allows (None: the mode of the settings)."""
+    built = [_build(name, task, settings, mode or settings.mode) for name in settings.routes[task]]
+    return [provider for provider in built if provider]
 
 
-def _build(name: str, provider: type[Provider], task: Task, settings: Settings) -> Provider:
+def _build(name: str, task: Task, settings: Settings, mode: Mode) -> Provider | None:
     try:
+        provider = providers.load(name)
+        # Asked of the class: what needs the network is not even built where there shall be none.
+        if mode == "local" and provider.needs_network:
+            return None
         return provider(task, getattr(settings, name, None))
     except ProviderError as error:
         return _Unbuildable(name, error)
+    # A foreign class may raise anything; the machine goes on with the rest of the route.
+    except Exception as error:
+        return _Unbuildable(name, ProviderMisconfigured(f"Provider {name!r} cannot be built: {error!r}"))
 
 
 def build_sorter(settings: Settings, mode: Mode | None = None) -> Sorter:
@@ -91,16 +113,112 @@ def build_hardware(settings: Settings) -> SimulatedHardware:
 
 
 def build_journal(settings: Settings) -> Journal:
-    """The journal, its tables at the newest version."""
+    """The journal, its tables at the newest version. Raises HomeUnusable, JournalUnusable."""
+    make_home(settings)
+    with _journal_faults(settings):
+        journal = _journal(settings)
+        journal.upgrade()
+        return journal
+
+
+def interrupted_deposits(settings: Settings) -> int | None:
+    """How many deposits of this machine have not ended; None where there is no journal yet.
+
+    Makes and changes nothing, unlike :func:`build_journal`. Raises JournalUnusable.
+    """
+    from sqlalchemy import create_engine, inspect
+
+    with _journal_faults(settings):
+        url = _journal_url(settings)
+        if _is_file(url) and not Path(str(url.database)).exists():
+            return None
+        engine = create_engine(url)
+        try:
+            if not inspect(engine).has_table("events"):
+                return None
+        finally:
+            engine.dispose()
+        journal = _journal(settings)
+        try:
+            return len(journal.unfinished())
+        finally:
+            journal.close()
+
+
+def make_home(settings: Settings) -> None:
+    """Make sure that there is a home folder. Raises HomeUnusable."""
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise _home_unusable(settings, error) from error
+
+
+def _home_unusable(settings: Settings, error: Exception) -> HomeUnusable:
+    return HomeUnusable(
+        f"The home folder {settings.home} cannot be used ({getattr(error, 'strerror', None) or error}): set TRIOF_HOME"
+        " to a folder that this user may write."
+    )
+
+
+def _journal(settings: Settings) -> Journal:
     from triof.journal import Journal
 
-    settings.home.mkdir(parents=True, exist_ok=True)
+    return Journal(_journal_url(settings), settings.machine_id or _own_machine_id(settings.home))
+
+
+def _own_machine_id(home: Path) -> str:
+    """The id that the machine got at its first start; a host's name may change from one day to the next."""
+    path = home / "machine_id"
+    if not path.exists() or not path.read_text().strip():
+        replace_file(path, f"{uuid4()}\n".encode())
+    return path.read_text().strip()
+
+
+def _journal_url(settings: Settings) -> URL:
+    from sqlalchemy import URL, make_url
+
+    if settings.journal.url:
+        url = make_url(settings.journal.url.get_secret_value())
+    else:
+        url = URL.create("sqlite", database=str(settings.home / "journal.db"))
+    if _is_file(url) and not (folder := Path(str(url.database)).parent).is_dir():
+        raise JournalUnusable(f"There is no folder {folder} for the journal: make it, or mend journal.url.")
+    return url
+
+
+def _is_file(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:") and "uri" not in url.query
+
+
+@contextmanager
+def _journal_faults(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except TriofError:
+        raise
+    # Each driver has errors of its own, and a malformed URL leads to whatever it leads to.
+    except Exception as error:
+        remedy = (
+            "mend journal.url, install its driver, or start its database"
+            if settings.journal.url
+            else f"make {settings.home / 'journal.db'} readable and writable, or move it away to begin a new one"
+        )
+        # Without the chain: what the driver says may hold the password.
+        raise JournalUnusable(f"The journal cannot be used ({_cause(error, settings)}): {remedy}.") from None
+
+
+def _cause(error: Exception, settings: Settings) -> str:
+    """What can be told of ``error``: a part of the password may have been taken for the host or the port."""
+    from sqlalchemy.exc import NoSuchModuleError
+
     url = settings.journal.url
-    journal = Journal(
-        url.get_secret_value() if url else f"sqlite:///{settings.home / 'journal.db'}", settings.machine_id
-    )
-    journal.upgrade()
-    return journal
+    if (
+        url
+        and not url.get_secret_value().startswith("sqlite")
+        and not isinstance(error, ImportError | NoSuchModuleError)
+    ):
+        return type(error).__name__
+    return str(getattr(error, "orig", None) or error).partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -130,9 +248,10 @@ def build(settings: Settings) -> Services:
 
     Raises MachineTaken if another process runs the machine of this home folder.
     """
-    from triof.deposit import Deposits, Watch
+    from triof.deposit import Deposits
     from triof.photo_store import PhotoStore
     from triof.slot import Slot
+    from triof.watch import Watch
 
     lock = _take_machine(settings)
     sorter = build_sorter(settings)
@@ -158,7 +277,7 @@ def build(settings: Settings) -> Services:
 def _take_machine(settings: Settings) -> BaseFileLock:
     from filelock import FileLock, Timeout
 
-    settings.home.mkdir(parents=True, exist_ok=True)
+    make_home(settings)
     lock = FileLock(settings.home / "machine.lock")
     try:
         lock.acquire(blocking=False)
@@ -166,4 +285,6 @@ def _take_machine(settings: Settings) -> BaseFileLock:
         raise MachineTaken(
             f"Another kiosk runs the machine of {settings.home}: end it first, or set TRIOF_HOME to another folder."
         ) from error
+    except OSError as error:
+        raise _home_unusable(settings, error) from error
     return lock

@@ -7,17 +7,18 @@ Every mistake is reported at once, with its name, its value (never a secret's) a
 
 import difflib
 import os
-import socket
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+import providers
 from providers.base import Task
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
@@ -48,7 +49,7 @@ class SettingsError(TriofError):
 class ServerSettings(Options):
     """Where the touchscreen's pages are served."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8080, ge=1, le=65535)
     threads: int = Field(8, ge=1, le=64)
 
@@ -80,25 +81,60 @@ class JournalSettings(Options):
     keep_photo_megabytes: float = Field(500, ge=0)
 
 
+def _not_empty(value: Any) -> Any:
+    # Path("") would be the current folder, which nobody means by an empty variable.
+    if value == "":
+        raise PydanticCustomError("empty", "Name a folder, or leave it unset for the user's data folder")
+    return value
+
+
+def _can_be_loaded(names: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in providers.PROVIDERS and not providers.names_a_class(name)]
+    if unknown:
+        raise PydanticCustomError(
+            "no_provider",
+            "No provider is called {unknown}: use {known} or module:Class",
+            {"unknown": ", ".join(map(repr, unknown)), "known": ", ".join(sorted(providers.PROVIDERS))},
+        )
+    return names
+
+
+def _each_type_its_box(slot: SlotSettings) -> SlotSettings:
+    types: dict[int, list[str]] = {}
+    for waste_type, number in slot.boxes.model_dump().items():
+        types.setdefault(number, []).append(waste_type)
+    for number, sharing in types.items():
+        if len(sharing) > 1:
+            raise PydanticCustomError(
+                "shared_box",
+                "{sharing} share box {number}: two plastics in one spoil the filament, give each type its own",
+                {"sharing": " and ".join(sharing), "number": number, "below": "boxes"},
+            )
+    return slot
+
+
 class Settings(Options):
     """What holds for this machine."""
 
-    home: Path = Path(platformdirs.user_data_dir("triof", appauthor=False))
-    """The folder of the journal, the photos and the installed bundles."""
-    machine_id: str = Field(socket.gethostname()[:64] or "triof", min_length=1, max_length=64)
-    """Stands on every row of the journal."""
+    home: Annotated[Path, BeforeValidator(_not_empty)] = Path(platformdirs.user_data_dir("triof", appauthor=False))
+    """The folder of the journal, the photos, the simulated machine's state and the cookie key."""
+    machine_id: str | None = Field(None, min_length=1, max_length=64)
+    """Stands on every row of the journal; None: an id made at the first start and kept in the home folder."""
     mode: Mode = "auto"
     """``auto``: the routes as written; ``cloud``: a fall-back counts as a fault; ``local``: never the network."""
     language: Language = "fr"
     """The touchscreen's language until somebody chooses another."""
     server: ServerSettings = ServerSettings()
-    routes: Mapping[Task, Names] = {"waste_type": ("local_cnn",), "cleanliness": ("local_cnn",)}
+    routes: Mapping[Task, Annotated[Names, AfterValidator(_can_be_loaded)]] = {
+        "waste_type": ("local_cnn",),
+        "cleanliness": ("local_cnn",),
+    }
     """Per task the providers to ask, in order: a registered name or any ``module:Class``."""
     deadline_seconds: float = Field(2.5, gt=0)
     """How long one question to a route may take in all."""
     photo: PhotoLimits = PhotoLimits()
     camera: CameraSettings = CameraSettings()
-    slot: SlotSettings = SlotSettings()
+    slot: Annotated[SlotSettings, AfterValidator(_each_type_its_box)] = SlotSettings()
     deposit: DepositSettings = DepositSettings()
     journal: JournalSettings = JournalSettings()
     policy: Policy = Policy()
@@ -111,10 +147,10 @@ Path_ = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Layer:
-    """Settings as they came from one place: ``where`` a person finds them, and the nested values."""
+    """Settings as they came from one place: ``where`` a person finds them, and each value by its path."""
 
     where: str
-    values: Mapping[str, Any]
+    leaves: Mapping[Path_, Any]
 
 
 @dataclass(frozen=True)
@@ -133,25 +169,17 @@ def load(
 ) -> Loaded:
     """Read all layers. ``flags`` maps dotted names to values. Raises SettingsError with every mistake at once."""
     mistakes: list[str] = []
-    dotenv = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
-    variables = [
-        (str(env_file), _by_variables(dotenv)),
-        ("environment", _by_variables(os.environ if environ is None else environ)),
+    above = [
+        Layer(str(env_file), _by_variables(_read_variables(env_file, mistakes))),
+        Layer("environment", _by_variables(os.environ if environ is None else environ)),
+        Layer("flag", {tuple(name.split(".")): value for name, value in (flags or {}).items()}),
     ]
-    above = [Layer(where, values) for where, values in variables]
-    above.append(Layer("flag", _nest({tuple(name.split(".")): value for name, value in (flags or {}).items()})))
-    home = next((Path(layer.values["home"]) for layer in reversed(above) if "home" in layer.values), None)
-    home = home or Settings.model_fields["home"].default
+    homes = [layer.leaves[("home",)] for layer in reversed(above) if ("home",) in layer.leaves]
+    home = Path(homes[0] if homes and homes[0] else Settings.model_fields["home"].default)
     files = [
         _read_toml(path, mistakes) for folder in (config, home / "config") for path in sorted(folder.glob("*.toml"))
     ]
-    layers = files + above
-    merged: dict[str, Any] = {}
-    origins: dict[Path_, str] = {}
-    for layer in layers:
-        for path, value in _leaves(layer.values):
-            _put(merged, path, value)
-            origins[path] = layer.where
+    merged, origins = _merge([*files, *above], mistakes)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
@@ -167,24 +195,25 @@ def rows(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
         yield ".".join(path), str(value), loaded.origins.get(path, "default")
 
 
-def _by_variables(variables: Mapping[str, str]) -> dict[str, Any]:
+def _read_variables(env_file: Path, mistakes: list[str]) -> dict[str, str]:
+    try:
+        return {name: value for name, value in dotenv_values(env_file).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        mistakes.append(f"  {env_file}: not readable as text in UTF-8: {error}")
+        return {}
+
+
+def _by_variables(variables: Mapping[str, str]) -> dict[Path_, str]:
     ours = {name for name in variables if name.startswith(PREFIX)} - NOT_SETTINGS
-    return _nest({tuple(name.removeprefix(PREFIX).lower().split("__")): variables[name] for name in sorted(ours)})
+    return {tuple(name.removeprefix(PREFIX).lower().split("__")): variables[name] for name in sorted(ours)}
 
 
-def _nest(leaves: Mapping[Path_, str]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for path, value in leaves.items():
-        _put(nested, path, value)
-    return nested
-
-
-def _put(nested: dict[str, Any], path: Path_, value: Any) -> None:
-    for name in path[:-1]:
-        inner = nested.get(name)
-        nested[name] = inner if isinstance(inner, dict) else {}
-        nested = nested[name]
-    nested[path[-1]] = value
+def _read_toml(path: Path, mistakes: list[str]) -> Layer:
+    try:
+        return Layer(str(path), dict(_leaves(tomllib.loads(path.read_bytes().decode()))))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        mistakes.append(f"  {path}: not readable as TOML: {error}")
+        return Layer(str(path), {})
 
 
 def _leaves(nested: Mapping[str, Any], above: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
@@ -195,31 +224,74 @@ def _leaves(nested: Mapping[str, Any], above: Path_ = ()) -> Iterator[tuple[Path
             yield (*above, name), value
 
 
-def _read_toml(path: Path, mistakes: list[str]) -> Layer:
-    try:
-        return Layer(str(path), tomllib.loads(path.read_bytes().decode()))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        mistakes.append(f"  {path}: not readable as TOML: {error}")
-        return Layer(str(path), {})
+def _merge(layers: list[Layer], mistakes: list[str]) -> tuple[dict[str, Any], dict[Path_, str]]:
+    """The values of all layers, nested, and their origins: what stands later in these came from a later layer."""
+    merged: dict[str, Any] = {}
+    origins: dict[Path_, str] = {}
+    for layer in layers:
+        for path, value in layer.leaves.items():
+            # Checked here, as pydantic sees only what is left when a later layer has overwritten it.
+            if misplaced := _misplaced(path):
+                mistakes.append(f"  {_named(path, value, path, layer.where)}: {misplaced}")
+                continue
+            _put(merged, path, value)
+            origins.pop(path, None)
+            origins[path] = layer.where
+    return merged, origins
 
 
-def _sentence(fault: dict[str, Any], origins: Mapping[Path_, str]) -> str:
+def _misplaced(path: Path_) -> str:
+    """What is wrong with a value at ``path``: it stands for a section, or below a setting that is none."""
+    below = [".".join(known) for known in _KNOWN if known[: len(path)] == path and len(known) > len(path)]
+    if below:
+        return f"this is a section; set what is in it, such as {below[0]}"
+    if path in _KNOWN and _is_mapping(path):
+        return f"this is a section; set what is in it, as docs/settings.md lists under {'.'.join(path)}"
+    for known in _KNOWN:
+        if path[: len(known)] == known and len(path) > len(known) + _is_mapping(known):
+            return f"no such setting; did you mean {'.'.join(path[: len(known) + _is_mapping(known)])}?"
+    return ""
+
+
+def _put(nested: dict[str, Any], path: Path_, value: Any) -> None:
+    for name in path[:-1]:
+        nested = nested.setdefault(name, {})
+    nested[path[-1]] = value
+
+
+def _sentence(fault: dict[str, Any], origins: dict[Path_, str]) -> str:
+    below = fault.get("ctx", {}).get("below")
     path = tuple(str(part) for part in fault["loc"] if isinstance(part, str) and part != "[key]")
-    name = ".".join(path)
-    origin = next((origin for leaf, origin in origins.items() if leaf[: len(path)] == path), "")
-    where = f" (from {_spelled(path, origin)})" if origin else ""
+    path = (*path, below) if below else path
+    # Of several settings that do not fit together, the one set last is the likeliest mistake.
+    leaf, origin = next((set_ for set_ in reversed(origins.items()) if set_[0][: len(path)] == path), (path, ""))
     if fault["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(name, [".".join(known) for known in _known(Settings)], n=1)
-        hint = f"did you mean {close[0]}?" if close else "`triof settings` lists those there are"
-        return f"  {name}{where}: no such setting; {hint}"
-    secret = SecretStr in _known(Settings).get(path, ()) or isinstance(fault["input"], Mapping)
-    value = "" if secret else f" = {fault['input']!r}"
-    return f"  {name}{value}{where}: {fault['msg']}"
+        return f"  {_named(path, None, leaf, origin)}: no such setting; {_hint(path)}"
+    value = None if isinstance(fault["input"], Mapping | BaseModel) else fault["input"]
+    return f"  {_named(path, value, leaf, origin)}: {fault['msg']}"
 
 
-def _spelled(path: Path_, origin: str) -> str:
-    variable = PREFIX + "__".join(path).upper()
-    return f"{origin} {variable}" if origin == "environment" or origin.endswith(".env") else origin
+def _named(path: Path_, value: Any, leaf: Path_, origin: str) -> str:
+    """The setting at ``path`` as a mistake names it; ``leaf`` is what was set in ``origin``."""
+    shown = "" if value is None or _is_secret(path) else f" = {value!r}"
+    variable = PREFIX + "__".join(leaf).upper()
+    where = f"{origin} {variable}" if origin == "environment" or origin.endswith(".env") else origin
+    return f"{'.'.join(path)}{shown}{f' (from {where})' if where else ''}"
+
+
+def _hint(path: Path_) -> str:
+    close = difflib.get_close_matches(".".join(path), [".".join(known) for known in _KNOWN], n=1)
+    return f"did you mean {close[0]}?" if close else "`triof settings` lists those there are"
+
+
+def _is_secret(path: Path_) -> bool:
+    """Whether a secret stands at ``path``, above it or below it: people forget a level, or add one."""
+    secrets = [known for known, types in _KNOWN.items() if SecretStr in types]
+    return any(path[: len(secret)] == secret[: len(path)] for secret in secrets)
+
+
+def _is_mapping(path: Path_) -> bool:
+    return get_origin(_KNOWN[path][0]) is Mapping
 
 
 def _known(model: type[BaseModel], above: Path_ = ()) -> dict[Path_, tuple[Any, ...]]:
@@ -232,3 +304,6 @@ def _known(model: type[BaseModel], above: Path_ = ()) -> dict[Path_, tuple[Any, 
         else:
             known[*above, name] = (annotation, *get_args(annotation))
     return known
+
+
+_KNOWN = _known(Settings)

@@ -5,13 +5,13 @@ because a technician's shell and the running kiosk must see the same machine.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import get_args
 
+from triof.durable import replace_file
 from triof.slot import Interlocked, Jammed, Part, SimulatedSeconds
 
 
@@ -39,8 +39,9 @@ class SimulatedHardware:
     def open_slot(self) -> None:
         """Open the slot; it counts as open from the first moment."""
         self._check("slot")
-        self._change(slot_open=True)
-        self._wait(self._seconds.slot)
+        if not self.slot_is_open():
+            self._change(slot_open=True)
+            self._wait(self._seconds.slot)
 
     def close_slot(self) -> None:
         """Close the slot; it counts as closed from the last moment."""
@@ -70,16 +71,15 @@ class SimulatedHardware:
 
     def jammed(self) -> Part | None:
         """The part that is stuck, if any."""
-        part = self._jam.read_text().strip() if self._jam.exists() else None
-        return cast(Part | None, part)
+        said = self._jam.read_text().strip() if self._jam.exists() else ""
+        return next((part for part in get_args(Part) if part == said), None)
 
     def jam(self, part: Part | None) -> None:
         """Let ``part`` be stuck from now on; None frees all."""
         if part is None:
             self._jam.unlink(missing_ok=True)
         else:
-            self._jam.parent.mkdir(parents=True, exist_ok=True)
-            self._jam.write_text(part)
+            replace_file(self._jam, part.encode())
 
     def _check(self, part: Part) -> None:
         if self.jammed() == part:
@@ -87,13 +87,12 @@ class SimulatedHardware:
 
     def _state(self) -> _State:
         try:
-            return _State(**json.loads(self._path.read_text()))
+            return _State(**json.loads(self._path.read_bytes()))
         except FileNotFoundError:
             return _State()
+        except (ValueError, TypeError):
+            # Nobody knows any more, so the slot counts as open: then it is closed, and nothing is shredded before.
+            return _State(slot_open=True)
 
-    def _change(self, **changes: object) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # One replacing move, so that a power cut leaves the old state or the new one.
-        fresh = self._path.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(asdict(replace(self._state(), **changes))))  # type: ignore[arg-type]
-        fresh.replace(self._path)
+    def _change(self, **changes: bool | int) -> None:
+        replace_file(self._path, json.dumps({**asdict(self._state()), **changes}).encode())

@@ -61,7 +61,7 @@ class Hardware(Protocol):
     """Motors and sensors. Each call returns when the movement is over, or raises Jammed."""
 
     def open_slot(self) -> None:
-        """Open the slot."""
+        """Open the slot; harmless when it is open."""
 
     def close_slot(self) -> None:
         """Close the slot; harmless when it is closed."""
@@ -125,5 +125,9 @@ class Slot:
         try:
             self._movement = movement
             yield
+        except OSError as error:
+            raise SlotError(
+                f"The hardware does not answer while {movement} ({error}): check cable and power."
+            ) from error
         finally:
             self._moving.release()

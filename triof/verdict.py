@@ -19,6 +19,7 @@ Reason = Literal[
     "other",
     "dirty",
 ]
+Source = Literal["policy", "model", "default"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -69,7 +70,15 @@ def decide(waste_type: Prediction | None, cleanliness: Prediction | None, policy
     return Verdict("accept", label, "sure")
 
 
-def _believed(prediction: Prediction, label: str, policy: Policy) -> bool:
+def threshold(prediction: Prediction, label: str, policy: Policy) -> tuple[float, Source]:
+    """From which probability ``label`` is believed, and who says so."""
     by_policy = cast(Mapping[str, float], policy.thresholds)
-    threshold = by_policy.get(label, prediction.thresholds.get(label, policy.default_threshold))
-    return prediction.scores[label] >= threshold
+    if label in by_policy:
+        return by_policy[label], "policy"
+    if label in prediction.thresholds:
+        return prediction.thresholds[label], "model"
+    return policy.default_threshold, "default"
+
+
+def _believed(prediction: Prediction, label: str, policy: Policy) -> bool:
+    return prediction.scores[label] >= threshold(prediction, label, policy)[0]

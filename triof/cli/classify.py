@@ -1,6 +1,7 @@
 """``triof classify``: say what photos show."""
 
 import json
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import Any
 import click
 
 from providers.base import TASKS, Prediction
-from triof import services
-from triof.capture import pictures_in
+from triof import photo, services
 from triof.cli import load_settings
-from triof.photo import PhotoError
+from triof.photo import PhotoError, PhotoLimits
+from triof.picture_files import pictures_in
 from triof.sorter import Judgement, Sorter
 
 _REASONS = {
@@ -39,35 +40,60 @@ def classify(ctx: click.Context, paths: tuple[str, ...], mode: str | None, as_js
     settings = load_settings(ctx, mode=mode).settings
     sorter = services.build_sorter(settings)
     failed = False
-    for path in _files(paths):
-        answer = _judge(sorter, path)
+    empty: list[str] = []
+    for path in _files(paths, empty):
+        answer = _judge(sorter, path, settings.photo)
         failed |= "error" in answer
         click.echo(json.dumps(answer) if as_json else _line(answer))
-    ctx.exit(1 if failed else 0)
+    for source in empty:
+        click.echo(f"No photo was found in {source}: name a file, or a folder that holds some.", err=True)
+    ctx.exit(1 if failed or empty else 0)
 
 
-def _files(paths: Iterable[str]) -> Iterator[str]:
+def _files(paths: Iterable[str], empty: list[str]) -> Iterator[str]:
+    """The files to judge; what holds none is added to ``empty``."""
     for path in paths:
         if path == "-":
-            yield from _files(line for line in map(str.strip, sys.stdin) if line and line != "-")
-        elif Path(path).is_dir():
-            yield from map(str, pictures_in(Path(path)))
+            listed = [line for line in map(str.strip, sys.stdin) if line and line != "-"]
+            empty += [] if listed else ["the list on standard input"]
+            yield from _files(listed, empty)
+        elif _is_folder(path):
+            pictures = pictures_in(Path(path))
+            empty += [] if pictures else [path]
+            yield from map(str, pictures)
         else:
             yield path
 
 
-def _judge(sorter: Sorter, path: str) -> dict[str, Any]:
+def _is_folder(path: str) -> bool:
     try:
-        judgement = sorter.judge(Path(path).read_bytes())
+        return Path(path).is_dir()
+    except (OSError, ValueError):  # reading it will say what is wrong with it
+        return False
+
+
+def _judge(sorter: Sorter, path: str, limits: PhotoLimits) -> dict[str, Any]:
+    try:
+        judgement = sorter.judge(_read(Path(path), limits))
     except FileNotFoundError:
         return _error(path, "not_found", "There is no such file: check the path.")
     except OSError as error:
         return _error(path, "unreadable", f"The file cannot be read ({error.strerror}): check its permissions.")
+    except ValueError as error:
+        return _error(path, "not_found", f"There can be no such file ({error}): check the path.")
     except PhotoError as error:
         return _error(path, error.code, str(error))
     for unanswered in judgement.unanswered.values():
         return _error(path, "no_provider_answered", str(unanswered))
     return _answer(path, judgement)
+
+
+def _read(path: Path, limits: PhotoLimits) -> bytes:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise PhotoError("not_a_photo", "This is no regular file: name a photo, or a folder of photos.")
+    photo.check_length(found.st_size, limits)
+    return path.read_bytes()
 
 
 def _error(path: str, code: str, message: str) -> dict[str, Any]:

@@ -5,14 +5,16 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import click
+from PIL import Image
 
-from providers.base import TASKS, ProviderError
+from providers.base import LABELS, TASKS, Photo, Provider, ProviderError, Task
 from triof import capture, services
 from triof.cli import load_settings
 from triof.errors import TriofError
 from triof.paths import TRANSLATIONS
 from triof.settings import Settings, SettingsError
 from triof.slot import Jammed
+from triof.verdict import threshold
 
 _ENOUGH_BYTES = 200_000_000
 
@@ -57,7 +59,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
 
 def _home(settings: Settings) -> str:
     home = settings.home
-    home.mkdir(parents=True, exist_ok=True)
+    services.make_home(settings)
     if not os.access(home, os.W_OK):
         raise CheckFailed(f"{home} is not writable: give it to this user, or set TRIOF_HOME to another folder.")
     free = shutil.disk_usage(home).free
@@ -69,19 +71,37 @@ def _home(settings: Settings) -> str:
 
 
 def _journal(settings: Settings) -> str:
-    journal = services.build_journal(settings)
-    unfinished = len(journal.unfinished())
-    journal.close()
-    return f"answers, {unfinished} deposits under way or interrupted"
+    open_deposits = services.interrupted_deposits(settings)
+    if open_deposits is None:
+        return "there is none yet, the kiosk makes it at its first start"
+    return f"answers, {open_deposits} deposit{'' if open_deposits == 1 else 's'} under way or interrupted"
 
 
-def _route(settings: Settings, task: str) -> str:
+def _route(settings: Settings, task: Task) -> str:
     sorter = services.build_sorter(settings)
     problems: list[ProviderError] = [error for of, _, error in sorter.router.problems() if of == task]
     sorter.router.close()
     if problems:
         raise problems[0]
-    return f"{', then '.join(settings.routes[task])} (mode {settings.mode})"  # type: ignore[index]
+    route = services.build_route(settings, task)
+    try:
+        asked = [_thresholds(provider, task, settings) for provider in route]
+    finally:
+        for provider in route:
+            provider.close()
+    return f"mode {settings.mode}: {', then '.join(asked)}"
+
+
+def _thresholds(provider: Provider, task: Task, settings: Settings) -> str:
+    """The model of a provider and from which probability each label is believed, and who says so."""
+    if provider.needs_network:
+        return f"{provider.name} (in the cloud, not asked)"
+    side = max(provider.needed_side, settings.photo.min_side)
+    grey = Photo(Image.new("RGB", (side, side), "grey"), "", side, side)
+    prediction = provider.predict(grey, timeout=settings.deadline_seconds)
+    believed = ((label, *threshold(prediction, label, settings.policy)) for label in LABELS[task])
+    labels = ", ".join(f"{label} from {probability:g} ({source})" for label, probability, source in believed)
+    return f"{provider.name} {prediction.model_version} believes {labels}"
 
 
 def _camera(settings: Settings) -> str:

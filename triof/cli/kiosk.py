@@ -26,13 +26,20 @@ def kiosk(ctx: click.Context, host: str | None, port: int | None) -> None:
     app = create_app(settings, services)
     try:
         server = waitress.create_server(
-            app, host=settings.server.host, port=settings.server.port, threads=settings.server.threads, ident=None
+            app,
+            host=settings.server.host,
+            port=settings.server.port,
+            threads=settings.server.threads,
+            ident=None,
+            # Otherwise a body that the app refuses is first stored as a whole.
+            max_request_body_size=app.config["MAX_CONTENT_LENGTH"],
         )
-    except OSError as error:
+    except (OSError, ValueError) as error:
         services.close()
         raise click.ClickException(
-            f"Cannot listen on {settings.server.host}:{settings.server.port} ({error.strerror}): end the other program"
-            " there, or choose another port with --port."
+            f"Cannot listen on {settings.server.host}:{settings.server.port}"
+            f" ({getattr(error, 'strerror', None) or error}): end the other program there, or choose another port with"
+            " --port or another address with --host."
         ) from error
     for task, provider, problem in services.sorter.router.problems():
         click.secho(f"Warning: {provider} cannot judge {task}: {problem}", fg="yellow", err=True)

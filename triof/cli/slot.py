@@ -4,8 +4,9 @@ from typing import get_args
 
 import click
 
+from triof import services
 from triof.cli import load_settings
-from triof.services import build_hardware
+from triof.simulated import SimulatedHardware
 from triof.slot import Part
 
 
@@ -15,7 +16,7 @@ def slot(ctx: click.Context) -> None:
     """Show whether the slot is open and whether a part is jammed."""
     if ctx.invoked_subcommand:
         return
-    hardware = build_hardware(load_settings(ctx).settings)
+    hardware = _hardware(ctx)
     click.echo(f"slot: {'open' if hardware.slot_is_open() else 'closed'}, jammed: {hardware.jammed() or 'nothing'}")
 
 
@@ -24,11 +25,17 @@ def slot(ctx: click.Context) -> None:
 @click.pass_context
 def jam(ctx: click.Context, part: Part) -> None:
     """Let PART of the simulated machine be stuck, also in a running kiosk."""
-    build_hardware(load_settings(ctx).settings).jam(part)
+    _hardware(ctx).jam(part)
 
 
 @slot.command()
 @click.pass_context
 def clear(ctx: click.Context) -> None:
     """Say that nothing is stuck any more."""
-    build_hardware(load_settings(ctx).settings).jam(None)
+    _hardware(ctx).jam(None)
+
+
+def _hardware(ctx: click.Context) -> SimulatedHardware:
+    settings = load_settings(ctx).settings
+    services.make_home(settings)
+    return services.build_hardware(settings)

@@ -87,6 +87,7 @@ class Pages:
         blueprint.post("/return")(self.give_back)
         blueprint.post("/stay")(self.stay)
         blueprint.post("/done")(self.done)
+        blueprint.errorhandler(RequestEntityTooLarge)(self.too_large)
         return blueprint
 
     def attract(self) -> Page:
@@ -95,10 +96,9 @@ class Pages:
             return self._to_current_page()
         out_of_order = texts.FAULTS["out_of_order"].message if self._deposits.slot.jammed() else None
         busy = self._deposits.busy(_visitor())
-        refresh = None
-        if out_of_order or busy:
-            refresh = Refresh(_POLL_SECONDS, url_for("kiosk.attract"))
-        elif str(get_locale()) != self._default_language:
+        # Always looks again: a jam or another person's deposit must not wait until somebody touches the screen.
+        refresh = Refresh(_POLL_SECONDS, url_for("kiosk.attract"))
+        if str(get_locale()) != self._default_language:
             refresh = Refresh(_LANGUAGE_KEPT_SECONDS, url_for("kiosk.attract", lang=self._default_language))
         return render_template("kiosk/attract.html", out_of_order=out_of_order, busy=busy, refresh=refresh)
 
@@ -111,7 +111,7 @@ class Pages:
         deposit = self._deposit_at(Stage.INSERTING)
         if not deposit:
             return self._to_current_page()
-        fault = session.pop("photo_error", None)
+        fault = session.pop("photo_error", "leftover" if deposit.leftover else None)
         return render_template(
             "kiosk/insert.html",
             camera=self._deposits.camera.kind,
@@ -125,8 +125,6 @@ class Pages:
             upload = request.files.get("image")
             image = upload.read() if upload else None
             return self._step(lambda: self._deposits.judge(_visitor(), image))
-        except RequestEntityTooLarge:
-            session["photo_error"] = "too_many_bytes"
         except PhotoError as error:
             session["photo_error"] = error.code
         except NothingChosen:
@@ -156,10 +154,10 @@ class Pages:
         return Response(deposit.photo, mimetype="image/jpeg")
 
     def confirm(self) -> Page:
-        """Believe the person and sort."""
+        """Believe the person and sort; without a type, let them choose again."""
         chosen = request.form.get("waste_type", "")
         if chosen not in self._deposits.boxes:
-            return self._to_current_page()
+            return self._step(lambda: self._deposits.choose_again(_visitor()))
         return self._step(lambda: self._deposits.confirm(_visitor(), chosen, sure="sure" in request.form))
 
     def confirmation(self) -> Page:
@@ -189,6 +187,11 @@ class Pages:
         """The item is taken back, or the thanks are read."""
         session.pop("language", None)
         return self._step(lambda: self._deposits.finish(_visitor()))
+
+    def too_large(self, _: RequestEntityTooLarge) -> Page:
+        """What was sent is beyond every limit, so it was not even read."""
+        session["photo_error"] = "too_many_bytes"
+        return self._to_current_page()
 
     def _returned(self, deposit: Deposit, reason: ReturnReason) -> Page:
         label = deposit.judgement.verdict.label if deposit.judgement else None

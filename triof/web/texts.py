@@ -55,9 +55,9 @@ SURE: dict[str, LazyString] = {
 HEADLINES: dict[tuple[str, str], LazyString] = {
     ("accept", "sure"): _("Is that right?"),
     ("ask", "unsure_type"): _("What is it? I'm not sure."),
-    ("ask", "unsure_cleanliness"): _("Is it empty and clean?"),
+    ("ask", "unsure_cleanliness"): _("If it's empty and clean: what is it?"),
     ("ask", "type_not_answered"): _("I can't tell. What is it?"),
-    ("ask", "cleanliness_not_answered"): _("Is it empty and clean?"),
+    ("ask", "cleanliness_not_answered"): _("If it's empty and clean: what is it?"),
 }
 
 RETURNS: dict[str, Return] = {
@@ -98,6 +98,7 @@ PHOTO_FAULTS: dict[str, LazyString] = {
     "damaged": _("The photo is damaged. Please take it again."),
     "no_photo": _("There is no photo yet. Please take one."),
     "camera": _("The camera gave no picture. Please try again."),
+    "leftover": _("If something is left inside, take it out first."),
 }
 
 FAULTS: dict[str, Fault] = {
