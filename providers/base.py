@@ -106,7 +106,7 @@ class Provider(Protocol):
     """The shortest side, in pixels, below which a photo loses something for this provider."""
 
     def __init__(self, task: Task, options: Any) -> None:
-        """Get ready to answer at once: load, connect, warm up. Raises ProviderError."""
+        """Get ready to answer: load, check, connect. Raises ProviderError."""
 
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
         """Answer within ``timeout`` seconds or raise ProviderError."""

@@ -41,6 +41,7 @@ def kiosk(ctx: click.Context, host: str | None, port: int | None) -> None:
             f" ({getattr(error, 'strerror', None) or error}): end the other program there, or choose another port with"
             " --port or another address with --host."
         ) from error
+    # Asking also warms the models up, so that the first person waits no longer than the next.
     for task, provider, problem in services.sorter.router.problems():
         click.secho(f"Warning: {provider} cannot judge {task}: {problem}", fg="yellow", err=True)
     click.echo(

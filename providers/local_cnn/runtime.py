@@ -1,0 +1,107 @@
+"""The interpreter: the only place that imports LiteRT."""
+
+import threading
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from providers.base import Pixels, ProviderUnavailable
+from providers.local_cnn.bundle import Bundle, refused
+
+Logits = NDArray[np.float32]
+
+
+class Runtime:
+    """One interpreter with one lock: LiteRT's own memory allows a single question at a time."""
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        """Load and check. Raises ProviderMisconfigured when the model does not fit its card.
+
+        Nothing is asked for warmth: a model's first answer takes as long as the others.
+        """
+        low, high = bundle.card.input.range
+        self._scale = np.float32((high - low) / 255)
+        self._offset = np.float32(low)
+        self._channels = slice(None) if bundle.card.input.channels == "rgb" else slice(None, None, -1)
+        self._lock = threading.Lock()
+        self._interpreter: Interpreter | None = _interpreter(bundle, threads)
+        self._input, self._output = _tensors(self._interpreter, bundle)
+
+    def logits(self, pixels: Pixels, *, timeout: float) -> Logits:
+        """Ask the model: (height, width, 3) RGB to (labels,). Raises ProviderUnavailable.
+
+        ``timeout`` bounds the wait for the lock, in seconds; an answer under way is a few milliseconds off.
+        """
+        if not self._lock.acquire(timeout=max(timeout, 0)):
+            raise ProviderUnavailable(f"The local model was busy for {timeout:.1f} s: try again.")
+        try:
+            return self._ask(pixels)
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Give the interpreter's memory back, once a question under way is answered."""
+        with self._lock:
+            self._interpreter = None
+
+    def _ask(self, pixels: Pixels) -> Logits:
+        if self._interpreter is None:
+            raise ProviderUnavailable("The local model was closed: restart the machine's software.")
+        # A view into the interpreter's memory must not outlive this call: LiteRT refuses to run while one exists.
+        tensor = self._interpreter.tensor(self._input)()[0]
+        np.multiply(pixels[:, :, self._channels], self._scale, out=tensor)
+        tensor += self._offset
+        del tensor
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise ProviderUnavailable(f"The local model could not be run ({error}): reinstall Triof.") from error
+        logits: Logits = self._interpreter.get_tensor(self._output)[0]
+        return logits
+
+
+class Extractor:
+    """A model without a card that gives several tensors for one photo; for training, in one thread."""
+
+    def __init__(self, model: bytes) -> None:
+        self._interpreter = Interpreter(model_content=model, num_threads=1)
+        self._interpreter.allocate_tensors()
+        self._input = int(self._interpreter.get_input_details()[0]["index"])
+        # LiteRT keeps no order among outputs; by their number of dimensions they can be told apart.
+        outputs = sorted(self._interpreter.get_output_details(), key=lambda tensor: len(tensor["shape"]))
+        self._outputs = [int(tensor["index"]) for tensor in outputs]
+
+    def __call__(self, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """(height, width, 3) in the model's range to its outputs, those with fewer dimensions first."""
+        self._interpreter.set_tensor(self._input, inputs[None])
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
+
+
+def _interpreter(bundle: Bundle, threads: int) -> Interpreter:
+    try:
+        interpreter = Interpreter(model_content=bundle.model, num_threads=threads)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise refused(bundle.folder, f"LiteRT cannot read its model ({error})") from error
+    return interpreter
+
+
+def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, int]:
+    """The indices of the one input and the one output."""
+    card = bundle.card
+    wanted = {
+        "input": (1, card.input.height, card.input.width, 3),
+        "output": (1, len(card.labels)),
+    }
+    details = {"input": interpreter.get_input_details(), "output": interpreter.get_output_details()}
+    return _index(details["input"], wanted["input"], bundle), _index(details["output"], wanted["output"], bundle)
+
+
+def _index(details: list[dict[str, Any]], shape: tuple[int, ...], bundle: Bundle) -> int:
+    found = [(tuple(map(int, tensor["shape"])), np.dtype(tensor["dtype"])) for tensor in details]
+    if found != [(shape, np.dtype(np.float32))]:
+        raise refused(bundle.folder, f"its model has the tensors {found} where its card needs float32 {shape}")
+    return int(details[0]["index"])
