@@ -1,0 +1,137 @@
+"""The shape of the project: its one arrow, its sizes, its docs, and what a wheel carries."""
+
+import ast
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from triof import paths
+from triof.cli import main
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        yield from (ROOT / folder).rglob("*.py")
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def importers(folder: str, name: str) -> set[str]:
+    return {
+        str(path.relative_to(ROOT))
+        for path in sources(folder)
+        if any(module == name or module.startswith(f"{name}.") for module in imports(path))
+    }
+
+
+@pytest.mark.parametrize("foreign", ["triof", "flask", "click", "rich", "sqlalchemy"])
+def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
+    assert importers("providers", foreign) == set()
+
+
+@pytest.mark.parametrize(
+    ("library", "folder", "only"),
+    [
+        ("ai_edge_litert", "providers", {"providers/local_cnn/runtime.py"}),
+        ("flask", "triof", {"triof/app.py"} | {f"triof/web/{name}.py" for name in ("errors", "health", "kiosk")}),
+        ("dotenv", "triof", {"triof/settings.py"}),
+    ],
+)
+def test_each_library_has_one_door(library: str, folder: str, only: set[str]) -> None:
+    assert importers(folder, library) <= only
+
+
+def test_tensorflow_is_imported_inside_functions_only() -> None:
+    for path in sources("triof", "providers"):
+        top = [
+            node
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        names = {getattr(node, "module", None) or node.names[0].name for node in top}
+        assert not any(name.split(".")[0] in ("tensorflow", "keras") for name in names), path
+
+
+def test_nothing_later_is_imported_by_anything_earlier() -> None:
+    way = ["capture", "photo", "router", "verdict", "sorter", "journal", "deposit", "services", "app"]
+    for position, name in enumerate(way):
+        later = {f"triof.{module}" for module in way[position + 1 :]}
+        assert not later & imports(ROOT / "triof" / f"{name}.py"), name
+
+
+def test_modules_and_functions_keep_their_sizes() -> None:
+    for path in sources("triof", "providers"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= 400, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < 60, f"{path}:{node.name}"
+
+
+def test_the_shipped_folders_are_found_in_a_checkout() -> None:
+    for folder in (paths.TEMPLATES, paths.STATIC, paths.CONFIG, paths.TRANSLATIONS, paths.MIGRATIONS):
+        assert folder.is_dir()
+    assert list(paths.DEMO_PICTURES.glob("*.jpg"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out), str(ROOT)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    if built.returncode:
+        pytest.skip(f"no wheel can be built here: {built.stderr.strip().splitlines()[-1:]}")
+    return next(out.glob("*.whl"))
+
+
+def test_a_wheel_carries_all_that_runs_and_nothing_else(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for needed in (
+        "triof/templates/kiosk/base.html",
+        "triof/static/kiosk.css",
+        "triof/config/triof.toml",
+        "triof/translations/fr/LC_MESSAGES/messages.mo",
+        "triof/migrations/script.py.mako",
+        "providers/local_cnn/bundles/waste_type/model.tflite",
+    ):
+        assert needed in names
+    assert not [name for name in names if ".env" in name or name.startswith(("tests/", "tools/", "docs/"))]
+
+
+def test_an_installed_wheel_finds_its_files(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    code = (
+        "from triof import paths\n"
+        "for folder in (paths.TEMPLATES, paths.STATIC, paths.CONFIG):\n"
+        f"    assert folder.is_dir() and str(folder).startswith({str(tmp_path)!r}), folder"
+    )
+    environ = {"PYTHONPATH": str(tmp_path), "PATH": ""}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environ)
+
+
+def test_every_command_and_every_door_stands_in_the_docs() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+    missing = [f"triof {name}" for name in main.list_commands(None) if f"triof {name}" not in text]  # type: ignore[attr-defined,arg-type]
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    missing += [f"make {name}" for name in targets if f"make {name}" not in text]
+    assert not missing
+
+
+def test_links_in_the_docs_lead_somewhere() -> None:
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"

@@ -1,0 +1,223 @@
+"""Speed and memory as ratios within one run: ``make bench``.
+
+Every ratio compares Triof with the least that could do the same work, measured turn by turn in the same run, so that
+a slow or busy machine changes both sides alike. Medians; the method of each is in its function's docstring and in
+docs/bench.md. Prints a table and writes ``bench.json``.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from providers.base import TASKS
+from providers.local_cnn import bundle
+from providers.local_cnn.options import SHIPPED_BUNDLES
+from triof import photo as photos
+from triof import services
+from triof.paths import DEMO_PICTURES
+from triof.picture_files import pictures_in
+from triof.settings import Settings
+
+BARE = """
+import sys
+from io import BytesIO
+import numpy as np
+from PIL import Image
+from ai_edge_litert.interpreter import Interpreter
+models = [Interpreter(model_path=path, num_threads=1) for path in sys.argv[2:]]
+for model in models:
+    model.allocate_tensors()
+picture = Image.open(BytesIO(open(sys.argv[1], "rb").read()))
+picture.draft("RGB", (224, 224))
+picture = picture.convert("RGB")
+for model in models:
+    tensor = model.get_input_details()[0]
+    _, height, width, _ = tensor["shape"]
+    model.set_tensor(tensor["index"], np.asarray(picture.resize((width, height)), np.float32)[None])
+    model.invoke()
+    print(model.get_tensor(model.get_output_details()[0]["index"]))
+"""
+
+LAUNCHER = """
+import os, sys, time
+started = time.perf_counter()
+nowhere = os.open(os.devnull, os.O_WRONLY)
+files = [(os.POSIX_SPAWN_DUP2, nowhere, 1), (os.POSIX_SPAWN_DUP2, nowhere, 2)]
+_, status, usage = os.wait4(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=files), 0)
+print(time.perf_counter() - started, usage.ru_maxrss, file=sys.stderr)
+sys.exit(bool(status))
+"""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One line of the table. ``ours`` and ``bare`` in ``unit``; the goal bounds ours / bare."""
+
+    name: str
+    ours: float
+    bare: float
+    unit: str
+    goal: str
+
+    @property
+    def value(self) -> float:
+        """Ours over bare."""
+        return self.ours / self.bare
+
+    @property
+    def met(self) -> bool:
+        """Whether the goal is met."""
+        sign, number = self.goal.split()
+        return self.value <= float(number) if sign == "<=" else self.value >= float(number)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """How long one call takes."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def turns(rounds: int, *calls: Callable[[], object]) -> list[float]:
+    """The median seconds of each call, taken in turns."""
+    for call in calls:
+        call()
+    return [median(column) for column in zip(*([seconds(call) for call in calls] for _ in range(rounds)), strict=True)]
+
+
+def camera_jpeg() -> bytes:
+    """A demo picture as the camera would send it: 1280 x 720, JPEG."""
+    picture = Image.open(pictures_in(DEMO_PICTURES)[0]).convert("RGB").resize((1280, 720))
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def bare_pipeline(image: bytes) -> Callable[[], object]:
+    """The decode and the two interpreter calls, and nothing else."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    models = [Interpreter(str(SHIPPED_BUNDLES / task / bundle.MODEL_FILE), num_threads=1) for task in TASKS]
+    for model in models:
+        model.allocate_tensors()
+    inputs = [model.get_input_details()[0] for model in models]
+    tensors = [(np.random.default_rng(0).random(tensor["shape"]) * 255).astype(np.float32) for tensor in inputs]
+
+    def run() -> None:
+        picture = Image.open(BytesIO(image))
+        picture.draft("RGB", (224, 224))
+        picture.load()
+        for model, tensor, values in zip(models, inputs, tensors, strict=True):
+            model.set_tensor(tensor["index"], values)
+            model.invoke()
+
+    return run
+
+
+def verdict(rounds: int) -> Ratio:
+    """``Sorter.judge`` (bytes in, both tasks, verdict out) against decoding and invoking alone, 1280 x 720 JPEG.
+
+    The bare side neither resizes nor hashes nor calibrates: its tensors are ready-made.
+    """
+    image = camera_jpeg()
+    sorter = services.build_sorter(Settings())
+    ours, bare = turns(rounds, lambda: sorter.judge(image), bare_pipeline(image))
+    return Ratio("verdict / (decode + 2 interpreter calls)", ours * 1000, bare * 1000, "ms", "<= 1.25")
+
+
+def keras(rounds: int) -> Ratio:
+    """``keras.Model.predict`` on a ready tensor against ``LocalCnn.predict`` on a decoded photo, the same network."""
+    from providers.local_cnn import trainer
+    from providers.local_cnn.options import LocalCnnOptions
+    from providers.local_cnn.provider import LocalCnn
+
+    model = trainer.build_model(labels=4)
+    tensor = np.zeros((1, 224, 224, 3), np.float32)
+    provider = LocalCnn("waste_type", LocalCnnOptions())
+    photo = photos.load(camera_jpeg(), needed_side=provider.needed_side)
+
+    def ours() -> None:
+        # A copy, because a photo keeps what it has resized once.
+        provider.predict(replace(photo, _resized={}), timeout=5)
+
+    slow, fast = turns(min(rounds, 30), lambda: model.predict(tensor, verbose=0), ours)
+    return Ratio("keras.Model.predict / LocalCnn.predict", slow * 1000, fast * 1000, "ms", ">= 10")
+
+
+def run_process(command: Sequence[str], environ: dict[str, str]) -> tuple[float, float]:
+    """Seconds and peak megabytes of one process.
+
+    It is started by a small process of its own: a child's peak counts the memory of whoever started it.
+    """
+    measured = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", LAUNCHER, *command], env=environ, capture_output=True, text=True, check=True
+    )
+    wall, peak = measured.stderr.split()[-2:]
+    return float(wall), float(peak) / 1024
+
+
+def classify(rounds: int) -> list[Ratio]:
+    """``triof classify one.jpg`` as a process against a bare script that does the same, in wall time and memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "one.jpg"
+        photo.write_bytes(camera_jpeg())
+        environ = {**os.environ, "TRIOF_HOME": folder}
+        models = [str(SHIPPED_BUNDLES / task / bundle.MODEL_FILE) for task in TASKS]
+        ours = [str(Path(sys.executable).with_name("triof")), "classify", str(photo)]
+        bare = [sys.executable, "-c", BARE, str(photo), *models]
+        pairs = [(run_process(ours, environ), run_process(bare, environ)) for _ in range(max(5, rounds // 20))]
+    medians = [[median(pair[side][what] for pair in pairs) for side in (0, 1)] for what in (0, 1)]
+    (wall, bare_wall), (peak, bare_peak) = medians
+    return [
+        Ratio("triof classify / bare script, wall", wall * 1000, bare_wall * 1000, "ms", "<= 2.0"),
+        Ratio("triof classify / bare script, peak memory", peak, bare_peak, "MB", "<= 2.0"),
+    ]
+
+
+def memory() -> Ratio:
+    """Resident memory after 1,000 photos against after 10, the demo pictures in turn."""
+    sorter = services.build_sorter(Settings())
+    images = [path.read_bytes() for path in pictures_in(DEMO_PICTURES)]
+    resident = psutil.Process().memory_info
+    for number in range(10):
+        sorter.judge(images[number % len(images)])
+    early = resident().rss
+    for number in range(10, 1000):
+        sorter.judge(images[number % len(images)])
+    return Ratio("memory after 1,000 photos / after 10", resident().rss / 1e6, early / 1e6, "MB", "<= 1.05")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--out", type=Path, default=Path("bench.json"))
+    options = parser.parse_args()
+    # Memory first: what the other measurements leave behind would hide a leak.
+    ratios = [memory(), verdict(options.rounds), *classify(options.rounds), keras(options.rounds)]
+    report: list[dict[str, Any]] = []
+    for ratio in ratios:
+        report.append({**asdict(ratio), "ratio": round(ratio.value, 3), "met": ratio.met})
+        print(
+            f"{'ok  ' if ratio.met else 'MISS'} {ratio.name:<45} {ratio.value:6.2f} (goal {ratio.goal})"
+            f"   {ratio.ours:8.1f} : {ratio.bare:.1f} {ratio.unit}"
+        )
+    options.out.write_text(json.dumps({"ratios": report}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
