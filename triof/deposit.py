@@ -21,7 +21,6 @@ from typing import Literal
 from uuid import UUID, uuid4
 
 from triof.capture import Camera
-from triof.errors import TriofError
 from triof.journal import Journal, Kind
 from triof.photo_store import PhotoStore
 from triof.settings import DepositSettings
@@ -60,10 +59,6 @@ class Deposit:
     reason: ReturnReason | None = None
     leftover: bool = False
     """Whether an earlier item may still lie inside."""
-
-
-class DepositError(TriofError):
-    """This step does not fit now: somebody else's deposit is under way."""
 
 
 class Deposits:
@@ -125,10 +120,8 @@ class Deposits:
         return max(0.0, deposit.expires - self._clock())
 
     def open(self, visitor: str) -> None:
-        """Begin a deposit and open the slot. Raises DepositError if the machine is busy, SlotError if it is jammed."""
+        """Begin a deposit and open the slot, unless one is under way, whoever's. Raises SlotError if it is jammed."""
         with self._lock:
-            if self.busy(visitor):
-                raise DepositError("Somebody else's deposit is under way: wait until it is over.")
             if self._current and not self._at(visitor, Stage.SHREDDED, Stage.RETURNED):
                 return
             if part := self.slot.jammed():

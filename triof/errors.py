@@ -10,7 +10,6 @@
     ├── SlotError         the machine's hardware refused or failed
     │   ├── Interlocked   the movement would be dangerous now
     │   └── Jammed        a part is stuck; .part
-    ├── DepositError      this step does not fit: somebody else's deposit is under way
     ├── MachineTaken      another process runs the machine
     ├── HomeUnusable      the home folder cannot be made or written to
     ├── JournalUnusable   the journal's database cannot be reached, read or upgraded

@@ -16,7 +16,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
 from triof.capture import CameraError, NothingChosen
-from triof.deposit import Deposit, DepositError, Deposits, ReturnReason, Stage
+from triof.deposit import Deposit, Deposits, ReturnReason, Stage
 from triof.photo import PhotoError
 from triof.settings import DepositSettings
 from triof.slot import SlotError
@@ -209,7 +209,7 @@ class Pages:
     def _step(self, move: Callable[[], None]) -> BaseResponse:
         try:
             move()
-        except (SlotError, DepositError) as error:
+        except SlotError as error:
             log.warning("deposit.stopped: %s", error)
         return self._to_current_page()
 

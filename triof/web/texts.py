@@ -51,9 +51,8 @@ SURE: dict[str, LazyString] = {
     "cutlery": _("Cutlery. Is that right?"),
 }
 
-# The question of the choosing page otherwise; ("accept", "sure") is what is said of a type that SURE does not name.
+# The question of the choosing page otherwise, by action and reason.
 HEADLINES: dict[tuple[str, str], LazyString] = {
-    ("accept", "sure"): _("Is that right?"),
     ("ask", "unsure_type"): _("What is it? I'm not sure."),
     ("ask", "unsure_cleanliness"): _("If it's empty and clean: what is it?"),
     ("ask", "type_not_answered"): _("I can't tell. What is it?"),
@@ -144,9 +143,7 @@ ANSWERED_BY: dict[str, LazyString] = {
 
 def headline(action: str, reason: str, label: str | None = None) -> LazyString:
     """The question above the choosing page."""
-    if (action, reason) == ("accept", "sure") and label in SURE:
-        return SURE[label]
-    return HEADLINES[action, reason]
+    return SURE[label] if action == "accept" and label else HEADLINES[action, reason]
 
 
 def indefinite(label: str) -> LazyString:
