@@ -32,21 +32,25 @@ def test_the_first_answer_counts(grey: Photo) -> None:
 @pytest.mark.parametrize(
     "fault", [ProviderUnavailable("off"), RateLimited("fast", 1.0), ProviderMisconfigured("no"), PhotoRejected("odd")]
 )
-def test_a_failure_is_an_attempt_and_the_next_one_answers(grey: Photo, fault: Exception) -> None:
+def test_a_failure_is_an_attempt_and_the_next_one_answers(
+    grey: Photo, fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     route = [FakeProvider("waste_type", [fault]), FakeProvider("waste_type", ["cutlery"])]  # type: ignore[list-item]
     prediction = Router({"waste_type": route}).predict(grey, "waste_type")
     assert prediction.label == "cutlery"
+    assert caplog.messages == [f"router.fell_back task=waste_type from=fake cause={fault}"]
     assert [(attempt.outcome, attempt.message) for attempt in prediction.attempts] == [
         (type(fault).__name__, str(fault)),
         ("answered", ""),
     ]
 
 
-def test_when_nobody_answers_every_cause_is_told(grey: Photo) -> None:
+def test_when_nobody_answers_every_cause_is_told_once(grey: Photo, caplog: pytest.LogCaptureFixture) -> None:
     route = [FakeProvider("cleanliness", [ProviderUnavailable(cause)]) for cause in ("one", "two")]
     with pytest.raises(NoProviderAnswered, match=r"one.*two") as unanswered:
         Router({"cleanliness": route}).predict(grey, "cleanliness")
     assert len(unanswered.value.attempts) == 2
+    assert not caplog.messages
 
 
 def test_after_the_deadline_nobody_else_is_asked(grey: Photo) -> None:

@@ -65,7 +65,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """The journal's tables."""
+    """What stands on every row, so that the journals of many machines can meet in one database."""
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    machine_id: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Event(Base):
@@ -81,11 +85,8 @@ class Event(Base):
         Index("events_by_kind", "machine_id", "kind", "at"),
     )
 
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
-    machine_id: Mapped[str] = mapped_column(String(64))
     deposit_id: Mapped[UUID | None] = mapped_column(Uuid)
     kind: Mapped[str] = mapped_column(String(32))
-    at: Mapped[datetime] = mapped_column(UtcDateTime)
     waste_type: Mapped[str | None] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(32))
     detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
@@ -100,10 +101,7 @@ class PredictionRow(Base):
         Index("predictions_by_task", "machine_id", "task", "at"),
     )
 
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
-    machine_id: Mapped[str] = mapped_column(String(64))
     deposit_id: Mapped[UUID] = mapped_column(Uuid)
-    at: Mapped[datetime] = mapped_column(UtcDateTime)
     task: Mapped[str] = mapped_column(String(16))
     label: Mapped[str] = mapped_column(String(16))
     probability: Mapped[float] = mapped_column(Float)

@@ -51,8 +51,9 @@ class Router:
                 prediction = _ask(provider, photo, task, left)
             except ProviderError as error:
                 attempts += (Attempt(provider.name, type(error).__name__, self._clock() - asked, str(error)),)
-                log.warning("router.fell_back task=%s provider=%s cause=%s", task, provider.name, error)
             else:
+                for failed in attempts:
+                    log.warning("router.fell_back task=%s from=%s cause=%s", task, failed.provider, failed.message)
                 attempts += (Attempt(provider.name, "answered", self._clock() - asked),)
                 return replace(prediction, attempts=attempts)
         raise NoProviderAnswered(task, attempts)
