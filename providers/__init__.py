@@ -6,6 +6,7 @@ from typing import cast
 from providers.base import Provider, ProviderMisconfigured
 
 PROVIDERS = {
+    "custom_vision": "providers.custom_vision.provider:CustomVision",
     "fake": "providers.fake:FakeProvider",
     "local_cnn": "providers.local_cnn.provider:LocalCnn",
 }

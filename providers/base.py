@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,28 @@ class Prediction:
     model_version: str
     thresholds: Mapping[str, float] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
+    beside: tuple["Prediction", ...] = ()
+    """What other providers answered to the same question at the same moment; nobody acted on it."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a vendor lets us ask, and for how much. None: as often as we like."""
+
+    resource: str
+    """What the vendor counts by; everything that asks the same resource shares one count."""
+    tier: str
+    per_month: int | None
+    """Calls in any 30 days."""
+    per_second: int | None
+    euros_per_1000: float
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A provider whose calls are counted."""
+
+    allowance: Allowance
 
 
 class Provider(Protocol):
@@ -123,7 +145,14 @@ class ProviderError(Exception):
 
 
 class ProviderUnavailable(ProviderError):
-    """The network, a timeout, a server's fault, or an answer that makes no sense."""
+    """The network, a timeout, a server's fault, or an answer that makes no sense.
+
+    ``sent`` is False where the question certainly never reached the vendor, so that it costs nothing.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class RateLimited(ProviderError):

@@ -1,6 +1,6 @@
 """What all settings share."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -9,6 +9,24 @@ class Options(BaseModel):
     """Settings that cannot be changed, nor hold a name that nobody knows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CloudOptions(Options):
+    """Settings of a provider in the cloud, which a machine may do without."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anybody wants this provider; one that is set by half is a mistake, one that is not is left out."""
+        raise NotImplementedError
+
+    @property
+    def remedy(self) -> str:
+        """What to do in order to have it, for a machine that has not."""
+        raise NotImplementedError
+
+    def rehearsed(self, endpoint: str) -> Self:
+        """The same settings for a drill: ``endpoint`` is asked instead of the cloud, and no secret goes there."""
+        raise NotImplementedError
 
 
 def _split(value: Any) -> Any:

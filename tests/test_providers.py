@@ -1,13 +1,18 @@
 """The registry, and the contract that every provider keeps."""
 
+from collections.abc import Iterator
+
 import pytest
 
 import providers
 from providers.base import Photo, Provider, ProviderMisconfigured, ProviderUnavailable, Task
+from providers.custom_vision.provider import CustomVision
 from providers.fake import FakeOptions, FakeProvider
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
+from tests.custom_vision_server import CustomVisionServer
 from tests.provider_contract import ProviderContract
+from tests.test_custom_vision import CLEANLINESS_TAGS, options_for
 
 
 class TestFake(ProviderContract):
@@ -34,6 +39,18 @@ class TestFake(ProviderContract):
 class TestLocalCnn(ProviderContract):
     def build(self, task: Task) -> Provider:
         return LocalCnn(task, LocalCnnOptions())
+
+
+class TestCustomVision(ProviderContract):
+    @pytest.fixture(autouse=True)
+    def _cloud(self) -> Iterator[None]:
+        with CustomVisionServer() as self.server:
+            yield
+
+    def build(self, task: Task) -> Provider:
+        if task == "cleanliness":
+            self.server.scores = {"sale": 0.8, "propre": 0.2}
+        return CustomVision(task, options_for(self.server, tags=CLEANLINESS_TAGS))
 
 
 @pytest.mark.parametrize("name", providers.PROVIDERS)

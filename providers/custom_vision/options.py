@@ -1,0 +1,173 @@
+"""The settings of Azure Custom Vision."""
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+from urllib.parse import SplitResult, urlsplit
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+from providers.base import Allowance, ProviderMisconfigured
+from providers.options import CloudOptions
+
+Label = Literal["bottle", "cup", "cutlery", "other", "clean", "dirty"]
+
+DEFAULT_TAGS: dict[str, Label] = {
+    "bouteille": "bottle",
+    "gobelet": "cup",
+    "couvert": "cutlery",
+    "negative": "other",
+}
+
+_VARIABLE = "TRIOF_CUSTOM_VISION__"
+
+
+class Tier(NamedTuple):
+    """What the vendor grants a prediction resource, and its price; see docs/azure.md."""
+
+    per_month: int | None
+    per_second: int
+    euros_per_1000: float
+
+
+TIERS = {"F0": Tier(10_000, 2, 0.0), "S0": Tier(None, 10, 1.802)}
+
+
+def _unset_if_empty(value: Any) -> Any:
+    # A template of a .env names every variable, most of them empty.
+    return None if value == "" else value
+
+
+def _endpoint(value: str) -> str:
+    parts = _split(value.strip())
+    if not parts or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
+        raise PydanticCustomError(
+            "endpoint", "Give the address of the resource, such as https://NAME.cognitiveservices.azure.com"
+        )
+    if parts.path.strip("/"):
+        raise PydanticCustomError("endpoint", "Give the endpoint only, without what comes after the host")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise PydanticCustomError("endpoint", "Use https: a key sent by plain http can be read by anybody on the way")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _split(address: str) -> SplitResult | None:
+    """The parts of an address whose host is nothing but a host and a port."""
+    try:
+        parts = urlsplit(address)
+        return parts if parts.hostname and parts.port != 0 and not re.search(r"[@\s]", parts.netloc) else None
+    except ValueError:  # of a port that is none, or of half a pair of brackets
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _with_default_tags(value: Any) -> Any:
+    """The table of the settings over the default one; names are compared without case."""
+    if not isinstance(value, Mapping):
+        return value
+    return {**DEFAULT_TAGS, **{str(tag).strip().casefold(): label for tag, label in value.items()}}
+
+
+Text = Annotated[str | None, BeforeValidator(_unset_if_empty)]
+Count = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_unset_if_empty)]
+Price = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_unset_if_empty)]
+
+
+class CustomVisionOptions(CloudOptions):
+    """Which published model to ask, with which key, and what its tags mean."""
+
+    prediction_endpoint: Annotated[
+        Annotated[str, AfterValidator(_endpoint)] | None, BeforeValidator(_unset_if_empty)
+    ] = None
+    """``https://…`` of the prediction resource; plain http towards loopback only."""
+    prediction_key: Annotated[SecretStr | None, BeforeValidator(_unset_if_empty)] = None
+    prediction_key_file: Annotated[Path | None, BeforeValidator(_unset_if_empty)] = None
+    """A file that holds the key alone; read again when the vendor has refused the key."""
+    project_id: Annotated[UUID | None, BeforeValidator(_unset_if_empty)] = None
+    published_name: Text = None
+    """The name under which an iteration is published to the prediction resource; case counts."""
+    tier: Literal["F0", "S0"] = "F0"
+    calls_per_month: Count = None
+    """In any 30 days; None: what the tier grants."""
+    calls_per_second: Count = None
+    euros_per_1000_calls: Price = None
+    store: bool = False
+    """Whether the vendor may keep the photos for 30 days."""
+    tags: Annotated[Mapping[str, Label], BeforeValidator(_with_default_tags)] = DEFAULT_TAGS
+    """The vendor's tag to our label; several tags may mean one label."""
+    side: int = Field(360, ge=256, le=4096)
+    """The photo is sent with its shorter side of about so many pixels: shrunk from one and a half times as many on."""
+    connect_seconds: float = Field(1.0, gt=0)
+    """How long one address may take to accept the connection."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything says that this machine has a prediction resource."""
+        wanted = (self.prediction_endpoint, self.prediction_key, self.prediction_key_file, self.project_id)
+        return any(value is not None for value in (*wanted, self.published_name))
+
+    @property
+    def remedy(self) -> str:
+        """Which variables to set."""
+        return f"set {', '.join(self._missing())} as docs/azure.md tells"
+
+    def check(self) -> tuple[str, str, str, str]:
+        """Endpoint, key, project id and published name. Raises ProviderMisconfigured if one is missing."""
+        if self._missing():
+            raise ProviderMisconfigured(f"Azure Custom Vision is set by half: {self.remedy}, or unset the rest.")
+        return str(self.prediction_endpoint), self._key(), str(self.project_id), str(self.published_name)
+
+    def rehearsed(self, endpoint: str) -> Self:
+        """The same, but asking ``endpoint`` on this machine with a key that opens nothing."""
+        nothing = {"prediction_key": SecretStr("rehearsal"), "prediction_key_file": None}
+        return self.model_copy(update={"prediction_endpoint": endpoint, **nothing})
+
+    @property
+    def allowance(self) -> Allowance:
+        """What the tier grants, where the settings name no other numbers."""
+        tier = TIERS[self.tier]
+        return Allowance(
+            resource=urlsplit(self.prediction_endpoint or "").netloc,
+            tier=self.tier,
+            per_month=self.calls_per_month or tier.per_month,
+            per_second=self.calls_per_second or tier.per_second,
+            euros_per_1000=tier.euros_per_1000 if self.euros_per_1000_calls is None else self.euros_per_1000_calls,
+        )
+
+    def _missing(self) -> list[str]:
+        needed = {
+            "PREDICTION_ENDPOINT": self.prediction_endpoint,
+            "PREDICTION_KEY": self.prediction_key or self.prediction_key_file,
+            "PROJECT_ID": self.project_id,
+            "PUBLISHED_NAME": self.published_name,
+        }
+        return [_VARIABLE + name for name, value in needed.items() if value is None]
+
+    def _key(self) -> str:
+        key = (self.prediction_key.get_secret_value() if self.prediction_key else self._read_key()).strip()
+        # Anything else is refused by the HTTP library with a message that quotes the key.
+        if not key or not all("!" <= character <= "~" for character in key):
+            raise ProviderMisconfigured(
+                "The prediction key is no key: copy the letters and digits of the Azure portal, nothing around them."
+            )
+        return key
+
+    def _read_key(self) -> str:
+        try:
+            # Strictly decoded it would raise an error that quotes the file.
+            return Path(str(self.prediction_key_file)).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise ProviderMisconfigured(
+                f"The key file {self.prediction_key_file} cannot be read ({error.strerror}): give it to this user, or"
+                " mend custom_vision.prediction_key_file."
+            ) from None
