@@ -17,10 +17,13 @@ from werkzeug.test import TestResponse
 
 from providers.base import Task
 from providers.fake import FakeProvider, Step
+from tests.custom_vision_server import CustomVisionServer
+from triof import services as factory
 from triof.app import create_app
 from triof.capture import BrowserCamera, Camera, FolderCamera
 from triof.deposit import Deposits
 from triof.journal import Event, Journal
+from triof.paths import DEMO_PICTURES
 from triof.photo_store import PhotoStore
 from triof.router import Router
 from triof.services import Services
@@ -228,3 +231,51 @@ def machine(build_machine: BuildMachine) -> Machine:
 def browser_camera() -> BrowserCamera:
     """The touchscreen's own camera."""
     return BrowserCamera()
+
+
+@pytest.fixture
+def cloud() -> Iterator[CustomVisionServer]:
+    """Azure Custom Vision on loopback, which sees bottles."""
+    with CustomVisionServer() as server:
+        yield server
+
+
+def cloud_settings(cloud: CustomVisionServer, home: Path, **changes: object) -> Settings:
+    """The settings of a machine whose cloud is the loopback server, and which loses patience soon."""
+    custom_vision = {
+        "prediction_endpoint": cloud.endpoint,
+        "prediction_key": cloud.key,
+        "project_id": cloud.project_id,
+        "published_name": cloud.published_name,
+        "calls_per_second": 1000,
+    }
+    patience = {"cloud_seconds": 0.5, "deadline_seconds": 2.5}
+    settings = {"home": home, "language": "en", "custom_vision": custom_vision, **patience, **changes}
+    return Settings.model_validate(settings)
+
+
+BuildCloudMachine = Callable[..., Machine]
+
+
+@pytest.fixture
+def cloud_machine(cloud: CustomVisionServer, tmp_path: Path, new_journal: Path) -> Iterator[BuildCloudMachine]:
+    """Builds machines that show clean bottles to the loopback cloud and to the real local models."""
+    machines: list[Machine] = []
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "journal.db").write_bytes(new_journal.read_bytes())
+    (tmp_path / "bottle").mkdir()
+    (tmp_path / "bottle" / "1.jpg").write_bytes((DEMO_PICTURES / "bottle-clean-1.jpg").read_bytes())
+
+    def build(**changes: object) -> Machine:
+        settings = cloud_settings(cloud, home, **changes)
+        sorter = factory.build_sorter(settings)
+        sorter.router.prepare()
+        machines.append(assemble(settings, sorter, FolderCamera(tmp_path / "bottle")))
+        return machines[-1]
+
+    yield build
+    for machine in machines:
+        machine.services.deposits.close()
+        machine.services.sorter.router.close()
+        machine.services.journal.close()

@@ -47,6 +47,10 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
     ("library", "folder", "only"),
     [
         ("ai_edge_litert", "providers", {"providers/local_cnn/runtime.py"}),
+        ("azure", "providers", {"providers/custom_vision/client.py"}),
+        ("azure", "triof", set()),
+        ("msrest", "providers", {"providers/custom_vision/client.py"}),
+        ("requests", "triof", {"triof/visitor.py", "triof/cli/drill.py"}),
         ("flask", "triof", {"triof/app.py"} | {f"triof/web/{name}.py" for name in ("errors", "health", "kiosk")}),
         ("dotenv", "triof", {"triof/settings.py"}),
     ],

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from werkzeug.serving import make_server
 
-from tests.conftest import ROOT, BuildMachine, Machine
+from tests.conftest import ROOT, BuildCloudMachine, BuildMachine, Machine
+from tests.custom_vision_server import CustomVisionServer
+from tests.test_fall_back import SESSION, check_journal
 from triof.capture import BrowserCamera, FolderCamera
 from triof.paths import DEMO_PICTURES
 
@@ -149,3 +151,29 @@ def test_a_file_is_chosen_where_there_is_no_camera(build_machine: BuildMachine, 
     shown.press("/start").at("insert")
     shown.page.set_input_files('input[name="image"]', next(DEMO_PICTURES.glob("*.jpg")))
     shown.press("/waste/pick-type").at("pick_type")
+
+
+def test_five_deposits_while_the_cloud_comes_and_goes(
+    cloud: CustomVisionServer, cloud_machine: BuildCloudMachine, browser: Any, serve: Any
+) -> None:
+    machine = cloud_machine()
+    shown = Screen(browser, serve(machine), SCREENS["landscape"])
+    for number, turn in enumerate(SESSION):
+        turn.happens(cloud)
+        shown.press("/start").at("insert").press("/waste/pick-type").at("pick_type")
+        assert shown.page.inner_text("figcaption") == turn.said
+        shown.check()
+        shown.keep(f"landscape-cloud-{number}")
+        shown.press("/confirmation").at("thanks").press("/done").at("attract")
+    check_journal(machine)
+
+
+def test_in_cloud_mode_a_fall_back_is_shown_as_a_fault(
+    cloud: CustomVisionServer, cloud_machine: BuildCloudMachine, browser: Any, serve: Any
+) -> None:
+    cloud.stop()
+    shown = Screen(browser, serve(cloud_machine(mode="cloud")), SCREENS["landscape"])
+    shown.press("/start").at("insert").press("/waste/pick-type").at("pick_type")
+    shown.page.wait_for_selector("figcaption.fault")
+    shown.check()
+    shown.keep("landscape-cloud-fault")

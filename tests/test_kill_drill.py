@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tools.kill_drill import SCRIPT, drill
-from tools.running_kiosk import Person, RunningKiosk
+from tools.running_kiosk import RunningKiosk
+from triof.visitor import Visitor
 
 
 def test_three_kills_lose_no_confirmation_and_leave_no_slot_open(
@@ -17,12 +18,12 @@ def test_three_kills_lose_no_confirmation_and_leave_no_slot_open(
 
 def test_an_orderly_stop_finishes_what_was_begun(tmp_path: Path) -> None:
     with RunningKiosk(tmp_path, SCRIPT) as kiosk:
-        person = Person(kiosk.url)
+        person = Visitor(kiosk.url)
         person.press("/start")
         person.press("/waste/pick-type")
         person.press("/confirmation", waste_type=person.ticked)
     with RunningKiosk(tmp_path, SCRIPT) as kiosk:
-        assert Person(kiosk.url).shown == "attract"
+        assert Visitor(kiosk.url).shown == "attract"
     from sqlalchemy import create_engine, text
 
     with create_engine(f"sqlite:///{tmp_path / 'journal.db'}").connect() as journal:
@@ -42,7 +43,7 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_a_second_kiosk_does_not_touch_the_machine_of_the_first(tmp_path: Path) -> None:
     with RunningKiosk(tmp_path, SCRIPT) as kiosk:
-        person = Person(kiosk.url)
+        person = Visitor(kiosk.url)
         person.press("/start")
         with pytest.raises(RuntimeError, match="Another kiosk runs the machine"), RunningKiosk(tmp_path, SCRIPT):
             pass

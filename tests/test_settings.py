@@ -173,5 +173,5 @@ def test_two_types_in_one_box_are_a_mistake(config: Path) -> None:
 @pytest.mark.parametrize("name", ["nobody", ":X", "os:", "a b:C"])
 def test_a_route_to_nobody_is_told_with_all_other_mistakes(config: Path, name: str) -> None:
     told = refusal(config, flags={"routes.waste_type": name, "mode": "no"})
-    assert f"No provider is called '{name}': use fake, local_cnn or module:Class" in told
+    assert f"No provider is called '{name}': use custom_vision, fake, local_cnn or module:Class" in told
     assert "mode = 'no'" in told

@@ -17,8 +17,9 @@ from threading import Timer
 
 import requests
 
-from tools.running_kiosk import QUICK, Person, RunningKiosk
+from tools.running_kiosk import QUICK, RunningKiosk
 from triof.simulated import SimulatedHardware
+from triof.visitor import Visitor
 
 _LONGEST_SECONDS = 1.5
 """A deposit with quick movements takes about half of that, so kills fall into every step of the first few."""
@@ -36,7 +37,7 @@ def deposit_until_killed(url: str, confirmed: set[str], doing: Counter[str]) -> 
     """Make one deposit after the other until the server is gone; note what was confirmed and what was under way."""
     step = "attract"
     try:
-        person = Person(url)
+        person = Visitor(url)
         while True:
             step = "opening"
             person.press("/start")

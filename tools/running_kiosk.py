@@ -1,7 +1,6 @@
-"""A kiosk in a process of its own, and somebody who uses it over HTTP."""
+"""A kiosk in a process of its own."""
 
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -9,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-import requests
 
 QUICK = {
     "TRIOF_SLOT__SIMULATED_SECONDS__SLOT": "0.05",
@@ -30,6 +27,8 @@ class RunningKiosk:
         self.url = f"http://127.0.0.1:{self.port}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TRIOF_")}
         self._environ = {**clean, "TRIOF_HOME": str(home), **(environ or {})}
+        self.complaints = ""
+        """What it wrote to stderr; known once it has ended."""
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -55,45 +54,4 @@ class RunningKiosk:
     ) -> None:
         assert self._process
         self._process.terminate()
-        self._process.communicate()
-
-
-class Person:
-    """Uses a kiosk as a browser without JavaScript would."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._session = requests.Session()
-        self.open("/")
-
-    def open(self, path: str) -> requests.Response:
-        """Look at a page."""
-        self.page = self._session.get(self._url + path, timeout=30)
-        return self.page
-
-    def press(self, path: str, **form: str) -> requests.Response:
-        """Press the button that leads to ``path``."""
-        token = re.search(r'name="csrf_token" value="([^"]+)"', self.page.text)
-        if not token:
-            raise RuntimeError(f"{self.page.url} has no button")
-        data = {**form, "csrf_token": token[1]}
-        self.page = self._session.post(self._url + path, data=data, timeout=30)
-        return self.page
-
-    @property
-    def shown(self) -> str:
-        """Which page it is, by its own word."""
-        found = re.search(r'data-page="(\w+)"', self.page.text)
-        return found[1] if found else ""
-
-    @property
-    def ticked(self) -> str:
-        """The type whose tile is ticked."""
-        found = re.search(r'value="(\w+)"[^>]* checked', self.page.text)
-        return found[1] if found else ""
-
-    @property
-    def deposit_id(self) -> str:
-        """The id of the deposit whose photo is shown, without dashes."""
-        found = re.search(r"/waste/photo/([0-9a-f-]+)", self.page.text)
-        return found[1].replace("-", "") if found else ""
+        self.complaints = self._process.communicate()[1]

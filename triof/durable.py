@@ -1,15 +1,27 @@
 """Files that a power cut leaves whole: the old one or the new one, never an empty one."""
 
+import json
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``, readable by its owner only, in one step that is on the disk on return."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What was written there; nothing where there is no such file, or one that somebody has spoilt."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -13,6 +13,7 @@
     ├── MachineTaken      another process runs the machine
     ├── HomeUnusable      the home folder cannot be made or written to
     ├── JournalUnusable   the journal's database cannot be reached, read or upgraded
+    ├── DrillImpossible   there is no machine to rehearse on, or somebody uses it
     └── DatasetError      the photos for training or evaluation cannot be used
 """
 

@@ -6,6 +6,7 @@ so that the journals of many machines can meet in one database.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal, cast, get_args
@@ -14,6 +15,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     JSON,
     URL,
+    Boolean,
+    Connection,
     DateTime,
     Dialect,
     Engine,
@@ -40,7 +43,13 @@ Kind = Literal[
     "deposit.returned",
     "deposit.failed",
     "deposit.interrupted",
+    "mode.changed",
+    "breaker.opened",
+    "breaker.closed",
+    "drill.started",
+    "drill.ended",
 ]
+EntryKind = Literal["call", "spared", "exhausted", "resumed", "warned"]
 ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
 """Each deposit ends with exactly one of these."""
 
@@ -111,6 +120,24 @@ class PredictionRow(Base):
     attempts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     photo: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the image bytes, in hexadecimal; the photo itself is in the photo store as long as it is kept."""
+    believed: Mapped[bool] = mapped_column(Boolean)
+    """Whether the verdict rests on it; the others were given beside it, to compare."""
+
+
+class Entry(Base):
+    """One line of the ledger of a vendor's resource.
+
+    A call made or spared, the vendor's word that nothing is left, ours that it is asked again, a warning given.
+    """
+
+    __tablename__ = "ledger"
+    __table_args__ = (Index("ledger_by_resource", "resource", "kind", "at"),)
+
+    resource: Mapped[str] = mapped_column(String(255))
+    tier: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(16))
+    resets_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Until when the vendor says that nothing is left."""
 
 
 class Journal:
@@ -120,7 +147,7 @@ class Journal:
         self, url: str | URL, machine_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._engine = _engine(url)
-        self._machine_id = machine_id
+        self.machine_id = machine_id
         self._now = now
 
     def upgrade(self) -> None:
@@ -152,6 +179,7 @@ class Journal:
         verdict = judgement.verdict
         detail = {
             "action": verdict.action,
+            "mode": judgement.mode,
             "photo": judgement.photo.sha256,
             "duration_ms": round(judgement.duration * 1000, 1),
             "unanswered": {
@@ -178,15 +206,19 @@ class Journal:
 
     def unfinished(self) -> Sequence[Event]:
         """The latest event of each of this machine's deposits that has not ended."""
-        ended = select(Event.deposit_id).where(Event.kind.in_(ENDINGS), Event.machine_id == self._machine_id)
+        ended = select(Event.deposit_id).where(Event.kind.in_(ENDINGS), Event.machine_id == self.machine_id)
         open_events = (
             select(Event)
-            .where(Event.kind.like("deposit.%"), Event.machine_id == self._machine_id)
+            .where(Event.kind.like("deposit.%"), Event.machine_id == self.machine_id)
             .where(Event.deposit_id.not_in(ended))
         )
         with self._session() as session:
             latest = {happened.deposit_id: happened for happened in sorted(session.scalars(open_events), key=_order)}
         return list(latest.values())
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        """A transaction of its own on the journal's database."""
+        return self._engine.begin()
 
     def ping(self) -> None:
         """Raise SQLAlchemyError if the database does not answer or its tables are missing."""
@@ -208,7 +240,7 @@ class Journal:
         self, kind: Kind, deposit_id: UUID | None, waste_type: str | None, reason: str | None, detail: dict[str, Any]
     ) -> Event:
         return Event(
-            machine_id=self._machine_id,
+            machine_id=self.machine_id,
             deposit_id=deposit_id,
             kind=kind,
             at=self._now(),
@@ -218,20 +250,22 @@ class Journal:
         )
 
     def _predictions(self, deposit_id: UUID, judgement: Judgement) -> Iterable[PredictionRow]:
-        for task, prediction in judgement.predictions.items():
-            yield PredictionRow(
-                machine_id=self._machine_id,
-                deposit_id=deposit_id,
-                at=self._now(),
-                task=task,
-                label=prediction.label,
-                probability=prediction.probability,
-                scores=dict(prediction.scores),
-                provider=prediction.provider,
-                model_version=prediction.model_version,
-                attempts=[asdict(attempt) for attempt in prediction.attempts],
-                photo=judgement.photo.sha256,
-            )
+        for believed in judgement.predictions.values():
+            for prediction in (believed, *believed.beside):
+                yield PredictionRow(
+                    machine_id=self.machine_id,
+                    deposit_id=deposit_id,
+                    at=self._now(),
+                    task=prediction.task,
+                    label=prediction.label,
+                    probability=prediction.probability,
+                    scores=dict(prediction.scores),
+                    provider=prediction.provider,
+                    model_version=prediction.model_version,
+                    attempts=[asdict(attempt) for attempt in prediction.attempts],
+                    photo=judgement.photo.sha256,
+                    believed=prediction is believed,
+                )
 
 
 def _order(happened: Event) -> int:

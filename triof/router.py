@@ -1,12 +1,17 @@
-"""Asks a task's providers in their written order, within one deadline, and says why each next one was asked."""
+"""Asks a task's providers in their written order, within one deadline, and says why each next one was asked.
+
+A provider in the cloud is asked from a worker, and the next one on this machine while the question travels: when the
+cloud does not answer in its share of the deadline, the local answer is already there.
+"""
 
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Literal, NamedTuple
 
 from providers.base import (
-    LABELS,
     Attempt,
     NoProviderAnswered,
     Photo,
@@ -16,77 +21,185 @@ from providers.base import (
     ProviderUnavailable,
     Task,
 )
+from triof.guard import Guard, ask
 
 log = logging.getLogger(__name__)
 
+Mode = Literal["auto", "cloud", "local"]
+Member = Provider | Guard
+SPARED = "spared"
+"""The outcome of an attempt that was not needed: the local model was sure enough."""
+
+
+class _Limits(NamedTuple):
+    deadline: float
+    cloud_seconds: float
+    cascade: float | None
+    clock: Callable[[], float]
+
+
+class _Heard(NamedTuple):
+    """What came of one provider: the attempt, and its prediction if it gave one."""
+
+    attempt: Attempt
+    prediction: Prediction | None
+
 
 class Router:
-    """The routes of all tasks. ``deadline`` is in seconds and holds for one question to one route."""
+    """The routes of all tasks. ``deadline`` is in seconds and holds for one question to one route.
+
+    A provider in the cloud gets ``cloud_seconds`` of it. With a ``cascade`` (a probability) it is not asked at all
+    where the next local one is at least so sure. ``mode`` is looked at before every question, and so is whether a drill
+    has ``rehearsed`` another one instead of a guard.
+    """
 
     def __init__(
         self,
-        routes: Mapping[Task, Sequence[Provider]],
+        routes: Mapping[Task, Sequence[Member]],
         deadline: float = 2.5,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        cloud_seconds: float = 1.5,
+        cascade: float | None = None,
+        mode: Callable[[], Mode] = lambda: "auto",
+        rehearsed: Callable[[Guard], Guard] = lambda guard: guard,
     ) -> None:
         self._routes = routes
-        self._deadline = deadline
-        self._clock = clock
+        self._limits = _Limits(deadline, cloud_seconds, cascade, clock)
+        self._mode = mode
+        self._rehearsed = rehearsed
+
+    @property
+    def mode(self) -> Mode:
+        """What holds now."""
+        return self._mode()
 
     @property
     def needed_side(self) -> int:
-        """The shortest side, in pixels, below which a photo would lose something for one of the providers."""
-        return max((provider.needed_side for provider in self._providers()), default=0)
+        """The shortest side, in pixels, below which a photo would lose something for one that would be asked now."""
+        return max((member.needed_side for task in self._routes for member in self.members(task)), default=0)
+
+    def members(self, task: Task) -> list[Member]:
+        """Who would be asked now, in order."""
+        if self.mode == "local":
+            return [member for member in self._routes[task] if not member.needs_network]
+        return [self._rehearsed(member) if isinstance(member, Guard) else member for member in self._routes[task]]
+
+    def asks_cloud(self) -> bool:
+        """Whether any question would go to the cloud now."""
+        return any(isinstance(member, Guard) for task in self._routes for member in self.members(task))
 
     def predict(self, photo: Photo, task: Task) -> Prediction:
         """The first answer of the task's route, with all attempts. Raises NoProviderAnswered."""
-        started = self._clock()
-        attempts: tuple[Attempt, ...] = ()
-        for provider in self._routes[task]:
-            asked = self._clock()
-            try:
-                left = self._deadline - (asked - started)
-                if left <= 0:
-                    raise ProviderUnavailable("the deadline had passed before it could be asked")
-                prediction = _ask(provider, photo, task, left)
-            except ProviderError as error:
-                attempts += (Attempt(provider.name, type(error).__name__, self._clock() - asked, str(error)),)
-            else:
-                for failed in attempts:
-                    log.warning("router.fell_back task=%s from=%s cause=%s", task, failed.provider, failed.message)
-                attempts += (Attempt(provider.name, "answered", self._clock() - asked),)
-                return replace(prediction, attempts=attempts)
-        raise NoProviderAnswered(task, attempts)
+        prediction = _Question(photo, task, self.members(task), self._limits).answer()
+        for failed in prediction.attempts:
+            if failed.outcome == "answered":
+                break
+            if failed.outcome != SPARED:
+                # In cloud mode somebody has said that the cloud has to answer.
+                level = logging.ERROR if self.mode == "cloud" else logging.WARNING
+                log.log(level, "router.fell_back task=%s from=%s cause=%s", task, failed.provider, failed.message)
+        return prediction
+
+    def prepare(self) -> None:
+        """Build what would be asked now; what cannot be built says so when it is asked."""
+        for task in self._routes:
+            for member in self.members(task):
+                if isinstance(member, Guard):
+                    with suppress(ProviderError):
+                        member.prepare()
 
     def problems(self) -> Iterator[tuple[Task, str, ProviderError]]:
         """Task, provider and cause of every provider that could not answer now."""
-        for task, route in self._routes.items():
-            for provider in route:
+        for task in self._routes:
+            for member in self.members(task):
                 try:
-                    provider.ping()
+                    member.ping()
                 except ProviderError as error:
-                    yield task, provider.name, error
+                    yield task, member.name, error
 
     def close(self) -> None:
         """Close every provider."""
-        for provider in self._providers():
-            provider.close()
-
-    def _providers(self) -> Iterator[Provider]:
         for route in self._routes.values():
-            yield from route
+            for member in route:
+                member.close()
 
 
-def _ask(provider: Provider, photo: Photo, task: Task, timeout: float) -> Prediction:
-    """The provider's prediction, if it makes sense. Raises ProviderError and nothing else."""
-    try:
-        prediction = provider.predict(photo, timeout=timeout)
-    except ProviderError:
-        raise
-    # A provider may be anybody's code, and a person stands in front of the machine: whatever breaks, the next is asked.
-    except Exception as error:
-        log.exception("provider.broke")
-        raise ProviderUnavailable(f"it broke ({type(error).__name__}: {error})") from error
-    if set(prediction.scores) != set(LABELS[task]) or prediction.label not in prediction.scores:
-        raise ProviderUnavailable(f"its answer makes no sense: {prediction.label!r} with scores {prediction.scores}")
-    return prediction
+class _Question:
+    """One photo and one task: what each provider of the route has said so far."""
+
+    def __init__(self, photo: Photo, task: Task, route: Sequence[Member], limits: _Limits) -> None:
+        self._photo = photo
+        self._task = task
+        self._route = route
+        self._limits = limits
+        self._clock = limits.clock
+        self._ends = self._clock() + limits.deadline
+        self._heard: dict[int, _Heard] = {}
+
+    def answer(self) -> Prediction:
+        """The first answer in the order of the route. Raises NoProviderAnswered."""
+        for position in range(len(self._route)):
+            if believed := self._hear(position).prediction:
+                attempts = tuple(self._heard[heard].attempt for heard in sorted(self._heard))
+                others = (heard.prediction for heard in self._heard.values())
+                beside = tuple(other for other in others if other and other is not believed)
+                return replace(believed, attempts=attempts, beside=beside)
+        raise NoProviderAnswered(self._task, tuple(self._heard[heard].attempt for heard in sorted(self._heard)))
+
+    def _hear(self, position: int) -> _Heard:
+        if position not in self._heard:
+            member = self._route[position]
+            heard = self._hear_cloud(member, position) if isinstance(member, Guard) else self._hear_local(member)
+            self._heard[position] = heard
+        return self._heard[position]
+
+    def _hear_local(self, provider: Provider) -> _Heard:
+        asked = self._clock()
+        try:
+            left = self._left(asked)
+            return self._answered(ask(provider, self._photo, self._task, left), asked)
+        except ProviderError as error:
+            return self._failed(provider.name, error, asked)
+
+    def _hear_cloud(self, guard: Guard, position: int) -> _Heard:
+        if spared := self._spared(guard, position):
+            return spared
+        asked = self._clock()
+        try:
+            pending = guard.ask(self._photo, min(self._limits.cloud_seconds, self._left(asked)))
+            pending.head_start()
+            self._hear_next_local(position)
+            return self._answered(pending.answer(), asked)
+        except ProviderError as error:
+            return self._failed(guard.name, error, asked)
+
+    def _hear_next_local(self, position: int) -> Prediction | None:
+        """Ask the one that would be fallen back on, now rather than then."""
+        for later in range(position + 1, len(self._route)):
+            if not isinstance(self._route[later], Guard):
+                return self._hear(later).prediction
+        return None
+
+    def _spared(self, guard: Guard, position: int) -> _Heard | None:
+        needed = self._limits.cascade
+        if needed is None:
+            return None
+        local = self._hear_next_local(position)
+        if not local or local.probability < needed:
+            return None
+        guard.spare()
+        message = f"{local.provider} was sure enough ({local.probability:.3f})"
+        return _Heard(Attempt(guard.name, SPARED, 0.0, message), None)
+
+    def _left(self, now: float) -> float:
+        """The seconds that are left. Raises ProviderUnavailable if there are none."""
+        if self._ends <= now:
+            raise ProviderUnavailable("the deadline had passed before it could be asked", sent=False)
+        return self._ends - now
+
+    def _answered(self, prediction: Prediction, asked: float) -> _Heard:
+        return _Heard(Attempt(prediction.provider, "answered", self._clock() - asked), prediction)
+
+    def _failed(self, name: str, error: ProviderError, asked: float) -> _Heard:
+        return _Heard(Attempt(name, type(error).__name__, self._clock() - asked, str(error)), None)

@@ -6,44 +6,43 @@ starts fast.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
-from uuid import uuid4
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import providers
-from providers.base import TASKS, Photo, Prediction, Provider, ProviderError, ProviderMisconfigured, Task
-from triof import capture
-from triof.durable import replace_file
+from providers.base import TASKS, Metered, Photo, Prediction, Provider, ProviderError, ProviderMisconfigured, Task
+from providers.options import CloudOptions
+from triof import capture, home
+from triof.breaker import Change, outliving
 from triof.errors import TriofError
-from triof.router import Router
-from triof.settings import Mode, Settings, SettingsError
+from triof.guard import Calls, Guard
+from triof.rehearsal import Rehearsal, RehearsedCamera
+from triof.router import Member, Mode, Router
+from triof.settings import Settings, SettingsError
 from triof.sorter import Sorter
+from triof.switch import Switch
+from triof.workers import Workers
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
-    from sqlalchemy import URL
 
     from triof.capture import Camera
     from triof.deposit import Deposits
-    from triof.journal import Journal
+    from triof.journal import Journal, Kind
     from triof.photo_store import PhotoStore
+    from triof.quota import Ledger
     from triof.simulated import SimulatedHardware
     from triof.watch import Watch
+
+log = logging.getLogger(__name__)
 
 
 class MachineTaken(TriofError):
     """There is one machine, and another process runs it."""
-
-
-class HomeUnusable(TriofError):
-    """The home folder cannot be made or written to."""
-
-
-class JournalUnusable(TriofError):
-    """The database of the journal cannot be reached, read or brought to the newest version."""
 
 
 class _Unbuildable:
@@ -66,43 +65,135 @@ class _Unbuildable:
         pass
 
 
-def build_router(settings: Settings, mode: Mode | None = None) -> Router:
-    """The routes of the settings with the providers that ``mode`` allows (None: the mode of the settings).
+def build_router(
+    settings: Settings, mode: Callable[[], Mode] | None = None, journal: Callable[[], Journal] | None = None
+) -> Router:
+    """The routes of the settings; ``mode`` says before each question what holds (None: the machine's switch).
 
-    Raises SettingsError where the mode leaves a route without sense.
+    Calls to the cloud are counted in the ``journal``, which is opened when the first one is made. Raises SettingsError
+    where the mode of the settings leaves the routes without sense.
     """
-    mode = mode or settings.mode
-    routes = {task: build_route(settings, task, mode) for task in TASKS}
-    if mode == "cloud" and not any(provider.needs_network for route in routes.values() for provider in route):
+    cloud = list(_in_the_cloud(settings))
+    if settings.mode == "cloud" and not cloud:
         raise SettingsError(
             ["  mode = 'cloud': no provider of the routes is in the cloud; use auto or local, or add one to routes"]
         )
-    return Router(routes, settings.deadline_seconds)
+    journal = journal or cache(lambda: home.open_journal(settings))
+    line = {name: _line(name, settings, journal) for name in cloud}
+    routes: dict[Task, list[Member]] = {
+        task: [
+            line[name](task) if name in line else _build(name, task, settings)
+            for name in settings.routes[task]
+            if name not in left_out(settings)
+        ]
+        for task in TASKS
+    }
+    return Router(
+        routes,
+        settings.deadline_seconds,
+        cloud_seconds=settings.cloud_seconds,
+        cascade=settings.cascade_probability,
+        mode=mode or Switch(settings.home, settings.mode).mode,
+        rehearsed=Rehearsal(settings.home, settings, _built).instead_of,
+    )
 
 
-def build_route(settings: Settings, task: Task, mode: Mode | None = None) -> list[Provider]:
-    """The providers of one route that ``mode`` allows (None: the mode of the settings)."""
-    built = [_build(name, task, settings, mode or settings.mode) for name in settings.routes[task]]
-    return [provider for provider in built if provider]
+def left_out(settings: Settings) -> Mapping[str, str]:
+    """The providers of the routes that nobody has set up, each with what to do in order to have it."""
+    options = {name: _options(name, settings) for name in _in_the_cloud(settings)}
+    return {
+        name: found.remedy for name, found in options.items() if isinstance(found, CloudOptions) and not found.is_set
+    }
 
 
-def _build(name: str, task: Task, settings: Settings, mode: Mode) -> Provider | None:
+def ledgers(settings: Settings, journal: Journal) -> Mapping[str, Ledger]:
+    """The ledger of each provider of the routes whose calls are counted."""
+    from triof.quota import Ledger
+
+    names = [name for name in _in_the_cloud(settings) if name not in left_out(settings)]
+    options = {name: _options(name, settings) for name in names}
+    return {name: Ledger(journal, found.allowance) for name, found in options.items() if isinstance(found, Metered)}
+
+
+def _in_the_cloud(settings: Settings) -> Iterator[str]:
+    """The names in the routes whose class needs the network."""
+    for name in dict.fromkeys(name for task in TASKS for name in settings.routes[task]):
+        with suppress(ProviderError):
+            if providers.load(name).needs_network:
+                yield name
+
+
+def _line(name: str, settings: Settings, journal: Callable[[], Journal]) -> Callable[[Task], Guard]:
+    """Makes the guards of one provider: whatever the task, it is one vendor, who is well or not."""
+    workers = Workers(name, settings.server.threads)
+    breaker = outliving(
+        settings.home / f"breaker-{name.replace(':', '.')}.json",
+        settings.breaker,
+        lambda change: _note(change, name, journal),
+    )
+
+    def guard(task: Task) -> Guard:
+        return Guard(
+            name,
+            task,
+            lambda: _built(name, task, settings),
+            breaker=breaker,
+            workers=workers,
+            calls=lambda provider: _ledger(provider, journal),
+        )
+
+    return guard
+
+
+def _ledger(provider: Provider, journal: Callable[[], Journal]) -> Calls | None:
+    if not isinstance(provider, Metered):
+        return None
+    from triof.quota import Ledger
+
     try:
-        provider = providers.load(name)
-        # Asked of the class: what needs the network is not even built where there shall be none.
-        if mode == "local" and provider.needs_network:
-            return None
-        return provider(task, getattr(settings, name, None))
+        return Ledger(journal(), provider.allowance)
+    except TriofError as error:
+        # What cannot be counted is not asked; this machine's own answer must not fall with it.
+        raise ProviderMisconfigured(f"The calls cannot be counted: {error}") from error
+
+
+def _note(change: Change, provider: str, journal: Callable[[], Journal]) -> None:
+    kind: Kind = "breaker.opened" if change.state == "open" else "breaker.closed"
+    log.warning("%s provider=%s seconds=%.0f why=%s", kind, provider, change.open_seconds, change.why)
+    try:
+        journal().record(kind, reason=provider[:32], why=change.why, seconds=change.open_seconds)
+    except Exception:
+        log.exception("journal.not_written kind=%s", kind)
+
+
+def _build(name: str, task: Task, settings: Settings) -> Provider:
+    try:
+        return _built(name, task, settings)
     except ProviderError as error:
         return _Unbuildable(name, error)
+
+
+def _built(name: str, task: Task, settings: Settings) -> Provider:
+    """The provider. Raises ProviderError."""
+    provider = providers.load(name)
+    try:
+        return provider(task, _options(name, settings))
+    except ProviderError:
+        raise
     # A foreign class may raise anything; the machine goes on with the rest of the route.
     except Exception as error:
-        return _Unbuildable(name, ProviderMisconfigured(f"Provider {name!r} cannot be built: {error!r}"))
+        raise ProviderMisconfigured(f"Provider {name!r} cannot be built: {error!r}") from error
 
 
-def build_sorter(settings: Settings, mode: Mode | None = None) -> Sorter:
-    """The sorter with its router, ready to judge."""
-    return Sorter(build_router(settings, mode), settings.policy, settings.photo)
+def _options(name: str, settings: Settings) -> Any:
+    return getattr(settings, name, None)
+
+
+def build_sorter(
+    settings: Settings, mode: Callable[[], Mode] | None = None, journal: Callable[[], Journal] | None = None
+) -> Sorter:
+    """The sorter with its router, ready to judge; see :func:`build_router`."""
+    return Sorter(build_router(settings, mode, journal), settings.policy, settings.photo)
 
 
 def build_hardware(settings: Settings) -> SimulatedHardware:
@@ -110,115 +201,6 @@ def build_hardware(settings: Settings) -> SimulatedHardware:
     from triof.simulated import SimulatedHardware
 
     return SimulatedHardware(settings.home / "simulated_machine.json", settings.slot.simulated_seconds)
-
-
-def build_journal(settings: Settings) -> Journal:
-    """The journal, its tables at the newest version. Raises HomeUnusable, JournalUnusable."""
-    make_home(settings)
-    with _journal_faults(settings):
-        journal = _journal(settings)
-        journal.upgrade()
-        return journal
-
-
-def interrupted_deposits(settings: Settings) -> int | None:
-    """How many deposits of this machine have not ended; None where there is no journal yet.
-
-    Makes and changes nothing, unlike :func:`build_journal`. Raises JournalUnusable.
-    """
-    from sqlalchemy import create_engine, inspect
-
-    with _journal_faults(settings):
-        url = _journal_url(settings)
-        if _is_file(url) and not Path(str(url.database)).exists():
-            return None
-        engine = create_engine(url)
-        try:
-            if not inspect(engine).has_table("events"):
-                return None
-        finally:
-            engine.dispose()
-        journal = _journal(settings)
-        try:
-            return len(journal.unfinished())
-        finally:
-            journal.close()
-
-
-def make_home(settings: Settings) -> None:
-    """Make sure that there is a home folder. Raises HomeUnusable."""
-    try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise _home_unusable(settings, error) from error
-
-
-def _home_unusable(settings: Settings, error: Exception) -> HomeUnusable:
-    return HomeUnusable(
-        f"The home folder {settings.home} cannot be used ({getattr(error, 'strerror', None) or error}): set TRIOF_HOME"
-        " to a folder that this user may write."
-    )
-
-
-def _journal(settings: Settings) -> Journal:
-    from triof.journal import Journal
-
-    return Journal(_journal_url(settings), settings.machine_id or _own_machine_id(settings.home))
-
-
-def _own_machine_id(home: Path) -> str:
-    """The id that the machine got at its first start; a host's name may change from one day to the next."""
-    path = home / "machine_id"
-    if not path.exists() or not path.read_text().strip():
-        replace_file(path, f"{uuid4()}\n".encode())
-    return path.read_text().strip()
-
-
-def _journal_url(settings: Settings) -> URL:
-    from sqlalchemy import URL, make_url
-
-    if settings.journal.url:
-        url = make_url(settings.journal.url.get_secret_value())
-    else:
-        url = URL.create("sqlite", database=str(settings.home / "journal.db"))
-    if _is_file(url) and not (folder := Path(str(url.database)).parent).is_dir():
-        raise JournalUnusable(f"There is no folder {folder} for the journal: make it, or mend journal.url.")
-    return url
-
-
-def _is_file(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:") and "uri" not in url.query
-
-
-@contextmanager
-def _journal_faults(settings: Settings) -> Iterator[None]:
-    try:
-        yield
-    except TriofError:
-        raise
-    # Each driver has errors of its own, and a malformed URL leads to whatever it leads to.
-    except Exception as error:
-        remedy = (
-            "mend journal.url, install its driver, or start its database"
-            if settings.journal.url
-            else f"make {settings.home / 'journal.db'} readable and writable, or move it away to begin a new one"
-        )
-        # Without the chain: what the driver says may hold the password.
-        raise JournalUnusable(f"The journal cannot be used ({_cause(error, settings)}): {remedy}.") from None
-
-
-def _cause(error: Exception, settings: Settings) -> str:
-    """What can be told of ``error``: a part of the password may have been taken for the host or the port."""
-    from sqlalchemy.exc import NoSuchModuleError
-
-    url = settings.journal.url
-    if (
-        url
-        and not url.get_secret_value().startswith("sqlite")
-        and not isinstance(error, ImportError | NoSuchModuleError)
-    ):
-        return type(error).__name__
-    return str(getattr(error, "orig", None) or error).partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -254,9 +236,10 @@ def build(settings: Settings) -> Services:
     from triof.watch import Watch
 
     lock = _take_machine(settings)
-    sorter = build_sorter(settings)
-    camera = capture.build(settings.camera)
-    journal = build_journal(settings)
+    Switch(settings.home, settings.mode).settle()
+    journal = home.open_journal(settings)
+    sorter = build_sorter(settings, journal=lambda: journal)
+    camera = RehearsedCamera(capture.build(settings.camera), settings.home)
     keep = settings.journal
     photo_store = PhotoStore(settings.home / "photos", keep.keep_photo_days, keep.keep_photo_megabytes)
     deposits = Deposits(
@@ -277,7 +260,7 @@ def build(settings: Settings) -> Services:
 def _take_machine(settings: Settings) -> BaseFileLock:
     from filelock import FileLock, Timeout
 
-    make_home(settings)
+    home.make(settings)
     lock = FileLock(settings.home / "machine.lock")
     try:
         lock.acquire(blocking=False)
@@ -286,5 +269,5 @@ def _take_machine(settings: Settings) -> BaseFileLock:
             f"Another kiosk runs the machine of {settings.home}: end it first, or set TRIOF_HOME to another folder."
         ) from error
     except OSError as error:
-        raise _home_unusable(settings, error) from error
+        raise home.unusable(settings, error) from error
     return lock

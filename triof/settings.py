@@ -20,13 +20,16 @@ from pydantic_core import PydanticCustomError
 
 import providers
 from providers.base import Task
+from providers.custom_vision.options import CustomVisionOptions
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
 from providers.options import Names, Options
+from triof.breaker import BreakerSettings
 from triof.capture import CameraSettings
 from triof.errors import TriofError
 from triof.paths import CONFIG
 from triof.photo import PhotoLimits
+from triof.router import Mode
 from triof.slot import SlotSettings
 from triof.verdict import Policy
 
@@ -34,7 +37,6 @@ PREFIX = "TRIOF_"
 NOT_SETTINGS = frozenset({"TRIOF_DATASET"})
 """Variables with our prefix that mean something to the tests alone."""
 
-Mode = Literal["auto", "cloud", "local"]
 Language = Literal["fr", "en"]
 
 
@@ -126,12 +128,17 @@ class Settings(Options):
     """The touchscreen's language until somebody chooses another."""
     server: ServerSettings = ServerSettings()
     routes: Mapping[Task, Annotated[Names, AfterValidator(_can_be_loaded)]] = {
-        "waste_type": ("local_cnn",),
+        "waste_type": ("custom_vision", "local_cnn"),
         "cleanliness": ("local_cnn",),
     }
     """Per task the providers to ask, in order: a registered name or any ``module:Class``."""
     deadline_seconds: float = Field(2.5, gt=0)
     """How long one question to a route may take in all."""
+    cloud_seconds: float = Field(1.5, gt=0)
+    """How much of that a provider in the cloud may take."""
+    cascade_probability: float | None = Field(None, ge=0, le=1)
+    """From which probability of the local answer the cloud is not asked at all; None: it always is."""
+    breaker: BreakerSettings = BreakerSettings()
     photo: PhotoLimits = PhotoLimits()
     camera: CameraSettings = CameraSettings()
     slot: Annotated[SlotSettings, AfterValidator(_each_type_its_box)] = SlotSettings()
@@ -139,7 +146,18 @@ class Settings(Options):
     journal: JournalSettings = JournalSettings()
     policy: Policy = Policy()
     local_cnn: LocalCnnOptions = LocalCnnOptions()
+    custom_vision: CustomVisionOptions = CustomVisionOptions()
     fake: FakeOptions = FakeOptions()
+
+    @model_validator(mode="after")
+    def _leaves_time_for_the_local_answer(self) -> Self:
+        if self.cloud_seconds > self.deadline_seconds:
+            raise PydanticCustomError(
+                "no_time_left",
+                "The cloud may take no longer than the whole question: deadline_seconds is {deadline}",
+                {"deadline": self.deadline_seconds, "below": "cloud_seconds"},
+            )
+        return self
 
 
 Path_ = tuple[str, ...]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from providers.base import TASKS, NoProviderAnswered, Photo, Prediction, Task
 from triof import photo as photos
 from triof.photo import DEFAULT_LIMITS, PhotoLimits
-from triof.router import Router
+from triof.router import Mode, Router
 from triof.verdict import Policy, Verdict, decide
 
 
@@ -20,6 +20,7 @@ class Judgement:
     unanswered: Mapping[Task, NoProviderAnswered]
     verdict: Verdict
     duration: float
+    mode: Mode
 
 
 class Sorter:
@@ -40,6 +41,7 @@ class Sorter:
     def judge(self, image: bytes) -> Judgement:
         """Judge encoded ``image``. Raises PhotoError; a question left open is in ``unanswered``."""
         started = self._clock()
+        mode = self.router.mode
         photo = photos.load(image, self._limits, needed_side=self.router.needed_side)
         predictions: dict[Task, Prediction] = {}
         unanswered: dict[Task, NoProviderAnswered] = {}
@@ -49,7 +51,7 @@ class Sorter:
             except NoProviderAnswered as error:
                 unanswered[task] = error
         verdict = decide(predictions.get("waste_type"), predictions.get("cleanliness"), self._policy)
-        return Judgement(photo, predictions, unanswered, verdict, self._clock() - started)
+        return Judgement(photo, predictions, unanswered, verdict, self._clock() - started, mode)
 
     def keepsake(self, image: bytes) -> bytes:
         """The photo as a JPEG to show and keep, upright and without metadata. Raises PhotoError."""

@@ -15,7 +15,7 @@ from triof import __version__
 from triof.errors import TriofError
 from triof.settings import Loaded, SettingsError, load
 
-_COMMANDS = ("kiosk", "classify", "train", "evaluate", "settings", "doctor", "slot")
+_COMMANDS = ("kiosk", "classify", "train", "evaluate", "settings", "doctor", "mode", "quota", "drill", "slot")
 
 
 class _AskedWrongly(click.ClickException):

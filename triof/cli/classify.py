@@ -38,7 +38,11 @@ def classify(ctx: click.Context, paths: tuple[str, ...], mode: str | None, as_js
     PATHS are files and folders (walked); - reads a list of them from standard input. Exits 1 if any photo failed.
     """
     settings = load_settings(ctx, mode=mode).settings
-    sorter = services.build_sorter(settings)
+    if mode == "cloud" and (missing := services.left_out(settings)):
+        raise click.UsageError(f"There is no cloud to ask: {'; '.join(missing.values())}.")
+    # A mode that was asked for holds above the machine's switch.
+    sorter = services.build_sorter(settings, (lambda: settings.mode) if mode else None)
+    sorter.router.prepare()
     failed = False
     empty: list[str] = []
     for path in _files(paths, empty):

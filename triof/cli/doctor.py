@@ -2,18 +2,22 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 
 import click
 from PIL import Image
 
-from providers.base import LABELS, TASKS, Photo, Provider, ProviderError, Task
-from triof import capture, services
+from providers.base import LABELS, TASKS, Photo, ProviderError, Task
+from triof import capture, home, services
 from triof.cli import load_settings
 from triof.errors import TriofError
+from triof.guard import Guard
 from triof.paths import TRANSLATIONS
+from triof.router import Member, Mode
 from triof.settings import Settings, SettingsError
 from triof.slot import Jammed
+from triof.switch import Switch
 from triof.verdict import threshold
 
 _ENOUGH_BYTES = 200_000_000
@@ -24,6 +28,10 @@ Check = Callable[[Settings], str]
 
 class CheckFailed(TriofError):
     """A part could not work."""
+
+
+class CheckWorried(TriofError):
+    """A part does not work, but the machine goes on without it."""
 
 
 @click.command()
@@ -40,6 +48,8 @@ def doctor(ctx: click.Context) -> None:
     for name, check in _checks():
         try:
             click.echo(f"ok    {name:<12} {check(loaded.settings)}")
+        except CheckWorried as error:
+            click.secho(f"warn  {name:<12} {error}", fg="yellow")
         # Whatever a part does wrong belongs on its line, so that the other parts are checked too.
         except Exception as error:
             failed = True
@@ -52,56 +62,84 @@ def _checks() -> Iterator[tuple[str, Check]]:
     yield "journal", _journal
     for task in TASKS:
         yield task, lambda settings, task=task: _route(settings, task)  # type: ignore[misc]
+    yield "cloud", _cloud
     yield "camera", _camera
     yield "slot", _slot
     yield "languages", _languages
 
 
 def _home(settings: Settings) -> str:
-    home = settings.home
-    services.make_home(settings)
-    if not os.access(home, os.W_OK):
-        raise CheckFailed(f"{home} is not writable: give it to this user, or set TRIOF_HOME to another folder.")
-    free = shutil.disk_usage(home).free
+    home.make(settings)
+    folder = settings.home
+    if not os.access(folder, os.W_OK):
+        raise CheckFailed(f"{folder} is not writable: give it to this user, or set TRIOF_HOME to another folder.")
+    free = shutil.disk_usage(folder).free
     if free < _ENOUGH_BYTES:
         raise CheckFailed(
-            f"{home} has only {free / 1e6:.0f} MB free: make room, {_ENOUGH_BYTES / 1e6:.0f} MB at least."
+            f"{folder} has only {free / 1e6:.0f} MB free: make room, {_ENOUGH_BYTES / 1e6:.0f} MB at least."
         )
-    return f"{home}, {free / 1e9:.1f} GB free"
+    return f"{folder}, {free / 1e9:.1f} GB free"
 
 
 def _journal(settings: Settings) -> str:
-    open_deposits = services.interrupted_deposits(settings)
+    open_deposits = home.interrupted_deposits(settings)
     if open_deposits is None:
         return "there is none yet, the kiosk makes it at its first start"
     return f"answers, {open_deposits} deposit{'' if open_deposits == 1 else 's'} under way or interrupted"
 
 
-def _route(settings: Settings, task: Task) -> str:
-    sorter = services.build_sorter(settings)
-    problems: list[ProviderError] = [error for of, _, error in sorter.router.problems() if of == task]
-    sorter.router.close()
-    if problems:
-        raise problems[0]
-    route = services.build_route(settings, task)
+def _cloud(settings: Settings) -> str:
+    """Really asks the cloud, which is the only way to know that endpoint, key, model and tags fit together."""
+    left_out = services.left_out(settings)
+    if left_out:
+        remedies = "; ".join(f"for {name} {remedy}" for name, remedy in left_out.items())
+        return f"none, this machine answers by itself; {remedies}"
+    mode = Switch(settings.home, settings.mode).mode()
+    router = services.build_router(settings, lambda: mode)
+    router.prepare()
+    guards = [(task, member) for task in TASKS for member in router.members(task) if isinstance(member, Guard)]
     try:
-        asked = [_thresholds(provider, task, settings) for provider in route]
+        answers = [_asked(guard, task, settings, mode) for task, guard in guards]
     finally:
-        for provider in route:
-            provider.close()
-    return f"mode {settings.mode}: {', then '.join(asked)}"
+        router.close()
+    return "; ".join(answers) or f"not asked in mode {mode}"
 
 
-def _thresholds(provider: Provider, task: Task, settings: Settings) -> str:
+def _asked(guard: Guard, task: Task, settings: Settings, mode: Mode) -> str:
+    started = time.monotonic()
+    try:
+        prediction = guard.ask(_grey(guard.needed_side, settings), settings.cloud_seconds).answer()
+    except ProviderError as error:
+        if mode == "cloud":
+            raise CheckFailed(f"{guard.name} did not answer for {task}: {error}") from error
+        raise CheckWorried(f"{guard.name} did not answer for {task}, so this machine does: {error}") from error
+    seconds = time.monotonic() - started
+    return f"{guard.name} {prediction.model_version} answers in {seconds:.2f} s (this took one call of the quota)"
+
+
+def _route(settings: Settings, task: Task) -> str:
+    router = services.build_router(settings)
+    try:
+        asked = [_thresholds(member, task, settings) for member in router.members(task)]
+        return f"mode {router.mode}: {', then '.join(asked)}"
+    finally:
+        router.close()
+
+
+def _thresholds(member: Member, task: Task, settings: Settings) -> str:
     """The model of a provider and from which probability each label is believed, and who says so."""
-    if provider.needs_network:
-        return f"{provider.name} (in the cloud, not asked)"
-    side = max(provider.needed_side, settings.photo.min_side)
-    grey = Photo(Image.new("RGB", (side, side), "grey"), "", side, side)
-    prediction = provider.predict(grey, timeout=settings.deadline_seconds)
+    if isinstance(member, Guard):
+        return member.name
+    member.ping()
+    prediction = member.predict(_grey(member.needed_side, settings), timeout=settings.deadline_seconds)
     believed = ((label, *threshold(prediction, label, settings.policy)) for label in LABELS[task])
     labels = ", ".join(f"{label} from {probability:g} ({source})" for label, probability, source in believed)
-    return f"{provider.name} {prediction.model_version} believes {labels}"
+    return f"{member.name} {prediction.model_version} believes {labels}"
+
+
+def _grey(side: int, settings: Settings) -> Photo:
+    side = max(side, settings.photo.min_side)
+    return Photo(Image.new("RGB", (side, side), "grey"), "", side, side)
 
 
 def _camera(settings: Settings) -> str:

@@ -44,9 +44,11 @@ def kiosk(ctx: click.Context, host: str | None, port: int | None) -> None:
     # Asking also warms the models up, so that the first person waits no longer than the next.
     for task, provider, problem in services.sorter.router.problems():
         click.secho(f"Warning: {provider} cannot judge {task}: {problem}", fg="yellow", err=True)
-    click.echo(
-        f"Triof is ready: http://{settings.server.host}:{settings.server.port}  (mode {settings.mode}; Ctrl-C ends)"
-    )
+    for name, remedy in factory.left_out(settings).items():
+        click.echo(f"This machine answers by itself, without {name}: to have it, {remedy}.", err=True)
+    router = services.sorter.router
+    mode = router.mode if router.asks_cloud() else "local"
+    click.echo(f"Triof is ready: http://{settings.server.host}:{settings.server.port}  (mode {mode}; Ctrl-C ends)")
     # Waitress ends in order on SystemExit, which is what a service manager's SIGTERM shall mean.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

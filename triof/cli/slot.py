@@ -4,7 +4,7 @@ from typing import get_args
 
 import click
 
-from triof import services
+from triof import home, services
 from triof.cli import load_settings
 from triof.simulated import SimulatedHardware
 from triof.slot import Part
@@ -37,5 +37,5 @@ def clear(ctx: click.Context) -> None:
 
 def _hardware(ctx: click.Context) -> SimulatedHardware:
     settings = load_settings(ctx).settings
-    services.make_home(settings)
+    home.make(settings)
     return services.build_hardware(settings)

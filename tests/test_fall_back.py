@@ -1,0 +1,200 @@
+"""The cloud comes and goes; the person has an answer every time, and page and journal tell whose and why."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import ROOT, BuildCloudMachine, Machine, Visitor
+from tests.custom_vision_server import CustomVisionServer
+from triof.journal import PredictionRow
+from triof.paths import DEMO_PICTURES
+from triof.switch import Switch
+
+
+class Turn(NamedTuple):
+    """What happens to the cloud before a deposit, and what is to be seen and written then."""
+
+    happens: Callable[[CustomVisionServer], object]
+    said: str
+    provider: str
+    outcomes: tuple[str, ...]
+
+
+def _exhaust(cloud: CustomVisionServer) -> None:
+    cloud.latency = 0
+    cloud.quota = cloud.calls
+
+
+SESSION = (
+    Turn(lambda cloud: None, "Judged in the cloud", "custom_vision", ("answered", "answered")),
+    Turn(
+        lambda cloud: cloud.stop(),
+        "Judged on this machine: the cloud doesn't answer",
+        "local_cnn",
+        ("ProviderUnavailable", "answered"),
+    ),
+    Turn(lambda cloud: cloud.start(), "Judged in the cloud", "custom_vision", ("answered", "answered")),
+    Turn(
+        lambda cloud: setattr(cloud, "latency", 60),
+        "Judged on this machine: the cloud doesn't answer",
+        "local_cnn",
+        ("ProviderUnavailable", "answered"),
+    ),
+    Turn(
+        _exhaust,
+        "Judged on this machine: the cloud's quota is used up",
+        "local_cnn",
+        ("QuotaExceeded", "answered"),
+    ),
+)
+"""Healthy, stopped, started, slowed, exhausted."""
+
+
+def believed(machine: Machine) -> list[PredictionRow]:
+    """The predictions of the type that verdicts rest on, oldest first."""
+    deposits = [event.deposit_id for event in machine.events("deposit.judged")]
+    rows = [row for deposit in deposits if deposit for row in machine.services.journal.predictions(deposit)]
+    return [row for row in rows if row.task == "waste_type" and row.believed]
+
+
+def check_journal(machine: Machine) -> None:
+    """The journal tells the session as it was."""
+    rows = believed(machine)
+    told = [(row.provider, tuple(attempt["outcome"] for attempt in row.attempts)) for row in rows]
+    assert told == [(turn.provider, turn.outcomes) for turn in SESSION]
+    assert all(row.attempts[0]["message"] for row in rows if row.provider == "local_cnn")
+    assert [kind for kind, _, _ in machine.happened()].count("shredded") == len(SESSION)
+
+
+def test_five_deposits_while_the_cloud_comes_and_goes(
+    cloud: CustomVisionServer, cloud_machine: BuildCloudMachine
+) -> None:
+    machine = cloud_machine()
+    visitor = machine.visitor()
+    for turn in SESSION:
+        turn.happens(cloud)
+        deposit(visitor)
+        assert turn.said in visitor.page.text.replace("&#39;", "'")
+        visitor.press("/confirmation", waste_type=visitor.ticked).settle().open("/confirmation")
+        assert visitor.shown == "thanks"
+        visitor.press("/done")
+    check_journal(machine)
+
+
+def deposit(visitor: Visitor) -> None:
+    """Drop an item in and let it be judged."""
+    visitor.press("/start").press("/waste/pick-type")
+
+
+def test_each_cloud_answer_has_a_local_one_beside_it(cloud_machine: BuildCloudMachine) -> None:
+    machine = cloud_machine()
+    deposit(machine.visitor())
+    (judged,) = machine.events("deposit.judged")
+    assert judged.deposit_id
+    rows = machine.services.journal.predictions(judged.deposit_id)
+    types = {row.provider: row for row in rows if row.task == "waste_type"}
+    assert types["custom_vision"].believed
+    assert not types["local_cnn"].believed
+    assert types["local_cnn"].label == types["custom_vision"].label == "bottle"
+    assert judged.detail["mode"] == "auto"
+
+
+def test_in_cloud_mode_a_fall_back_is_shown_as_a_fault(
+    cloud: CustomVisionServer, cloud_machine: BuildCloudMachine, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.fault = "server_error"
+    for mode, fault in (("auto", False), ("cloud", True)):
+        visitor = cloud_machine(mode=mode).visitor()
+        deposit(visitor)
+        assert ('figcaption class="fault"' in visitor.page.text) is fault
+        visitor.press("/return").press("/done")
+    assert [record.levelname for record in caplog.records if "router.fell_back" in record.message] == [
+        "WARNING",
+        "ERROR",
+    ]
+
+
+def test_the_switch_turns_a_running_machine(
+    cloud: CustomVisionServer, cloud_machine: BuildCloudMachine, tmp_path: Path
+) -> None:
+    machine = cloud_machine()
+    switch = Switch(tmp_path / "home", "auto")
+    for mode, provider in (("local", "local_cnn"), ("auto", "custom_vision")):
+        switch.turn(mode, "somebody", "a test")  # type: ignore[arg-type]
+        visitor = machine.visitor()
+        deposit(visitor)
+        assert believed(machine)[-1].provider == provider
+        visitor.press("/return").press("/done")
+    assert cloud.calls == 1
+
+
+def test_a_breaker_that_opened_stays_open_over_a_restart(
+    cloud: CustomVisionServer, cloud_machine: BuildCloudMachine
+) -> None:
+    cloud.fault = "server_error"
+    machine = cloud_machine()
+    for _ in range(3):
+        visitor = machine.visitor()
+        deposit(visitor)
+        visitor.press("/return").press("/done")
+    assert [event.reason for event in machine.events("breaker.opened")] == ["custom_vision"]
+    asked = cloud.received
+    again = cloud_machine()
+    deposit(again.visitor())
+    assert cloud.received == asked
+    assert believed(again)[-1].attempts[0]["outcome"] == "BreakerOpen"
+
+
+NO_SOCKETS = """
+import sys
+
+tried = []
+
+
+def forbid(event, args):
+    if event.startswith("socket."):
+        tried.append(event)
+        raise PermissionError(f"{event} in local mode")
+
+
+from triof import services
+from triof.app import create_app
+from triof.settings import load
+from triof.switch import Switch
+
+settings = load().settings
+sys.addaudithook(forbid)
+built = services.build(settings)
+client = create_app(settings, built).test_client()
+image = open(sys.argv[1], "rb").read()
+list(built.sorter.router.problems())
+judgement = built.sorter.judge(image)
+assert client.get("/").status_code == 200
+assert judgement.predictions["waste_type"].provider == "local_cnn", judgement
+assert not tried, tried
+Switch(settings.home, settings.mode).turn("auto", "test", "to see that the trap works")
+built.sorter.judge(image)
+assert tried, "the trap does not work"
+built.close()
+print("no socket")
+"""
+
+
+def test_local_mode_opens_no_socket_to_anywhere(cloud: CustomVisionServer, tmp_path: Path) -> None:
+    environ = {
+        "PATH": "",
+        "TRIOF_HOME": str(tmp_path / "home"),
+        "TRIOF_MODE": "local",
+        "TRIOF_CUSTOM_VISION__PREDICTION_ENDPOINT": cloud.endpoint,
+        "TRIOF_CUSTOM_VISION__PREDICTION_KEY": cloud.key,
+        "TRIOF_CUSTOM_VISION__PROJECT_ID": cloud.project_id,
+        "TRIOF_CUSTOM_VISION__PUBLISHED_NAME": cloud.published_name,
+    }
+    command = [sys.executable, "-c", NO_SOCKETS, str(DEMO_PICTURES / "bottle-clean-1.jpg")]
+    ran = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.stdout == "no socket\n", ran.stderr
+    assert cloud.connections == 0

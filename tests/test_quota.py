@@ -1,0 +1,658 @@
+"""What was asked of the cloud is counted, never below the vendor's own count, whoever dies and however many ask."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from providers.base import (
+    Allowance,
+    Photo,
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderUnavailable,
+    QuotaExceeded,
+    RateLimited,
+)
+from providers.fake import Step
+from tests.conftest import ROOT, Clock
+from tests.custom_vision_server import CustomVisionServer
+from tests.test_guard import TIMEOUT, Cloud, Guarded
+from triof import home, photo, services
+from triof.breaker import BreakerSettings
+from triof.cli import main
+from triof.journal import Journal
+from triof.quota import Ledger
+from triof.settings import Settings, load
+
+EPOCH = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RESOURCE = "triof.cognitiveservices.azure.com"
+MONTH = timedelta(days=30)
+MOMENT = timedelta(milliseconds=1)
+THREADS = 8
+GREY = Photo(Image.new("RGB", (64, 64), "grey"), "", 64, 64)
+
+
+class Now:
+    """The machine's clock on the wall, which a test can set."""
+
+    def __init__(self) -> None:
+        self.time = EPOCH
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def pass_(self, time: timedelta) -> None:
+        self.time += time
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+def database(tmp_path: Path, new_journal: Path) -> Path:
+    """An empty journal where the settings of the tests expect it."""
+    (tmp_path / "home").mkdir(exist_ok=True)
+    return Path(shutil.copy(new_journal, tmp_path / "home" / "journal.db"))
+
+
+@pytest.fixture
+def journal(database: Path) -> Iterator[Journal]:
+    journal = Journal(f"sqlite:///{database}", "machine-1")
+    yield journal
+    journal.close()
+
+
+def allowed(
+    per_month: int | None = None, per_second: int | None = None, resource: str = RESOURCE, tier: str = "F0"
+) -> Allowance:
+    return Allowance(resource, tier, per_month, per_second, euros_per_1000=1.8)
+
+
+Build = Callable[..., Ledger]
+
+
+@pytest.fixture
+def ledger(journal: Journal, now: Now) -> Build:
+    """A ledger; built again with the same numbers it is the ledger after a restart."""
+    return lambda *numbers, **named: Ledger(journal, allowed(*numbers, **named), now)
+
+
+def taken(ledger: Ledger, times: int) -> int:
+    """How many of so many calls may be made."""
+    count = 0
+    for _ in range(times):
+        with suppress(QuotaExceeded, RateLimited):
+            ledger.take()
+            count += 1
+    return count
+
+
+# The month
+
+
+def test_all_calls_of_the_month_and_no_more(ledger: Build, now: Now) -> None:
+    five = ledger(5)
+    assert taken(five, 5) == 5
+    now.pass_(timedelta(days=1))
+    with pytest.raises(QuotaExceeded, match="All 5 calls of 30 days are used up, by our own count") as refused:
+        five.take()
+    assert refused.value.resets_at == EPOCH + MONTH
+    assert five.usage().used == 5, "a call that was refused counts for nothing"
+
+
+def test_thirty_days_after_each_call_another_may_be_made(ledger: Build, now: Now) -> None:
+    three = ledger(3)
+    for _ in range(3):
+        three.take()
+        now.pass_(timedelta(days=10))
+    now.time = EPOCH + MONTH - MOMENT
+    assert taken(three, 1) == 0
+    now.time = EPOCH + MONTH
+    assert taken(three, 2) == 1
+    with pytest.raises(QuotaExceeded) as refused:
+        three.take()
+    assert refused.value.resets_at == EPOCH + timedelta(days=10) + MONTH
+
+
+def test_the_count_outlives_a_restart_and_machines_share_it(ledger: Build, journal: Journal, now: Now) -> None:
+    assert taken(ledger(4), 2) == 2
+    assert taken(ledger(4), 1) == 1
+    elsewhere = Journal(journal._engine.url, "machine-2")
+    assert taken(Ledger(elsewhere, allowed(4), now), 5) == 1
+    elsewhere.close()
+
+
+def test_each_resource_has_a_count_of_its_own(ledger: Build, now: Now) -> None:
+    one, other = ledger(2), ledger(2, resource="other.cognitiveservices.azure.com")
+    one.exhausted(now() + timedelta(days=1))
+    one.spare()
+    assert taken(one, 1) == 0
+    assert taken(other, 3) == 2
+    assert (one.usage().used, one.usage().spared) == (0, 1)
+    assert (other.usage().used, other.usage().spared) == (2, 0)
+
+
+def test_without_a_limit_all_is_counted_and_nothing_refused(ledger: Build, caplog: pytest.LogCaptureFixture) -> None:
+    endless = ledger()
+    assert taken(endless, 20) == 20
+    usage = endless.usage()
+    assert (usage.used, usage.remaining, usage.exhausted) == (20, None, False)
+    assert not caplog.messages
+
+
+def test_a_clock_set_back_makes_no_call_forgotten(ledger: Build, now: Now) -> None:
+    three = ledger(3)
+    assert taken(three, 2) == 2
+    now.pass_(-timedelta(days=400))
+    assert taken(three, 2) == 1
+
+
+# The second
+
+
+def test_a_clock_set_back_does_not_stop_the_calls(ledger: Build, now: Now) -> None:
+    ours = ledger(None, 2)
+    taken(ours, 2)
+    now.pass_(-timedelta(hours=1))
+    assert taken(ours, 3) == 2
+
+
+def test_no_more_than_the_tier_allows_in_any_second(ledger: Build, now: Now) -> None:
+    two = ledger(None, 2)
+    two.take()
+    now.pass_(timedelta(milliseconds=400))
+    two.take()
+    now.pass_(timedelta(milliseconds=500))
+    with pytest.raises(RateLimited, match="2 calls a second") as refused:
+        two.take()
+    assert refused.value.retry_after == pytest.approx(0.1)
+    assert two.usage().used == 2
+    now.pass_(timedelta(milliseconds=100))
+    assert taken(two, 2) == 1
+    now.pass_(timedelta(milliseconds=399))
+    assert taken(two, 1) == 0
+    now.pass_(MOMENT)
+    assert taken(two, 1) == 1
+
+
+# The vendor's word
+
+
+def test_the_vendors_word_holds_above_our_count_until_its_time(
+    ledger: Build, now: Now, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours = ledger(10_000)
+    resets_at = EPOCH + timedelta(days=22, hours=14)
+    ours.exhausted(resets_at)
+    assert caplog.record_tuples == [
+        ("triof.quota", logging.ERROR, f"quota.exhausted resource={RESOURCE} resets_at={resets_at.isoformat()}")
+    ]
+    for _ in range(2):
+        restarted = ledger(10_000)
+        with pytest.raises(QuotaExceeded, match="The cloud said") as refused:
+            restarted.take()
+        assert refused.value.resets_at == resets_at
+        now.time = resets_at - MOMENT
+    usage = ours.usage()
+    assert (usage.used, usage.remaining, usage.exhausted, usage.resets_at) == (0, 0, True, resets_at)
+    assert usage.all_free_at == resets_at
+    now.time = resets_at
+    assert taken(ledger(10_000), 3) == 3
+    assert not ours.usage().exhausted
+
+
+def test_of_two_words_the_later_one_holds(ledger: Build, now: Now) -> None:
+    ours = ledger()
+    ours.exhausted(EPOCH + timedelta(days=3))
+    ours.exhausted(EPOCH + timedelta(hours=1))
+    for _ in range(2):
+        with pytest.raises(QuotaExceeded) as refused:
+            ours.take()
+        assert refused.value.resets_at == EPOCH + timedelta(days=3)
+        now.pass_(timedelta(days=2))
+
+
+def test_whoever_has_paid_for_more_can_have_it_asked_again(ledger: Build, now: Now) -> None:
+    ours = ledger(10)
+    taken(ours, 4)
+    ours.exhausted(EPOCH + timedelta(days=22))
+    now.pass_(timedelta(hours=1))
+    ledger(10).resume()
+    assert not ours.usage().exhausted
+    assert taken(ledger(10), 2) == 2
+    assert ours.usage().used == 6, "our own count goes on"
+    now.pass_(timedelta(hours=1))
+    ours.exhausted(EPOCH + timedelta(days=22))
+    assert taken(ledger(10), 1) == 0, "its next word holds again"
+
+
+def test_it_is_asked_again_although_a_clock_that_was_ahead_was_set_right_since(ledger: Build, now: Now) -> None:
+    now.pass_(timedelta(days=365))
+    ours = ledger(10)
+    ours.exhausted(now() + timedelta(days=20))
+    now.time = EPOCH
+    ours.resume()
+    assert taken(ours, 1) == 1
+    ours.exhausted(EPOCH + timedelta(days=400))
+    assert taken(ours, 1) == 0, "and the vendor's next word holds"
+
+
+def test_where_both_say_no_the_later_one_is_the_reset(ledger: Build) -> None:
+    ours = ledger(2)
+    taken(ours, 2)
+    ours.exhausted(EPOCH + timedelta(hours=1))
+    assert ours.usage().resets_at == EPOCH + timedelta(days=30)
+
+
+def test_what_the_vendor_said_in_another_tier_holds_no_more(ledger: Build) -> None:
+    free, paid = ledger(10), ledger(tier="S0")
+    taken(free, 3)
+    free.exhausted(EPOCH + timedelta(days=22))
+    assert taken(paid, 2) == 2
+    assert (paid.usage().used, paid.usage().exhausted) == (5, False)
+    assert taken(free, 1) == 0
+
+
+# The warning
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_from_80_per_cent_there_is_one_warning_whatever_restarts(
+    ledger: Build, now: Now, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert taken(ledger(10), 7) == 7
+    assert not caplog.messages
+    for _ in range(5):
+        taken(ledger(10), 1)
+        now.pass_(timedelta(hours=1))
+    assert warnings(caplog) == [f"quota.warned resource={RESOURCE} used=8 of 10"]
+
+
+def test_the_warning_comes_again_when_the_window_has_passed_and_not_before(
+    ledger: Build, now: Now, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken(ledger(10), 9)
+    now.time = EPOCH + MONTH - MOMENT
+    taken(ledger(10), 1)
+    assert len(warnings(caplog)) == 1
+    now.time = EPOCH + MONTH
+    taken(ledger(10), 6)
+    assert len(warnings(caplog)) == 1, "7 of 10"
+    taken(ledger(10), 3)
+    assert warnings(caplog)[1:] == [f"quota.warned resource={RESOURCE} used=8 of 10"]
+
+
+# What it comes to
+
+
+def test_what_was_never_sent_is_given_back(ledger: Build) -> None:
+    two = ledger(2)
+    two.take()
+    call = two.take()
+    two.give_back(call)
+    two.give_back(call)
+    assert two.usage().used == 1
+    assert taken(two, 2) == 1
+
+
+def test_the_usage_in_numbers_and_euros(ledger: Build, now: Now) -> None:
+    ours = ledger(1000)
+    nothing = ours.usage()
+    assert (nothing.used, nothing.remaining, nothing.spared, nothing.exhausted) == (0, 1000, 0, False)
+    assert (nothing.resets_at, nothing.all_free_at, nothing.euros) == (None, None, 0.0)
+    taken(ours, 3)
+    now.pass_(timedelta(days=4))
+    taken(ours, 2)
+    for _ in range(4):
+        ours.spare()
+    usage = ours.usage()
+    assert usage.allowance == ours.allowance
+    assert (usage.used, usage.remaining, usage.spared, usage.exhausted) == (5, 995, 4, False)
+    assert usage.euros == pytest.approx(5 * 1.8 / 1000)
+    assert usage.resets_at == EPOCH + MONTH
+    assert usage.all_free_at == EPOCH + timedelta(days=4) + MONTH
+    now.time = EPOCH + MONTH
+    assert (ours.usage().used, ours.usage().spared) == (2, 4)
+    now.time = EPOCH + timedelta(days=4) + MONTH
+    usage = ours.usage()
+    assert (usage.used, usage.spared, usage.resets_at, usage.all_free_at) == (0, 0, None, None)
+
+
+def test_used_up_by_our_count(ledger: Build) -> None:
+    two = ledger(2)
+    taken(two, 2)
+    usage = two.usage()
+    assert (usage.used, usage.remaining, usage.exhausted, usage.resets_at) == (2, 0, True, EPOCH + MONTH)
+
+
+def test_with_a_limit_lowered_since_nothing_remains(ledger: Build) -> None:
+    taken(ledger(10), 5)
+    assert (ledger(3).usage().remaining, ledger(3).usage().exhausted) == (0, True)
+    assert taken(ledger(3), 1) == 0
+
+
+# Many at once
+
+
+def test_the_limit_holds_exactly_under_many_threads(journal: Journal, now: Now) -> None:
+    together = Barrier(THREADS)
+
+    def take_many(_: int) -> int:
+        own = Ledger(journal, allowed(100), now)
+        together.wait(10)
+        return taken(own, 20)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert sum(pool.map(take_many, range(THREADS))) == 100
+    assert Ledger(journal, allowed(100), now).usage().used == 100
+
+
+def test_the_rate_holds_exactly_under_many_threads(journal: Journal, now: Now) -> None:
+    ours = Ledger(journal, allowed(None, 10), now)
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert sum(pool.map(lambda _: taken(ours, 5), range(THREADS))) == 10
+
+
+def test_many_threads_are_warned_once(journal: Journal, now: Now, caplog: pytest.LogCaptureFixture) -> None:
+    ours = Ledger(journal, allowed(50), now)
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(lambda _: taken(ours, 8), range(THREADS)))
+    assert warnings(caplog) == [f"quota.warned resource={RESOURCE} used=40 of 50"]
+
+
+TAKER = """
+import sys
+from providers.base import Allowance, QuotaExceeded
+from triof.journal import Journal
+from triof.quota import Ledger
+
+url, resource, limit, times = sys.argv[1:]
+ledger = Ledger(Journal(url, "machine-1"), Allowance(resource, "F0", int(limit), None, 0.0))
+print("ready", flush=True)
+sys.stdin.readline()
+taken = 0
+for _ in range(int(times)):
+    try:
+        ledger.take()
+        taken += 1
+    except QuotaExceeded:
+        pass
+print(taken)
+"""
+
+
+def test_the_limit_holds_exactly_under_many_processes(journal: Journal) -> None:
+    command = [sys.executable, "-c", TAKER, str(journal._engine.url), RESOURCE, "70", "40"]
+    takers = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    try:
+        for taker in takers:
+            assert taker.stdout
+            assert taker.stdout.readline() == "ready\n"
+        for taker in takers:
+            assert taker.stdin
+            taker.stdin.write("go\n")
+            taker.stdin.flush()
+        assert sum(int(taker.communicate(timeout=30)[0]) for taker in takers) == 70
+    finally:
+        for taker in takers:
+            taker.kill()
+            taker.communicate()
+    assert Ledger(journal, allowed(70)).usage().used == 70
+
+
+# A disk that is full, or worse
+
+
+@pytest.fixture
+def unwritable(database: Path) -> Iterator[Journal]:
+    """A journal that can be read and not written."""
+    Journal(f"sqlite:///{database}", "machine-1").ping()
+    journal = Journal(f"sqlite:///file:{database}?mode=ro&uri=true", "machine-1")
+    yield journal
+    journal.close()
+
+
+def test_what_cannot_be_counted_is_the_machines_fault_and_told_with_the_remedy(unwritable: Journal, now: Now) -> None:
+    ours = Ledger(unwritable, allowed(10), now)
+    writing: list[Callable[[], Any]] = [ours.take, ours.spare, lambda: ours.exhausted(now())]
+    for write in writing:
+        with pytest.raises(ProviderMisconfigured, match=r"cannot be counted.*readonly database.*make room on the disk"):
+            write()
+    assert ours.usage().used == 0
+
+
+def test_a_call_that_cannot_be_counted_is_not_made(unwritable: Journal, jpeg: bytes) -> None:
+    cloud = Cloud()
+    guarded = Guarded([cloud], Clock(), calls=lambda provider: Ledger(unwritable, allowed(10)))
+    with pytest.raises(ProviderMisconfigured, match="cannot be counted"):
+        guarded.guard.ask(photo.load(jpeg), TIMEOUT).answer()
+    assert not cloud.timeouts
+    guarded.guard.close()
+
+
+def test_without_its_table_nothing_is_asked_and_the_usage_says_why(database: Path, journal: Journal) -> None:
+    with create_engine(f"sqlite:///{database}").begin() as connection:
+        connection.execute(text("DROP TABLE ledger"))
+    ours = Ledger(journal, allowed(10))
+    with pytest.raises(ProviderMisconfigured, match="no such table"):
+        ours.take()
+    with pytest.raises(SQLAlchemyError):
+        ours.usage()
+
+
+# A guard with a real ledger
+
+
+def test_a_guard_counts_what_it_asks(journal: Journal, jpeg: bytes) -> None:
+    grey = photo.load(jpeg)
+    script: list[Step] = [
+        "bottle",
+        ProviderUnavailable("no network", sent=False),
+        ProviderUnavailable("broke off"),
+        "cup",
+    ]
+    cloud = Cloud(script)
+    clock = Clock()
+    breaker = BreakerSettings(minimum_calls=10)
+    guarded = Guarded([cloud], clock, calls=lambda provider: ours, breaker=breaker)
+    ours = Ledger(journal, allowed(3), guarded.now)
+    used = []
+    for _ in range(5):
+        with suppress(ProviderError):
+            guarded.guard.ask(grey, TIMEOUT).answer()
+        used.append(ours.usage().used)
+    assert used == [1, 1, 2, 3, 3]
+    assert len(cloud.timeouts) == 4
+    with pytest.raises(QuotaExceeded):
+        guarded.guard.ask(grey, TIMEOUT)
+    clock.pass_(MONTH.total_seconds())
+    assert guarded.guard.ask(grey, TIMEOUT).answer().label == "cup"
+    guarded.guard.close()
+
+
+# The vendor itself, on loopback
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, database: Path) -> Iterator[CustomVisionServer]:
+    """Azure, and the settings of a machine that asks it; ``fake`` stands for this machine's own model."""
+    with CustomVisionServer() as server:
+        for name, value in {
+            "CUSTOM_VISION__PREDICTION_ENDPOINT": server.endpoint,
+            "CUSTOM_VISION__PREDICTION_KEY": server.key,
+            "CUSTOM_VISION__PROJECT_ID": server.project_id,
+            "CUSTOM_VISION__PUBLISHED_NAME": server.published_name,
+            "CUSTOM_VISION__CALLS_PER_SECOND": "1000",
+            "ROUTES__WASTE_TYPE": "custom_vision,fake",
+            "ROUTES__CLEANLINESS": "fake",
+            # A busy machine must not make this a test of the time limits.
+            "CLOUD_SECONDS": "30",
+            "DEADLINE_SECONDS": "30",
+            "BREAKER__SLOW_SECONDS": "30",
+            "CUSTOM_VISION__CONNECT_SECONDS": "30",
+        }.items():
+            monkeypatch.setenv(f"TRIOF_{name}", value)
+        yield server
+
+
+def counted() -> dict[str, Any]:
+    """What ``triof quota`` says."""
+    ran = CliRunner().invoke(main, ["quota", "--json"])
+    assert ran.exit_code == 0, ran.output
+    (usage,) = (json.loads(line) for line in ran.stdout.splitlines())
+    return dict(usage)
+
+
+CLASSIFIER = """
+import os, sys
+from concurrent.futures import ThreadPoolExecutor
+from PIL import Image
+from providers.base import Photo
+from triof import services, settings
+
+router = services.build_router(settings.load().settings)
+photo = Photo(Image.new("RGB", (64, 64), "grey"), "", 64, 64)
+
+def classify(_):
+    os.write(1, router.predict(photo, "waste_type").provider.encode() + b"\\n")
+
+with ThreadPoolExecutor(int(sys.argv[2])) as pool:
+    list(pool.map(classify, range(int(sys.argv[1]))))
+"""
+
+
+def classify(photos: int, kill_after: int | None = None) -> list[str]:
+    """Who answered for each photo, asked for by many threads of another process, until it is killed."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", CLASSIFIER, str(photos), str(THREADS)],
+        cwd=ROOT,
+        env=dict(os.environ),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout
+        answered = [child.stdout.readline().strip() for _ in range(kill_after or 0)]
+        if kill_after:
+            child.send_signal(signal.SIGKILL)
+        answered += child.communicate(timeout=60)[0].split()
+    finally:
+        child.kill()
+        child.communicate()
+    assert child.returncode == (-signal.SIGKILL if kill_after else 0)
+    return answered
+
+
+def test_after_a_kill_in_the_middle_the_count_is_never_below_the_vendors(server: CustomVisionServer) -> None:
+    photos = 500
+    # Long enough for the kill to meet calls that the vendor has counted and not yet answered.
+    server.latency = 0.02
+    answered = classify(photos, kill_after=200)
+    assert 200 <= len(answered) < photos
+    server.latency = 0.0
+    answered += classify(photos - len(answered))
+    assert answered == ["custom_vision"] * photos
+    used = counted()["used"]
+    assert photos <= server.calls <= used <= server.calls + THREADS
+    assert used <= photos + THREADS
+
+
+def test_the_vendors_quota_is_met_once_and_known_after_a_restart(server: CustomVisionServer) -> None:
+    server.quota = 3
+    for expected in (["custom_vision"] * 3 + ["fake"] * 2, ["fake"] * 2):
+        router = services.build_router(load().settings)
+        assert [router.predict(GREY, "waste_type").provider for _ in expected] == expected
+        router.close()
+    assert server.calls == 3
+    assert server.received == 4, "asked again although it had said when to come back"
+    usage = counted()
+    assert (usage["used"], usage["remaining"], usage["exhausted"]) == (4, 0, True)
+
+
+def test_the_command_has_the_vendor_asked_again(server: CustomVisionServer) -> None:
+    server.quota = 0
+    router = services.build_router(load().settings)
+    router.predict(GREY, "waste_type")
+    router.close()
+    assert counted()["exhausted"]
+    assert CliRunner().invoke(main, ["quota", "--resume"]).exit_code == 0
+    assert not counted()["exhausted"]
+    server.quota = None
+    router = services.build_router(load().settings)
+    assert router.predict(GREY, "waste_type").provider == "custom_vision"
+    router.close()
+
+
+def test_what_no_vendor_has_seen_is_not_counted(server: CustomVisionServer) -> None:
+    router = services.build_router(load().settings)
+    assert router.predict(GREY, "waste_type").provider == "custom_vision"
+    server.stop()
+    router.predict(GREY, "waste_type")
+    unsent = router.predict(GREY, "waste_type")
+    assert (unsent.provider, unsent.attempts[0].outcome) == ("fake", "ProviderUnavailable")
+    assert server.calls <= counted()["used"] <= server.calls + 1, "at most the one whose connection broke"
+    router.close()
+
+
+def test_the_command_tells_people_too(server: CustomVisionServer) -> None:
+    settings: Settings = load().settings
+    journal = home.open_journal(settings)
+    (ours,) = services.ledgers(settings, journal).values()
+    taken(ours, 5)
+    ours.spare()
+    journal.close()
+    told = CliRunner().invoke(main, ["quota"]).output
+    assert "used       5 of 10,000 (0.1%)" in told
+    assert "remaining  9,995; at most 1000 a second" in told
+    assert "spared     1 calls" in told
+    assert "cost       0.00 €" in told
+    assert counted() == {
+        "provider": "custom_vision",
+        "resource": server.endpoint.removeprefix("http://"),
+        "tier": "F0",
+        "used": 5,
+        "limit": 10_000,
+        "remaining": 9_995,
+        "exhausted": False,
+        "resets_at": counted()["resets_at"],
+        "spared": 1,
+        "euros": 0.0,
+    }
+
+
+def test_a_home_that_cannot_be_used_leaves_the_local_answer(
+    server: CustomVisionServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRIOF_HOME", str(tmp_path / "file"))
+    router = services.build_router(load().settings)
+    router.prepare()
+    prediction = router.predict(GREY, "waste_type")
+    assert prediction.attempts[0].outcome == "ProviderMisconfigured"
+    assert "cannot be counted" in prediction.attempts[0].message
+    assert prediction.attempts[1].outcome == "answered"
+    assert not server.received

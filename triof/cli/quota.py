@@ -1,0 +1,75 @@
+"""``triof quota``: what was asked of the cloud, what is left, and what it cost."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import click
+
+from triof import home, services
+from triof.cli import load_settings
+from triof.quota import WARNED_FROM, Usage
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a provider.")
+@click.option("--resume", is_flag=True, help="Ask the cloud again, though it said that its quota is used up.")
+@click.pass_context
+def quota(ctx: click.Context, as_json: bool, resume: bool) -> None:
+    """Show what was used in the last 30 days, what is left, when it resets, and the cost in euros."""
+    settings = load_settings(ctx).settings
+    for name, remedy in services.left_out(settings).items():
+        click.echo(f"Nothing is counted for {name}, which is not set up: {remedy}.", err=True)
+    journal = home.open_journal(settings)
+    try:
+        for name, ledger in services.ledgers(settings, journal).items():
+            if resume:
+                ledger.resume()
+            usage = ledger.usage()
+            if as_json:
+                click.echo(json.dumps(_as_json(name, usage)))
+            else:
+                _print(name, usage)
+    finally:
+        journal.close()
+
+
+def _print(name: str, usage: Usage) -> None:
+    allowance = usage.allowance
+    share = usage.used / allowance.per_month if allowance.per_month else 0.0
+    colour = "red" if usage.exhausted else "yellow" if share >= WARNED_FROM else None
+    of = f" of {allowance.per_month:,} ({share:.1%})" if allowance.per_month else ", no limit"
+    click.secho(f"{name} at {allowance.resource}, tier {allowance.tier}", bold=True)
+    click.secho(f"  used       {usage.used:,}{of}, in the last 30 days", fg=colour)
+    remaining = "no limit" if usage.remaining is None else f"{usage.remaining:,}"
+    click.secho(f"  remaining  {remaining}; at most {allowance.per_second} a second", fg=colour)
+    click.echo(f"  resets     {_reset(usage)}")
+    click.echo(f"  spared     {usage.spared:,} calls, as this machine was sure enough")
+    click.echo(f"  cost       {usage.euros:.2f} € so far, at {allowance.euros_per_1000:g} € for 1,000 calls")
+
+
+def _reset(usage: Usage) -> str:
+    if not usage.resets_at or not usage.all_free_at:
+        return "nothing to reset"
+    if usage.exhausted:
+        return f"the cloud is asked again from {_local(usage.resets_at)}"
+    return f"call by call, from {_local(usage.resets_at)} to {_local(usage.all_free_at)}"
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _as_json(name: str, usage: Usage) -> dict[str, Any]:
+    return {
+        "provider": name,
+        "resource": usage.allowance.resource,
+        "tier": usage.allowance.tier,
+        "used": usage.used,
+        "limit": usage.allowance.per_month,
+        "remaining": usage.remaining,
+        "exhausted": usage.exhausted,
+        "resets_at": usage.resets_at.isoformat() if usage.resets_at else None,
+        "spared": usage.spared,
+        "euros": round(usage.euros, 4),
+    }

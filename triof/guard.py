@@ -1,0 +1,271 @@
+"""Stands before a provider that needs the network: asks it from a worker, within limits, and learns from what comes.
+
+The limits are the breaker (it fails), the ledger (the quota) and the rest (the vendor said when to come back).
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from threading import Lock
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from providers.base import (
+    LABELS,
+    Photo,
+    Prediction,
+    Provider,
+    ProviderError,
+    ProviderMisconfigured,
+    ProviderUnavailable,
+    QuotaExceeded,
+    RateLimited,
+    Task,
+)
+from triof.breaker import Breaker, Permit
+from triof.workers import AllBusy, Workers
+
+log = logging.getLogger(__name__)
+
+_MISCONFIGURED_SECONDS = 60.0
+"""A key that is refused is not tried with every photo; after this the settings are read again."""
+
+
+_LEDGER_SECONDS = 60.0
+"""How long the ledger's word that the quota is used up holds without looking again; the cloud is not asked."""
+_PING_SECONDS = 3.0
+_HEAD_START_SECONDS = 0.02
+"""About what a question takes to leave; the network then takes longer than any local model."""
+
+
+class Calls(Protocol):
+    """Counts the calls; :class:`triof.quota.Ledger` is one."""
+
+    def take(self) -> UUID:
+        """Count a call about to be made. Raises ProviderError if it must not be made."""
+
+    def give_back(self, call: UUID) -> None:
+        """It never reached the vendor."""
+
+    def spare(self) -> None:
+        """A question did not need to be asked."""
+
+    def exhausted(self, resets_at: datetime) -> None:
+        """The vendor says that nothing is left until then."""
+
+
+class _Rest(NamedTuple):
+    until: float
+    cause: ProviderError
+
+
+@contextmanager
+def _whatever_breaks() -> Iterator[None]:
+    """Let nothing but a ProviderError out.
+
+    A provider may be anybody's code, and a person stands in front of the machine: whatever breaks, the next is asked.
+    """
+    try:
+        yield
+    except ProviderError:
+        raise
+    except Exception as error:
+        log.exception("provider.broke")
+        raise ProviderUnavailable(f"it broke ({type(error).__name__}: {error})") from error
+
+
+def ask(provider: Provider, photo: Photo, task: Task, timeout: float) -> Prediction:
+    """The provider's prediction, if it makes sense. Raises ProviderError and nothing else."""
+    with _whatever_breaks():
+        prediction = provider.predict(photo, timeout=timeout)
+    if set(prediction.scores) != set(LABELS[task]) or prediction.label not in prediction.scores:
+        raise ProviderUnavailable(f"its answer makes no sense: {prediction.label!r} with scores {prediction.scores}")
+    return prediction
+
+
+class Guard:
+    """One provider of one route. ``clock`` in monotonic seconds, ``now`` gives aware datetimes.
+
+    The provider is built by ``build`` when it is first needed, which in local mode is never.
+    """
+
+    needs_network = True
+
+    def __init__(
+        self,
+        name: str,
+        task: Task,
+        build: Callable[[], Provider],
+        *,
+        breaker: Breaker,
+        workers: Workers,
+        calls: Callable[[Provider], Calls | None] = lambda provider: None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.name = name
+        self.task = task
+        self._build = build
+        self._breaker = breaker
+        self._workers = workers
+        self._calls = calls
+        self._clock = clock
+        self._now = now
+        self._lock = Lock()
+        self._built: tuple[Provider, Calls | None] | None = None
+        self._rest: _Rest | None = None
+
+    @property
+    def needed_side(self) -> int:
+        """Of the provider, as long as it would be asked: nobody pays for pixels that nobody looks at."""
+        built = self._built
+        return built[0].needed_side if built and self._breaker.admits() and not self._cause_of_rest() else 0
+
+    def prepare(self) -> None:
+        """Build the provider now, so that its first question does not pay for it. Raises ProviderError."""
+        self._provider()
+
+    def ask(self, photo: Photo, timeout: float) -> "Pending":
+        """Begin to ask; the answer is to be fetched within ``timeout`` seconds. Raises ProviderError at once if not."""
+        self._check_rest()
+        permit = self._breaker.permit()
+        started = self._clock()
+        try:
+            future = self._workers.submit(lambda: self._call(photo, started + timeout))
+        except AllBusy as error:
+            self._breaker.release(permit)
+            raise ProviderUnavailable(f"not asked: {error}", sent=False) from error
+        return Pending(self, future, permit, started, started + timeout)
+
+    def spare(self) -> None:
+        """Note that the provider did not need to be asked."""
+        try:
+            _, calls = self._provider()
+            if calls:
+                calls.spare()
+        except ProviderError as error:
+            # The person has their answer; what could not be noted must not take it away.
+            log.warning("call.spared_unnoted provider=%s cause=%s", self.name, error)
+
+    def ping(self) -> None:
+        """Raise ProviderError if the provider could not be asked now."""
+        self._check_rest()
+        provider, _ = self._provider()
+        try:
+            # In a worker, as looking up a name may take much longer than any timeout.
+            self._workers.submit(provider.ping).result(_PING_SECONDS)
+        except TimeoutError as error:
+            raise ProviderUnavailable(f"The cloud did not answer within {_PING_SECONDS:.0f} s.") from error
+        except AllBusy as error:
+            raise ProviderUnavailable(f"not asked: {error}") from error
+
+    def close(self) -> None:
+        """Close the provider and its workers."""
+        self._workers.close()
+        self._forget()
+
+    def seconds_until(self, moment: float) -> float:
+        """How long it is until ``moment`` of this guard's clock, at least 0."""
+        return max(0.0, moment - self._clock())
+
+    def learn(self, permit: Permit, error: ProviderError | None, started: float) -> None:
+        """Let the breaker and the rest know what came of a question asked at ``started``."""
+        match error:
+            case None:
+                self._breaker.answered(permit, self._clock() - started)
+            case ProviderUnavailable():
+                self._breaker.failed(permit, str(error))
+            case _:
+                self._breaker.release(permit)
+        match error:
+            case QuotaExceeded():
+                self._rest_for(self._quota_seconds(error), error)
+            case RateLimited():
+                self._rest_for(error.retry_after, error)
+            case ProviderMisconfigured():
+                # Built anew afterwards, with whatever key its file holds then.
+                self._forget()
+                self._rest_for(_MISCONFIGURED_SECONDS, error)
+
+    def _call(self, photo: Photo, ends: float) -> Prediction:
+        provider, calls = self._provider()
+        with _whatever_breaks():
+            call = calls.take() if calls else None
+        try:
+            return ask(provider, photo, self.task, ends - self._clock())
+        except QuotaExceeded as error:
+            if calls:
+                calls.exhausted(error.resets_at)
+            raise
+        except ProviderUnavailable as error:
+            if calls and call and not error.sent:
+                calls.give_back(call)
+            raise
+
+    def _provider(self) -> tuple[Provider, Calls | None]:
+        with self._lock, _whatever_breaks():
+            if not self._built:
+                provider = self._build()
+                self._built = provider, self._calls(provider)
+            return self._built
+
+    def _forget(self) -> None:
+        with self._lock:
+            built, self._built = self._built, None
+        if built:
+            built[0].close()
+
+    def _quota_seconds(self, error: QuotaExceeded) -> float:
+        seconds = (error.resets_at - self._now()).total_seconds()
+        built = self._built
+        # The ledger knows until when, for every process, and whether somebody has paid for more meanwhile.
+        return min(seconds, _LEDGER_SECONDS) if built and built[1] else seconds
+
+    def _rest_for(self, seconds: float, cause: ProviderError) -> None:
+        until = self._clock() + seconds
+        # Of two calls at once, the one that was told the shorter wait may be the later to say so.
+        if not self._rest or self._rest.until < until:
+            self._rest = _Rest(until, cause)
+        log.warning("provider.rests provider=%s seconds=%.0f cause=%s", self.name, seconds, cause)
+
+    def _check_rest(self) -> None:
+        if cause := self._cause_of_rest():
+            # Without the frames of the last time, which would pile up.
+            raise cause.with_traceback(None)
+
+    def _cause_of_rest(self) -> ProviderError | None:
+        rest = self._rest
+        return rest.cause if rest and self._clock() < rest.until else None
+
+
+class Pending:
+    """A question on its way."""
+
+    def __init__(self, guard: Guard, future: Future[Prediction], permit: Permit, started: float, ends: float) -> None:
+        self._guard = guard
+        self._future = future
+        self._permit = permit
+        self._started = started
+        self._ends = ends
+
+    def head_start(self) -> None:
+        """Wait a moment, or until it has failed: counting and encoding should not compete with what is done beside."""
+        wait([self._future], min(_HEAD_START_SECONDS, self._guard.seconds_until(self._ends)))
+
+    def answer(self) -> Prediction:
+        """Wait for the answer until its time is up. Raises ProviderError."""
+        try:
+            prediction = self._future.result(self._guard.seconds_until(self._ends))
+        except ProviderError as error:
+            self._guard.learn(self._permit, error, self._started)
+            raise
+        except TimeoutError:
+            # Its worker goes on waiting, in vain; there are only so many.
+            late = ProviderUnavailable(f"The cloud gave no answer within {self._ends - self._started:.1f} s.")
+            self._guard.learn(self._permit, late, self._started)
+            raise late from None
+        self._guard.learn(self._permit, None, self._started)
+        return prediction

@@ -1,0 +1,227 @@
+"""Counts what a vendor counts, so that it is not asked in vain.
+
+Every call is a row, written before it is made: whatever dies then, the count is never below the vendor's. What the
+vendor says of its own count holds above ours.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, cast
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, Table, bindparam, func, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from providers.base import Allowance, ProviderMisconfigured, QuotaExceeded, RateLimited
+from triof.journal import Entry, EntryKind, Journal, UtcDateTime
+
+log = logging.getLogger(__name__)
+
+_LEDGER = cast(Table, Entry.__table__)
+
+WINDOW = timedelta(days=30)
+"""The vendor's month is a rolling one."""
+_SECOND = timedelta(seconds=1)
+WARNED_FROM = 0.8
+"""Share of the quota from which there is a warning, once in a window."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was asked of one resource in the last 30 days. ``limit`` and ``remaining`` are None where there is none."""
+
+    allowance: Allowance
+    used: int
+    spared: int
+    """Questions that the cascade did not have to ask."""
+    remaining: int | None
+    resets_at: datetime | None
+    """When something can be asked again if nothing remains; else when the oldest call leaves the count."""
+    all_free_at: datetime | None
+    """When the latest call leaves the count."""
+    exhausted: bool
+    """Whether nothing can be asked now, by our count or by the vendor's word."""
+
+    @property
+    def euros(self) -> float:
+        """The cost of the calls used, at the price of the settings."""
+        return self.used * self.allowance.euros_per_1000 / 1000
+
+
+class _Standing(NamedTuple):
+    """Where a resource stands at one moment."""
+
+    in_month: int
+    """Calls in the last 30 days."""
+    oldest_in_month: datetime | None
+    latest: datetime | None
+    in_second: int
+    oldest_in_second: datetime | None
+    exhausted_until: datetime | None
+    """The vendor's word that nothing is left, as far as it still holds."""
+
+
+class Ledger:
+    """The calls to one prediction resource, in the journal's database: many threads and processes share one count.
+
+    ``now`` gives aware datetimes.
+    """
+
+    def __init__(
+        self, journal: Journal, allowance: Allowance, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.allowance = allowance
+        self._journal = journal
+        self._now = now
+        # Built once: putting a statement together takes as long as asking it, and a person waits.
+        self._standing = _standing_of(allowance)
+
+    def take(self) -> UUID:
+        """Count a call that is about to be made.
+
+        Raises QuotaExceeded and RateLimited where it must not be made, and ProviderMisconfigured where it cannot be
+        counted.
+        """
+        now = self._now()
+        with self._writing() as connection:
+            # Written before it is counted: that takes the database's one write lock, so nobody counts at the same time.
+            call = self._write(connection, "call", now)
+            standing = self._stands(connection, now)
+            self._check(standing, now)
+            warned = self._warn_once(connection, standing.in_month, now)
+        if warned:
+            resource, limit = self.allowance.resource, self.allowance.per_month
+            log.warning("quota.warned resource=%s used=%d of %d", resource, standing.in_month, limit)
+        return call
+
+    def give_back(self, call: UUID) -> None:
+        """The call never reached the vendor."""
+        with self._writing() as connection:
+            connection.execute(_LEDGER.delete().where(_LEDGER.c.id == call))
+
+    def spare(self) -> None:
+        """A question was answered without asking."""
+        with self._writing() as connection:
+            self._write(connection, "spared", self._now())
+
+    def exhausted(self, resets_at: datetime) -> None:
+        """The vendor says that nothing is left until then."""
+        with self._writing() as connection:
+            self._write(connection, "exhausted", self._later(connection), resets_at)
+        log.error("quota.exhausted resource=%s resets_at=%s", self.allowance.resource, resets_at.isoformat())
+
+    def resume(self) -> None:
+        """Ask the vendor again, whatever it said of its quota until now."""
+        with self._writing() as connection:
+            self._write(connection, "resumed", self._later(connection))
+
+    def usage(self) -> Usage:
+        """Where we stand. Raises SQLAlchemyError."""
+        now = self._now()
+        with self._journal.begin() as connection:
+            standing = self._stands(connection, now)
+            spared = self._count(connection, "spared", now - WINDOW)
+        limit, word = self.allowance.per_month, standing.exhausted_until
+        oldest, latest = standing.oldest_in_month, standing.latest
+        used_up = limit is not None and standing.in_month >= limit
+        exhausted = used_up or word is not None
+        # Where both the vendor and our own count say no, the later of the two ends it.
+        freed = oldest + WINDOW if oldest and (used_up or not word) else None
+        all_freed = latest + WINDOW if oldest and latest else None
+        return Usage(
+            self.allowance,
+            standing.in_month,
+            spared,
+            remaining=0 if exhausted else None if limit is None else limit - standing.in_month,
+            resets_at=max(filter(None, (word, freed)), default=None),
+            all_free_at=max(filter(None, (word, all_freed)), default=None),
+            exhausted=exhausted,
+        )
+
+    def _later(self, connection: Connection) -> datetime:
+        """Now, but after every earlier word: the clock may have been set back since."""
+        words = (_LEDGER.c.resource == self.allowance.resource, _LEDGER.c.kind.in_(("exhausted", "resumed")))
+        last = connection.scalar(select(func.max(_LEDGER.c.at)).where(*words))
+        return max(self._now(), last + timedelta(microseconds=1)) if last else self._now()
+
+    def _check(self, standing: _Standing, now: datetime) -> None:
+        month, second = self.allowance.per_month, self.allowance.per_second
+        if standing.exhausted_until:
+            raise QuotaExceeded("The cloud said that the quota is used up.", standing.exhausted_until)
+        if second is not None and standing.in_second > second and standing.oldest_in_second:
+            wait = standing.oldest_in_second + _SECOND - now
+            raise RateLimited(f"The tier allows {second} calls a second.", wait.total_seconds())
+        if month is not None and standing.in_month > month and standing.oldest_in_month:
+            resets_at = standing.oldest_in_month + WINDOW
+            raise QuotaExceeded(f"All {month:,} calls of 30 days are used up, by our own count.", resets_at)
+
+    def _warn_once(self, connection: Connection, used: int, now: datetime) -> bool:
+        limit = self.allowance.per_month
+        if limit is None or used < WARNED_FROM * limit or self._count(connection, "warned", now - WINDOW):
+            return False
+        self._write(connection, "warned", now)
+        return True
+
+    def _stands(self, connection: Connection, now: datetime) -> _Standing:
+        moments = {"now": now, "month": now - WINDOW, "second": now - _SECOND}
+        return _Standing(*connection.execute(self._standing, moments).one())
+
+    def _count(self, connection: Connection, kind: EntryKind, since: datetime) -> int:
+        of = (_LEDGER.c.resource == self.allowance.resource, _LEDGER.c.kind == kind, _LEDGER.c.at > since)
+        return connection.scalar(select(func.count()).select_from(_LEDGER).where(*of)) or 0
+
+    def _write(self, connection: Connection, kind: EntryKind, at: datetime, resets_at: datetime | None = None) -> UUID:
+        entry = {
+            "id": uuid4(),
+            "machine_id": self._journal.machine_id,
+            "at": at,
+            "resource": self.allowance.resource,
+            "tier": self.allowance.tier,
+            "kind": kind,
+            "resets_at": resets_at,
+        }
+        connection.execute(_LEDGER.insert(), entry)
+        return UUID(str(entry["id"]))
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with self._journal.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            # Uncounted it must not be made; the local model answers.
+            cause = str(getattr(error, "orig", None) or type(error).__name__)
+            raise ProviderMisconfigured(
+                f"The call cannot be counted ({cause}): make room on the disk, or mend journal.url."
+            ) from error
+
+
+def _standing_of(allowance: Allowance) -> Select[Any]:
+    """One statement for a :class:`_Standing`; it takes the moments ``now``, ``month`` and ``second``."""
+
+    def entries(what: ColumnElement[Any], kind: EntryKind, *where: ColumnElement[bool]) -> ScalarSelect[Any]:
+        of = (_LEDGER.c.resource == allowance.resource, _LEDGER.c.kind == kind)
+        return select(what).select_from(_LEDGER).where(*of, *where).scalar_subquery()
+
+    at = _LEDGER.c.at
+    month, second = (at > bindparam(name, type_=UtcDateTime) for name in ("month", "second"))
+    resumed = entries(func.max(at), "resumed")
+    return select(
+        entries(func.count(), "call", month),
+        entries(func.min(at), "call", month),
+        entries(func.max(at), "call"),
+        # What a clock that was ahead has written is of no second that anybody knows.
+        entries(func.count(), "call", second, at <= bindparam("now", type_=UtcDateTime)),
+        entries(func.min(at), "call", second, at <= bindparam("now", type_=UtcDateTime)),
+        entries(
+            func.max(_LEDGER.c.resets_at),
+            "exhausted",
+            # In another tier the vendor would have said something else.
+            _LEDGER.c.tier == allowance.tier,
+            _LEDGER.c.resets_at > bindparam("now", type_=UtcDateTime),
+            or_(resumed.is_(None), at > resumed),
+        ),
+    )

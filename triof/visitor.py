@@ -1,0 +1,68 @@
+"""Somebody who uses a kiosk over HTTP, as a browser without JavaScript would; for drills."""
+
+import re
+from html import unescape
+
+import requests
+
+_SECONDS = 30.0
+
+
+class Visitor:
+    """Looks at pages and presses their buttons. Raises requests.RequestException when the kiosk does not answer."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        # A company's proxy has no business between a machine and its own pages.
+        self._session.trust_env = False
+        self.page: requests.Response = self.open("/")
+
+    def open(self, path: str) -> requests.Response:
+        """Look at a page."""
+        self.page = self._session.get(self._url + path, timeout=_SECONDS)
+        return self.page
+
+    def press(self, path: str, image: bytes | None = None, **form: str) -> requests.Response:
+        """Press the button that leads to ``path``, perhaps with a photo. Raises LookupError if the page has none."""
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.page.text)
+        if not token:
+            raise LookupError(f"{self.page.url} has no button")
+        files = {"image": ("photo.jpg", image, "image/jpeg")} if image else None
+        data = {**form, "csrf_token": token[1]}
+        self.page = self._session.post(self._url + path, data=data, files=files, timeout=_SECONDS)
+        return self.page
+
+    @property
+    def shown(self) -> str:
+        """Which page it is, by its own word."""
+        return self._found(r'data-page="(\w+)"')
+
+    @property
+    def ticked(self) -> str:
+        """The type whose tile is ticked."""
+        return self._found(r'value="(\w+)"[^>]* checked')
+
+    @property
+    def deposit_id(self) -> str:
+        """The id of the deposit whose photo is shown, without dashes."""
+        return self._found(r"/waste/photo/([0-9a-f-]+)").replace("-", "")
+
+    @property
+    def headline(self) -> str:
+        """What the page says in large letters."""
+        return self._text(r"<h1[^>]*>(.*?)</h1>")
+
+    @property
+    def notice(self) -> str:
+        """What the page says beside: who judged, or what is wrong with the photo."""
+        return self._text(r'<figcaption[^>]*>(.*?)</figcaption>|<p[^>]*role="alert"[^>]*>(.*?)</p>')
+
+    def _found(self, pattern: str) -> str:
+        found = re.search(pattern, self.page.text)
+        return found[1] if found else ""
+
+    def _text(self, pattern: str) -> str:
+        found = re.search(pattern, self.page.text, re.DOTALL)
+        inner = next((group for group in found.groups() if group), "") if found else ""
+        return " ".join(unescape(re.sub(r"<[^>]+>", " ", inner)).split())
