@@ -143,6 +143,7 @@ class Pages:
             "kiosk/pick_type.html",
             photo_url=_photo_url(deposit),
             **_choosing(deposit, list(self._deposits.boxes)),
+            **_judge(deposit),
             **self._clock(deposit, "kiosk.pick_type"),
         )
 
@@ -202,6 +203,7 @@ class Pages:
             photo_url=_photo_url(deposit),
             label=label,
             name=texts.NAMES[label] if label else None,
+            **_judge(deposit),
             may_retry=reason != "jammed",
             refresh=self._to_attract(deposit),
         )
@@ -240,6 +242,16 @@ def _photo_url(deposit: Deposit) -> str | None:
     return url_for("kiosk.photo", deposit_id=deposit.id) if deposit.photo else None
 
 
+def _judge(deposit: Deposit) -> dict[str, Any]:
+    """Who said what it is, and whether that is a fault."""
+    waste_type = deposit.judgement.predictions.get("waste_type") if deposit.judgement else None
+    if not deposit.judgement or not waste_type:
+        return {"answered_by": None, "fault": False}
+    answered_by, fell_back = texts.answered_by(waste_type)
+    # Whoever turned the switch to cloud wants to see it, and not only in the log.
+    return {"answered_by": answered_by, "fault": fell_back and deposit.judgement.mode == "cloud"}
+
+
 def _choosing(deposit: Deposit, types: list[str]) -> dict[str, Any]:
     """What the choosing page says about the photo."""
     assert deposit.judgement  # a deposit at CHOOSING has been judged
@@ -264,6 +276,5 @@ def _choosing(deposit: Deposit, types: list[str]) -> dict[str, Any]:
         "cleanliness": Label(cleanliness.label, texts.NAMES[cleanliness.label], cleanliness.probability)
         if cleanliness
         else None,
-        "answered_by": texts.ANSWERED_BY.get(waste_type.provider) if waste_type else None,
         "doubt": doubt,
     }

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from flask_babel import LazyString, format_percent
 from flask_babel import lazy_gettext as _
 
+from providers.base import Prediction
+
 
 class Return(NamedTuple):
     """Why an item is handed back, and what to do about it."""
@@ -136,9 +138,28 @@ FAULTS: dict[str, Fault] = {
 
 # Who judged, said discreetly on the choosing page; a provider without a sentence is not named.
 ANSWERED_BY: dict[str, LazyString] = {
+    "custom_vision": _("Judged in the cloud"),
     "local_cnn": _("Judged on this machine"),
     "fake": _("Judged by nobody: this is a rehearsal"),
 }
+
+# The same where another one should have judged, by what came of asking it.
+INSTEAD: dict[str, LazyString] = {
+    "ProviderUnavailable": _("Judged on this machine: the cloud doesn't answer"),
+    "BreakerOpen": _("Judged on this machine: the cloud doesn't answer"),
+    "RateLimited": _("Judged on this machine: the cloud is busy"),
+    "QuotaExceeded": _("Judged on this machine: the cloud's quota is used up"),
+    "ProviderMisconfigured": _("Judged on this machine: the cloud isn't set up"),
+    "PhotoRejected": _("Judged on this machine: the cloud can't read the photo"),
+}
+
+
+def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
+    """Who judged and, if it was not the first one asked, why; and whether that was a fall-back."""
+    first = prediction.attempts[0].outcome if prediction.attempts else "answered"
+    if prediction.provider == "local_cnn" and first in INSTEAD:
+        return INSTEAD[first], True
+    return ANSWERED_BY.get(prediction.provider), first in INSTEAD
 
 
 def headline(action: str, reason: str, label: str | None = None) -> LazyString:
