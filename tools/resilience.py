@@ -200,8 +200,8 @@ def machine(settings: Settings) -> Iterator[tuple[Sorter, Callable[[], int]]]:
     sorter = services.build_sorter(settings, journal=lambda: journal)
 
     def opened() -> int:
-        with journal.session() as session:
-            return session.scalar(select(func.count()).where(Event.kind == "breaker.opened")) or 0
+        with journal.begin() as connection:
+            return connection.scalar(select(func.count()).where(Event.kind == "breaker.opened")) or 0
 
     try:
         list(sorter.router.problems())
