@@ -27,7 +27,7 @@ lint: .venv/stamp-lint ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/stamp-test,train ## Measure speed and memory as ratios within one run; writes bench.json
+bench: .venv/stamp-test,train ## Measure speed and memory as ratios within one run, and break the cloud (ARGS='--only faults')
 	$(BIN)/python -m tools.bench $(ARGS)
 
 kill-drill: .venv/stamp-test,train ## Kill a running kiosk 50 times and count what was lost

@@ -1,5 +1,6 @@
 """What all settings share."""
 
+from ipaddress import ip_address
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -27,6 +28,14 @@ class CloudOptions(Options):
     def rehearsed(self, endpoint: str) -> Self:
         """The same settings for a drill: ``endpoint`` is asked instead of the cloud, and no secret goes there."""
         raise NotImplementedError
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether ``host`` is this machine, by its address or as localhost."""
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _split(value: Any) -> Any:

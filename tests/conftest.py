@@ -142,6 +142,7 @@ class Machine:
         from sqlalchemy import select
         from sqlalchemy.orm import Session
 
+        self.services.sorter.router.settle()
         with Session(self.services.journal._engine) as session:
             rows = session.scalars(select(Event).order_by(Event.at)).all()
         return [row for row in rows if not kinds or row.kind in kinds]

@@ -1,11 +1,13 @@
 """Azure Custom Vision as a provider: the real SDK against a server on loopback that misbehaves like the real ones."""
 
+import gc
 import json
 import logging
 import re
 import socket
 import threading
 import traceback
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -1365,3 +1367,32 @@ def test_no_command_shows_what_is_no_key(
 def test_every_task_can_be_asked(server: CustomVisionServer) -> None:
     for task in TASKS:
         assert provider_for(server, task, tags=CLEANLINESS_TAGS).task == task
+
+
+def test_a_proxy_sees_nothing_of_what_stays_on_this_machine(
+    server: CustomVisionServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with CustomVisionServer() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.endpoint)
+        client = client_for(server)
+        client.ping(timeout=PLENTY)
+        client.classify(encoded(Image.new("RGB", (64, 64))), timeout=PLENTY)
+        assert server.calls == 1
+        assert proxy.connections == 0
+
+
+def test_a_client_that_is_closed_leaves_no_connection_behind(server: CustomVisionServer) -> None:
+    def ask_and_close() -> weakref.ref[Client]:
+        client = client_for(server)
+        jpeg = encoded(Image.new("RGB", (64, 64)))
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: client.classify(jpeg, timeout=PLENTY), range(4)))
+        lines = list(client._opened)
+        client.close()
+        assert lines
+        assert not any(line.poolmanager.pools.keys() for line in lines)
+        return weakref.ref(client)
+
+    closed = [ask_and_close() for _ in range(5)]
+    gc.collect()
+    assert not [client for client in closed if client()], "none is kept alive by its connections"

@@ -24,7 +24,7 @@ from providers.base import (
 from providers.fake import FakeProvider, Step
 from tests.conftest import Clock
 from triof import photo
-from triof.breaker import Breaker, BreakerOpen, BreakerSettings
+from triof.breaker import Breaker, BreakerOpen, BreakerSettings, Permit
 from triof.guard import Calls, Guard, Pending
 from triof.workers import Workers
 
@@ -499,7 +499,7 @@ def test_what_was_spared_is_noted_and_failing_that_nobody_suffers(
 
 def come_back(pending: Pending) -> Prediction:
     """What the call brings in the end, though nobody waits for it any more."""
-    return pending._future.result(SOON)
+    return pending.future.result(SOON)
 
 
 def test_an_answer_that_does_not_come_is_given_up_and_counted_once(
@@ -511,7 +511,7 @@ def test_an_answer_that_does_not_come_is_given_up_and_counted_once(
     guard = guarded(cloud, breaker=settings)
     pending = guard.guard.ask(grey, TIMEOUT)
     clock.pass_(TIMEOUT)
-    with pytest.raises(ProviderUnavailable, match=r"no answer within 1\.5 s") as late:
+    with pytest.raises(ProviderUnavailable, match=r"no whole answer within 1\.5 s") as late:
         pending.answer()
     assert late.value.sent
     assert not guard.counted.given_back
@@ -629,3 +629,78 @@ def test_a_probe_is_not_lost_when_something_else_breaks(guarded: Build, ask: Ask
     counts.broken = False
     clock.pass_(60)
     assert ask(each).label == "cup"
+
+
+def test_an_answer_that_is_none_is_a_failure_and_loses_no_probe(guarded: Build, ask: Ask, clock: Clock) -> None:
+    class Silly(Cloud):
+        def predict(self, photo: Photo, *, timeout: float) -> Prediction:
+            return None  # type: ignore[return-value]
+
+    each = guarded(Silly())
+    for seconds in (0, 0, 0, 30, 60, 120):
+        clock.pass_(seconds)
+        assert "AttributeError" in str(refused(ask, each)), "asked each time"
+
+
+def test_an_answer_fetched_late_is_not_a_slow_one(guarded: Build, grey: Photo, clock: Clock) -> None:
+    each = guarded(Cloud())
+    for _ in range(10):
+        pending = each.guard.ask(grey, TIMEOUT)
+        come_back(pending)
+        clock.pass_(TIMEOUT - 0.1)
+        pending.answer()
+        assert pending.seconds == 0
+    assert each.breaker.state == "closed"
+
+
+def test_what_the_ledger_cannot_write_is_not_what_came_of_the_call(guarded: Build, ask: Ask, clock: Clock) -> None:
+    class Full(Counted):
+        def exhausted(self, resets_at: datetime) -> None:
+            raise ProviderMisconfigured("disk full")
+
+        def give_back(self, call: UUID) -> None:
+            raise ProviderMisconfigured("disk full")
+
+    unsent, gone = ProviderUnavailable("off", sent=False), QuotaExceeded("all used", EPOCH + timedelta(days=9))
+    each = guarded(Cloud([unsent, gone, "cup"]), calls=lambda provider: Full())
+    assert refused(ask, each) is unsent
+    assert refused(ask, each) is gone
+    clock.pass_(3600)
+    assert refused(ask, each) is gone, "as nobody else knows, it rests for the vendor's time"
+
+
+def test_a_ping_or_a_close_that_breaks_harms_nobody(guarded: Build, ask: Ask) -> None:
+    class Brittle(Cloud):
+        def ping(self) -> None:
+            raise OSError("no route")
+
+        def close(self) -> None:
+            raise OSError("closed already")
+
+    each = guarded(Brittle([ProviderMisconfigured("key")]))
+    with pytest.raises(ProviderUnavailable, match="no route"):
+        each.guard.ping()
+    assert "key" in str(refused(ask, each))
+
+
+def test_what_is_noted_waits_for_nobody(clock: Clock, grey: Photo) -> None:
+    later: list[Callable[[], None]] = []
+    counted = Counted()
+    guard = Guard(
+        "cloud",
+        "waste_type",
+        Cloud,
+        breaker=Breaker(BREAKER, clock),
+        workers=Workers("cloud", LINES),
+        calls=lambda provider: counted,
+        clock=clock,
+        note=later.append,
+    )
+    guard.spare()
+    assert counted.spared == 0
+    later.pop()()
+    assert counted.spared == 1
+    guard.learn(Permit(0, probe=False), RateLimited("fast", 5.0), 0.1)
+    guard.spare()
+    assert not later, "what would not have been asked is not spared"
+    guard.close()

@@ -2,11 +2,13 @@
 
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from uuid import uuid4
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
@@ -161,3 +163,20 @@ class TestPhotoStore:
             store, _ = self.store(tmp_path, days, megabytes)
             store.store("aa1", b"photo")
             assert not store.path("aa1").exists()
+
+
+def test_an_upgrade_that_a_power_cut_interrupted_is_made_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(f"sqlite:///{tmp_path / 'journal.db'}", "machine-1")
+    with monkeypatch.context() as broken:
+        broken.setattr("alembic.op.add_column", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            journal.upgrade()
+    journal.upgrade()
+    journal.record("machine.started")
+    journal.close()
+
+
+def test_many_may_open_a_new_journal_at_once(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for opened in pool.map(lambda _: open_journal(tmp_path / "journal.db"), range(8)):
+            opened.close()

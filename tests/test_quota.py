@@ -5,11 +5,12 @@ import logging
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
@@ -655,4 +656,21 @@ def test_a_home_that_cannot_be_used_leaves_the_local_answer(
     assert prediction.attempts[0].outcome == "ProviderMisconfigured"
     assert "cannot be counted" in prediction.attempts[0].message
     assert prediction.attempts[1].outcome == "answered"
+    assert not server.received
+
+
+def test_a_database_that_somebody_holds_is_not_the_clouds_fault(
+    server: CustomVisionServer, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("triof.quota._PATIENCE_SECONDS", 0.05)
+    router = services.build_router(load().settings)
+    router.prepare()
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        prediction = router.predict(GREY, "waste_type")
+        other.execute("ROLLBACK")
+    router.close()
+    assert prediction.provider == "fake"
+    assert prediction.attempts[0].outcome == "RateLimited"
+    assert "locked" in prediction.attempts[0].message
     assert not server.received

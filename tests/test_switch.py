@@ -74,6 +74,7 @@ def test_a_later_change_of_the_settings_wins(home: Path) -> None:
     changed = Switch(home, "cloud")
     assert changed.mode() == "cloud"
     assert changed.turned() is None
+    changed.settle()
     changed.turn("local", "marie", "still cut")
     assert Switch(home, "cloud").mode() == "local"
     assert Switch(home, "auto").mode() == "auto"
@@ -191,6 +192,17 @@ def test_a_turn_that_the_settings_overruled_does_not_come_back(home: Path) -> No
     Switch(home, "auto").turn("local", "marie", "")
     Switch(home, "cloud").settle()
     assert Switch(home, "auto").mode() == "auto"
+    Switch(home, "auto").settle()
     Switch(home, "auto").turn("local", "marie", "")
     Switch(home, "auto").settle()
     assert Switch(home, "auto").mode() == "local"
+
+
+def test_a_shell_with_other_settings_turns_the_kiosk_all_the_same(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kiosk = Switch(home, "cloud")
+    kiosk.settle()
+    assert triof("mode", "local").exit_code == 0
+    assert kiosk.mode() == "local"
+    assert triof("mode").stdout.startswith("local:")
+    kiosk.settle()
+    assert kiosk.mode() == "local", "also after its next start"

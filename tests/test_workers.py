@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from threading import Event, Thread, current_thread
 from threading import enumerate as threads
 from typing import Any
@@ -151,3 +153,17 @@ def test_closed_it_takes_nothing_more(build: Build) -> None:
     workers.close()
     with pytest.raises(AllBusy):
         workers.submit(int)
+
+
+def test_an_idle_worker_keeps_nothing_of_its_last_call() -> None:
+    class Picture:
+        """Something large."""
+
+    workers = Workers("idle", 1)
+    picture = Picture()
+    gone = weakref.ref(picture)
+    assert workers.submit(partial(id, picture)).result(SOON)
+    del picture
+    workers.submit(lambda: None).result(SOON)
+    assert gone() is None
+    workers.close()

@@ -186,7 +186,7 @@ class Breaker:
 def outliving(
     path: Path,
     settings: BreakerSettings,
-    on_change: Callable[[Change], None],
+    on_change: Callable[[Change], object],
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> Breaker:

@@ -7,8 +7,9 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from threading import Lock
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -81,15 +82,16 @@ def ask(provider: Provider, photo: Photo, task: Task, timeout: float) -> Predict
     """The provider's prediction, if it makes sense. Raises ProviderError and nothing else."""
     with _whatever_breaks():
         prediction = provider.predict(photo, timeout=timeout)
-    if set(prediction.scores) != set(LABELS[task]) or prediction.label not in prediction.scores:
-        raise ProviderUnavailable(f"its answer makes no sense: {prediction.label!r} with scores {prediction.scores}")
-    return prediction
+        if set(prediction.scores) == set(LABELS[task]) and prediction.label in prediction.scores:
+            return prediction
+    raise ProviderUnavailable(f"its answer makes no sense: {prediction.label!r} with scores {prediction.scores}")
 
 
 class Guard:
     """One provider of one route. ``clock`` in monotonic seconds, ``now`` gives aware datetimes.
 
-    The provider is built by ``build`` when it is first needed, which in local mode is never.
+    The provider is built by ``build`` when it is first needed, which in local mode is never. ``note`` does what must be
+    written at some time, but not while a person waits.
     """
 
     needs_network = True
@@ -105,6 +107,7 @@ class Guard:
         calls: Callable[[Provider], Calls | None] = lambda provider: None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        note: Callable[[Callable[[], None]], object] = lambda write: write(),
     ) -> None:
         self.name = name
         self.task = task
@@ -113,10 +116,12 @@ class Guard:
         self._workers = workers
         self._calls = calls
         self._clock = clock
-        self._now = now
+        self._wall_clock = now
         self._lock = Lock()
         self._built: tuple[Provider, Calls | None] | None = None
+        self._note = note
         self._rest: _Rest | None = None
+        self._ledger_knows = True
 
     @property
     def needed_side(self) -> int:
@@ -131,23 +136,26 @@ class Guard:
     def ask(self, photo: Photo, timeout: float) -> "Pending":
         """Begin to ask; the answer is to be fetched within ``timeout`` seconds. Raises ProviderError at once if not."""
         self._check_rest()
-        permit = self._breaker.permit()
-        started = self._clock()
+        pending = Pending(self, self._breaker.permit(), self._clock(), timeout)
         try:
-            future = self._workers.submit(lambda: self._call(photo, started + timeout))
+            pending.future = self._workers.submit(lambda: pending.run(lambda ends: self._call(photo, ends)))
         except AllBusy as error:
-            self._breaker.release(permit)
+            self._breaker.release(pending.permit)
             raise ProviderUnavailable(f"not asked: {error}", sent=False) from error
-        return Pending(self, future, permit, started, started + timeout)
+        return pending
 
     def spare(self) -> None:
-        """Note that the provider did not need to be asked."""
+        """Note that the provider did not need to be asked, if it would have been."""
+        if self._breaker.admits() and not self._cause_of_rest():
+            # Not in front of a person, who would wait for whoever else is writing.
+            self._note(self._spare)
+
+    def _spare(self) -> None:
         try:
             _, calls = self._provider()
             if calls:
                 calls.spare()
         except ProviderError as error:
-            # The person has their answer; what could not be noted must not take it away.
             log.warning("call.spared_unnoted provider=%s cause=%s", self.name, error)
 
     def ping(self) -> None:
@@ -156,7 +164,8 @@ class Guard:
         provider, _ = self._provider()
         try:
             # In a worker, as looking up a name may take much longer than any timeout.
-            self._workers.submit(provider.ping).result(_PING_SECONDS)
+            with _whatever_breaks():
+                self._workers.submit(provider.ping).result(_PING_SECONDS)
         except TimeoutError as error:
             raise ProviderUnavailable(f"The cloud did not answer within {_PING_SECONDS:.0f} s.") from error
         except AllBusy as error:
@@ -167,15 +176,15 @@ class Guard:
         self._workers.close()
         self._forget()
 
-    def seconds_until(self, moment: float) -> float:
-        """How long it is until ``moment`` of this guard's clock, at least 0."""
-        return max(0.0, moment - self._clock())
+    def now(self) -> float:
+        """What the guard's clock says."""
+        return self._clock()
 
-    def learn(self, permit: Permit, error: ProviderError | None, started: float) -> None:
-        """Let the breaker and the rest know what came of a question asked at ``started``."""
+    def learn(self, permit: Permit, error: ProviderError | None, seconds: float) -> None:
+        """Let the breaker and the rest know what came of a question after ``seconds``."""
         match error:
             case None:
-                self._breaker.answered(permit, self._clock() - started)
+                self._breaker.answered(permit, seconds)
             case ProviderUnavailable():
                 self._breaker.failed(permit, str(error))
             case _:
@@ -198,12 +207,21 @@ class Guard:
             return ask(provider, photo, self.task, ends - self._clock())
         except QuotaExceeded as error:
             if calls:
-                calls.exhausted(error.resets_at)
+                self._tell(partial(calls.exhausted, error.resets_at))
             raise
         except ProviderUnavailable as error:
             if calls and call and not error.sent:
-                calls.give_back(call)
+                self._tell(partial(calls.give_back, call))
             raise
+
+    def _tell(self, ledger: Callable[[], None]) -> None:
+        """Tell the ledger what came of a call; that it cannot be written is not what came of it."""
+        try:
+            ledger()
+            self._ledger_knows = True
+        except ProviderError as error:
+            self._ledger_knows = False
+            log.warning("call.unnoted provider=%s cause=%s", self.name, error)
 
     def _provider(self) -> tuple[Provider, Calls | None]:
         with self._lock, _whatever_breaks():
@@ -216,13 +234,14 @@ class Guard:
         with self._lock:
             built, self._built = self._built, None
         if built:
-            built[0].close()
+            with suppress(ProviderError), _whatever_breaks():
+                built[0].close()
 
     def _quota_seconds(self, error: QuotaExceeded) -> float:
-        seconds = (error.resets_at - self._now()).total_seconds()
+        seconds = (error.resets_at - self._wall_clock()).total_seconds()
         built = self._built
         # The ledger knows until when, for every process, and whether somebody has paid for more meanwhile.
-        return min(seconds, _LEDGER_SECONDS) if built and built[1] else seconds
+        return min(seconds, _LEDGER_SECONDS) if built and built[1] and self._ledger_knows else seconds
 
     def _rest_for(self, seconds: float, cause: ProviderError) -> None:
         until = self._clock() + seconds
@@ -242,30 +261,50 @@ class Guard:
 
 
 class Pending:
-    """A question on its way."""
+    """A question on its way, which ends ``timeout`` seconds after it ``started`` on the guard's clock."""
 
-    def __init__(self, guard: Guard, future: Future[Prediction], permit: Permit, started: float, ends: float) -> None:
+    future: Future[Prediction]
+
+    def __init__(self, guard: Guard, permit: Permit, started: float, timeout: float) -> None:
+        self.permit = permit
+        self.started = started
         self._guard = guard
-        self._future = future
-        self._permit = permit
-        self._started = started
-        self._ends = ends
+        self._timeout = timeout
+        self._finished: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long the question took, or has taken until now; whoever fetches its answer late does not count."""
+        return (self._finished or self._guard.now()) - self.started
+
+    def run(self, call: Callable[[float], Prediction]) -> Prediction:
+        """In the worker: ask, and note when that was over."""
+        try:
+            return call(self.started + self._timeout)
+        finally:
+            self._finished = self._guard.now()
 
     def head_start(self) -> None:
         """Wait a moment, or until it has failed: counting and encoding should not compete with what is done beside."""
-        wait([self._future], min(_HEAD_START_SECONDS, self._guard.seconds_until(self._ends)))
+        wait([self.future], min(_HEAD_START_SECONDS, self._left()))
 
     def answer(self) -> Prediction:
         """Wait for the answer until its time is up. Raises ProviderError."""
         try:
-            prediction = self._future.result(self._guard.seconds_until(self._ends))
+            with _whatever_breaks():
+                prediction = self._fetch()
         except ProviderError as error:
-            self._guard.learn(self._permit, error, self._started)
+            self._guard.learn(self.permit, error, self.seconds)
             raise
+        self._guard.learn(self.permit, None, self.seconds)
+        return prediction
+
+    def _fetch(self) -> Prediction:
+        try:
+            return self.future.result(self._left())
         except TimeoutError:
             # Its worker goes on waiting, in vain; there are only so many.
-            late = ProviderUnavailable(f"The cloud gave no answer within {self._ends - self._started:.1f} s.")
-            self._guard.learn(self._permit, late, self._started)
-            raise late from None
-        self._guard.learn(self._permit, None, self._started)
-        return prediction
+            raise ProviderUnavailable(f"The cloud gave no whole answer within {self._timeout:.1f} s.") from None
+
+    def _left(self) -> float:
+        return max(0.0, self.started + self._timeout - self._guard.now())

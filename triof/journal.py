@@ -1,14 +1,15 @@
 """What happened, append-only, in SQL.
 
-A deposit is a sequence of events under one id; what it has come to follows from them. Nothing is ever rewritten, so
+A deposit is a sequence of events under one id; what it has come to follows from them. No event is ever rewritten, so
 whatever dies at whatever instant, what was written stays true. Every row carries a random id and the machine's id,
 so that the journals of many machines can meet in one database.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any, Literal, cast, get_args
 from uuid import UUID, uuid4
 
@@ -49,6 +50,8 @@ Kind = Literal[
     "drill.started",
     "drill.ended",
 ]
+BUSY_SECONDS = 5.0
+"""How long a writer waits for another one."""
 EntryKind = Literal["call", "spared", "exhausted", "resumed", "warned"]
 ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
 """Each deposit ends with exactly one of these."""
@@ -148,6 +151,8 @@ class Journal:
     ) -> None:
         self._engine = _engine(url)
         self.machine_id = machine_id
+        self.queue = Lock()
+        """For those of this process who write often: waiting for SQLite's lock, many starve each other."""
         self._now = now
 
     def upgrade(self) -> None:
@@ -158,6 +163,9 @@ class Journal:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         with self._engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                # Its driver begins no transaction for tables: all or nothing, and one process at a time.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -216,9 +224,21 @@ class Journal:
             latest = {happened.deposit_id: happened for happened in sorted(session.scalars(open_events), key=_order)}
         return list(latest.values())
 
-    def begin(self) -> AbstractContextManager[Connection]:
-        """A transaction of its own on the journal's database."""
-        return self._engine.begin()
+    @contextmanager
+    def begin(self, patience: float = BUSY_SECONDS) -> Iterator[Connection]:
+        """A transaction of its own on the journal's database; waits for other writers for ``patience`` seconds."""
+        with self._engine.connect() as connection:
+            self._wait_at_most(connection, patience)
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                self._wait_at_most(connection, BUSY_SECONDS)
+
+    def _wait_at_most(self, connection: Connection, seconds: float) -> None:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
+            connection.rollback()
 
     def ping(self) -> None:
         """Raise SQLAlchemyError if the database does not answer or its tables are missing."""
@@ -282,6 +302,6 @@ def _engine(url: str | URL) -> Engine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     # FULL, because with NORMAL a power cut may take the last commits along, and those are people's confirmations.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
+    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000:.0f}", "journal_mode=WAL", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

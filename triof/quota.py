@@ -25,6 +25,9 @@ _LEDGER = cast(Table, Entry.__table__)
 WINDOW = timedelta(days=30)
 """The vendor's month is a rolling one."""
 _SECOND = timedelta(seconds=1)
+_PATIENCE_SECONDS = 1.0
+"""How long a call waits to be counted; less than a person waits for the cloud."""
+_LOCKED_SECONDS = 1.0
 WARNED_FROM = 0.8
 """Share of the quota from which there is a warning, once in a window."""
 
@@ -82,12 +85,12 @@ class Ledger:
     def take(self) -> UUID:
         """Count a call that is about to be made.
 
-        Raises QuotaExceeded and RateLimited where it must not be made, and ProviderMisconfigured where it cannot be
-        counted.
+        Raises QuotaExceeded and RateLimited where it must not be made (the latter also where somebody else holds the
+        database), and ProviderMisconfigured where it cannot be counted.
         """
         now = self._now()
         with self._writing() as connection:
-            # Written before it is counted: that takes the database's one write lock, so nobody counts at the same time.
+            # Written before it is counted: that takes SQLite's one write lock, so nobody counts at the same time.
             call = self._write(connection, "call", now)
             standing = self._stands(connection, now)
             self._check(standing, now)
@@ -189,11 +192,16 @@ class Ledger:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         try:
-            with self._journal.begin() as connection:
+            with self._journal.queue, self._journal.begin(_PATIENCE_SECONDS) as connection:
+                if connection.dialect.name == "postgresql":
+                    # It has no such lock of its own.
+                    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(self.allowance.resource))))
                 yield connection
         except SQLAlchemyError as error:
             # Uncounted it must not be made; the local model answers.
             cause = str(getattr(error, "orig", None) or type(error).__name__)
+            if "locked" in cause:
+                raise RateLimited(f"The call could not be counted in time ({cause}).", _LOCKED_SECONDS) from error
             raise ProviderMisconfigured(
                 f"The call cannot be counted ({cause}): make room on the disk, or mend journal.url."
             ) from error

@@ -8,13 +8,13 @@ the file is gone, or old, the machine is as it was.
 import json
 import time
 from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
+from threading import Lock
 from typing import Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from providers.base import Provider, Task
-from providers.options import CloudOptions
+from providers.options import CloudOptions, is_loopback
 from triof.breaker import Breaker
 from triof.capture import Camera, CameraError
 from triof.durable import read_json, replace_file
@@ -24,6 +24,8 @@ from triof.workers import Workers
 
 Fault = Literal["cloud_dead", "cloud_slow", "quota_gone", "camera_gone"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
+LONGEST_SECONDS = 60.0
+"""After this the kiosk puts everything back by itself, should the drill die."""
 
 
 class Rehearsed(NamedTuple):
@@ -42,7 +44,8 @@ class Stage:
 
     def set(self, rehearsed: Rehearsed, seconds: float) -> None:
         """Rehearse for so long at most, even if the drill dies. Raises OSError."""
-        replace_file(self._path, json.dumps({**rehearsed._asdict(), "until": self._now() + seconds}).encode())
+        until = self._now() + min(seconds, LONGEST_SECONDS)
+        replace_file(self._path, json.dumps({**rehearsed._asdict(), "until": until}).encode())
 
     def clear(self) -> None:
         """Put everything back."""
@@ -52,7 +55,10 @@ class Stage:
         """What is rehearsed now; never anything that leads to another machine."""
         kept = read_json(self._path)
         fault, endpoint, until = kept.get("fault"), str(kept.get("endpoint")), kept.get("until")
-        if fault not in FAULTS or not isinstance(until, float) or self._now() > until or not _is_loopback(endpoint):
+        # A clock set back must not make a minute last for hours.
+        if fault not in FAULTS or not isinstance(until, float) or not 0 < until - self._now() <= LONGEST_SECONDS:
+            return None
+        if not is_loopback(urlsplit(endpoint).hostname):
             return None
         return Rehearsed(fault, endpoint)
 
@@ -64,23 +70,31 @@ class Rehearsal:
         self._stage = Stage(home)
         self._settings = settings
         self._build = build
-        self._playing: tuple[Rehearsed, dict[tuple[str, Task], Guard]] | None = None
+        self._lock = Lock()
+        self._rehearsed: Rehearsed | None = None
+        self._guards: dict[tuple[str, Task], Guard] = {}
 
     def instead_of(self, guard: Guard) -> Guard:
         """The guard itself, unless a drill is on."""
         rehearsed = self._stage.current()
-        options = getattr(self._settings, guard.name, None)
-        if not rehearsed or rehearsed.fault == "camera_gone" or not isinstance(options, CloudOptions):
-            return guard
-        if not self._playing or self._playing[0] != rehearsed:
-            self._playing = rehearsed, {}
-        playing = self._playing[1]
-        key = guard.name, guard.task
-        if key not in playing:
-            playing[key] = self._understudy(guard, options.rehearsed(rehearsed.endpoint))
-        return playing[key]
+        with self._lock:
+            if self._rehearsed != rehearsed:
+                self._end()
+                self._rehearsed = rehearsed
+            options = getattr(self._settings, guard.name, None)
+            if not rehearsed or rehearsed.fault == "camera_gone" or not isinstance(options, CloudOptions):
+                return guard
+            key = guard.name, guard.task
+            if key not in self._guards:
+                self._guards[key] = self._guard(guard, options.rehearsed(rehearsed.endpoint))
+            return self._guards[key]
 
-    def _understudy(self, guard: Guard, options: CloudOptions) -> Guard:
+    def _end(self) -> None:
+        for guard in self._guards.values():
+            guard.close()
+        self._guards = {}
+
+    def _guard(self, guard: Guard, options: CloudOptions) -> Guard:
         settings = self._settings.model_copy(update={guard.name: options})
         return Guard(
             guard.name,
@@ -109,10 +123,3 @@ class RehearsedCamera:
     def ping(self) -> None:
         """Raise CameraError if ``take`` could not work now."""
         self._camera.ping()
-
-
-def _is_loopback(endpoint: str) -> bool:
-    try:
-        return ip_address(urlsplit(endpoint).hostname or "").is_loopback
-    except ValueError:
-        return False

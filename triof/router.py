@@ -7,6 +7,7 @@ cloud does not answer in its share of the deadline, the local answer is already 
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
 from typing import Literal, NamedTuple
@@ -50,7 +51,7 @@ class Router:
 
     A provider in the cloud gets ``cloud_seconds`` of it. With a ``cascade`` (a probability) it is not asked at all
     where the next local one is at least so sure. ``mode`` is looked at before every question, and so is whether a drill
-    has ``rehearsed`` another one instead of a guard.
+    has ``rehearsed`` another one instead of a guard. ``notes``, of one thread, writes what nobody has to wait for.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class Router:
         cascade: float | None = None,
         mode: Callable[[], Mode] = lambda: "auto",
         rehearsed: Callable[[Guard], Guard] = lambda guard: guard,
+        notes: Executor | None = None,
     ) -> None:
         self._routes = routes
         self._limits = _Limits(deadline, cloud_seconds, cascade, clock)
         self._mode = mode
         self._rehearsed = rehearsed
+        self._notes = notes
 
     @property
     def mode(self) -> Mode:
@@ -118,11 +121,18 @@ class Router:
                 except ProviderError as error:
                     yield task, member.name, error
 
+    def settle(self) -> None:
+        """Return when all that was to be noted so far is written."""
+        if self._notes:
+            self._notes.submit(lambda: None).result()
+
     def close(self) -> None:
-        """Close every provider."""
+        """Close every provider, and write what is still to be noted."""
         for route in self._routes.values():
             for member in route:
                 member.close()
+        if self._notes:
+            self._notes.shutdown()
 
 
 class _Question:
@@ -158,9 +168,9 @@ class _Question:
         asked = self._clock()
         try:
             left = self._left(asked)
-            return self._answered(ask(provider, self._photo, self._task, left), asked)
+            return self._answered(ask(provider, self._photo, self._task, left), self._clock() - asked)
         except ProviderError as error:
-            return self._failed(provider.name, error, asked)
+            return self._failed(provider.name, error, self._clock() - asked)
 
     def _hear_cloud(self, guard: Guard, position: int) -> _Heard:
         if spared := self._spared(guard, position):
@@ -168,11 +178,14 @@ class _Question:
         asked = self._clock()
         try:
             pending = guard.ask(self._photo, min(self._limits.cloud_seconds, self._left(asked)))
-            pending.head_start()
-            self._hear_next_local(position)
-            return self._answered(pending.answer(), asked)
         except ProviderError as error:
-            return self._failed(guard.name, error, asked)
+            return self._failed(guard.name, error, self._clock() - asked)
+        pending.head_start()
+        self._hear_next_local(position)
+        try:
+            return self._answered(pending.answer(), pending.seconds)
+        except ProviderError as error:
+            return self._failed(guard.name, error, pending.seconds)
 
     def _hear_next_local(self, position: int) -> Prediction | None:
         """Ask the one that would be fallen back on, now rather than then."""
@@ -198,8 +211,8 @@ class _Question:
             raise ProviderUnavailable("the deadline had passed before it could be asked", sent=False)
         return self._ends - now
 
-    def _answered(self, prediction: Prediction, asked: float) -> _Heard:
-        return _Heard(Attempt(prediction.provider, "answered", self._clock() - asked), prediction)
+    def _answered(self, prediction: Prediction, seconds: float) -> _Heard:
+        return _Heard(Attempt(prediction.provider, "answered", seconds), prediction)
 
-    def _failed(self, name: str, error: ProviderError, asked: float) -> _Heard:
-        return _Heard(Attempt(name, type(error).__name__, self._clock() - asked, str(error)), None)
+    def _failed(self, name: str, error: ProviderError, seconds: float) -> _Heard:
+        return _Heard(Attempt(name, type(error).__name__, seconds, str(error)), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,7 @@ from triof import capture, home
 from triof.breaker import Change, outliving
 from triof.errors import TriofError
 from triof.guard import Calls, Guard
-from triof.rehearsal import Rehearsal, RehearsedCamera
+from triof.rehearsal import Rehearsal, RehearsedCamera, Stage
 from triof.router import Member, Mode, Router
 from triof.settings import Settings, SettingsError
 from triof.sorter import Sorter
@@ -56,10 +57,11 @@ class _Unbuildable:
         self._error = error
 
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
-        raise self._error
+        # Without the frames of the last time, which would pile up and keep its photo.
+        raise self._error.with_traceback(None)
 
     def ping(self) -> None:
-        raise self._error
+        raise self._error.with_traceback(None)
 
     def close(self) -> None:
         pass
@@ -79,7 +81,8 @@ def build_router(
             ["  mode = 'cloud': no provider of the routes is in the cloud; use auto or local, or add one to routes"]
         )
     journal = journal or cache(lambda: home.open_journal(settings))
-    line = {name: _line(name, settings, journal) for name in cloud}
+    notes = ThreadPoolExecutor(1, "notes")
+    line = {name: _line(name, settings, journal, notes) for name in cloud}
     routes: dict[Task, list[Member]] = {
         task: [
             line[name](task) if name in line else _build(name, task, settings)
@@ -95,6 +98,7 @@ def build_router(
         cascade=settings.cascade_probability,
         mode=mode or Switch(settings.home, settings.mode).mode,
         rehearsed=Rehearsal(settings.home, settings, _built).instead_of,
+        notes=notes,
     )
 
 
@@ -123,13 +127,13 @@ def _in_the_cloud(settings: Settings) -> Iterator[str]:
                 yield name
 
 
-def _line(name: str, settings: Settings, journal: Callable[[], Journal]) -> Callable[[Task], Guard]:
+def _line(name: str, settings: Settings, journal: Callable[[], Journal], notes: Executor) -> Callable[[Task], Guard]:
     """Makes the guards of one provider: whatever the task, it is one vendor, who is well or not."""
     workers = Workers(name, settings.server.threads)
     breaker = outliving(
         settings.home / f"breaker-{name.replace(':', '.')}.json",
         settings.breaker,
-        lambda change: _note(change, name, journal),
+        lambda change: notes.submit(_note, change, name, journal),
     )
 
     def guard(task: Task) -> Guard:
@@ -140,6 +144,7 @@ def _line(name: str, settings: Settings, journal: Callable[[], Journal]) -> Call
             breaker=breaker,
             workers=workers,
             calls=lambda provider: _ledger(provider, journal),
+            note=notes.submit,
         )
 
     return guard
@@ -237,6 +242,7 @@ def build(settings: Settings) -> Services:
 
     lock = _take_machine(settings)
     Switch(settings.home, settings.mode).settle()
+    Stage(settings.home).clear()
     journal = home.open_journal(settings)
     sorter = build_sorter(settings, journal=lambda: journal)
     camera = RehearsedCamera(capture.build(settings.camera), settings.home)

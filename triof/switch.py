@@ -23,7 +23,7 @@ class Switch:
     """Which mode holds: the one the switch was turned to, or the one of the settings if they changed since.
 
     A file of its own rather than a row of the journal: the last turn must hold even where the machine's clock is
-    wrong, and be read in front of a person.
+    wrong, and be read in front of a person. It also names the mode of the settings with which the kiosk started last.
     """
 
     def __init__(self, home: Path, configured: Mode) -> None:
@@ -38,19 +38,28 @@ class Switch:
     def turned(self) -> Turned | None:
         """The last turn, unless the settings hold."""
         kept = read_json(self._path)
-        if kept.get("mode") not in get_args(Mode) or self._overruled(kept):
+        if kept.get("mode") not in get_args(Mode) or kept.get("configured") != self._configured:
             return None
         return Turned(kept["mode"], *(str(kept.get(name, "")) for name in ("who", "why", "at")))
 
     def turn(self, mode: Mode, who: str, why: str) -> None:
         """Turn to ``mode`` for good; on return it holds for a running kiosk too. Raises OSError."""
         turned = Turned(mode, who, why, datetime.now(UTC).astimezone().isoformat(" ", "seconds"))
-        replace_file(self._path, json.dumps({**turned._asdict(), "configured": self._configured}).encode())
+        # Whose settings it is measured by, says the kiosk.
+        kept = {"configured": self._configured, **read_json(self._path)}
+        self._keep({**kept, **turned._asdict()})
 
     def settle(self) -> None:
-        """Forget a turn that the settings have overruled, so that it does not come back when they change again."""
-        if self._overruled(read_json(self._path)):
-            self._path.unlink(missing_ok=True)
+        """At the kiosk's start: forget a turn that its settings have overruled, so that it does not come back."""
+        kept = read_json(self._path)
+        if kept.get("configured", self._configured) != self._configured:
+            kept = {}
+        self._keep({**kept, "configured": self._configured})
 
-    def _overruled(self, kept: dict[str, Any]) -> bool:
-        return kept.get("configured") != self._configured
+    def at_kiosk(self) -> "Switch":
+        """The switch as the kiosk sees it, whose settings may differ from those of this shell."""
+        configured: Any = read_json(self._path).get("configured")
+        return Switch(self._path.parent, configured) if configured in get_args(Mode) else self
+
+    def _keep(self, content: dict[str, Any]) -> None:
+        replace_file(self._path, json.dumps(content).encode())

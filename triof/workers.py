@@ -73,5 +73,7 @@ class Workers:
                 future.set_exception(error)
             else:
                 future.set_result(outcome)
+            # Otherwise an idle worker keeps its last photo.
+            del task, future, call, outcome, error
             if self._closed:
                 return

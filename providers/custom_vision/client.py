@@ -8,6 +8,7 @@ is waiting and the next provider has its answer ready.
 import re
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from functools import partial
 from socket import SHUT_RDWR
 from ssl import SSLCertVerificationError
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import requests
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
@@ -34,11 +36,14 @@ from providers.base import (
     QuotaExceeded,
     RateLimited,
 )
+from providers.options import is_loopback
 
 _IDLE_SECONDS = 60.0
 """A connection unused for longer may have been forgotten by some router on the way, which answers nothing then."""
 _UNKNOWN_WAIT = 3600.0
 """When the vendor does not say how long the quota is gone, it is asked again after so many seconds."""
+_LONGEST_RATE_WAIT = 300.0
+"""The rate is one of calls a second."""
 _LONGEST_WAIT = 31 * 86_400.0
 """The quota's window is 30 days: whoever says more than this is wrong, and would be believed for years."""
 
@@ -73,9 +78,13 @@ class Client:
         self._connect_seconds = connect_seconds
         self._now = now
         self._lines = threading.local()
+        self._opened: list[_Line] = []
         credentials = ApiKeyCredentials(in_headers={"Prediction-key": key})
         self._sdk = cast(Any, CustomVisionPredictionClient(endpoint, credentials))
         self._sdk.config.session_configuration_callback = self._mount
+        # What is said in plain http to this machine must stay here: no proxy gets to see it.
+        stays_here = endpoint.startswith("http:") and is_loopback(urlsplit(endpoint).hostname)
+        self._trust_env = self._sdk.config.proxies.use_env_settings = not stays_here
         ask = self._sdk.classify_image if store else self._sdk.classify_image_with_no_store
         self._ask: Callable[..., Any] = partial(ask, project_id, published_name)
 
@@ -97,18 +106,21 @@ class Client:
         line = _Line()
         try:
             with requests.Session() as session, line.call(timeout):
+                session.trust_env = self._trust_env
                 session.mount(self._endpoint, line)
                 session.head(self._endpoint, timeout=self._patience(timeout), allow_redirects=False)
         except Exception as error:
             raise self._fault(error, line, timeout) from error
 
     def close(self) -> None:
-        """Close this thread's connection; those of other threads end with their threads."""
-        self._sdk.close()
+        """Close the connections of all threads; one in use ends with its call."""
+        for line in self._opened:
+            line.close()
 
     def _line(self) -> "_Line":
         if not hasattr(self._lines, "own"):
             self._lines.own = _Line()
+            self._opened.append(self._lines.own)
         line: _Line = self._lines.own
         return line
 
@@ -149,7 +161,8 @@ class _Line(HTTPAdapter):
         self._call = 0
         self._lock = threading.Lock()
         self._last_used = 0.0
-        self._pools = _pools(self)
+        # Weakly, as urllib3 keeps a pool's connections as long as they keep their pool, which would be for ever.
+        self._pools = _pools(weakref.proxy(self))
         super().__init__(pool_maxsize=1, max_retries=0)
 
     @contextmanager
@@ -260,7 +273,8 @@ def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime) 
         case 413 | 415:
             return PhotoRejected(f"The cloud cannot read this photo{said}")
         case 429:
-            return RateLimited("The cloud is asked too fast.", _wait(headers, text, now) or 1.0)
+            seconds = min(_wait(headers, text, now) or 1.0, _LONGEST_RATE_WAIT)
+            return RateLimited("The cloud is asked too fast.", seconds)
         case 400 if "BadRequestImage" in text:
             return PhotoRejected(f"The cloud cannot read this photo{said}")
         case 400 if "BadRequest" in text:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import SplitResult, urlsplit
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from providers.base import Allowance, ProviderMisconfigured
-from providers.options import CloudOptions
+from providers.options import CloudOptions, is_loopback
 
 Label = Literal["bottle", "cup", "cutlery", "other", "clean", "dirty"]
 
@@ -50,7 +49,7 @@ def _endpoint(value: str) -> str:
         )
     if parts.path.strip("/"):
         raise PydanticCustomError("endpoint", "Give the endpoint only, without what comes after the host")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise PydanticCustomError("endpoint", "Use https: a key sent by plain http can be read by anybody on the way")
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
@@ -62,13 +61,6 @@ def _split(address: str) -> SplitResult | None:
         return parts if parts.hostname and parts.port != 0 and not re.search(r"[@\s]", parts.netloc) else None
     except ValueError:  # of a port that is none, or of half a pair of brackets
         return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _with_default_tags(value: Any) -> Any:
@@ -137,7 +129,7 @@ class CustomVisionOptions(CloudOptions):
         """What the tier grants, where the settings name no other numbers."""
         tier = TIERS[self.tier]
         return Allowance(
-            resource=urlsplit(self.prediction_endpoint or "").netloc,
+            resource=urlsplit(self.prediction_endpoint or "").netloc.removesuffix(":443"),
             tier=self.tier,
             per_month=self.calls_per_month or tier.per_month,
             per_second=self.calls_per_second or tier.per_second,

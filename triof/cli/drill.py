@@ -1,7 +1,7 @@
 """``triof drill``: rehearse on the running machine what happens when the cloud or the camera fails."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
@@ -14,16 +14,13 @@ from providers.custom_vision import rehearsal as stand_ins
 from triof import home, services
 from triof.cli import load_settings
 from triof.errors import TriofError
-from triof.journal import Journal
 from triof.paths import DEMO_PICTURES
 from triof.picture_files import pictures_in
-from triof.rehearsal import FAULTS, Fault, Rehearsed, Stage
+from triof.rehearsal import FAULTS, LONGEST_SECONDS, Fault, Rehearsed, Stage
 from triof.settings import Settings
 from triof.switch import Switch
 from triof.visitor import Visitor
 
-_LONGEST_SECONDS = 60.0
-"""After this the kiosk puts everything back by itself, should the drill die."""
 _STAND_INS = {"cloud_dead": stand_ins.dead, "cloud_slow": stand_ins.slow, "quota_gone": stand_ins.quota_gone}
 _JUDGED = ("pick_type", "returned")
 _PAGES = {
@@ -44,6 +41,8 @@ class Seen(NamedTuple):
     headline: str
     notice: str
     seconds: float
+    deposit_id: str
+    """Empty where nothing was judged."""
 
 
 @click.command()
@@ -60,28 +59,41 @@ def drill(ctx: click.Context, faults: tuple[Fault, ...], yes: bool) -> None:
     settings = load_settings(ctx).settings
     chosen = faults or FAULTS
     url = f"http://{settings.server.host}:{settings.server.port}"
-    _check_running(url)
-    _say_what_cannot_be_rehearsed(settings)
-    if not yes:
-        click.confirm(f"The slot will open and close {len(chosen) + 1} times. Is nobody using it?", abort=True)
-    table = Table("what fails", "seconds", "what an employee sees", "well?")
-    journal = home.open_journal(settings)
-    well = True
     try:
-        for fault in (None, *chosen):
-            well &= _row(table, fault, _rehearse(settings, journal, url, fault), settings)
-    finally:
-        journal.close()
-    Console().print(table)
+        Visitor(url)
+        _say_what_cannot_be_rehearsed(settings)
+        if not yes:
+            click.confirm(f"The slot will open and close {len(chosen) + 1} times. Is nobody using it?", abort=True)
+        well = _drill(settings, url, chosen)
+    except requests.RequestException as error:
+        raise DrillImpossible(f"No kiosk answers at {url}: start it with `triof kiosk`, then rehearse.") from error
     click.echo("Everything is as it was.")
     ctx.exit(0 if well else 1)
 
 
-def _check_running(url: str) -> None:
+def _drill(settings: Settings, url: str, faults: Sequence[Fault]) -> bool:
+    """Rehearse each fault and print what was seen; whether every employee would have been helped in time."""
+    table = Table("what fails", "seconds", "what an employee sees", "well?")
+    well = True
+    with _noted(settings, faults) as deposits:
+        for fault in (None, *faults):
+            seen = _rehearse(settings, url, fault)
+            deposits.append(seen.deposit_id)
+            well &= _row(table, fault, seen, settings)
+    Console().print(table)
+    return well
+
+
+@contextmanager
+def _noted(settings: Settings, faults: Sequence[Fault]) -> Iterator[list[str]]:
+    """Leave in the journal that what happens now is a drill, and which deposits were its own."""
+    journal, deposits = home.open_journal(settings), list[str]()
+    journal.record("drill.started", faults=list(faults))
     try:
-        requests.get(f"{url}/livez", timeout=5).raise_for_status()
-    except requests.RequestException as error:
-        raise DrillImpossible(f"No kiosk answers at {url}: start it with `triof kiosk`, then rehearse.") from error
+        yield deposits
+    finally:
+        journal.record("drill.ended", deposits=[deposit for deposit in deposits if deposit])
+        journal.close()
 
 
 def _say_what_cannot_be_rehearsed(settings: Settings) -> None:
@@ -91,7 +103,7 @@ def _say_what_cannot_be_rehearsed(settings: Settings) -> None:
         click.secho(f"The mode is {mode}: the cloud is not asked, so its faults change nothing here.", fg="yellow")
 
 
-def _rehearse(settings: Settings, journal: Journal, url: str, fault: Fault | None) -> Seen:
+def _rehearse(settings: Settings, url: str, fault: Fault | None) -> Seen:
     """One deposit up to the choosing page, with the fault; None: as the machine is."""
     visitor = Visitor(url)
     try:
@@ -101,26 +113,25 @@ def _rehearse(settings: Settings, journal: Journal, url: str, fault: Fault | Non
             f"The machine takes nothing now (it says: {visitor.headline}): try again when it is free."
         ) from error
     try:
-        with _failing(settings, journal, fault) if fault else nullcontext():
+        with _failing(settings, fault) if fault else nullcontext():
             started = time.monotonic()
             visitor.press("/waste/pick-type", pictures_in(DEMO_PICTURES)[0].read_bytes())
-            return Seen(visitor.shown, visitor.headline, visitor.notice, time.monotonic() - started)
+            seconds = time.monotonic() - started
+        return Seen(visitor.shown, visitor.headline, visitor.notice, seconds, visitor.deposit_id)
     finally:
         _leave(visitor)
 
 
 @contextmanager
-def _failing(settings: Settings, journal: Journal, fault: Fault) -> Iterator[None]:
+def _failing(settings: Settings, fault: Fault) -> Iterator[None]:
     stage = Stage(settings.home)
     stand_in = _STAND_INS.get(fault)
     with stand_in() if stand_in else nullcontext("http://127.0.0.1:1") as endpoint:
-        journal.record("drill.started", reason=fault)
-        stage.set(Rehearsed(fault, endpoint), _LONGEST_SECONDS)
+        stage.set(Rehearsed(fault, endpoint), LONGEST_SECONDS)
         try:
             yield
         finally:
             stage.clear()
-            journal.record("drill.ended", reason=fault)
 
 
 def _leave(visitor: Visitor) -> None:

@@ -28,7 +28,7 @@ def mode(ctx: click.Context, mode: Mode | None, why: str) -> None:
     It holds until it is turned again, or until somebody changes the mode of the settings.
     """
     settings = load_settings(ctx).settings
-    switch = Switch(settings.home, settings.mode)
+    switch = Switch(settings.home, settings.mode).at_kiosk()
     if mode:
         _turn(settings, switch, mode, why)
     holds = switch.mode()
