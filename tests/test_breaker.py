@@ -280,7 +280,7 @@ class Kept:
 
     def restart(self, settings: BreakerSettings = SETTINGS) -> Breaker:
         self.clock.seconds = 5.0  # as after booting
-        self.breaker = outliving(self.path, settings, self.changes.append, self.clock, self.wall)
+        self.breaker = outliving(self.path, settings, self.changes.append, clock=self.clock, now=self.wall)
         return self.breaker
 
     def pass_(self, seconds: float) -> None:

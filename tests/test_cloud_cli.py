@@ -16,6 +16,7 @@ from tests.custom_vision_server import CustomVisionServer
 from tools.running_kiosk import QUICK, RunningKiosk
 from triof.capture import CameraError, FolderCamera
 from triof.cli import main
+from triof.cli.drill import _leave
 from triof.paths import DEMO_PICTURES
 from triof.rehearsal import FAULTS, Rehearsed, RehearsedCamera, Stage
 from triof.visitor import Visitor
@@ -200,3 +201,67 @@ def test_a_kiosk_starts_and_serves_while_the_cloud_is_away(set_up: CustomVisionS
     with RunningKiosk(tmp_path / "home", {**environ, **QUICK}) as kiosk:
         assert requests.get(f"{kiosk.url}/livez", timeout=5).ok
     assert "custom_vision cannot judge waste_type: The cloud cannot be reached" in kiosk.complaints
+
+
+def test_classify_takes_the_time_that_the_tier_needs(set_up: CustomVisionServer) -> None:
+    ran = triof("classify", "--mode", "cloud", *[BOTTLE] * 3)
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout.count("(custom_vision)") == set_up.calls == 3
+
+
+def test_classify_in_cloud_mode_fails_where_the_cloud_does(set_up: CustomVisionServer) -> None:
+    set_up.fault = "server_error"
+    ran = triof("classify", "--json", "--mode", "cloud", BOTTLE)
+    assert ran.exit_code == 1
+    assert json.loads(ran.stdout)["error"]["code"] == "fell_back"
+    assert json.loads(triof("classify", "--json", BOTTLE).stdout)["waste_type"]["provider"] == "local_cnn"
+
+
+def test_doctor_asks_although_the_breaker_is_open(set_up: CustomVisionServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIOF_CUSTOM_VISION__CALLS_PER_SECOND", "1000")
+    set_up.fault = "server_error"
+    triof("classify", *[BOTTLE] * 4)
+    assert set_up.received == 3, "the breaker is open"
+    assert "status 500" in line(triof("doctor"), "cloud"), "the cause, not that it was not asked"
+    set_up.fault = None
+    assert line(triof("doctor"), "cloud").startswith("ok")
+
+
+def test_a_breaker_that_opened_for_another_address_says_nothing(
+    set_up: CustomVisionServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIOF_CUSTOM_VISION__PREDICTION_ENDPOINT", "http://127.0.0.1:1")
+    triof("classify", *[BOTTLE] * 4)
+    monkeypatch.setenv("TRIOF_CUSTOM_VISION__PREDICTION_ENDPOINT", set_up.endpoint)
+    assert "(custom_vision)" in triof("classify", BOTTLE).stdout
+
+
+def test_calls_of_the_free_tier_cost_nothing_later(set_up: CustomVisionServer) -> None:
+    triof("classify", BOTTLE)
+    paid = ("--set", "custom_vision.tier=S0", "--set", "custom_vision.euros_per_1000_calls=500")
+    assert "0.00 €" in triof(*paid, "quota").stdout
+    triof(*paid, "classify", BOTTLE)
+    assert "0.50 €" in triof(*paid, "quota").stdout
+
+
+def test_a_drill_that_rehearsed_nothing_does_not_say_well(running: RunningKiosk, tmp_path: Path) -> None:
+    other = ("--set", f"home={tmp_path / 'other'}", "--set", f"server.port={running.port}")
+    ran = triof(*other, "drill", "--yes", "cloud_dead", "camera_gone")
+    assert ran.exit_code == 1
+    assert ran.stdout.count("not rehearsed") == 2
+
+
+def test_a_drill_whose_kiosk_dies_is_one_sentence(running: RunningKiosk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triof.cli.drill._leave", lambda visitor: running.kill() or _leave(visitor))
+    ran = triof("--set", f"server.port={running.port}", "drill", "--yes", "cloud_dead")
+    assert ran.exit_code == 1
+    assert "No kiosk answers" in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["PROJECT_ID", "PREDICTION_ENDPOINT", "TIER"])
+def test_a_key_in_the_wrong_place_is_not_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"TRIOF_CUSTOM_VISION__{name}", "https://x?key=0123456789secret")
+    ran = triof("settings")
+    assert ran.exit_code == 2
+    assert "secret" not in ran.output
+    assert f"custom_vision.{name.lower()} (from environment" in ran.stderr

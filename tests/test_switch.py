@@ -1,6 +1,8 @@
 """The switch between cloud and local: whoever turns it last, for good, and the journal knows why."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ def triof(*arguments: str) -> Result:
 @pytest.fixture(autouse=True)
 def _marie(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "marie")
+    monkeypatch.setenv("TRIOF_CUSTOM_VISION__PREDICTION_ENDPOINT", "https://vision.test")
 
 
 @pytest.fixture
@@ -161,9 +164,23 @@ def test_the_journal_knows_every_turn_with_who_why_and_what_was_before(home: Pat
     ]
 
 
-def test_where_there_is_no_cloud_that_is_said(home: Path) -> None:
-    assert "without custom_vision: to have it, set TRIOF_CUSTOM_VISION__" in triof("mode", "cloud").stdout
+def test_where_there_is_no_cloud_that_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRIOF_CUSTOM_VISION__PREDICTION_ENDPOINT")
+    told = triof("mode", "cloud").stdout
+    assert told.startswith("local:")
+    assert "stands at cloud, but there is no custom_vision: to have it, set TRIOF_CUSTOM_VISION__" in told
     assert "custom_vision" not in triof("mode", "local").stdout
+
+
+def test_a_journal_that_somebody_holds_is_one_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triof.journal.BUSY_SECONDS", 0.05)
+    triof("mode", "auto")
+    with closing(sqlite3.connect(home / "journal.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ran = triof("mode", "local")
+    assert ran.exit_code == 1
+    assert "database is locked" in ran.stderr
+    assert ran.stderr.count("\n") == 1
 
 
 def test_what_is_no_mode_is_asked_wrongly_and_changes_nothing(home: Path) -> None:

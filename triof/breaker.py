@@ -187,13 +187,18 @@ def outliving(
     path: Path,
     settings: BreakerSettings,
     on_change: Callable[[Change], object],
+    *,
+    of: str = "",
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> Breaker:
-    """A breaker that goes on after a restart where it was, by the file ``path``. ``now`` in seconds of the epoch."""
+    """A breaker that goes on after a restart where it was, by the file ``path``. ``now`` in seconds of the epoch.
+
+    What it was of another address than ``of`` says nothing: somebody has mended the settings.
+    """
 
     def keep(change: Change) -> None:
-        kept = {"state": change.state, "open_seconds": change.open_seconds, "until": now() + change.open_seconds}
+        kept = {"of": of, "until": now() + change.open_seconds, **change._asdict()}
         try:
             replace_file(path, json.dumps(kept).encode())
         except OSError:
@@ -202,7 +207,7 @@ def outliving(
 
     breaker = Breaker(settings, clock, keep)
     kept = read_json(path)
-    if kept.get("state") == "open":
+    if kept.get("state") == "open" and kept.get("of", of) == of:
         with suppress(KeyError, TypeError, ValueError, OverflowError):
             breaker.restore(float(kept["open_seconds"]), float(kept["until"]) - now())
     return breaker

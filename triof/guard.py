@@ -136,13 +136,23 @@ class Guard:
     def ask(self, photo: Photo, timeout: float) -> "Pending":
         """Begin to ask; the answer is to be fetched within ``timeout`` seconds. Raises ProviderError at once if not."""
         self._check_rest()
-        pending = Pending(self, self._breaker.permit(), self._clock(), timeout)
+        permit = self._breaker.permit()
+        pending = Pending(self, permit, self._clock(), timeout)
         try:
             pending.future = self._workers.submit(lambda: pending.run(lambda ends: self._call(photo, ends)))
         except AllBusy as error:
-            self._breaker.release(pending.permit)
+            self._breaker.release(permit)
             raise ProviderUnavailable(f"not asked: {error}", sent=False) from error
         return pending
+
+    def trial(self, photo: Photo, timeout: float) -> Prediction:
+        """Ask whatever happened before, and learn nothing from it: for whoever mends the settings. Counted as any call.
+
+        Raises ProviderError.
+        """
+        pending = Pending(self, None, self._clock(), timeout)
+        pending.future = self._workers.submit(lambda: pending.run(lambda ends: self._call(photo, ends)))
+        return pending.answer()
 
     def spare(self) -> None:
         """Note that the provider did not need to be asked, if it would have been."""
@@ -180,8 +190,10 @@ class Guard:
         """What the guard's clock says."""
         return self._clock()
 
-    def learn(self, permit: Permit, error: ProviderError | None, seconds: float) -> None:
-        """Let the breaker and the rest know what came of a question after ``seconds``."""
+    def learn(self, permit: Permit | None, error: ProviderError | None, seconds: float) -> None:
+        """Let the breaker and the rest know what came of a question after ``seconds``; of a trial, nothing."""
+        if not permit:
+            return
         match error:
             case None:
                 self._breaker.answered(permit, seconds)
@@ -265,7 +277,7 @@ class Pending:
 
     future: Future[Prediction]
 
-    def __init__(self, guard: Guard, permit: Permit, started: float, timeout: float) -> None:
+    def __init__(self, guard: Guard, permit: Permit | None, started: float, timeout: float) -> None:
         self.permit = permit
         self.started = started
         self._guard = guard

@@ -30,9 +30,23 @@ def open_journal(settings: Settings) -> Journal:
     """The journal, its tables at the newest version. Raises HomeUnusable, JournalUnusable."""
     make(settings)
     with _journal_faults(settings):
-        journal = _journal(settings)
-        journal.upgrade()
-        return journal
+        opened = _journal(settings)
+        opened.upgrade()
+        return opened
+
+
+@contextmanager
+def journal(settings: Settings) -> Iterator[Journal]:
+    """The journal for a command. Raises HomeUnusable and, whatever becomes of it meanwhile, JournalUnusable."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    opened = open_journal(settings)
+    try:
+        yield opened
+    except SQLAlchemyError as error:
+        raise _unusable_journal(settings, error) from None
+    finally:
+        opened.close()
 
 
 def interrupted_deposits(settings: Settings) -> int | None:
@@ -52,11 +66,11 @@ def interrupted_deposits(settings: Settings) -> int | None:
                 return None
         finally:
             engine.dispose()
-        journal = _journal(settings)
+        opened = _journal(settings)
         try:
-            return len(journal.unfinished())
+            return len(opened.unfinished())
         finally:
-            journal.close()
+            opened.close()
 
 
 def make(settings: Settings) -> None:
@@ -113,13 +127,17 @@ def _journal_faults(settings: Settings) -> Iterator[None]:
         raise
     # Each driver has errors of its own, and a malformed URL leads to whatever it leads to.
     except Exception as error:
-        remedy = (
-            "mend journal.url, install its driver, or start its database"
-            if settings.journal.url
-            else f"make {settings.home / 'journal.db'} readable and writable, or move it away to begin a new one"
-        )
         # Without the chain: what the driver says may hold the password.
-        raise JournalUnusable(f"The journal cannot be used ({_cause(error, settings)}): {remedy}.") from None
+        raise _unusable_journal(settings, error) from None
+
+
+def _unusable_journal(settings: Settings, error: Exception) -> JournalUnusable:
+    remedy = (
+        "mend journal.url, install its driver, or start its database"
+        if settings.journal.url
+        else f"make {settings.home / 'journal.db'} readable and writable, or move it away to begin a new one"
+    )
+    return JournalUnusable(f"The journal cannot be used ({_cause(error, settings)}): {remedy}.")
 
 
 def _cause(error: Exception, settings: Settings) -> str:

@@ -38,6 +38,8 @@ class Usage:
 
     allowance: Allowance
     used: int
+    in_tier: int
+    """Those of them that were made in the tier of the settings, and cost what the settings say."""
     spared: int
     """Questions that the cascade did not have to ask."""
     remaining: int | None
@@ -51,7 +53,7 @@ class Usage:
     @property
     def euros(self) -> float:
         """The cost of the calls used, at the price of the settings."""
-        return self.used * self.allowance.euros_per_1000 / 1000
+        return self.in_tier * self.allowance.euros_per_1000 / 1000
 
 
 class _Standing(NamedTuple):
@@ -127,6 +129,7 @@ class Ledger:
         with self._journal.begin() as connection:
             standing = self._stands(connection, now)
             spared = self._count(connection, "spared", now - WINDOW)
+            in_tier = self._count(connection, "call", now - WINDOW, _LEDGER.c.tier == self.allowance.tier)
         limit, word = self.allowance.per_month, standing.exhausted_until
         oldest, latest = standing.oldest_in_month, standing.latest
         used_up = limit is not None and standing.in_month >= limit
@@ -137,6 +140,7 @@ class Ledger:
         return Usage(
             self.allowance,
             standing.in_month,
+            in_tier,
             spared,
             remaining=0 if exhausted else None if limit is None else limit - standing.in_month,
             resets_at=max(filter(None, (word, freed)), default=None),
@@ -172,8 +176,8 @@ class Ledger:
         moments = {"now": now, "month": now - WINDOW, "second": now - _SECOND}
         return _Standing(*connection.execute(self._standing, moments).one())
 
-    def _count(self, connection: Connection, kind: EntryKind, since: datetime) -> int:
-        of = (_LEDGER.c.resource == self.allowance.resource, _LEDGER.c.kind == kind, _LEDGER.c.at > since)
+    def _count(self, connection: Connection, kind: EntryKind, since: datetime, *where: ColumnElement[bool]) -> int:
+        of = (_LEDGER.c.resource == self.allowance.resource, _LEDGER.c.kind == kind, _LEDGER.c.at > since, *where)
         return connection.scalar(select(func.count()).select_from(_LEDGER).where(*of)) or 0
 
     def _write(self, connection: Connection, kind: EntryKind, at: datetime, resets_at: datetime | None = None) -> UUID:

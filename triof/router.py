@@ -32,6 +32,19 @@ SPARED = "spared"
 """The outcome of an attempt that was not needed: the local model was sure enough."""
 
 
+def fallen_back(prediction: Prediction) -> Attempt | None:
+    """Why another one than the first of the route answered; None if that was meant to be."""
+    return next(_failed_first(prediction), None)
+
+
+def _failed_first(prediction: Prediction) -> Iterator[Attempt]:
+    for attempt in prediction.attempts:
+        if attempt.outcome == "answered":
+            return
+        if attempt.outcome != SPARED:
+            yield attempt
+
+
 class _Limits(NamedTuple):
     deadline: float
     cloud_seconds: float
@@ -69,13 +82,14 @@ class Router:
         self._routes = routes
         self._limits = _Limits(deadline, cloud_seconds, cascade, clock)
         self._mode = mode
+        self._has_cloud = any(member.needs_network for route in routes.values() for member in route)
         self._rehearsed = rehearsed
         self._notes = notes
 
     @property
     def mode(self) -> Mode:
-        """What holds now."""
-        return self._mode()
+        """What holds now; local where there is no cloud to ask."""
+        return self._mode() if self._has_cloud else "local"
 
     @property
     def needed_side(self) -> int:
@@ -88,20 +102,13 @@ class Router:
             return [member for member in self._routes[task] if not member.needs_network]
         return [self._rehearsed(member) if isinstance(member, Guard) else member for member in self._routes[task]]
 
-    def asks_cloud(self) -> bool:
-        """Whether any question would go to the cloud now."""
-        return any(isinstance(member, Guard) for task in self._routes for member in self.members(task))
-
     def predict(self, photo: Photo, task: Task) -> Prediction:
         """The first answer of the task's route, with all attempts. Raises NoProviderAnswered."""
         prediction = _Question(photo, task, self.members(task), self._limits).answer()
-        for failed in prediction.attempts:
-            if failed.outcome == "answered":
-                break
-            if failed.outcome != SPARED:
-                # In cloud mode somebody has said that the cloud has to answer.
-                level = logging.ERROR if self.mode == "cloud" else logging.WARNING
-                log.log(level, "router.fell_back task=%s from=%s cause=%s", task, failed.provider, failed.message)
+        for failed in _failed_first(prediction):
+            # In cloud mode somebody has said that the cloud has to answer.
+            level = logging.ERROR if self.mode == "cloud" else logging.WARNING
+            log.log(level, "router.fell_back task=%s from=%s cause=%s", task, failed.provider, failed.message)
         return prediction
 
     def prepare(self) -> None:

@@ -134,6 +134,7 @@ def _line(name: str, settings: Settings, journal: Callable[[], Journal], notes: 
         settings.home / f"breaker-{name.replace(':', '.')}.json",
         settings.breaker,
         lambda change: notes.submit(_note, change, name, journal),
+        of=options.allowance.resource if isinstance(options := _options(name, settings), Metered) else "",
     )
 
     def guard(task: Task) -> Guard:

@@ -34,6 +34,8 @@ from triof.slot import SlotSettings
 from triof.verdict import Policy
 
 PREFIX = "TRIOF_"
+_KEY_LENGTH = 12
+"""What is at least so long may be a key."""
 NOT_SETTINGS = frozenset({"TRIOF_DATASET"})
 """Variables with our prefix that mean something to the tests alone."""
 
@@ -291,7 +293,8 @@ def _sentence(fault: dict[str, Any], origins: dict[Path_, str]) -> str:
 
 def _named(path: Path_, value: Any, leaf: Path_, origin: str) -> str:
     """The setting at ``path`` as a mistake names it; ``leaf`` is what was set in ``origin``."""
-    shown = "" if value is None or _is_secret(path) else f" = {value!r}"
+    hidden = value is None or _is_secret(path) or (_is_beside_secret(path) and len(str(value)) >= _KEY_LENGTH)
+    shown = "" if hidden else f" = {value!r}"
     variable = PREFIX + "__".join(leaf).upper()
     where = f"{origin} {variable}" if origin == "environment" or origin.endswith(".env") else origin
     return f"{'.'.join(path)}{shown}{f' (from {where})' if where else ''}"
@@ -306,6 +309,11 @@ def _is_secret(path: Path_) -> bool:
     """Whether a secret stands at ``path``, above it or below it: people forget a level, or add one."""
     secrets = [known for known, types in _KNOWN.items() if SecretStr in types]
     return any(path[: len(secret)] == secret[: len(path)] for secret in secrets)
+
+
+def _is_beside_secret(path: Path_) -> bool:
+    """Whether a secret stands in the same section: people paste one value into the place of another."""
+    return any(SecretStr in types and known[:-1] == path[:-1] for known, types in _KNOWN.items())
 
 
 def _is_mapping(path: Path_) -> bool:

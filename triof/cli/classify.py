@@ -3,6 +3,7 @@
 import json
 import stat
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from triof import photo, services
 from triof.cli import load_settings
 from triof.photo import PhotoError, PhotoLimits
 from triof.picture_files import pictures_in
+from triof.router import fallen_back
 from triof.sorter import Judgement, Sorter
 
+_TURNS, _TURN_SECONDS = 20, 0.5
+"""How often and how long to wait while the cloud is asked too fast."""
 _REASONS = {
     "sure": "",
     "unsure_type": "not sure of the type",
@@ -35,7 +39,8 @@ _REASONS = {
 def classify(ctx: click.Context, paths: tuple[str, ...], mode: str | None, as_json: bool) -> None:
     """Say of each photo what it shows and what the machine would do.
 
-    PATHS are files and folders (walked); - reads a list of them from standard input. Exits 1 if any photo failed.
+    PATHS are files and folders (walked); - reads a list of them from standard input. Exits 1 if any photo failed; with
+    --mode cloud, one that the cloud did not answer has failed.
     """
     settings = load_settings(ctx, mode=mode).settings
     if mode == "cloud" and (missing := services.left_out(settings)):
@@ -78,7 +83,7 @@ def _is_folder(path: str) -> bool:
 
 def _judge(sorter: Sorter, path: str, limits: PhotoLimits) -> dict[str, Any]:
     try:
-        judgement = sorter.judge(_read(Path(path), limits))
+        judgement = _in_turn(sorter, _read(Path(path), limits))
     except FileNotFoundError:
         return _error(path, "not_found", "There is no such file: check the path.")
     except OSError as error:
@@ -89,7 +94,20 @@ def _judge(sorter: Sorter, path: str, limits: PhotoLimits) -> dict[str, Any]:
         return _error(path, error.code, str(error))
     for unanswered in judgement.unanswered.values():
         return _error(path, "no_provider_answered", str(unanswered))
+    if judgement.mode == "cloud" and (cause := fallen_back(judgement.predictions["waste_type"])):
+        return _error(path, "fell_back", f"The cloud did not answer: {cause.message}")
     return _answer(path, judgement)
+
+
+def _in_turn(sorter: Sorter, image: bytes) -> Judgement:
+    """Judge; where the cloud is asked too fast, wait for our turn, as no person is waiting."""
+    for _ in range(_TURNS):
+        judgement = sorter.judge(image)
+        causes = [fallen_back(prediction) for prediction in judgement.predictions.values()]
+        if not any(cause and cause.outcome == "RateLimited" for cause in causes):
+            break
+        time.sleep(_TURN_SECONDS)
+    return judgement
 
 
 def _read(path: Path, limits: PhotoLimits) -> bytes:
@@ -129,4 +147,5 @@ def _line(answer: dict[str, Any]) -> str:
         return click.style(f"error   {answer['path']}: {error['message']}", fg="red")
     seen = ", ".join(f"{answer[task]['label']} {answer[task]['probability']:.1%}" for task in TASKS)
     why = _REASONS[answer["verdict"]["reason"]]
-    return f"{answer['verdict']['action']:<7} {answer['path']}: {seen}{' - ' + why if why else ''}"
+    who = answer["waste_type"]["provider"]
+    return f"{answer['verdict']['action']:<7} {answer['path']}: {seen} ({who}){' - ' + why if why else ''}"

@@ -108,7 +108,7 @@ def _cloud(settings: Settings) -> str:
 def _asked(guard: Guard, task: Task, settings: Settings, mode: Mode) -> str:
     started = time.monotonic()
     try:
-        prediction = guard.ask(_grey(guard.needed_side, settings), settings.cloud_seconds).answer()
+        prediction = guard.trial(_grey(guard.needed_side, settings), settings.cloud_seconds)
     except ProviderError as error:
         if mode == "cloud":
             raise CheckFailed(f"{guard.name} did not answer for {task}: {error}") from error

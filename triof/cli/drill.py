@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
+from uuid import UUID
 
 import click
 import requests
@@ -14,6 +15,7 @@ from providers.custom_vision import rehearsal as stand_ins
 from triof import home, services
 from triof.cli import load_settings
 from triof.errors import TriofError
+from triof.journal import Journal
 from triof.paths import DEMO_PICTURES
 from triof.picture_files import pictures_in
 from triof.rehearsal import FAULTS, LONGEST_SECONDS, Fault, Rehearsed, Stage
@@ -54,7 +56,7 @@ def drill(ctx: click.Context, faults: tuple[Fault, ...], yes: bool) -> None:
 
     The slot opens and closes, nothing is shredded. The real provider asks a stand-in on this machine instead of the
     cloud; one call of the quota is used to compare with. Exits 1 if an employee would have been kept waiting or left
-    without help.
+    without help, or if a fault could not be rehearsed.
     """
     settings = load_settings(ctx).settings
     chosen = faults or FAULTS
@@ -66,7 +68,12 @@ def drill(ctx: click.Context, faults: tuple[Fault, ...], yes: bool) -> None:
             click.confirm(f"The slot will open and close {len(chosen) + 1} times. Is nobody using it?", abort=True)
         well = _drill(settings, url, chosen)
     except requests.RequestException as error:
-        raise DrillImpossible(f"No kiosk answers at {url}: start it with `triof kiosk`, then rehearse.") from error
+        raise DrillImpossible(
+            f"No kiosk answers at {url}: start it with `triof kiosk`, then rehearse; for another port, `triof --set"
+            " server.port=N drill`."
+        ) from error
+    except LookupError as error:
+        raise DrillImpossible(f"The kiosk shows a page that leads nowhere ({error}): see its log.") from error
     click.echo("Everything is as it was.")
     ctx.exit(0 if well else 1)
 
@@ -74,26 +81,30 @@ def drill(ctx: click.Context, faults: tuple[Fault, ...], yes: bool) -> None:
 def _drill(settings: Settings, url: str, faults: Sequence[Fault]) -> bool:
     """Rehearse each fault and print what was seen; whether every employee would have been helped in time."""
     table = Table("what fails", "seconds", "what an employee sees", "well?")
-    well = True
-    with _noted(settings, faults) as deposits:
-        for fault in (None, *faults):
-            seen = _rehearse(settings, url, fault)
-            deposits.append(seen.deposit_id)
-            well &= _row(table, fault, seen, settings)
-    Console().print(table)
+    well, deposits = True, list[str]()
+    with home.journal(settings) as journal:
+        journal.record("drill.started", faults=list(faults))
+        try:
+            for fault in (None, *faults):
+                seen = _rehearse(settings, url, fault)
+                deposits.append(seen.deposit_id)
+                well &= _row(table, fault, seen, settings, _took_effect(journal, fault, seen))
+        finally:
+            # Also what an interrupted drill has seen.
+            Console().print(table)
+            journal.record("drill.ended", deposits=[deposit for deposit in deposits if deposit])
     return well
 
 
-@contextmanager
-def _noted(settings: Settings, faults: Sequence[Fault]) -> Iterator[list[str]]:
-    """Leave in the journal that what happens now is a drill, and which deposits were its own."""
-    journal, deposits = home.open_journal(settings), list[str]()
-    journal.record("drill.started", faults=list(faults))
-    try:
-        yield deposits
-    finally:
-        journal.record("drill.ended", deposits=[deposit for deposit in deposits if deposit])
-        journal.close()
+def _took_effect(journal: Journal, fault: Fault | None, seen: Seen) -> bool:
+    """Whether the kiosk, whose journal this should be, met the fault."""
+    if fault is None:
+        return True
+    if fault == "camera_gone":
+        return seen.page == "insert" and bool(seen.notice)
+    rows = journal.predictions(UUID(seen.deposit_id)) if seen.deposit_id else []
+    outcomes = [attempt["outcome"] for row in rows if row.task == "waste_type" for attempt in row.attempts]
+    return ("QuotaExceeded" if fault == "quota_gone" else "ProviderUnavailable") in outcomes
 
 
 def _say_what_cannot_be_rehearsed(settings: Settings) -> None:
@@ -106,6 +117,7 @@ def _say_what_cannot_be_rehearsed(settings: Settings) -> None:
 def _rehearse(settings: Settings, url: str, fault: Fault | None) -> Seen:
     """One deposit up to the choosing page, with the fault; None: as the machine is."""
     visitor = Visitor(url)
+    visitor.open("/?lang=en")
     try:
         visitor.press("/start")
     except LookupError as error:
@@ -142,12 +154,13 @@ def _leave(visitor: Visitor) -> None:
         visitor.press("/done")
 
 
-def _row(table: Table, fault: Fault | None, seen: Seen, settings: Settings) -> bool:
-    """Add what was seen; whether the employee was helped in time."""
+def _row(table: Table, fault: Fault | None, seen: Seen, settings: Settings, took_effect: bool) -> bool:
+    """Add what was seen; whether the fault was rehearsed and the employee helped in time."""
     # Two questions are asked of a photo, each with its deadline.
     in_time = seen.seconds <= 2 * settings.deadline_seconds
-    well = in_time and (seen.page in _JUDGED or (fault == "camera_gone" and bool(seen.notice)))
+    well = took_effect and in_time and (seen.page in _JUDGED or fault == "camera_gone")
     lines = [f"{_PAGES.get(seen.page, seen.page)}: {seen.headline}", seen.notice]
     name = "nothing" if fault is None else fault
-    table.add_row(name, f"{seen.seconds:.2f}", "\n".join(filter(None, lines)), "yes" if well else "NO")
+    verdict = "yes" if well else "NO" if took_effect else "not rehearsed"
+    table.add_row(name, f"{seen.seconds:.2f}", "\n".join(filter(None, lines)), verdict)
     return well

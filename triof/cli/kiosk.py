@@ -46,8 +46,7 @@ def kiosk(ctx: click.Context, host: str | None, port: int | None) -> None:
         click.secho(f"Warning: {provider} cannot judge {task}: {problem}", fg="yellow", err=True)
     for name, remedy in factory.left_out(settings).items():
         click.echo(f"This machine answers by itself, without {name}: to have it, {remedy}.", err=True)
-    router = services.sorter.router
-    mode = router.mode if router.asks_cloud() else "local"
+    mode = services.sorter.router.mode
     click.echo(f"Triof is ready: http://{settings.server.host}:{settings.server.port}  (mode {mode}; Ctrl-C ends)")
     # Waitress ends in order on SystemExit, which is what a service manager's SIGTERM shall mean.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -31,25 +31,23 @@ def mode(ctx: click.Context, mode: Mode | None, why: str) -> None:
     switch = Switch(settings.home, settings.mode).at_kiosk()
     if mode:
         _turn(settings, switch, mode, why)
-    holds = switch.mode()
+    stands = switch.mode()
+    missing = services.left_out(settings) if stands != "local" else {}
+    holds = "local" if missing else stands
     click.echo(f"{holds}: {_MEANING[holds]}")
+    for name, remedy in missing.items():
+        click.secho(f"The switch stands at {stands}, but there is no {name}: to have it, {remedy}.", fg="yellow")
     if turned := switch.turned():
         click.echo(f"turned by {turned.who} on {turned.at}{f': {turned.why}' if turned.why else ''}")
     else:
         click.echo("as the settings say")
-    if holds != "local":
-        for name, remedy in services.left_out(settings).items():
-            click.secho(f"But this machine answers by itself, without {name}: to have it, {remedy}.", fg="yellow")
 
 
 def _turn(settings: Settings, switch: Switch, mode: Mode, why: str) -> None:
     who, before = _user(), switch.mode()
-    journal = home.open_journal(settings)
-    try:
-        # In the journal first: a change that nobody can explain later is worse than one that was not made.
+    # In the journal first: a change that nobody can explain later is worse than one that was not made.
+    with home.journal(settings) as journal:
         journal.record("mode.changed", reason=mode, before=before, who=who, why=why)
-    finally:
-        journal.close()
     try:
         switch.turn(mode, who, why)
     except OSError as error:

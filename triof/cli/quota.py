@@ -20,8 +20,7 @@ def quota(ctx: click.Context, as_json: bool, resume: bool) -> None:
     settings = load_settings(ctx).settings
     for name, remedy in services.left_out(settings).items():
         click.echo(f"Nothing is counted for {name}, which is not set up: {remedy}.", err=True)
-    journal = home.open_journal(settings)
-    try:
+    with home.journal(settings) as journal:
         for name, ledger in services.ledgers(settings, journal).items():
             if resume:
                 ledger.resume()
@@ -30,8 +29,8 @@ def quota(ctx: click.Context, as_json: bool, resume: bool) -> None:
                 click.echo(json.dumps(_as_json(name, usage)))
             else:
                 _print(name, usage)
-    finally:
-        journal.close()
+            if resume:
+                click.echo(_resumed(usage), err=True)
 
 
 def _print(name: str, usage: Usage) -> None:
@@ -46,6 +45,12 @@ def _print(name: str, usage: Usage) -> None:
     click.echo(f"  resets     {_reset(usage)}")
     click.echo(f"  spared     {usage.spared:,} calls, as this machine was sure enough")
     click.echo(f"  cost       {usage.euros:.2f} € so far, at {allowance.euros_per_1000:g} € for 1,000 calls")
+
+
+def _resumed(usage: Usage) -> str:
+    if usage.exhausted:
+        return "Our own count is full, whatever the vendor says: set custom_vision.calls_per_month to more, or wait."
+    return "The cloud is asked again, by a running kiosk within a minute."
 
 
 def _reset(usage: Usage) -> str:

@@ -11,6 +11,7 @@ from flask_babel import LazyString, format_percent
 from flask_babel import lazy_gettext as _
 
 from providers.base import Prediction
+from triof.router import fallen_back
 
 
 class Return(NamedTuple):
@@ -156,10 +157,10 @@ INSTEAD: dict[str, LazyString] = {
 
 def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
     """Who judged and, if it was not the first one asked, why; and whether that was a fall-back."""
-    first = prediction.attempts[0].outcome if prediction.attempts else "answered"
-    if prediction.provider == "local_cnn" and first in INSTEAD:
-        return INSTEAD[first], True
-    return ANSWERED_BY.get(prediction.provider), first in INSTEAD
+    cause = fallen_back(prediction)
+    if cause and prediction.provider == "local_cnn" and cause.outcome in INSTEAD:
+        return INSTEAD[cause.outcome], True
+    return ANSWERED_BY.get(prediction.provider), cause is not None
 
 
 def headline(action: str, reason: str, label: str | None = None) -> LazyString:
