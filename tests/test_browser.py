@@ -168,12 +168,18 @@ def test_five_deposits_while_the_cloud_comes_and_goes(
     check_journal(machine)
 
 
+@pytest.mark.parametrize("screen", SCREENS)
 def test_in_cloud_mode_a_fall_back_is_shown_as_a_fault(
-    cloud: CustomVisionServer, cloud_machine: BuildCloudMachine, browser: Any, serve: Any
+    cloud: CustomVisionServer, cloud_machine: BuildCloudMachine, browser: Any, serve: Any, screen: str
 ) -> None:
     cloud.stop()
-    shown = Screen(browser, serve(cloud_machine(mode="cloud")), SCREENS["landscape"])
+    machine = cloud_machine(mode="cloud", language="fr")
+    shown = Screen(browser, serve(machine), SCREENS[screen])
     shown.press("/start").at("insert").press("/waste/pick-type").at("pick_type")
-    shown.page.wait_for_selector("figcaption.fault")
+    shown.page.wait_for_selector("figcaption.judged-by--fault")
     shown.check()
-    shown.keep("landscape-cloud-fault")
+    shown.keep(f"{screen}-cloud-fault")
+    shown.press("/return").at("returned")
+    shown.page.wait_for_selector("p.judged-by--fault")
+    shown.check()
+    shown.keep(f"{screen}-cloud-fault-returned")

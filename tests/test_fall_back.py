@@ -110,7 +110,7 @@ def test_in_cloud_mode_a_fall_back_is_shown_as_a_fault(
     for mode, fault in (("auto", False), ("cloud", True)):
         visitor = cloud_machine(mode=mode).visitor()
         deposit(visitor)
-        assert ('figcaption class="fault"' in visitor.page.text) is fault
+        assert ("judged-by--fault" in visitor.page.text) is fault
         visitor.press("/return").press("/done")
     assert [record.levelname for record in caplog.records if "router.fell_back" in record.message] == [
         "WARNING",

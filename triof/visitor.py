@@ -56,7 +56,7 @@ class Visitor:
     @property
     def notice(self) -> str:
         """What the page says beside: who judged, or what is wrong with the photo."""
-        return self._text(r'<figcaption[^>]*>(.*?)</figcaption>|<p[^>]*role="alert"[^>]*>(.*?)</p>')
+        return self._text(r'<\w+ class="judged-by[^>]*>(.*?)</(?:figcaption|p)>|<p[^>]*role="alert"[^>]*>(.*?)</p>')
 
     def _found(self, pattern: str) -> str:
         found = re.search(pattern, self.page.text)
