@@ -5,8 +5,9 @@ whatever dies at whatever instant, what was written stays true. Every row carrie
 so that the journals of many machines can meet in one database.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from threading import Lock
@@ -302,6 +303,9 @@ def _engine(url: str | URL) -> Engine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     # FULL, because with NORMAL a power cut may take the last commits along, and those are people's confirmations.
-    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000:.0f}", "journal_mode=WAL", "synchronous=FULL"):
+    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000:.0f}", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
+    # Kept in the file. SQLite does not wait for others here, and then somebody else is about to switch it.
+    with suppress(sqlite3.OperationalError):
+        cursor.execute("PRAGMA journal_mode=WAL")
     cursor.close()
