@@ -191,6 +191,8 @@ def test_the_drill_s_stage_leads_nowhere_else_and_ends_by_itself(tmp_path: Path)
     assert stage.current() is None
     stage.set(Rehearsed("camera_gone", "http://127.0.0.1:1"), -62)
     assert camera.take(None)
+    stage.set(Rehearsed("camera_gone", "http://[::1"), 60)
+    assert stage.current() is None
     (tmp_path / "rehearsal.json").write_text("{")
     assert camera.take(None)
 

@@ -704,3 +704,32 @@ def test_what_is_noted_waits_for_nobody(clock: Clock, grey: Photo) -> None:
     guard.spare()
     assert not later, "what would not have been asked is not spared"
     guard.close()
+
+
+def test_a_ping_that_does_not_come_back_is_given_up(
+    guarded: Build, held: Event, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Mute(Cloud):
+        def ping(self) -> None:
+            held.wait(SOON)
+
+    monkeypatch.setattr("triof.guard._PING_SECONDS", 0.01)
+    with pytest.raises(ProviderUnavailable, match="did not answer within"):
+        guarded(Mute()).guard.ping()
+    assert "provider.broke" not in caplog.messages, "it is slow, not broken"
+
+
+def test_a_trial_asks_in_spite_of_the_breaker_and_finds_all_lines_busy(
+    guarded: Build, grey: Photo, held: Event
+) -> None:
+    each = guarded(Cloud(meanwhile=lambda: held.wait(SOON)))
+    for _ in range(3):
+        each.breaker.failed(each.breaker.permit(), "off")
+    held.set()
+    assert each.guard.trial(grey, TIMEOUT).label == "bottle"
+    assert each.breaker.state == "open", "it learns nothing"
+    held.clear()
+    for _ in range(LINES):
+        each.guard._begin(grey, TIMEOUT, None)
+    with pytest.raises(ProviderUnavailable, match="all 2 lines"):
+        each.guard.trial(grey, TIMEOUT)

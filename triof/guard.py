@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from threading import Lock
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from providers.base import (
@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 _MISCONFIGURED_SECONDS = 60.0
 """A key that is refused is not tried with every photo; after this the settings are read again."""
-
-
 _LEDGER_SECONDS = 60.0
 """How long the ledger's word that the quota is used up holds without looking again; the cloud is not asked."""
 _PING_SECONDS = 3.0
@@ -137,22 +135,29 @@ class Guard:
         """Begin to ask; the answer is to be fetched within ``timeout`` seconds. Raises ProviderError at once if not."""
         self._check_rest()
         permit = self._breaker.permit()
-        pending = Pending(self, permit, self._clock(), timeout)
         try:
-            pending.future = self._workers.submit(lambda: pending.run(lambda ends: self._call(photo, ends)))
-        except AllBusy as error:
+            return self._begin(photo, timeout, permit)
+        except ProviderUnavailable:
             self._breaker.release(permit)
-            raise ProviderUnavailable(f"not asked: {error}", sent=False) from error
-        return pending
+            raise
 
     def trial(self, photo: Photo, timeout: float) -> Prediction:
         """Ask whatever happened before, and learn nothing from it: for whoever mends the settings. Counted as any call.
 
         Raises ProviderError.
         """
-        pending = Pending(self, None, self._clock(), timeout)
-        pending.future = self._workers.submit(lambda: pending.run(lambda ends: self._call(photo, ends)))
-        return pending.answer()
+        return self._begin(photo, timeout, None).answer()
+
+    def _begin(self, photo: Photo, timeout: float, permit: Permit | None) -> "Pending":
+        pending = Pending(self, permit, self._clock(), timeout)
+        pending.future = self._submit(lambda: pending.run(lambda ends: self._call(photo, ends)))
+        return pending
+
+    def _submit(self, call: Callable[[], Any]) -> Future[Any]:
+        try:
+            return self._workers.submit(call)
+        except AllBusy as error:
+            raise ProviderUnavailable(f"not asked: {error}", sent=False) from error
 
     def spare(self) -> None:
         """Note that the provider did not need to be asked, if it would have been."""
@@ -172,14 +177,12 @@ class Guard:
         """Raise ProviderError if the provider could not be asked now."""
         self._check_rest()
         provider, _ = self._provider()
-        try:
-            # In a worker, as looking up a name may take much longer than any timeout.
-            with _whatever_breaks():
-                self._workers.submit(provider.ping).result(_PING_SECONDS)
-        except TimeoutError as error:
-            raise ProviderUnavailable(f"The cloud did not answer within {_PING_SECONDS:.0f} s.") from error
-        except AllBusy as error:
-            raise ProviderUnavailable(f"not asked: {error}") from error
+        # In a worker, as looking up a name may take much longer than any timeout.
+        pinged = self._submit(provider.ping)
+        with _whatever_breaks():
+            if wait([pinged], _PING_SECONDS).not_done:
+                raise ProviderUnavailable(f"The cloud did not answer within {_PING_SECONDS:.0f} s.")
+            pinged.result()
 
     def close(self) -> None:
         """Close the provider and its workers."""

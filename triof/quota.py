@@ -34,7 +34,7 @@ WARNED_FROM = 0.8
 
 @dataclass(frozen=True)
 class Usage:
-    """What was asked of one resource in the last 30 days. ``limit`` and ``remaining`` are None where there is none."""
+    """What was asked of one resource in the last 30 days. ``remaining`` is None where there is no limit."""
 
     allowance: Allowance
     used: int

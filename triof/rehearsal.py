@@ -8,6 +8,7 @@ the file is gone, or old, the machine is as it was.
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Literal, NamedTuple, get_args
@@ -58,9 +59,10 @@ class Stage:
         # A clock set back must not make a minute last for hours.
         if fault not in FAULTS or not isinstance(until, float) or not 0 < until - self._now() <= LONGEST_SECONDS:
             return None
-        if not is_loopback(urlsplit(endpoint).hostname):
-            return None
-        return Rehearsed(fault, endpoint)
+        with suppress(ValueError):  # of a file that somebody has spoilt
+            if is_loopback(urlsplit(endpoint).hostname):
+                return Rehearsed(fault, endpoint)
+        return None
 
 
 class Rehearsal:
