@@ -19,7 +19,7 @@ help: ## Say what can be made
 kiosk: .venv/stamp-base ## Set all up and run the machine on http://127.0.0.1:8080 (ARGS='--port 9000')
 	$(BIN)/triof kiosk $(ARGS)
 
-test: .venv/stamp-test,train ## Run every test that this machine can run (ARGS='-k journal')
+test: .venv/stamp-test,train,data ## Run every test that this machine can run (ARGS='-k journal')
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: .venv/stamp-lint ## Check style and types
@@ -27,10 +27,10 @@ lint: .venv/stamp-lint ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/stamp-test,train ## Measure speed and memory as ratios within one run, and break the cloud (ARGS='--only faults')
+bench: .venv/stamp-test,train,data ## Measure speed and memory as ratios within one run, and break the cloud (ARGS='--only faults')
 	$(BIN)/python -m tools.bench $(ARGS)
 
-kill-drill: .venv/stamp-test,train ## Kill a running kiosk 50 times and count what was lost
+kill-drill: .venv/stamp-test,train,data ## Kill a running kiosk 50 times and count what was lost
 	$(BIN)/python -m tools.kill_drill $(ARGS)
 
 demo-pictures: ## Say how the demo pictures are rendered again

@@ -34,8 +34,10 @@ def test_a_manifest_becomes_records(tmp_path: Path) -> None:
     path = manifest(tmp_path, "a/1.jpg,cup,dirty,7,web,train", "b/2.jpg,negative,,8,trashnet,test")
     read = datasets.read(path)
     assert read.photos == (
-        LabelledPhoto(tmp_path / "a/1.jpg", {"waste_type": "cup", "cleanliness": "dirty"}, "7", "train"),
-        LabelledPhoto(tmp_path / "b/2.jpg", {"waste_type": "other"}, "8", "test"),
+        LabelledPhoto(
+            tmp_path / "a/1.jpg", {"waste_type": "cup", "cleanliness": "dirty"}, "7", "train", {"source": "web"}
+        ),
+        LabelledPhoto(tmp_path / "b/2.jpg", {"waste_type": "other"}, "8", "test", {"source": "trashnet"}),
     )
     assert datasets.read(tmp_path) == read
     assert [item.path.name for item in read.of("waste_type", "test")] == ["2.jpg"]

@@ -1,19 +1,22 @@
 """Labelled photos for training and evaluation: from a manifest or from a tree of folders.
 
-A manifest is a CSV file with the columns ``path,waste_type,cleanliness,group,source,split``. A tree holds
-``<label>/…`` or ``<waste type>/<cleanliness>/…``; the split is then made here, from the contents of each file, so
-that the same photo falls into the same part on every machine.
+A manifest is a CSV file with the columns ``path,waste_type,cleanliness,group,split``; a label that nobody knows is left
+empty, and further columns are kept. A tree holds ``<label>/…`` or ``<waste type>/<cleanliness>/…``. Where no split is
+given it is made here, from the group or the contents of each file, so that the same photo falls into the same part on
+every machine.
 """
 
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Literal, get_args
 
 from providers.base import LABELS, Photo, Task
 from triof import photo
+from triof.durable import replace_file
 from triof.errors import TriofError
 from triof.picture_files import pictures_in
 
@@ -24,7 +27,7 @@ MANIFEST = "manifest.csv"
 NEGATIVE = "negative"
 """What a manifest calls the waste type ``other``."""
 
-_COLUMNS = frozenset({"path", "waste_type", "cleanliness", "group", "split"})
+_COLUMNS = ("path", *LABELS, "group", "split")
 _SHARES: Mapping[Split, float] = {"train": 0.7, "val": 0.15, "test": 0.15}
 
 
@@ -40,6 +43,8 @@ class LabelledPhoto:
     labels: Mapping[Task, str]
     group: str
     split: Split
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What else its manifest says of it, by column: source, licence, ..."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,15 @@ class Dataset:
 
     source: Path
     photos: tuple[LabelledPhoto, ...]
+
+    @property
+    def root(self) -> Path:
+        """The folder that the paths of a manifest count from."""
+        return self.source if self.source.is_dir() else self.source.parent
+
+    def name(self, item: LabelledPhoto) -> str:
+        """How a manifest in ``root`` calls the photo."""
+        return _name(item.path, self.root)
 
     def of(self, task: Task, split: Split) -> tuple[LabelledPhoto, ...]:
         """The photos of ``split`` that are labelled for ``task``. Raises DatasetError when there are none."""
@@ -86,6 +100,20 @@ def read(source: Path) -> Dataset:
     return Dataset(source, photos)
 
 
+def write(manifest: Path, photos: Sequence[LabelledPhoto]) -> None:
+    """Write a manifest, whole or not at all; its paths count from its folder where they can. Raises OSError."""
+    notes = list(dict.fromkeys(name for item in photos for name in item.notes))
+    text = StringIO()
+    rows = csv.DictWriter(text, [*_COLUMNS, *notes], lineterminator="\n")
+    rows.writeheader()
+    for item in photos:
+        labels = (item.labels.get(task, "") for task in LABELS)
+        path = _name(item.path, manifest.parent)
+        ours = dict(zip(_COLUMNS, (path, *labels, item.group, item.split), strict=True))
+        rows.writerow({**item.notes, **ours})
+    replace_file(manifest, text.getvalue().encode(), 0o644)
+
+
 def decode(
     items: Iterable[LabelledPhoto], *, needed_side: int, unreadable: list[Unreadable]
 ) -> Iterator[tuple[LabelledPhoto, Photo]]:
@@ -109,7 +137,7 @@ def _from_manifest(manifest: Path) -> Iterator[LabelledPhoto]:
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
-            missing = sorted(_COLUMNS - set(rows.fieldnames or ()))
+            missing = sorted(set(_COLUMNS) - set(rows.fieldnames or ()))
             if missing:
                 raise DatasetError(f"{manifest} lacks the columns {', '.join(missing)}: add them to its first line.")
             for row in rows:
@@ -118,20 +146,32 @@ def _from_manifest(manifest: Path) -> Iterator[LabelledPhoto]:
         raise DatasetError(f"{manifest} cannot be read as CSV in UTF-8 ({error}).") from error
 
 
-def _from_row(manifest: Path, line: int, row: Mapping[str, str | None]) -> LabelledPhoto:
-    cells = {name: (row[name] or "").strip() for name in _COLUMNS}
-    waste_type = "other" if cells["waste_type"] == NEGATIVE else cells["waste_type"]
-    labels: dict[Task, str] = {"waste_type": waste_type}
-    if cells["cleanliness"]:
-        labels["cleanliness"] = cells["cleanliness"]
-    for task, label in labels.items():
-        if label not in LABELS[task]:
-            raise DatasetError(f"{manifest}, line {line}: {label!r} is no {task}: use {', '.join(LABELS[task])}.")
+def _from_row(manifest: Path, line: int, row: Mapping[str | None, str | None]) -> LabelledPhoto:
+    cells = {name: (value or "").strip() for name, value in row.items() if name}
+    if not cells["path"]:
+        raise DatasetError(f"{manifest}, line {line}: there is no path: name a file, or remove the line.")
+    group = cells["group"] or cells["path"]
     split = next((known for known in SPLITS if known == cells["split"]), None)
-    if split is None:
+    if cells["split"] and not split:
         raise DatasetError(f"{manifest}, line {line}: {cells['split']!r} is no split: use {', '.join(SPLITS)}.")
-    path = manifest.parent / cells["path"]
-    return LabelledPhoto(path, labels, cells["group"] or cells["path"], split)
+    return LabelledPhoto(
+        manifest.parent / cells["path"],
+        _labels(manifest, line, cells),
+        group,
+        split or _split_for(hashlib.sha256(group.encode()).hexdigest()),
+        {name: value for name, value in cells.items() if name not in _COLUMNS},
+    )
+
+
+def _labels(manifest: Path, line: int, cells: Mapping[str, str]) -> dict[Task, str]:
+    labels: dict[Task, str] = {}
+    for task, known in LABELS.items():
+        label = "other" if cells[task] == NEGATIVE else cells[task]
+        if label and label not in known:
+            raise DatasetError(f"{manifest}, line {line}: {label!r} is no {task}: use {', '.join(known)}.")
+        if label:
+            labels[task] = label
+    return labels
 
 
 def _from_tree(root: Path) -> Iterator[LabelledPhoto]:
@@ -140,6 +180,10 @@ def _from_tree(root: Path) -> Iterator[LabelledPhoto]:
             # The group is the contents, so that a copy under another name stays in the same split.
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             yield LabelledPhoto(path, labels, digest, _split_for(digest))
+
+
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path.absolute())
 
 
 def _labels_from_folders(folders: Sequence[str]) -> dict[Task, str]:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``, readable by its owner only, in one step that is on the disk on return."""
+def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write ``content`` to ``path``, in one step that is on the disk on return; by default only its owner reads it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

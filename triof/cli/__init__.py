@@ -15,23 +15,33 @@ from triof import __version__
 from triof.errors import TriofError
 from triof.settings import Loaded, SettingsError, load
 
-_COMMANDS = ("kiosk", "classify", "train", "evaluate", "settings", "doctor", "mode", "quota", "drill", "slot")
-
 
 class _AskedWrongly(click.ClickException):
     exit_code = 2
 
 
-class _Commands(click.Group):
+class LazyGroup(click.Group):
+    """A group whose commands stand in modules of ``package`` that are called like them, imported when called."""
+
+    def __init__(self, *args: Any, package: str, names: tuple[str, ...], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._package = package
+        self._names = names
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        """Every name, in the order in which people need them."""
+        return list(self._names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        """The command of that name, if there is one."""
+        if cmd_name not in self._names:
             return None
-        command: click.Command = getattr(import_module(f"triof.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"{self._package}.{name}"), name)
         return command
 
+
+class _Main(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -39,7 +49,15 @@ class _Commands(click.Group):
             raise (_AskedWrongly if isinstance(error, SettingsError) else click.ClickException)(str(error)) from error
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=_Main,
+    package="triof.cli",
+    names=(
+        *("kiosk", "classify", "dataset", "train", "evaluate", "bundles", "azure"),
+        *("settings", "doctor", "mode", "quota", "drill", "slot"),
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="triof")
 @click.option(
     "--set", "flags", multiple=True, metavar="NAME=VALUE", help="Overrule one setting, such as server.port=90."

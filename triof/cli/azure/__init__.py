@@ -1,0 +1,14 @@
+"""``triof azure``."""
+
+import click
+
+from triof.cli import LazyGroup
+
+
+@click.command(
+    cls=LazyGroup,
+    package="triof.cli.azure",
+    names=("setup", "status", "upload", "train", "iterations", "evaluate", "publish", "unpublish", "export", "backup"),
+)
+def azure() -> None:
+    """Bring photos to Azure Custom Vision, train, publish, and bring everything home."""

@@ -1,0 +1,12 @@
+"""``triof dataset``."""
+
+import click
+
+from triof.cli import LazyGroup
+
+
+@click.command(
+    cls=LazyGroup, package="triof.cli.dataset", names=("check", "label", "split", "augment", "collect", "from-journal")
+)
+def dataset() -> None:
+    """Build and mend sets of labelled photos."""
