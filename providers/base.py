@@ -124,8 +124,10 @@ class Provider(Protocol):
 
     name: str
     needs_network: bool
-    needed_side: int
-    """The shortest side, in pixels, below which a photo loses something for this provider."""
+
+    @property
+    def needed_side(self) -> int:
+        """The shortest side, in pixels, below which a photo loses something for this provider; it may change."""
 
     def __init__(self, task: Task, options: Any) -> None:
         """Get ready to answer: load, check, connect. Raises ProviderError."""

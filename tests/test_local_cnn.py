@@ -87,7 +87,7 @@ def test_a_closed_provider_says_so(provider: LocalCnn) -> None:
 
 
 def test_a_busy_model_is_unavailable_in_time(provider: LocalCnn) -> None:
-    with provider._runtime._lock, pytest.raises(ProviderUnavailable, match="busy"):
+    with provider._model.runtime._lock, pytest.raises(ProviderUnavailable, match="busy"):
         provider.predict(drawn_bottle(), timeout=0.01)
 
 
@@ -101,7 +101,7 @@ def test_a_model_that_cannot_be_run_is_unavailable(provider: LocalCnn, monkeypat
         def invoke(self) -> None:
             raise RuntimeError("Node number 3 (CONV_2D) failed to invoke.")
 
-    monkeypatch.setattr(provider._runtime, "_interpreter", Broken(provider._runtime._interpreter))
+    monkeypatch.setattr(provider._model.runtime, "_interpreter", Broken(provider._model.runtime._interpreter))
     with pytest.raises(ProviderUnavailable, match="CONV_2D"):
         provider.predict(drawn_bottle(), timeout=5)
 

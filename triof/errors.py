@@ -14,7 +14,16 @@
     ├── HomeUnusable      the home folder cannot be made or written to
     ├── JournalUnusable   the journal's database cannot be reached, read or upgraded
     ├── DrillImpossible   there is no machine to rehearse on, or somebody uses it
-    └── DatasetError      the photos for training or evaluation cannot be used
+    ├── BundleRefused     a model may not be installed, put into service or removed
+    ├── DatasetError      the photos for training or evaluation cannot be used
+    ├── CollectError      collecting cannot begin or go on
+    ├── SourceError       a source of photos cannot be searched
+    ├── FetchError        an address gave nothing; its kinds stand in curation/unfetched.py
+    ├── NotAdmitted       a photo does not belong into a collection
+    ├── FolderUnusable    another process works in the folder, or it cannot be written
+    ├── AugmentError      no copies can be made of these photos
+    ├── UploadImpossible  the photos cannot be sent to the cloud as they are
+    └── EvaluationInterrupted  the cloud does not answer any more; its answers so far are kept
 """
 
 

@@ -6,6 +6,7 @@ so that the journals of many machines can meet in one database.
 """
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Float,
     Index,
     String,
+    Text,
     TypeDecorator,
     Uuid,
     create_engine,
@@ -33,6 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from providers.base import Task
 from triof.paths import MIGRATIONS
 from triof.sorter import Judgement
 
@@ -50,6 +53,8 @@ Kind = Literal[
     "breaker.closed",
     "drill.started",
     "drill.ended",
+    "bundle.activated",
+    "bundle.removed",
 ]
 BUSY_SECONDS = 5.0
 """How long a writer waits for another one."""
@@ -58,6 +63,8 @@ ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.fa
 """Each deposit ends with exactly one of these."""
 
 
+_BATCH = 100
+"""So many deposits are read at once by who reads them all."""
 _ORDER = {kind: position for position, kind in enumerate(get_args(Kind))}
 """A deposit's events in the order in which they can happen: the clock may be set back between two of them."""
 
@@ -144,6 +151,29 @@ class Entry(Base):
     """Until when the vendor says that nothing is left."""
 
 
+class Upload(Base):
+    """One photo sent to a project in the cloud, written before it is sent."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (
+        Index("uploads_by_photo", "project_id", "photo", unique=True),
+        Index("uploads_by_outcome", "project_id", "outcome"),
+    )
+
+    project_id: Mapped[str] = mapped_column(String(36))
+    photo: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the file's bytes, in hexadecimal."""
+    path: Mapped[str] = mapped_column(Text)
+    tag_id: Mapped[str] = mapped_column(String(36))
+    batch: Mapped[UUID] = mapped_column(Uuid)
+    """The request that it went with."""
+    outcome: Mapped[str] = mapped_column(String(16))
+    """``sending`` until the cloud has told what became of it; then ``sent``, ``there`` (before us) or ``refused``."""
+    reason: Mapped[str] = mapped_column(Text)
+    image_id: Mapped[str] = mapped_column(String(36))
+    """The cloud's own; empty where nobody has heard it."""
+
+
 class Journal:
     """Writes and answers questions; safe to call from many threads."""
 
@@ -212,6 +242,48 @@ class Journal:
         """The predictions about one deposit."""
         with self._session() as session:
             return session.scalars(select(PredictionRow).where(PredictionRow.deposit_id == deposit_id)).all()
+
+    def judged(self, since: datetime | None = None) -> Iterator[tuple[Sequence[Event], Sequence[PredictionRow]]]:
+        """Events, oldest first, and predictions of each deposit of this machine that was judged, the oldest first.
+
+        Only a few are held at a time, and nobody who writes meanwhile is kept waiting.
+        """
+        batch = self._judged_after(since, None)
+        while batch:
+            chosen = [happened.deposit_id for happened in batch]
+            events: defaultdict[UUID | None, list[Event]] = defaultdict(list)
+            predictions: defaultdict[UUID | None, list[PredictionRow]] = defaultdict(list)
+            with self._session() as session:
+                for happened in session.scalars(select(Event).where(Event.deposit_id.in_(chosen))):
+                    events[happened.deposit_id].append(happened)
+                for row in session.scalars(select(PredictionRow).where(PredictionRow.deposit_id.in_(chosen))):
+                    predictions[row.deposit_id].append(row)
+            for deposit_id in chosen:
+                yield sorted(events[deposit_id], key=_order), predictions[deposit_id]
+            batch = self._judged_after(since, batch[-1])
+
+    def _judged_after(self, since: datetime | None, last: Event | None) -> Sequence[Event]:
+        query = select(Event).where(Event.machine_id == self.machine_id, Event.kind == "deposit.judged")
+        if since:
+            query = query.where(Event.at >= since)
+        if last:
+            query = query.where((Event.at > last.at) | ((Event.at == last.at) & (Event.id > last.id)))
+        with self._session() as session:
+            return session.scalars(query.order_by(Event.at, Event.id).limit(_BATCH)).all()
+
+    def drilled(self) -> frozenset[UUID]:
+        """The deposits of this machine that a drill made."""
+        drills = select(Event.detail).where(Event.machine_id == self.machine_id, Event.kind == "drill.ended")
+        with self._session() as session:
+            details = session.scalars(drills).all()
+        return frozenset(UUID(deposit) for detail in details for deposit in detail.get("deposits", ()))
+
+    def answers(self, provider: str, task: Task, limit: int) -> Sequence[PredictionRow]:
+        """The latest answers of one provider on this machine, the newest first."""
+        asked = (PredictionRow.machine_id == self.machine_id, PredictionRow.task == task)
+        query = select(PredictionRow).where(*asked, PredictionRow.provider == provider)
+        with self._session() as session:
+            return session.scalars(query.order_by(PredictionRow.at.desc()).limit(limit)).all()
 
     def unfinished(self) -> Sequence[Event]:
         """The latest event of each of this machine's deposits that has not ended."""

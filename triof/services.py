@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import providers
 from providers.base import TASKS, Metered, Photo, Prediction, Provider, ProviderError, ProviderMisconfigured, Task
+from providers.local_cnn.options import LocalCnnOptions
 from providers.options import CloudOptions
-from triof import capture, home
+from triof import bundles, capture, home
 from triof.breaker import Change, outliving
 from triof.errors import TriofError
 from triof.guard import Calls, Guard
@@ -192,7 +193,8 @@ def _built(name: str, task: Task, settings: Settings) -> Provider:
 
 
 def _options(name: str, settings: Settings) -> Any:
-    return getattr(settings, name, None)
+    options = getattr(settings, name, None)
+    return bundles.options(settings) if isinstance(options, LocalCnnOptions) else options
 
 
 def build_sorter(

@@ -1,11 +1,13 @@
 """A bundle: the folder that holds one trained model and everything that must be known to ask it.
 
-``model.tflite``, ``labels.txt`` (one label a line) and ``bundle.json`` (:class:`BundleCard`). A bundle whose parts do
-not fit together is refused as a whole: a model that reads its labels in the wrong order still answers, wrongly.
+``model.tflite``, ``labels.txt`` (one line for each number that the model gives) and ``bundle.json``
+(:class:`BundleCard`). A bundle whose parts do not fit together is refused as a whole: a model that reads its labels in
+the wrong order still answers, wrongly.
 """
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from providers.options import Options
 MODEL_FILE = "model.tflite"
 LABELS_FILE = "labels.txt"
 CARD_FILE = "bundle.json"
+FILES = (MODEL_FILE, LABELS_FILE, CARD_FILE)
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -46,9 +49,12 @@ class BundleCard(Options):
     task: Task
     version: str = Field(min_length=1)
     labels: tuple[str, ...]
+    """What each number that the model gives stands for, in its order; several may stand for one label."""
+    gives: Literal["logits", "probabilities"] = "logits"
     input: Input
     temperature: float = Field(default=1.0, gt=0, le=100)
-    """The logits are divided by it before the softmax, so that 0.9 is right nine times in ten."""
+    """The logits, or the logarithms of the probabilities, are divided by it before the softmax, so that 0.9 is right
+    nine times in ten."""
     thresholds: Mapping[str, Probability] = Field(default_factory=dict)
     """From which probability each label is worth believing."""
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
@@ -58,8 +64,9 @@ class BundleCard(Options):
 
     @model_validator(mode="after")
     def _labels_fit(self) -> Self:
-        if self.labels != LABELS[self.task]:
-            raise ValueError(f"labels: {self.task} has {', '.join(LABELS[self.task])}, in this order")
+        known = LABELS[self.task]
+        if len(set(self.labels)) < 2 or not set(self.labels) <= set(known):
+            raise ValueError(f"labels: at least two of {', '.join(known)} are needed for {self.task}, and no other")
         strangers = sorted(set(self.thresholds) - set(self.labels))
         if strangers:
             raise ValueError(f"thresholds: unknown labels {', '.join(strangers)}")
@@ -75,50 +82,77 @@ class Bundle:
     model: bytes
 
 
-def load(folder: Path, task: Task) -> Bundle:
-    """Read and check the bundle of ``task``. Raises ProviderMisconfigured with the remedy."""
-    card = _read_card(folder)
-    if card.task != task:
-        raise refused(folder, f"it answers {card.task}, not {task}")
-    labels = tuple(_read(folder / LABELS_FILE).decode("utf-8", "replace").split())
+def load(folder: Path, task: Task | None = None) -> Bundle:
+    """Read and check the bundle of ``task`` (None: of any). Raises ProviderMisconfigured with the remedy."""
+    return assemble(folder, {name: _read(folder / name) for name in FILES}, task)
+
+
+def assemble(place: Path, files: Mapping[str, bytes], task: Task | None = None) -> Bundle:
+    """Check a bundle whose ``files`` were found in ``place``. Raises ProviderMisconfigured with the remedy."""
+    card = _card(place, _part(place, files, CARD_FILE))
+    if task and card.task != task:
+        raise refused(place, f"it answers {card.task}, not {task}")
+    labels = tuple(_part(place, files, LABELS_FILE).decode("utf-8", "replace").split())
     if labels != card.labels:
-        raise refused(folder, f"{LABELS_FILE} and {CARD_FILE} name different labels")
-    model = _read(folder / MODEL_FILE)
+        raise refused(place, f"{LABELS_FILE} and {CARD_FILE} name different labels")
+    model = _part(place, files, MODEL_FILE)
     if hashlib.sha256(model).hexdigest() != card.sha256:
-        raise refused(folder, f"{MODEL_FILE} is damaged, its checksum is not the one in {CARD_FILE}")
-    return Bundle(folder, card, model)
+        raise refused(place, f"{MODEL_FILE} is damaged, its checksum is not the one in {CARD_FILE}")
+    return Bundle(place, card, model)
 
 
 def save(folder: Path, card: BundleCard, model: bytes) -> None:
-    """Write a bundle into ``folder``, which appears complete or not at all; one that is there is replaced."""
+    """Write a bundle into ``folder``, which appears complete or not at all; one that is there is replaced.
+
+    On return it is on the disk. Raises OSError.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.new")
-    _clear(fresh)
+    clear(fresh)
     fresh.mkdir()
-    (fresh / MODEL_FILE).write_bytes(model)
-    (fresh / LABELS_FILE).write_text("\n".join(card.labels) + "\n", encoding="utf-8")
-    (fresh / CARD_FILE).write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+    _write(fresh / MODEL_FILE, model)
+    _write(fresh / LABELS_FILE, ("\n".join(card.labels) + "\n").encode())
+    _write(fresh / CARD_FILE, (json.dumps(card.model_dump(mode="json"), indent=2) + "\n").encode())
     old = folder.with_name(f".{folder.name}.old")
-    _clear(old)
+    clear(old)
     if folder.exists():
         folder.rename(old)
     fresh.rename(folder)
-    _clear(old)
+    clear(old)
+
+
+def clear(folder: Path) -> None:
+    """Remove the folder of a bundle, if there is one. Raises OSError, for instance where it holds something else."""
+    if folder.is_dir():
+        for name in FILES:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def refused(folder: Path, reason: str) -> ProviderMisconfigured:
     """The error for a bundle that cannot be used."""
     return ProviderMisconfigured(
-        f"The bundle {folder} cannot be used: {reason}. Reinstall Triof, or make a new one with `triof train`."
+        f"The bundle {folder} cannot be used: {reason}. Reinstall it (one that ships with Triof: Triof itself), or make"
+        " a new one with `triof train`."
     )
 
 
-def _read_card(folder: Path) -> BundleCard:
+def faults(error: ValidationError) -> str:
+    """What is wrong with a card, in one line."""
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))} {fault['msg']}".strip() for fault in error.errors())
+
+
+def _card(place: Path, content: bytes) -> BundleCard:
     try:
-        return BundleCard.model_validate_json(_read(folder / CARD_FILE))
+        return BundleCard.model_validate_json(content)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))} {fault['msg']}".strip() for fault in error.errors())
-        raise refused(folder, f"{CARD_FILE} is wrong ({faults})") from error
+        raise refused(place, f"{CARD_FILE} is wrong ({faults(error)})") from error
+
+
+def _part(place: Path, files: Mapping[str, bytes], name: str) -> bytes:
+    if name not in files:
+        raise refused(place, f"it has no {name}")
+    return files[name]
 
 
 def _read(path: Path) -> bytes:
@@ -128,8 +162,9 @@ def _read(path: Path) -> bytes:
         raise refused(path.parent, f"{path.name} cannot be read ({error.strerror})") from error
 
 
-def _clear(folder: Path) -> None:
-    if folder.is_dir():
-        for name in (MODEL_FILE, LABELS_FILE, CARD_FILE):
-            (folder / name).unlink(missing_ok=True)
-        folder.rmdir()
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        # What is pointed at later must be whole even if the power is cut between.
+        os.fsync(file.fileno())

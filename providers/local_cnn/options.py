@@ -1,6 +1,7 @@
 """The settings of the local network."""
 
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field
 
@@ -11,14 +12,19 @@ SHIPPED_BUNDLES = Path(__file__).parent / "bundles"
 
 
 class LocalCnnOptions(Options):
-    """Which bundle answers which task; None means the one that ships with Triof."""
+    """Which bundle answers which task; None means the active one, or else the one that ships with Triof."""
 
     waste_type_bundle: Path | None = None
     cleanliness_bundle: Path | None = None
+    bundles: Path | None = None
+    """Where bundles are installed; what is active there answers, unless one of the two above overrules it."""
     threads: int = Field(default=1, ge=1, le=64)
     """Threads of the interpreter; more than one was slower on a busy machine."""
 
-    def bundle(self, task: Task) -> Path:
-        """The folder of the bundle for ``task``."""
-        chosen = self.waste_type_bundle if task == "waste_type" else self.cleanliness_bundle
-        return chosen or SHIPPED_BUNDLES / task
+    def chosen(self, task: Task) -> Path | None:
+        """The folder that the settings name for ``task``, which overrules what is active."""
+        return self.waste_type_bundle if task == "waste_type" else self.cleanliness_bundle
+
+    def installed_in(self, folder: Path) -> Self:
+        """The same, with ``folder`` for the installed bundles where the settings name none."""
+        return self if self.bundles else self.model_copy(update={"bundles": folder})

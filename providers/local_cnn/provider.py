@@ -1,50 +1,147 @@
 """The local network as a provider."""
 
+import logging
+from threading import Lock
+
 import numpy as np
 
 from providers.base import LABELS, Photo, Prediction, ProviderUnavailable, Task
 from providers.local_cnn import bundle
-from providers.local_cnn.calibration import softmax
-from providers.local_cnn.options import LocalCnnOptions
-from providers.local_cnn.runtime import Logits, Runtime
+from providers.local_cnn.bundle import Bundle, BundleCard
+from providers.local_cnn.calibration import Numbers, softmax
+from providers.local_cnn.options import SHIPPED_BUNDLES, LocalCnnOptions
+from providers.local_cnn.pointer import Pointer
+from providers.local_cnn.runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 _PING_SECONDS = 5.0
+_SUM_TOLERANCE = 0.02
+_LEAST = 1e-12
+"""In place of a probability of 0, which has no logarithm."""
+
+
+class Model:
+    """One bundle, ready to answer; whoever holds it may go on asking it when another one serves."""
+
+    def __init__(self, loaded: Bundle, threads: int = 1) -> None:
+        """Raises ProviderMisconfigured when the model does not fit its card."""
+        self.card = loaded.card
+        self.needed_side = max(loaded.card.input.width, loaded.card.input.height)
+        self.runtime = Runtime(loaded, threads)
+
+    def scores(self, photo: Photo, *, timeout: float) -> dict[str, float]:
+        """A probability for every label of the task. Raises ProviderUnavailable."""
+        outputs = self.runtime.outputs(photo.resized(self.card.input.width, self.card.input.height), timeout=timeout)
+        if not np.isfinite(outputs).all():
+            raise ProviderUnavailable("The local model's answer makes no sense: it holds numbers that are not finite.")
+        shares = softmax(self._logits(outputs)[None], self.card.temperature)[0]
+        scores = dict.fromkeys(LABELS[self.card.task], 0.0)
+        for label, share in zip(self.card.labels, map(float, shares), strict=True):
+            scores[label] += share
+        return scores
+
+    def warm_up(self) -> None:
+        """Answer about a black picture. Raises ProviderUnavailable."""
+        black = np.zeros((self.card.input.height, self.card.input.width, 3), np.uint8)
+        self.runtime.outputs(black, timeout=_PING_SECONDS)
+
+    def _logits(self, outputs: Numbers) -> Numbers:
+        if self.card.gives == "logits":
+            return outputs
+        if outputs.min() < -_SUM_TOLERANCE or abs(outputs.sum() - 1) > _SUM_TOLERANCE:
+            raise ProviderUnavailable(
+                f"The local model's answer makes no sense: its probabilities add up to {outputs.sum():.2f}."
+            )
+        logits: Numbers = np.log(np.maximum(outputs, _LEAST))
+        return logits
 
 
 class LocalCnn:
-    """Answers from a bundle in a few milliseconds, without any network."""
+    """Answers from a bundle in a few milliseconds, without any network.
+
+    Before every question it looks whether another bundle was activated. Whoever sees that first loads it, while the
+    others go on asking the one before; a question under way ends on the model that it began with.
+    """
 
     name = "local_cnn"
     needs_network = False
 
     def __init__(self, task: Task, options: LocalCnnOptions) -> None:
         """Load and check the bundle of ``task``. Raises ProviderMisconfigured."""
-        loaded = bundle.load(options.bundle(task), task)
         self.task = task
-        self.card = loaded.card
-        self.needed_side = max(loaded.card.input.width, loaded.card.input.height)
-        self._runtime = Runtime(loaded, options.threads)
+        self._threads = options.threads
+        self._swapping = Lock()
+        self._closed = False
+        chosen = options.chosen(task)
+        self._pointer = Pointer(options.bundles) if options.bundles and not chosen else None
+        self._seen = self._pointer.signature() if self._pointer else None
+        # Where the active one is damaged, a machine with the model that ships is better than one without.
+        active = self._active(self._pointer, None) if self._pointer and self._seen else None
+        self._model = active or Model(bundle.load(chosen or SHIPPED_BUNDLES / task, task), options.threads)
+
+    @property
+    def card(self) -> BundleCard:
+        """Of the bundle that would answer now."""
+        return self._current().card
+
+    @property
+    def needed_side(self) -> int:
+        """Of the bundle that would answer now."""
+        return self._current().needed_side
 
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
         """Answer within ``timeout`` seconds. Raises ProviderUnavailable."""
-        pixels = photo.resized(self.card.input.width, self.card.input.height)
-        scores = self._probabilities(self._runtime.logits(pixels, timeout=timeout))
+        model = self._current()
+        scores = model.scores(photo, timeout=timeout)
         label = max(scores, key=scores.__getitem__)
-        return Prediction(
-            self.task, label, scores[label], scores, self.name, self.card.version, dict(self.card.thresholds)
-        )
+        card = model.card
+        return Prediction(self.task, label, scores[label], scores, self.name, card.version, dict(card.thresholds))
 
     def ping(self) -> None:
-        """Answer about a black picture, which also warms the model up. Raises ProviderUnavailable."""
-        black = np.zeros((self.card.input.height, self.card.input.width, 3), np.uint8)
-        self._runtime.logits(black, timeout=_PING_SECONDS)
+        """Answer about a black picture. Raises ProviderUnavailable."""
+        self._current().warm_up()
 
     def close(self) -> None:
         """Give the model's memory back; harmless when called twice."""
-        self._runtime.close()
+        with self._swapping:
+            self._closed = True
+            self._model.runtime.close()
 
-    def _probabilities(self, logits: Logits) -> dict[str, float]:
-        if not np.isfinite(logits).all():
-            raise ProviderUnavailable("The local model's answer makes no sense: it holds numbers that are not finite.")
-        shares = softmax(logits[None], self.card.temperature)[0]
-        return dict(zip(LABELS[self.task], map(float, shares), strict=True))
+    def _current(self) -> Model:
+        if (
+            self._pointer
+            and self._pointer.signature() != self._seen
+            # Whoever comes while another one loads does not wait: a person stands in front of the machine.
+            and self._swapping.acquire(blocking=False)
+        ):
+            try:
+                self._follow(self._pointer)
+            finally:
+                self._swapping.release()
+        return self._model
+
+    def _follow(self, pointer: Pointer) -> None:
+        if self._closed:
+            return
+        # Before the pointer is read, so that a change meanwhile is seen with the next question. What cannot be loaded
+        # is not tried again before the pointer changes.
+        self._seen = pointer.signature()
+        if model := self._active(pointer, self._model):
+            log.info("bundle.swapped task=%s from=%s to=%s", self.task, self._model.card.version, model.card.version)
+            # The one before is not closed: its memory goes with the last question that is under way on it.
+            self._model = model
+
+    def _active(self, pointer: Pointer, before: Model | None) -> Model | None:
+        """The active one, asked once; None where it is the one ``before``, or cannot answer, which is logged."""
+        try:
+            loaded = bundle.load(pointer.folder(self.task, pointer.version(self.task)), self.task)
+            if before and before.card == loaded.card:
+                return None
+            model = Model(loaded, self._threads)
+            model.warm_up()
+        # Whatever is wrong with it, the one before goes on answering: a person stands in front of the machine.
+        except Exception as error:
+            log.error("bundle.not_loaded task=%s cause=%s", self.task, error)
+            return None
+        return model

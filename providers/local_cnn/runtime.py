@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from providers.base import Pixels, ProviderUnavailable
 from providers.local_cnn.bundle import Bundle, refused
 
-Logits = NDArray[np.float32]
+Outputs = NDArray[np.float32]
 
 
 class Runtime:
@@ -29,8 +29,8 @@ class Runtime:
         self._interpreter: Interpreter | None = _interpreter(bundle, threads)
         self._input, self._output = _tensors(self._interpreter, bundle)
 
-    def logits(self, pixels: Pixels, *, timeout: float) -> Logits:
-        """Ask the model: (height, width, 3) RGB to (labels,). Raises ProviderUnavailable.
+    def outputs(self, pixels: Pixels, *, timeout: float) -> Outputs:
+        """Ask the model: (height, width, 3) RGB to (labels of its card,). Raises ProviderUnavailable.
 
         ``timeout`` bounds the wait for the lock, in seconds; an answer under way is a few milliseconds off.
         """
@@ -46,7 +46,7 @@ class Runtime:
         with self._lock:
             self._interpreter = None
 
-    def _ask(self, pixels: Pixels) -> Logits:
+    def _ask(self, pixels: Pixels) -> Outputs:
         if self._interpreter is None:
             raise ProviderUnavailable("The local model was closed: restart the machine's software.")
         # A view into the interpreter's memory must not outlive this call: LiteRT refuses to run while one exists.
@@ -58,8 +58,8 @@ class Runtime:
             self._interpreter.invoke()
         except RuntimeError as error:
             raise ProviderUnavailable(f"The local model could not be run ({error}): reinstall Triof.") from error
-        logits: Logits = self._interpreter.get_tensor(self._output)[0]
-        return logits
+        outputs: Outputs = self._interpreter.get_tensor(self._output)[0]
+        return outputs
 
 
 class Extractor:
@@ -78,6 +78,17 @@ class Extractor:
         self._interpreter.set_tensor(self._input, inputs[None])
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
+
+
+def shapes(model: bytes) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """Of the inputs and of the outputs of a model without a card. Raises ValueError where it is none."""
+    try:
+        interpreter = Interpreter(model_content=model, num_threads=1)
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+    details = (interpreter.get_input_details(), interpreter.get_output_details())
+    inputs, outputs = ([tuple(map(int, tensor["shape"])) for tensor in tensors] for tensors in details)
+    return inputs, outputs
 
 
 def _interpreter(bundle: Bundle, threads: int) -> Interpreter:

@@ -1,6 +1,5 @@
 """``triof mode``: look at the switch between cloud and local, and turn it."""
 
-import getpass
 from typing import get_args
 
 import click
@@ -10,6 +9,7 @@ from triof.cli import load_settings
 from triof.router import Mode
 from triof.settings import Settings
 from triof.switch import Switch
+from triof.who import user
 
 _MEANING = {
     "auto": "the routes as written: the cloud first, this machine where it does not answer",
@@ -44,7 +44,7 @@ def mode(ctx: click.Context, mode: Mode | None, why: str) -> None:
 
 
 def _turn(settings: Settings, switch: Switch, mode: Mode, why: str) -> None:
-    who, before = _user(), switch.mode()
+    who, before = user(), switch.mode()
     # In the journal first: a change that nobody can explain later is worse than one that was not made.
     with home.journal(settings) as journal:
         journal.record("mode.changed", reason=mode, before=before, who=who, why=why)
@@ -52,10 +52,3 @@ def _turn(settings: Settings, switch: Switch, mode: Mode, why: str) -> None:
         switch.turn(mode, who, why)
     except OSError as error:
         raise home.unusable(settings, error) from error
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
-        return "unknown"

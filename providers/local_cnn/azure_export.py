@@ -1,0 +1,195 @@
+"""A model that Azure Custom Vision exported as TensorFlow Lite, read as a bundle.
+
+The zip holds ``model.tflite``, ``labels.txt`` (the tags in the order of the model's output; CRLF, perhaps with a byte
+order mark, perhaps escaped as HTML), ``cvexport.manifest`` and ``metadata_properties.json``. The metadata say in which
+order and range the model wants its pixels, and are known to be wrong: ``readings`` gives the other ways to read it.
+"""
+
+import hashlib
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import ValidationError
+
+from providers.base import LABELS, TASKS, Task
+from providers.local_cnn.bundle import Bundle, BundleCard, Input, faults
+from providers.local_cnn.package import Files, unusable
+from providers.local_cnn.runtime import shapes
+
+MANIFEST_FILE = "cvexport.manifest"
+VENDOR = "azure"
+
+T = TypeVar("T")
+Channels = Literal["rgb", "bgr"]
+_CHANNELS: Mapping[str, Channels] = {"bgr8": "bgr", "rgb8": "rgb"}
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "nominalrange_0_255": (0.0, 255.0),
+    "normalized_0_1": (0.0, 1.0),
+    "normalized_1_1": (-1.0, 1.0),
+    "nominalrange_16_235": (16.0, 235.0),
+}
+_USUAL_RANGES = tuple(_RANGES.values())[:3]
+_EXPORT_AGAIN = "in the portal choose Performance, Export, TensorFlow, TensorFlow Lite, and take that file"
+
+
+def bundle_of(source: Path, files: Files, tags: Mapping[str, str]) -> Bundle:
+    """The export whose ``files`` were found in ``source``, read as its metadata say.
+
+    ``tags`` maps the vendor's tags (casefolded) to our labels. Raises ProviderMisconfigured with the remedy.
+    """
+    manifest = _json(source, files, MANIFEST_FILE)
+    model = _model(source, files, manifest)
+    named_metadata = manifest.get("MetadataPropsFileName")  # before 2020 there were none
+    metadata = _json(source, files, str(named_metadata)) if named_metadata else {}
+    _check_method(source, manifest, metadata)
+    named = _tags(source, files, str(manifest.get("LabelFileName") or "labels.txt"))
+    task, labels = _labels(source, named, tags)
+    sha256, iteration = hashlib.sha256(model).hexdigest(), str(manifest.get("IterationId") or "").strip()
+    origin = {
+        "vendor": VENDOR,
+        "iteration": iteration,
+        "exported": str(manifest.get("ExportedDate", "")),
+        "tags": named,
+    }
+    try:
+        card = BundleCard(
+            task=task,
+            version=f"{VENDOR}-{task}-{_short(iteration) or sha256[:8]}",
+            labels=labels,
+            gives="probabilities",
+            input=_input(source, model, metadata, len(labels)),
+            sha256=sha256,
+            trained_on=origin,
+        )
+    except ValidationError as error:
+        raise unusable(source, f"its parts do not fit ({faults(error)}): {_EXPORT_AGAIN}") from error
+    return Bundle(source, card, model)
+
+
+def readings(bundle: Bundle) -> Iterator[Bundle]:
+    """The other orders and ranges in which an export may want its pixels, the likeliest first; of ours there are none.
+
+    Metadata were seen that say RGB from 0 to 1 whatever the model wants; Microsoft's samples read BGR from 0 to 255.
+    """
+    if bundle.card.trained_on.get("vendor") != VENDOR:
+        return
+    stated = bundle.card.input
+    for range_, channels in product(_USUAL_RANGES, _CHANNELS.values()):
+        if (channels, range_) != (stated.channels, stated.range):
+            read = stated.model_copy(update={"channels": channels, "range": range_})
+            yield replace(bundle, card=bundle.card.model_copy(update={"input": read}))
+
+
+def _json(source: Path, files: Files, name: str) -> Mapping[str, Any]:
+    try:
+        content = json.loads(_file(source, files, name).decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise unusable(source, f"its {name} is damaged ({error}): download the export again") from error
+    if not isinstance(content, dict):
+        raise unusable(source, f"its {name} is damaged (it is no table): download the export again")
+    return content
+
+
+def _file(source: Path, files: Files, name: str) -> bytes:
+    if name not in files:
+        raise unusable(source, f"it has no {name}: download the export again")
+    return files[name]
+
+
+def _model(source: Path, files: Files, manifest: Mapping[str, Any]) -> bytes:
+    name = str(manifest.get("ModelFileName") or "model.tflite")
+    if not name.endswith(".tflite"):
+        raise unusable(source, f"its model is {name}, not one of TensorFlow Lite: export it again, {_EXPORT_AGAIN}")
+    model = _file(source, files, name)
+    sha1 = hashlib.sha1(model, usedforsecurity=False).hexdigest()
+    if str(manifest.get("ModelFileSHA1", "")).lower() != sha1:
+        raise unusable(
+            source, f"{name} is damaged, its checksum is not the one in {MANIFEST_FILE}: download the export again"
+        )
+    return model
+
+
+def _check_method(source: Path, manifest: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+    kind = manifest.get("DomainType", "Classification")
+    if kind != "Classification":
+        raise unusable(source, f"its project is for {kind}: make one for Classification and train it")
+    if "multilabel" in str(metadata.get("CustomVision.Postprocess.Method", "")).lower():
+        raise unusable(
+            source,
+            "its project gives several tags per image: make it Multiclass (one tag per image), train it again",
+        )
+    for name, usual in (("NormalizeMean", 0), ("NormalizeStd", 1)):
+        asked = str(metadata.get(f"CustomVision.Preprocess.{name}") or "[]")
+        if any(number != usual for number in _numbers(source, asked)):
+            raise unusable(
+                source,
+                f"its metadata ask for {name} {asked}, which Triof does not do: train the project in the domain General"
+                " (compact) and export it again",
+            )
+
+
+def _numbers(source: Path, text: str) -> list[float]:
+    try:
+        return [float(number) for number in json.loads(text)]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise unusable(source, f"its metadata are damaged ({text!r} is no list): download the export again") from error
+
+
+def _tags(source: Path, files: Files, name: str) -> list[str]:
+    try:
+        lines = _file(source, files, name).decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise unusable(source, f"its {name} is not in UTF-8: download the export again") from error
+    return [html.unescape(line.strip()).strip() for line in lines if line.strip()]
+
+
+def _labels(source: Path, named: list[str], tags: Mapping[str, str]) -> tuple[Task, tuple[str, ...]]:
+    unknown = [tag for tag in named if tag.casefold() not in tags]
+    if unknown or not named:
+        raise unusable(
+            source,
+            f"it has tags that nobody has explained ({', '.join(unknown) or 'none at all'}): say in custom_vision.tags"
+            f" which of {', '.join(label for task in TASKS for label in LABELS[task])} each one means",
+        )
+    labels = tuple(tags[tag.casefold()] for tag in named)
+    for task in TASKS:
+        if set(labels) <= set(LABELS[task]):
+            return task, labels
+    raise unusable(
+        source,
+        f"its tags mean {', '.join(labels)}, which answer two questions: make a project for each, or mend"
+        " custom_vision.tags",
+    )
+
+
+def _input(source: Path, model: bytes, metadata: Mapping[str, Any], labels: int) -> Input:
+    try:
+        inputs, outputs = shapes(model)
+    except ValueError as error:
+        raise unusable(source, f"LiteRT cannot read its model ({error}): {_EXPORT_AGAIN}") from error
+    if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][3] != 3 or outputs != [(1, labels)]:
+        raise unusable(
+            source,
+            f"its model makes {outputs} out of {inputs} where one photo and {labels} tags are needed: {_EXPORT_AGAIN}",
+        )
+    _, height, width, _ = inputs[0]
+    channels = _meant(source, metadata, "Image.BitmapPixelFormat", _CHANNELS, "bgr8")
+    range_ = _meant(source, metadata, "Image.NominalPixelRange", _RANGES, "nominalrange_0_255")
+    return Input(width=width, height=height, channels=channels, range=range_)
+
+
+def _meant(source: Path, metadata: Mapping[str, Any], name: str, known: Mapping[str, T], usual: str) -> T:
+    said = str(metadata.get(name) or usual)
+    if said.strip().lower() not in known:
+        raise unusable(source, f"its metadata say {name} {said!r}, which Triof does not know: {_EXPORT_AGAIN}")
+    return known[said.strip().lower()]
+
+
+def _short(iteration: str) -> str:
+    return re.sub(r"[^0-9a-z]", "", iteration.lower())[:8]

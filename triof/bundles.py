@@ -1,0 +1,256 @@
+"""The installed bundles of the local network: tried, put into service, taken out again; ``home/bundles``.
+
+What answers now says the pointer (``providers/local_cnn/pointer.py``), one file that is replaced in one step, so that a
+running kiosk sees the bundle before or the one after. Under each bundle in service stand those that it followed, and
+below all of them the one that ships with Triof.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from providers.base import TASKS, ProviderMisconfigured, Task
+from providers.local_cnn import bundle as folders
+from providers.local_cnn.options import LocalCnnOptions
+from providers.local_cnn.pointer import SHIPPED, Pointer
+from triof import home
+from triof.durable import read_json, replace_file
+from triof.errors import TriofError
+
+if TYPE_CHECKING:
+    from providers.local_cnn.bundle import Bundle, BundleCard
+    from triof.journal import Journal
+    from triof.settings import Settings
+    from triof.trial import Trial
+
+_LOCK_SECONDS = 30.0
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class BundleRefused(TriofError):
+    """This model may not be installed, put into service or removed; the message says why and what to do."""
+
+
+class Installed(NamedTuple):
+    """What came of an installation."""
+
+    card: BundleCard
+    folder: Path
+    trial: Trial
+    note: str
+    """What is wrong with its metadata; empty if nothing is."""
+    already: bool
+    """Whether it was there before; then it was only tried, and stays as it was."""
+
+
+class Change(NamedTuple):
+    """What answers a task now, and what did before."""
+
+    task: Task
+    version: str
+    before: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One bundle that could serve, or be damaged."""
+
+    task: Task
+    version: str
+    """Its name for the commands; SHIPPED for the one that ships with Triof."""
+    active: bool
+    previous: bool
+    """Whether ``triof bundles rollback`` would put it into service."""
+    card: BundleCard | None
+    fault: str = ""
+
+
+def options(settings: Settings) -> LocalCnnOptions:
+    """The settings of the local network, with the folder of this home's bundles."""
+    return settings.local_cnn.installed_in(settings.home / "bundles")
+
+
+def install(source: Path, settings: Settings, *, photos: Path | None = None, anyway: bool = False) -> Installed:
+    """Try the export or bundle in the zip or folder ``source``, and install it; it is not in service then.
+
+    ``photos`` are labelled ones to try it on besides the demo pictures. Raises BundleRefused, ProviderError,
+    DatasetError, HomeUnusable, JournalUnusable.
+    """
+    from triof import evidence, trial
+
+    found = _read(source, settings)
+    store = Store(settings)
+    there = store.same(found)
+    shown = evidence.gather(found.card, settings, photos)
+    asked = folders.load(there) if there else found
+    tried, outcome, note = trial.run(asked, shown, anyway=anyway)
+    if there:
+        return Installed(asked.card, there, outcome, note, already=True)
+    card = tried.card.model_copy(update={"metrics": {**tried.card.metrics, "trial": asdict(outcome)}})
+    return Installed(card, store.add(replace(tried, card=card)), outcome, note, already=False)
+
+
+def _read(source: Path, settings: Settings) -> Bundle:
+    from providers.local_cnn import azure_export, package
+
+    files = package.read(source, (folders.CARD_FILE, azure_export.MANIFEST_FILE))
+    if folders.CARD_FILE in files:
+        return folders.assemble(source, files)
+    return azure_export.bundle_of(source, files, settings.custom_vision.tags)
+
+
+class Store:
+    """The bundles of one home folder. Whoever changes anything has it alone meanwhile."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._folder = options(settings).bundles or settings.home / "bundles"
+        self._pointer = Pointer(self._folder)
+
+    def entries(self, task: Task) -> list[Entry]:
+        """The shipped one, then those installed, by name. Raises ProviderMisconfigured for an unreadable pointer."""
+        active, before = self._pointer.version(task), self._before(task)
+        previous = before[-1] if before else ""
+        return [self._entry(task, version, active, previous) for version in self._versions(task)]
+
+    def same(self, found: Bundle) -> Path | None:
+        """The folder of the same bundle, if it is there. Raises BundleRefused where another has its version."""
+        task, version = found.card.task, found.card.version
+        if version == SHIPPED or not _VERSION.fullmatch(version):
+            raise BundleRefused(f"{version!r} cannot be the name of a folder: give the bundle another version.")
+        for there in (self._pointer.folder(task, SHIPPED), self._folder / task / version):
+            try:
+                card = folders.load(there, task).card
+            except ProviderMisconfigured:
+                continue  # what is damaged or missing may be installed over
+            if (card.version, card.sha256, card.labels) == (version, found.card.sha256, found.card.labels):
+                return there
+            if card.version == version:
+                raise BundleRefused(
+                    f"Another bundle is installed as {version}: remove it first, with `triof bundles remove {version}`."
+                )
+        return None
+
+    def add(self, tried: Bundle) -> Path:
+        """Write a bundle into its folder, which appears complete or not at all. Raises BundleRefused, HomeUnusable."""
+        folder = self._folder / tried.card.task / tried.card.version
+        with self._alone():
+            if not self.same(tried):
+                folders.save(folder, tried.card, tried.model)
+        return folder
+
+    def activate(self, name: str, journal: Journal, who: str, why: str) -> Change:
+        """Put a bundle into service, unless it is, once it has answered. Raises BundleRefused, ProviderError."""
+        with self._alone():
+            task, version = self._find(name)
+            active = self._active(task)
+            before = self._before(task)
+            if version == active:
+                # Written again, so that a kiosk which could not load it looks once more.
+                self._point(task, version, before)
+            else:
+                self._turn(Change(task, version, active), [*before, active], journal, who, why)
+            return Change(task, version, active)
+
+    def rollback(self, task: Task, journal: Journal, who: str, why: str) -> Change:
+        """Put the bundle before into service again. Raises BundleRefused if there is none, ProviderError."""
+        with self._alone():
+            active, before = self._active(task), self._before(task)
+            if not before:
+                raise BundleRefused(
+                    f"Nothing was in service for {task} before {active}: `triof bundles list` shows what there is."
+                )
+            change = Change(task, before[-1], active)
+            self._turn(change, before[:-1], journal, who, why)
+            return change
+
+    def remove(self, name: str, journal: Journal, who: str) -> Change:
+        """Delete a bundle. Raises BundleRefused for the active one and the shipped one, HomeUnusable."""
+        with self._alone():
+            task, version = self._find(name)
+            active = self._active(task)
+            if version == SHIPPED:
+                raise BundleRefused("What ships with Triof stays: remove one of those that were installed.")
+            if version == active:
+                raise BundleRefused(f"{version} answers now: activate another one, or `triof bundles rollback {task}`.")
+            journal.record("bundle.removed", reason=task, version=version, who=who)
+            # First where it is named, so that nothing leads to a folder that is gone.
+            kept = [before for before in self._before(task) if before != version]
+            if kept != self._before(task):
+                self._point(task, active, kept)
+            folders.clear(self._folder / task / version)
+            return Change(task, version, active)
+
+    def _turn(self, change: Change, before: list[str], journal: Journal, who: str, why: str) -> None:
+        from triof import trial
+
+        trial.check(folders.load(self._pointer.folder(change.task, change.version), change.task))
+        # In the journal first: a change that nobody can explain later is worse than one that was not made.
+        journal.record(
+            "bundle.activated", reason=change.task, version=change.version, before=change.before, who=who, why=why
+        )
+        self._point(change.task, change.version, before)
+
+    def _point(self, task: Task, active: str, before: list[str]) -> None:
+        pairs = pairwise([*before, active])
+        once = [version for version, after in pairs if version not in ("", after)]
+        kept = {**read_json(self._pointer.path), task: {"active": active, "before": once}}
+        replace_file(self._pointer.path, json.dumps(kept, indent=2).encode() + b"\n")
+
+    def _active(self, task: Task) -> str:
+        try:
+            return self._pointer.version(task)
+        except ProviderMisconfigured:
+            return ""  # nobody knows, and whatever is activated now mends it
+
+    def _before(self, task: Task) -> list[str]:
+        kept = read_json(self._pointer.path).get(task)
+        before = kept.get("before") if isinstance(kept, dict) else None
+        return [version for version in before if isinstance(version, str)] if isinstance(before, list) else []
+
+    def _find(self, name: str) -> tuple[Task, str]:
+        """Which bundle is called so: by its version, or by TASK/VERSION where two tasks have it."""
+        there = [(task, version) for task in TASKS for version in self._versions(task)]
+        found = [(task, version) for task, version in there if name in (version, f"{task}/{version}")]
+        if not found:
+            found = [(task, SHIPPED) for task in TASKS if name == self._shipped(task)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            choices = " or ".join(f"{task}/{version}" for task, version in found)
+            raise BundleRefused(f"{name!r} is a bundle of each task: say {choices}.")
+        raise BundleRefused(f"No bundle is called {name!r}: `triof bundles list` shows those that are installed.")
+
+    def _versions(self, task: Task) -> list[str]:
+        return [SHIPPED, *sorted(path.name for path in (self._folder / task).glob("[!.]*") if path.is_dir())]
+
+    def _shipped(self, task: Task) -> str:
+        card = self._entry(task, SHIPPED, "", "").card
+        return card.version if card else SHIPPED
+
+    def _entry(self, task: Task, version: str, active: str, previous: str) -> Entry:
+        marks = (version == active, version == previous)
+        try:
+            return Entry(task, version, *marks, folders.load(self._pointer.folder(task, version), task).card)
+        except ProviderMisconfigured as error:
+            return Entry(task, version, *marks, None, str(error))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._folder / ".lock", timeout=_LOCK_SECONDS):
+                yield
+        except Timeout as error:
+            raise BundleRefused(f"Another command is at work in {self._folder}: try again when it is done.") from error
+        except OSError as error:
+            raise home.unusable(self._settings, error) from error

@@ -1,0 +1,38 @@
+"""``triof bundles activate``: put a bundle into service."""
+
+import click
+
+from triof import home
+from triof.bundles import Change, Store
+from triof.cli import load_settings
+from triof.settings import Settings
+from triof.who import user
+
+
+@click.command()
+@click.argument("version")
+@click.option("--why", default="", help="The reason, for the journal.")
+@click.pass_context
+def activate(ctx: click.Context, version: str, why: str) -> None:
+    """Put the bundle VERSION (or TASK/VERSION) into service: at once in a running kiosk, and after restarts."""
+    put_into_service(load_settings(ctx).settings, version, why)
+
+
+def put_into_service(settings: Settings, version: str, why: str) -> None:
+    """Activate, and say what answers now. Raises TriofError, ProviderError."""
+    with home.journal(settings) as journal:
+        change = Store(settings).activate(version, journal, user(), why)
+    show(change, settings, f"To go back: triof bundles rollback {change.task}")
+
+
+def show(change: Change, settings: Settings, undo: str) -> None:
+    """Print what answers now, and how to ``undo`` that."""
+    task, version, before = change
+    if version == before:
+        click.echo(f"{task}: {version} answers already.")
+    else:
+        click.echo(f"{task}: {version} answers now, before it {before or 'nobody knows what'} did.")
+    if chosen := settings.local_cnn.chosen(task):
+        click.secho(f"The settings overrule it: unset local_cnn.{task}_bundle ({chosen}) to have it.", fg="yellow")
+    elif version != before:
+        click.echo(undo)

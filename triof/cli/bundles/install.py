@@ -1,0 +1,62 @@
+"""``triof bundles install``: try a model and keep it ready."""
+
+from pathlib import Path
+
+import click
+
+from providers.local_cnn.bundle import BundleCard
+from triof import bundles
+from triof.bundles import Installed
+from triof.cli import load_settings
+from triof.cli.bundles.activate import put_into_service
+from triof.trial import Trial
+
+
+@click.command()
+@click.argument("source", metavar="ZIP|FOLDER", type=click.Path(exists=True, path_type=Path))
+@click.option("--photos", type=click.Path(path_type=Path), help="Labelled ones to try it on too.")
+@click.option("--anyway", is_flag=True, help="Even if it contradicts the cloud's recorded answers.")
+@click.option("--activate", "at_once", is_flag=True, help="Put it into service too.")
+@click.option("--why", default="", help="The reason for that, for the journal.")
+@click.pass_context
+def install(ctx: click.Context, source: Path, photos: Path | None, *, anyway: bool, at_once: bool, why: str) -> None:
+    """Install an export of Azure (TensorFlow Lite), or a bundle made by `triof train`.
+
+    It is tried first, on reference photos and on what the cloud has answered. The machine goes on with the bundle that
+    it has until this one is activated.
+    """
+    settings = load_settings(ctx).settings
+    installed = bundles.install(source, settings, photos=photos, anyway=anyway)
+    show(installed)
+    if at_once:
+        put_into_service(settings, f"{installed.card.task}/{_name(installed)}", why)
+    else:
+        click.echo(f"To put it into service: triof bundles activate {installed.card.version}")
+
+
+def show(installed: Installed) -> None:
+    """Print what came of it."""
+    click.echo(_summary(installed.card))
+    if installed.note:
+        again = " To have it read so, remove it and install it again." if installed.already else " It is read so."
+        click.secho(installed.note + again, fg="yellow")
+    click.echo(_tried(installed.trial))
+    click.echo(f"It is installed{' already' if installed.already else ''}, in {installed.folder}.")
+
+
+def _name(installed: Installed) -> str:
+    return installed.folder.name if installed.folder.name == installed.card.version else "shipped"
+
+
+def _summary(card: BundleCard) -> str:
+    tags = card.trained_on.get("tags")
+    told = tags if isinstance(tags, list) and len(tags) == len(card.labels) else []
+    meant = [f"{tag} = {label}" for tag, label in zip(told, card.labels, strict=False)] or list(card.labels)
+    read, (low, high) = card.input, card.input.range
+    pixels = f"{read.channels.upper()} from {low:g} to {high:g}, {read.width} x {read.height} pixels"
+    return f"{card.version} answers {card.task}: {', '.join(meant)}; it reads {pixels}."
+
+
+def _tried(trial: Trial) -> str:
+    right = f"right about {trial.right} of the {trial.known} whose label is known"
+    return f"Tried on {trial.photos} reference photos: {right}; {trial.agreement}."

@@ -1,0 +1,19 @@
+"""``triof bundles remove``: delete a bundle that does not serve."""
+
+import click
+
+from triof import home
+from triof.bundles import Store
+from triof.cli import load_settings
+from triof.who import user
+
+
+@click.command()
+@click.argument("version")
+@click.pass_context
+def remove(ctx: click.Context, version: str) -> None:
+    """Delete the installed bundle VERSION (or TASK/VERSION); the active and the shipped one stay."""
+    settings = load_settings(ctx).settings
+    with home.journal(settings) as journal:
+        removed = Store(settings).remove(version, journal, user())
+    click.echo(f"{removed.version} is removed; {removed.task} is answered by {removed.before} as before.")

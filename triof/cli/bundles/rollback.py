@@ -1,0 +1,24 @@
+"""``triof bundles rollback``: go back to the bundle before."""
+
+import click
+
+from providers.base import TASKS, Task
+from providers.local_cnn.pointer import SHIPPED
+from triof import home
+from triof.bundles import Store
+from triof.cli import load_settings
+from triof.cli.bundles.activate import show
+from triof.who import user
+
+
+@click.command()
+@click.argument("task", type=click.Choice(TASKS))
+@click.option("--why", default="", help="The reason, for the journal.")
+@click.pass_context
+def rollback(ctx: click.Context, task: Task, why: str) -> None:
+    """Put the bundle that answered TASK before into service again, at once in a running kiosk."""
+    settings = load_settings(ctx).settings
+    with home.journal(settings) as journal:
+        change = Store(settings).rollback(task, journal, user(), why)
+    before = change.before if change.before != SHIPPED else f"{task}/{SHIPPED}"
+    show(change, settings, f"To undo it: triof bundles activate {before}")

@@ -1,0 +1,121 @@
+"""The photos on which a model is tried: what is known of them, and what the cloud said.
+
+References are the demo pictures that ship with Triof, whose names tell what they show, and any labelled photos besides.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from providers.base import LABELS, Photo, Task
+from providers.local_cnn.bundle import BundleCard
+from triof import datasets, home, photo, recorded
+from triof.paths import DEMO_PICTURES
+from triof.photo import PhotoError
+from triof.photo_store import PhotoStore
+from triof.picture_files import pictures_in
+from triof.settings import Settings
+
+_CLOUD = "custom_vision"
+_MOST_PHOTOS = 200
+"""Of each kind: more would make nobody surer."""
+_MOST_ROWS = 2000
+
+
+class Shown(NamedTuple):
+    """A photo, at the size that the model reads, and the label that it should get as far as anybody knows."""
+
+    photo: Photo
+    label: str | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a model of one task is tried on."""
+
+    demo: Sequence[Shown]
+    labelled: Sequence[Shown]
+    recorded: Sequence[Shown]
+    """With the cloud's answer for the label."""
+
+
+class _Recorded(NamedTuple):
+    path: Path
+    iteration: str
+    label: str
+    photo: str
+    """SHA-256 of the bytes that the cloud saw, which may not be those of the file."""
+
+
+def gather(card: BundleCard, settings: Settings, labelled: Path | None) -> Evidence:
+    """All there is for the task of ``card``. Raises DatasetError, HomeUnusable, JournalUnusable."""
+    return Evidence(
+        demo(card),
+        list(_load(_labelled(labelled, card.task), card)) if labelled else [],
+        list(_load(_recorded(card, settings), card)),
+    )
+
+
+def demo(card: BundleCard) -> list[Shown]:
+    """The demo pictures; of an item that is no plastic nobody says whether it is clean."""
+    return list(_load(((path, _named(path, card.task)) for path in pictures_in(DEMO_PICTURES)), card))
+
+
+def _named(path: Path, task: Task) -> str | None:
+    return next((part for part in path.stem.split("-") if part in LABELS[task]), None)
+
+
+def _labelled(source: Path, task: Task) -> Iterator[tuple[Path, str]]:
+    known = [item for item in datasets.read(source).photos if task in item.labels]
+    # The model may have learnt the others by heart.
+    chosen = [item for item in known if item.split == "test"] or known
+    for item in chosen[:: max(1, -(-len(chosen) // _MOST_PHOTOS))]:
+        yield item.path, item.labels[task]
+
+
+def _recorded(card: BundleCard, settings: Settings) -> Iterator[tuple[Path, str]]:
+    """Of the iteration that ``card`` names, if there are any answers of it; else of all."""
+    answers = [*_in_files(card.task, settings.home), *_in_journal(card.task, settings)]
+    found = [answer for answer in answers if answer.path.is_file()]
+    iteration = str(card.trained_on.get("iteration", "")).lower()
+    same = [answer for answer in found if answer.iteration.lower() == iteration]
+    by_photo = {answer.photo: answer for answer in reversed(same or found)}
+    for answer in list(by_photo.values())[-_MOST_PHOTOS:]:
+        yield answer.path, answer.label
+
+
+def _in_files(task: Task, home_: Path) -> Iterator[_Recorded]:
+    for iteration in reversed(recorded.iterations(home_)):
+        for path, sha256, scores in recorded.read(home_, iteration):
+            if set(scores) <= set(LABELS[task]) and _digest(path) == sha256:
+                yield _Recorded(path, iteration, max(scores, key=scores.__getitem__), sha256)
+
+
+def _in_journal(task: Task, settings: Settings) -> Iterator[_Recorded]:
+    store = PhotoStore(settings.home / "photos", 0, 0)
+    with home.journal(settings) as journal:
+        for row in journal.answers(_CLOUD, task, _MOST_ROWS):
+            yield _Recorded(store.path(row.photo), row.model_version.rpartition("@")[2], row.label, row.photo)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, ValueError):
+        return ""
+
+
+def _load(files: Iterable[tuple[Path, str | None]], card: BundleCard) -> Iterator[Shown]:
+    """What can be read, no larger than it must be: there may be hundreds."""
+    width, height = card.input.width, card.input.height
+    for path, label in files:
+        try:
+            seen = photo.load(path.read_bytes(), needed_side=max(width, height))
+        except (OSError, PhotoError):
+            continue
+        small = Image.fromarray(seen.resized(width, height))
+        yield Shown(Photo(small, seen.sha256, seen.width, seen.height), label)
