@@ -114,6 +114,12 @@ def write(manifest: Path, photos: Sequence[LabelledPhoto]) -> None:
     replace_file(manifest, text.getvalue().encode(), 0o644)
 
 
+def labels_named(names: Sequence[str]) -> dict[Task, str]:
+    """The labels among some names, such as those of folders, each with its task."""
+    names = ["other" if name == NEGATIVE else name for name in names]
+    return {task: name for task, known in LABELS.items() for name in names if name in known}
+
+
 def decode(
     items: Iterable[LabelledPhoto], *, needed_side: int, unreadable: list[Unreadable]
 ) -> Iterator[tuple[LabelledPhoto, Photo]]:
@@ -123,6 +129,11 @@ def decode(
             yield item, photo.load(item.path.read_bytes(), needed_side=needed_side)
         except (OSError, photo.PhotoError) as error:
             unreadable.append(Unreadable(item.path, str(error)))
+
+
+def split_for(group: str) -> Split:
+    """The split of a group to which a manifest gives none: the same on every machine."""
+    return _split_for(hashlib.sha256(group.encode()).hexdigest())
 
 
 def fingerprint(items: Sequence[LabelledPhoto]) -> str:
@@ -158,7 +169,7 @@ def _from_row(manifest: Path, line: int, row: Mapping[str | None, str | None]) -
         manifest.parent / cells["path"],
         _labels(manifest, line, cells),
         group,
-        split or _split_for(hashlib.sha256(group.encode()).hexdigest()),
+        split or split_for(group),
         {name: value for name, value in cells.items() if name not in _COLUMNS},
     )
 
@@ -176,7 +187,7 @@ def _labels(manifest: Path, line: int, cells: Mapping[str, str]) -> dict[Task, s
 
 def _from_tree(root: Path) -> Iterator[LabelledPhoto]:
     for path in pictures_in(root):
-        if labels := _labels_from_folders(path.relative_to(root).parts[:-1]):
+        if labels := labels_named(path.relative_to(root).parts[:-1]):
             # The group is the contents, so that a copy under another name stays in the same split.
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             yield LabelledPhoto(path, labels, digest, _split_for(digest))
@@ -184,11 +195,6 @@ def _from_tree(root: Path) -> Iterator[LabelledPhoto]:
 
 def _name(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path.absolute())
-
-
-def _labels_from_folders(folders: Sequence[str]) -> dict[Task, str]:
-    names = ["other" if name == NEGATIVE else name for name in folders]
-    return {task: name for task, known in LABELS.items() for name in names if name in known}
 
 
 def _split_for(digest: str) -> Split:

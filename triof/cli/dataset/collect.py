@@ -1,0 +1,121 @@
+"""``triof dataset collect``: gather openly licensed photos for a label, with author and licence of each."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from providers.base import LABELS
+from triof.curation.admission import perceptual_hash
+from triof.curation.collecting import OUTCOMES, Collection, Wanted
+from triof.curation.sources import SOURCES, load
+from triof.curation.web import Web
+from triof.errors import TriofError
+
+_FROM_A_SEARCH = 100
+_WORTH_TELLING = 5.0
+"""Seconds; shorter pauses are the rule."""
+_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("query")
+@click.option("--label", required=True, type=click.Choice(LABELS["waste_type"]), help="What the photos show.")
+@click.option("--source", "source_name", required=True, type=click.Choice(list(SOURCES)), help="Where to look.")
+@click.option("--cleanliness", type=click.Choice(LABELS["cleanliness"]), help="Left empty where it is not given.")
+@click.option("--count", type=click.IntRange(1), help=f"Default: {_FROM_A_SEARCH} of a search, else all.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the set; default: collected/LABEL.")
+@click.option("--author", default="", help="Of photos of which nobody says one.")
+@click.option("--licence", default="", help="Of photos of a folder or list that names none.")
+@click.option("--contact", help="Your e-mail address, which hosts may write to; Wikimedia asks for it.")
+@click.option("--allow-private", is_flag=True, help="Fetch from addresses in private networks, too.")
+@click.pass_context
+def collect(
+    ctx: click.Context,
+    /,
+    source_name: str,
+    out: Path | None,
+    contact: str | None,
+    allow_private: bool,
+    **wanted: Any,
+) -> None:
+    """Collect photos for QUERY: words to search for, or the folder, or the text file with one address a line.
+
+    Only licences that allow commercial use and change are kept; author, licence and address of each photo stand in the
+    set's manifest.csv. A run may be interrupted at any time; the same command goes on where it stopped.
+    """
+    source = load(source_name)
+    if source.needs_contact and not contact:
+        raise click.UsageError(
+            f"{source_name} asks every program to say whom to write to: add --contact and your e-mail address."
+        )
+    if source.searches:
+        wanted |= {"count": wanted["count"] or _FROM_A_SEARCH, "licence": ""}
+    console, folder = Console(), out or Path("collected") / wanted["label"]
+    with _progress(console) as progress:
+        bar = progress.add_task("", total=wanted["count"])
+
+        def tell_wait(host: str, seconds: float) -> None:
+            if seconds > _WORTH_TELLING:
+                progress.update(bar, description=f"{host} asks to wait {seconds:.0f} s")
+
+        web = Web(contact=contact, allow_private=allow_private, on_wait=tell_wait)
+        collection = Collection(Wanted(**wanted), source(web), web)
+        try:
+            collection.run(folder, lambda: _advance(progress, bar, collection))
+        except (KeyboardInterrupt, TriofError) as error:
+            progress.stop()
+            _show(console, collection)
+            if isinstance(error, TriofError):
+                raise
+            click.echo(f"Interrupted with {collection.kept} photos in {folder}: the same command goes on.", err=True)
+            ctx.exit(_INTERRUPTED)
+    _show(console, collection)
+    _conclude(console, collection, folder)
+    ctx.exit(0 if collection.kept else 1)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (SpinnerColumn(), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn())
+    return Progress(*columns, TextColumn("{task.description}", markup=False), console=console)
+
+
+def _advance(progress: Progress, bar: TaskID, collection: Collection) -> None:
+    passed = {name: number for name, number in collection.tally.items() if not name.startswith("kept") and number}
+    said = ", ".join(f"{number} {name}" for name, number in passed.items())
+    progress.update(bar, completed=collection.kept, description=said)
+
+
+def _show(console: Console, collection: Collection) -> None:
+    if not collection.tally.total():
+        return
+    table = Table("outcome", "photos", "meaning")
+    for outcome, meaning in OUTCOMES.items():
+        if collection.tally[outcome] or outcome == "kept":
+            table.add_row(outcome, str(collection.tally[outcome]), meaning)
+    console.print(table)
+
+
+def _conclude(console: Console, collection: Collection, folder: Path) -> None:
+    wanted = collection.wanted
+    said = [f"{collection.kept} photos of {wanted.label} for {wanted.query!r} are in {folder}."]
+    if collection.vanished:
+        said.append(f"{collection.vanished} photos were taken out of the folder; they left the manifest, too.")
+    if wanted.count and not collection.is_complete:
+        said.append(f"That is all there is, not {wanted.count}: try other words or another --source.")
+    if collection.unlicensed:
+        said.append(f"Of {collection.unlicensed} nobody says the licence: do not pass them on before you know it.")
+    if not perceptual_hash():
+        said.append("Near-duplicates were not looked for: pip install 'triof[data]'.")
+    console.print("\n".join(said), soft_wrap=True, markup=False)

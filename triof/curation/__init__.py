@@ -1,0 +1,1 @@
+"""Building and mending sets of labelled photos."""
