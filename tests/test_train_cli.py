@@ -19,6 +19,12 @@ def triof(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+@pytest.fixture(autouse=True)
+def _pages_go_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands write runs/ into the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Twelve drawn pictures with a manifest, and one that cannot be read."""

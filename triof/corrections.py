@@ -2,7 +2,7 @@
 
 A CSV file with the columns ``path,task,was,now,why,at``, one line for each time that somebody looked. A line whose
 ``now`` is what it ``was`` confirms the label; an empty ``now`` leaves the photo out of the task. Of several lines for
-one photo and task the last one holds.
+one photo and task the last one holds; one whose ``why`` is ``undone`` takes the one before it back.
 """
 
 import csv
@@ -14,6 +14,7 @@ from io import StringIO
 from pathlib import Path
 
 from providers.base import LABELS, Task
+from triof import datasets
 from triof.datasets import Dataset, DatasetError, LabelledPhoto
 
 
@@ -29,6 +30,8 @@ class Correction:
     at: str = ""
     """ISO 8601, filled in when it is written."""
 
+
+UNDONE = "undone"
 
 Corrections = Mapping[tuple[str, Task], Correction]
 """The last word on each photo and task."""
@@ -48,7 +51,24 @@ def read(path: Path) -> Corrections:
         return {}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read as CSV in UTF-8 ({error}).") from error
-    return {(correction.path, correction.task): correction for correction in found}
+    words: dict[tuple[str, Task], list[Correction]] = {}
+    for correction in found:
+        said = words.setdefault((correction.path, correction.task), [])
+        if correction.why != UNDONE:
+            said.append(correction)
+        elif said:
+            said.pop()
+    return {key: said[-1] for key, said in words.items() if said}
+
+
+def mended(source: Path, corrected: Path | None) -> Dataset:
+    """The data set at ``source`` with the corrections of a file, if one is named. Raises DatasetError."""
+    dataset = datasets.read(source)
+    if not corrected:
+        return dataset
+    if not corrected.is_file():
+        raise DatasetError(f"There are no corrections in {corrected}: name the file that `triof dataset label` wrote.")
+    return applied(dataset, read(corrected))
 
 
 def add(path: Path, correction: Correction) -> None:

@@ -1,20 +1,48 @@
 """How often a provider is right: measured through the very path that serves the machine."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from providers.base import LABELS, Provider, Task
+from providers.base import LABELS, Prediction, Provider, Task
+from triof import curves
 from triof.datasets import DatasetError, LabelledPhoto, Unreadable, decode
 
 Confusion = NDArray[np.int64]
 """``confusion[right, said]``, in the order of LABELS."""
 
-_BINS = 10
 _TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was said of one labelled photo; the photo itself is not kept."""
+
+    item: LabelledPhoto
+    prediction: Prediction
+
+    @property
+    def right(self) -> str:
+        """The label that people gave."""
+        return self.item.labels[self.prediction.task]
+
+    @property
+    def said(self) -> str:
+        """The label that was said."""
+        return self.prediction.label
+
+    @property
+    def hit(self) -> bool:
+        """Whether that is right."""
+        return self.said == self.right
+
+    @property
+    def believed(self) -> bool:
+        """Whether its probability reaches the threshold that the model's maker chose, if any."""
+        return self.prediction.probability >= self.prediction.thresholds.get(self.said, 0.0)
 
 
 @dataclass(frozen=True)
@@ -25,6 +53,8 @@ class LabelMetrics:
     recall: float
     f1: float
     support: int
+    average_precision: float
+    """Over every threshold, the area under the curve of precision and recall; 0 where no photo carries the label."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +62,7 @@ class Evaluation:
     """The measure of one provider on one split."""
 
     task: Task
+    provider: str
     model_version: str
     photos: int
     groups: int
@@ -49,20 +80,14 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
     """Rows: what it is; columns: what was said."""
     unreadable: tuple[str, ...]
+    answers: tuple[Answer, ...] = field(repr=False)
+    """What all this was measured on."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class _Answer:
-    group: str
-    right: int
-    said: int
-    probability: float
-    believed: bool
-    model_version: str
+        """The numbers as plain values, ready for JSON."""
+        numbers = asdict(replace(self, answers=()))
+        del numbers["answers"]
+        return numbers
 
 
 def evaluate(
@@ -74,24 +99,50 @@ def evaluate(
     """Ask ``provider`` about every photo. Raises DatasetError when none can be read, and what the provider raises."""
     unreadable: list[Unreadable] = []
     answers = []
-    for answer in _ask(provider, task, photos, unreadable):
+    for answer in _ask(provider, photos, unreadable):
         answers.append(answer)
         on_photo()
+    return measure(task, answers, unreadable)
+
+
+def measure(task: Task, answers: Sequence[Answer], unreadable: Sequence[Unreadable]) -> Evaluation:
+    """The numbers behind one provider's ``answers``, wherever they come from. Raises DatasetError without any."""
     if not answers:
-        raise DatasetError(f"None of the {len(photos)} photos could be read: check their files.")
-    return _measure(task, answers, unreadable)
+        raise DatasetError(f"None of the {len(unreadable)} photos could be read: check their files.")
+    hits = [answer.hit for answer in answers]
+    believed = [answer.hit for answer in answers if answer.believed]
+    confusion = confusion_matrix(task, (answer.right for answer in answers), (answer.said for answer in answers))
+    labels = label_metrics(task, confusion, answers)
+    return Evaluation(
+        task=task,
+        provider=answers[0].prediction.provider,
+        model_version=answers[0].prediction.model_version,
+        photos=len(answers),
+        groups=len(by_group(answers)),
+        accuracy=float(np.mean(hits)),
+        macro_f1=float(np.mean([metrics.f1 for metrics in labels.values()])),
+        group_accuracy=float(np.mean([share_right(group) for group in by_group(answers).values()])),
+        calibration_error=curves.calibration_error([answer.prediction.probability for answer in answers], hits),
+        believed=len(believed) / len(answers),
+        believed_accuracy=sum(believed) / max(len(believed), 1),
+        labels=labels,
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        unreadable=tuple(f"{item.path}: {item.reason}" for item in unreadable),
+        answers=tuple(answers),
+    )
 
 
-def confusion_matrix(task: Task, right: Iterable[int], said: Iterable[int]) -> Confusion:
+def confusion_matrix(task: Task, right: Iterable[str], said: Iterable[str]) -> Confusion:
     """Count every pair of right and given label."""
-    confusion = np.zeros((len(LABELS[task]),) * 2, np.int64)
+    labels = LABELS[task]
+    confusion = np.zeros((len(labels),) * 2, np.int64)
     for row, column in zip(right, said, strict=True):
-        confusion[row, column] += 1
+        confusion[labels.index(row), labels.index(column)] += 1
     return confusion
 
 
-def label_metrics(task: Task, confusion: Confusion) -> dict[str, LabelMetrics]:
-    """Precision, recall and F1 of every label; a label that never occurs and is never said has 0."""
+def label_metrics(task: Task, confusion: Confusion, answers: Sequence[Answer]) -> dict[str, LabelMetrics]:
+    """The metrics of every label; a label that never occurs and is never said has 0."""
     hits, rows, columns = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     return {
         label: LabelMetrics(
@@ -99,55 +150,31 @@ def label_metrics(task: Task, confusion: Confusion) -> dict[str, LabelMetrics]:
             recall=float(hits[index] / max(rows[index], 1)),
             f1=float(2 * hits[index] / max(rows[index] + columns[index], 1)),
             support=int(rows[index]),
+            average_precision=precision_recall(answers, label).average_precision,
         )
         for index, label in enumerate(LABELS[task])
     }
 
 
-def calibration_error(probabilities: Sequence[float], hits: Sequence[bool]) -> float:
-    """Mean distance between what was promised and what came true, over bins of equal width."""
-    promised, true = np.asarray(probabilities, float), np.asarray(hits, float)
-    bins = np.minimum((promised * _BINS).astype(int), _BINS - 1)
-    gaps = [abs(float((promised - true)[bins == bin_].sum())) for bin_ in range(_BINS)]
-    return sum(gaps) / len(promised)
+def precision_recall(answers: Sequence[Answer], label: str) -> curves.PrecisionRecall:
+    """The curve of ``label`` against the rest."""
+    probabilities = [answer.prediction.scores[label] for answer in answers]
+    return curves.precision_recall(probabilities, [answer.right == label for answer in answers])
 
 
-def _ask(
-    provider: Provider, task: Task, photos: Sequence[LabelledPhoto], unreadable: list[Unreadable]
-) -> Iterable[_Answer]:
-    labels = LABELS[task]
+def by_group(answers: Iterable[Answer]) -> dict[str, list[Answer]]:
+    """The answers by their group of near-duplicates."""
+    groups: dict[str, list[Answer]] = {}
+    for answer in answers:
+        groups.setdefault(answer.item.group, []).append(answer)
+    return groups
+
+
+def share_right(answers: Sequence[Answer]) -> float:
+    """Between 0 and 1, of at least one answer."""
+    return sum(answer.hit for answer in answers) / len(answers)
+
+
+def _ask(provider: Provider, photos: Sequence[LabelledPhoto], unreadable: list[Unreadable]) -> Iterator[Answer]:
     for item, photo in decode(photos, needed_side=provider.needed_side, unreadable=unreadable):
-        said = provider.predict(photo, timeout=_TIMEOUT)
-        yield _Answer(
-            item.group,
-            labels.index(item.labels[task]),
-            labels.index(said.label),
-            said.probability,
-            said.probability >= said.thresholds.get(said.label, 0.0),
-            said.model_version,
-        )
-
-
-def _measure(task: Task, answers: Sequence[_Answer], unreadable: Sequence[Unreadable]) -> Evaluation:
-    hits = [answer.right == answer.said for answer in answers]
-    believed = [hit for answer, hit in zip(answers, hits, strict=True) if answer.believed]
-    confusion = confusion_matrix(task, (answer.right for answer in answers), (answer.said for answer in answers))
-    labels = label_metrics(task, confusion)
-    groups: dict[str, list[bool]] = {}
-    for answer, hit in zip(answers, hits, strict=True):
-        groups.setdefault(answer.group, []).append(hit)
-    return Evaluation(
-        task=task,
-        model_version=answers[0].model_version,
-        photos=len(answers),
-        groups=len(groups),
-        accuracy=float(np.mean(hits)),
-        macro_f1=float(np.mean([metrics.f1 for metrics in labels.values()])),
-        group_accuracy=float(np.mean([np.mean(group) for group in groups.values()])),
-        calibration_error=calibration_error([answer.probability for answer in answers], hits),
-        believed=float(np.mean([answer.believed for answer in answers])),
-        believed_accuracy=sum(believed) / max(len(believed), 1),
-        labels=labels,
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        unreadable=tuple(f"{item.path}: {item.reason}" for item in unreadable),
-    )
+        yield Answer(item, provider.predict(photo, timeout=_TIMEOUT))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -12,9 +13,9 @@ from rich.table import Table
 from providers.base import LABELS, TASKS, Task
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
-from triof import datasets
+from triof import bundles, corrections, datasets, evaluation_report
 from triof.cli import load_settings
-from triof.datasets import SPLITS, LabelledPhoto, Split
+from triof.datasets import SPLITS, Dataset, LabelledPhoto, Split
 from triof.evaluation import Evaluation
 from triof.evaluation import evaluate as measure
 
@@ -24,25 +25,69 @@ from triof.evaluation import evaluate as measure
 @click.option("--data", "source", required=True, type=click.Path(path_type=Path), help="A manifest.csv or a folder.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
 @click.option("--bundle", type=click.Path(path_type=Path), help="Another bundle than the settings', of one TASK.")
+@click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="Labels that people changed.")
+@click.option("--report", type=click.Path(path_type=Path), help="The page to write; default: one in runs/.")
+@click.option("--no-report", is_flag=True, help="Write no page.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.pass_context
 def evaluate(
-    ctx: click.Context, tasks: tuple[Task, ...], source: Path, *, split: Split, bundle: Path | None, as_json: bool
+    ctx: click.Context,
+    tasks: tuple[Task, ...],
+    source: Path,
+    *,
+    split: Split,
+    bundle: Path | None,
+    corrected: Path | None,
+    report: Path | None,
+    no_report: bool,
+    as_json: bool,
 ) -> None:
-    """Measure the local network the way the machine asks it: both tasks, or each TASK named."""
+    """Measure the local network the way the machine asks it: both tasks, or each TASK named.
+
+    Also writes a page to look at, with curves and the worst mistakes.
+    """
     tasks = tasks or TASKS
     if bundle and len(tasks) != 1:
         raise click.UsageError("--bundle belongs to one task: name it, as in `triof evaluate waste_type --bundle …`.")
+    if report and no_report:
+        raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
     chosen = {f"{tasks[0]}_bundle": bundle} if bundle else {}
-    options = load_settings(ctx).settings.local_cnn.model_copy(update=chosen)
-    dataset = datasets.read(source)
+    options = bundles.options(load_settings(ctx).settings).model_copy(update=chosen)
+    dataset, notes = _data(source, corrected)
     console = Console(stderr=as_json)
     evaluations = {task: _evaluate(task, dataset.of(task, split), options, console) for task in tasks}
+    if not no_report:
+        report = report or Path("runs") / f"evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
+        _write(report, dataset, split, list(evaluations.values()), notes)
     if as_json:
         click.echo(json.dumps({task: evaluation.as_dict() for task, evaluation in evaluations.items()}, indent=2))
-        return
-    for evaluation in evaluations.values():
-        _print(evaluation, split, console)
+    else:
+        for evaluation in evaluations.values():
+            _print(evaluation, split, console)
+    if report:
+        console.print(f"To look at: {report}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _data(source: Path, corrected: Path | None) -> tuple[Dataset, list[str]]:
+    """The photos, and what to say of them above the numbers."""
+    dataset = corrections.mended(source, corrected)
+    if not corrected:
+        return dataset, []
+    pairs = zip(datasets.read(source).photos, dataset.photos, strict=True)
+    changed = sum(before.labels != after.labels for before, after in pairs)
+    return dataset, [f"With the corrections in {corrected}: {changed} of {len(dataset.photos)} photos changed."]
+
+
+def _write(
+    report: Path, dataset: Dataset, split: Split, evaluations: Sequence[Evaluation], notes: Sequence[str]
+) -> None:
+    try:
+        evaluation_report.write(report, dataset, split, evaluations, notes=notes)
+    except OSError as error:
+        raise click.ClickException(
+            f"The page {report} cannot be written ({error.strerror}): name another place with --report, or leave it"
+            " with --no-report."
+        ) from error
 
 
 def _evaluate(task: Task, photos: Sequence[LabelledPhoto], options: LocalCnnOptions, console: Console) -> Evaluation:

@@ -16,7 +16,7 @@ from providers.local_cnn import bundle
 from providers.local_cnn.backbone import INPUT_SIDE
 from providers.local_cnn.trainer import Pictures, Trained, TrainerSettings
 from providers.local_cnn.trainer import train as train_bundle
-from triof import datasets
+from triof import corrections, datasets
 from triof.datasets import Dataset, DatasetError, Split, Unreadable
 
 _USED_SPLITS: tuple[Split, ...] = ("train", "val")
@@ -26,19 +26,20 @@ _DEFAULTS = TrainerSettings()
 @click.command()
 @click.argument("task", type=click.Choice(TASKS))
 @click.option("--data", "source", required=True, type=click.Path(path_type=Path), help="A manifest.csv or a folder.")
+@click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="Labels that people changed.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the new bundle; default: in the run's folder.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), help="Where every run is recorded.")
 @click.option("--epochs", type=click.IntRange(0), default=_DEFAULTS.epochs, show_default=True, help="Of fine-tuning.")
 @click.option("--views", type=click.IntRange(1), default=_DEFAULTS.views, show_default=True, help="Of each photo.")
 @click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True)
-def train(task: Task, source: Path, out: Path | None, runs: Path, **recipe: int) -> None:
+def train(task: Task, source: Path, corrected: Path | None, out: Path | None, runs: Path, **recipe: int) -> None:
     """Train a bundle that answers TASK, and record the run.
 
     Nothing is written before the end, so a training may be interrupted at any time.
     """
     settings = TrainerSettings.model_validate(recipe)
     console = Console()
-    dataset = datasets.read(source)
+    dataset = corrections.mended(source, corrected)
     started = time.monotonic()
     trained = _train(task, dataset, settings, console)
     run = runs / f"{task}-{datetime.now():%Y%m%d-%H%M%S}"

@@ -1,0 +1,89 @@
+"""``triof dataset from-journal``: the machine's own photos, with what people said of them."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from triof import home
+from triof.cli import load_settings
+from triof.curation.from_journal import WHYS, Tally, Wanted, Why, collect
+from triof.settings import Settings
+
+_USUAL: tuple[Why, ...] = ("corrected", "unsure", "disagreeing")
+_SHARE = 0.05
+
+
+@click.command()
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="The folder to add to.")
+@click.option(
+    "--which",
+    "whys",
+    multiple=True,
+    type=click.Choice(WHYS),
+    default=_USUAL,
+    show_default=True,
+    help="May be repeated.",
+)
+@click.option("--share", type=click.FloatRange(0, 1), help=f"For random: how much of all.  [default: {_SHARE}]")
+@click.option("--seed", type=int, default=0, show_default=True, help="For random: another one draws others.")
+@click.option("--since", type=click.DateTime(), metavar="DATE", help="Only deposits from that day on.")
+@click.option("--limit", type=click.IntRange(1), help="So many new photos at most, the oldest first.")
+@click.pass_context
+def from_journal(
+    ctx: click.Context,
+    out: Path,
+    *,
+    whys: tuple[Why, ...],
+    share: float | None,
+    seed: int,
+    since: datetime | None,
+    limit: int | None,
+) -> None:
+    """Copy photos of this machine's deposits, with the labels that people confirmed.
+
+    Only photos that are still kept, and none where the settings keep none. Run again, it adds only new ones. What
+    nobody said stays empty: `triof dataset label` fills it in.
+    """
+    if share is not None and "random" not in whys:
+        raise click.UsageError("--share belongs to --which random.")
+    settings = load_settings(ctx).settings
+    # A day is this machine's day, not Greenwich's.
+    wanted = Wanted(frozenset(whys), _SHARE if share is None else share, seed, since and since.astimezone(), limit)
+    with home.journal(settings) as journal:
+        try:
+            tally = collect(journal, out, wanted, settings)
+        except OSError as error:
+            raise click.ClickException(
+                f"The photos cannot be copied into {out} ({error.strerror}): make room or name another folder; what"
+                " was copied so far stays."
+            ) from error
+    _print(tally, wanted, out, settings)
+
+
+def _print(tally: Tally, wanted: Wanted, out: Path, settings: Settings) -> None:
+    whys = ", ".join(f"{count} {why}" for why, count in tally.copied.items())
+    click.echo(f"{_photos(tally.new)} copied into {out}{f' ({whys})' if whys else ''}.")
+    if tally.new:
+        known = ", ".join(f"{task} of {count}" for task, count in tally.labelled.items())
+        click.echo(f"People have told the {known or 'label of none'}; the rest is left empty.")
+    if tally.new == wanted.limit:
+        click.echo("There may be more: this was the --limit, run it again for the next ones.")
+    for count, what in (
+        (tally.there, "there already"),
+        (tally.gone, "not kept any more"),
+        (tally.drilled, "left out, as a drill made them"),
+    ):
+        if count:
+            click.echo(f"{_photos(count)} {what}.")
+    if tally.new:
+        click.secho(
+            f"These copies outlive the {settings.journal.keep_photo_days:g} days for which the machine keeps photos:"
+            f" {out} is yours to look after, and to delete.",
+            fg="yellow",
+        )
+        click.echo(f"Next: triof dataset label {out}")
+
+
+def _photos(count: int) -> str:
+    return f"{count} photo{'' if count == 1 else 's'}"

@@ -1,0 +1,115 @@
+"""``triof dataset label``: look at labels on a page of this machine's own, the doubtful ones first."""
+
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from providers.base import TASKS, Task
+from triof import bundles, corrections, datasets
+from triof.cli import load_settings
+from triof.corrections import Corrections
+from triof.curation import labelling
+from triof.curation.labelling import ORDERS, Desk, Order, Question
+from triof.datasets import Dataset
+from triof.settings import Settings
+
+_HOST = "127.0.0.1"
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--corrections",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where decisions go.  [default: beside SOURCE]",
+)
+@click.option("--task", type=click.Choice(TASKS), help="One question only; default: both, one after the other.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8090, show_default=True)
+@click.option(
+    "--order",
+    type=click.Choice(ORDERS),
+    default="worst",
+    show_default=True,
+    help="worst: without a label, then the doubtful ones; the others: all of them.",
+)
+@click.pass_context
+def label(ctx: click.Context, source: Path, *, path: Path | None, task: Task | None, port: int, order: Order) -> None:
+    """Confirm or change the labels of SOURCE (a manifest.csv or a folder) with keys or touches, in a browser here.
+
+    The photos and their manifest stay as they are: each decision is a line in the file of corrections, on the disk
+    before the next photo shows. End it as you like; the same command goes on.
+    """
+    settings = load_settings(ctx).settings
+    dataset = datasets.read(source)
+    path = path or _usual(dataset)
+    known = corrections.read(path)
+    tasks = (task,) if task else TASKS
+    asked = _asked(dataset, known, tasks, order, settings)
+    decided = f", {len(known)} from before" if known else ""
+    click.echo(f"Decisions go into {path}{decided}.")
+    if not asked:
+        click.echo(
+            f"Nothing is left to look at{' that is doubtful: --order random shows the rest' * (order == 'worst')}."
+        )
+        return
+    desk = Desk(asked, path)
+    _serve(desk, port, settings)
+    _print(desk, source)
+
+
+def _usual(dataset: Dataset) -> Path:
+    """Beside the data set, or here where that cannot be written."""
+    beside = dataset.root / "corrections.csv"
+    writable = os.access(beside if beside.exists() else dataset.root, os.W_OK)
+    return beside if writable else Path("corrections.csv")
+
+
+def _asked(
+    dataset: Dataset, known: Corrections, tasks: tuple[Task, ...], order: Order, settings: Settings
+) -> list[Question]:
+    if order != "worst":
+        return labelling.questions(dataset, known, tasks, order)
+    from triof.curation import check
+
+    found = check.suggestions(dataset, settings, Console(stderr=True), known)
+    return labelling.questions(dataset, known, tasks, order, labelling.doubts(dataset, found))
+
+
+def _serve(desk: Desk, port: int, settings: Settings) -> None:
+    import waitress
+
+    from triof.curation.opinions import Opinions
+    from triof.web import labels
+
+    app = labels.create_app(desk, Opinions(bundles.options(settings)).of)
+    try:
+        server = waitress.create_server(app, host=_HOST, port=port, threads=4, ident=None)
+    except OSError as error:
+        raise click.ClickException(
+            f"Cannot listen on {_HOST}:{port} ({error.strerror}): end the other program there, or choose another port"
+            " with --port."
+        ) from error
+    click.echo(f"{len(desk.questions)} to look at: http://{_HOST}:{port}  (Ctrl-C ends)")
+    # Waitress ends in order on SystemExit, as it does on Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server.run()
+
+
+def _print(desk: Desk, source: Path) -> None:
+    counts = labelling.tally(desk)
+    decided = len(desk.answered) - counts["skipped"]
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    click.echo(f"\nYou decided {decided} of {len(desk.questions)}: {outcomes}.")
+    if not decided:
+        return
+    corrected = f"--corrections {shlex.quote(str(desk.path))}"
+    click.echo(f"They are in {desk.path}. Next:")
+    for task in dict.fromkeys(desk.questions[one.position].task for one in desk.answered if one.now is not None):
+        click.echo(f"  triof train {task} --data {shlex.quote(str(source))} {corrected}")
+    click.echo(f"  triof azure upload {shlex.quote(str(source))} {corrected}")

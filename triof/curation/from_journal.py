@@ -1,0 +1,220 @@
+"""The machine's own photos as a set to learn from: those worth a look, with the labels that people gave and no others.
+
+What the journal knows of a photo's labels is little, and nothing is guessed beyond it:
+
+- the waste type is what the person confirmed, whether they agreed with the machine or corrected it;
+- clean is what the person confirmed where the page asked "If it's empty and clean: what is it?", and only there;
+- an item that was handed back, for whatever reason, has no label: there the machine spoke, or nobody did.
+"""
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal, get_args
+
+from providers.base import TASKS, Task
+from triof import datasets
+from triof.datasets import MANIFEST, DatasetError, LabelledPhoto
+from triof.durable import replace_file
+from triof.journal import ENDINGS, Event, Journal, PredictionRow
+from triof.photo_store import PhotoStore
+from triof.settings import JournalSettings, Settings
+from triof.verdict import Policy
+
+Why = Literal["corrected", "unsure", "disagreeing", "random"]
+WHYS: tuple[Why, ...] = get_args(Why)
+
+_ASKED_IF_CLEAN = ("unsure_cleanliness", "cleanliness_not_answered")
+_TRIED_AGAIN = timedelta(minutes=2)
+"""What is put in so soon after something was handed back is most likely the same item."""
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which deposits are worth a look: for any of the reasons ``whys``, judged ``since`` then."""
+
+    whys: frozenset[Why]
+    share: float
+    """Of all deposits, drawn at random; from 0 to 1."""
+    seed: int = 0
+    since: datetime | None = None
+    limit: int | None = None
+    """So many new photos at most."""
+
+
+@dataclass
+class Tally:
+    """What became of the deposits that were looked through."""
+
+    copied: Counter[Why] = field(default_factory=Counter)
+    """New photos by reason; one photo may have several."""
+    new: int = 0
+    labelled: Counter[Task] = field(default_factory=Counter)
+    there: int = 0
+    """Photos that the folder held already."""
+    gone: int = 0
+    """Photos that are not kept any more."""
+    drilled: int = 0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the journal says of one deposit. ``group`` is shared by the tries of one item."""
+
+    judged: Event
+    events: Sequence[Event]
+    believed: Mapping[str, PredictionRow]
+    beside: Sequence[PredictionRow]
+    group: str
+
+    @property
+    def confirmed(self) -> str | None:
+        """The waste type that the person confirmed."""
+        return next((event.waste_type for event in self.events if event.kind == "deposit.confirmed"), None)
+
+    @property
+    def photo(self) -> str:
+        """The name of the photo in the photo store."""
+        return str(self.judged.detail["photo"])
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen to it."""
+        return any(event.kind in ENDINGS for event in self.events)
+
+
+def collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> Tally:
+    """Copy the photos into ``out`` and list them in its manifest; what is there already stays as it is.
+
+    Raises DatasetError where this machine keeps no photos, or would remove the copies, or the manifest cannot be read;
+    and OSError. Whatever ends it, the photos copied so far are in the manifest.
+    """
+    keep, photos = settings.journal, settings.home / "photos"
+    _check_allowed(keep, photos, out)
+    photo_store = PhotoStore(photos, keep.keep_photo_days, keep.keep_photo_megabytes)
+    manifest = out / MANIFEST
+    rows = list(datasets.read(manifest).photos) if manifest.exists() else []
+    known = {item.path.stem for item in rows}
+    tally = Tally()
+    try:
+        for seen in _seen(journal, wanted, tally):
+            whys = [why for why in WHYS if why in wanted.whys and _is(why, seen, wanted, settings.policy)]
+            if not whys:
+                continue
+            if seen.photo in known:
+                tally.there += 1
+            elif image := _kept(photo_store.path(seen.photo), keep):
+                rows.append(_copied(seen, whys, image, out))
+                known.add(seen.photo)
+                _count(tally, whys, rows[-1])
+            else:
+                tally.gone += 1
+            if tally.new == wanted.limit:
+                break
+    finally:
+        if tally.new:
+            datasets.write(manifest, rows)
+    return tally
+
+
+def labels(seen: Seen) -> dict[Task, str]:
+    """What people said of the photo, and nothing else."""
+    if not seen.confirmed:
+        return {}
+    if_clean = seen.judged.reason in _ASKED_IF_CLEAN
+    return {"waste_type": seen.confirmed, **({"cleanliness": "clean"} if if_clean else {})}
+
+
+def _check_allowed(keep: JournalSettings, photos: Path, out: Path) -> None:
+    for name in ("keep_photo_days", "keep_photo_megabytes"):
+        if not getattr(keep, name):
+            raise DatasetError(
+                f"This machine keeps no photos (journal.{name} = 0), so none may be copied either: where the people who"
+                " use it agree, set it to more than 0 and come back later."
+            )
+    if out.resolve().is_relative_to(photos.resolve()):
+        raise DatasetError(f"{out} lies in {photos}, which the machine clears: name another folder.")
+
+
+def _seen(journal: Journal, wanted: Wanted, tally: Tally) -> Iterator[Seen]:
+    """Every deposit that has ended, the oldest first, as its photo will go first; without those of drills."""
+    drilled = journal.drilled()
+    before: Seen | None = None
+    for events, predictions in journal.judged(wanted.since):
+        judged = next(event for event in events if event.kind == "deposit.judged")
+        believed = {row.task: row for row in predictions if row.believed}
+        group = before.group if before and _again(before, judged) else str(judged.deposit_id)
+        before = Seen(judged, events, believed, [row for row in predictions if not row.believed], group)
+        if judged.deposit_id in drilled:
+            tally.drilled += 1
+        elif before.ended:
+            yield before
+
+
+def _again(before: Seen, judged: Event) -> bool:
+    """Whether the item of ``judged`` was handed back just before."""
+    returned = next((event.at for event in before.events if event.kind == "deposit.returned"), None)
+    return returned is not None and returned <= judged.at <= returned + _TRIED_AGAIN
+
+
+def _is(why: Why, seen: Seen, wanted: Wanted, policy: Policy) -> bool:
+    predicted = seen.believed.get("waste_type")
+    if why == "corrected":
+        return bool(seen.confirmed and predicted and seen.confirmed != predicted.label)
+    if why == "unsure":
+        return seen.judged.detail["action"] == "ask" or _dirty_and_unsure(seen, policy)
+    if why == "disagreeing":
+        return any(row.task in seen.believed and row.label != seen.believed[row.task].label for row in seen.beside)
+    drawn = hashlib.sha256(f"{wanted.seed}:{seen.judged.deposit_id}".encode()).hexdigest()
+    return int(drawn[:8], 16) < wanted.share * 0x1_0000_0000
+
+
+def _dirty_and_unsure(seen: Seen, policy: Policy) -> bool:
+    """Whether it was handed back as dirty before anybody could be asked which type it is."""
+    predicted = seen.believed.get("waste_type")
+    if not predicted or seen.judged.reason != "dirty":
+        return False
+    by_label: Mapping[str, float] = {str(label): least for label, least in policy.thresholds.items()}
+    return predicted.probability < by_label.get(predicted.label, policy.default_threshold)
+
+
+def _kept(path: Path, keep: JournalSettings) -> bytes | None:
+    """The photo; None where it is gone, or would be if the kiosk had run since."""
+    try:
+        if time.time() - path.stat().st_mtime > keep.keep_photo_days * _DAY:
+            return None
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _copied(seen: Seen, whys: Sequence[Why], image: bytes, out: Path) -> LabelledPhoto:
+    path = out / "photos" / f"{seen.photo}.jpg"
+    replace_file(path, image)
+    notes = {
+        "source": "journal",
+        "machine_id": seen.judged.machine_id,
+        "deposit": str(seen.judged.deposit_id),
+        "at": seen.judged.at.isoformat(timespec="seconds"),
+        "why": " ".join(whys),
+        "verdict": f"{seen.judged.detail['action']} {seen.judged.reason}",
+    }
+    for task in TASKS:
+        row = seen.believed.get(task)
+        notes |= {
+            f"{task}_predicted": row.label if row else "",
+            f"{task}_probability": f"{row.probability:.4f}" if row else "",
+            f"{task}_model_version": row.model_version if row else "",
+        }
+    return LabelledPhoto(path, labels(seen), seen.group, datasets.split_for(seen.group), notes)
+
+
+def _count(tally: Tally, whys: Sequence[Why], item: LabelledPhoto) -> None:
+    tally.new += 1
+    tally.copied.update(whys)
+    tally.labelled.update(item.labels)
