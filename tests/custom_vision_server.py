@@ -1,5 +1,6 @@
 """Azure Custom Vision's prediction service on loopback: strict about what it is asked, and broken on demand.
 
+:class:`Service` is the wire, which ``training_server.py`` shares; :class:`CustomVisionServer` answers predictions.
 A request meets the key (401), the path, the project and the published name (404), the quota (403), the rate (429), the
 image (400) and only then ``fault`` or the good answer. ``calls`` counts what the vendor would count.
 """
@@ -80,6 +81,8 @@ class Request:
     path: str
     headers: Message
     body: bytes
+    too_fast: bool = False
+    """Whether it was one too many when its head arrived."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,42 @@ def altered(scores: Mapping[str, float], fault: Fault | None) -> dict[str, float
     return dict(list(scores.items())[: 2 if fault == "too_few_tags" else None])
 
 
+def prediction(
+    project_id: str, iteration_id: str, scores: Mapping[str, float], ids: Mapping[str, str], fault: Fault | None
+) -> Reply:
+    """An answer with the tags sorted by probability, as the fault bends it; ``ids`` are those of the tags, if any."""
+    ranked = sorted(altered(scores, fault).items(), key=lambda item: item[1], reverse=True)
+    tags = [
+        {
+            "probability": probability,
+            "tagId": ids.get(tag) or str(uuid.uuid5(uuid.UUID(project_id), tag)),
+            "tagName": tag,
+            "tagType": "Negative" if tag == "Negative" else "Regular",
+        }
+        for tag, probability in ranked
+    ]
+    answer = {
+        "id": str(uuid.uuid4()),
+        "project": project_id,
+        "iteration": iteration_id,
+        "created": timestamp(datetime.now(UTC)),
+        "predictions": None if fault == "null_predictions" else tags,
+    }
+    return Reply(200, json.dumps(answer).encode())
+
+
+def timestamp(time_: datetime) -> str:
+    """As the service writes it."""
+    return time_.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def known(fault: Fault | None) -> Fault | None:
+    """The fault, if there is one of this name: a typo would behave well, and prove nothing."""
+    if fault is not None and fault not in get_args(Fault):
+        raise ValueError(f"no fault is called {fault!r}")
+    return fault
+
+
 def image_of(request: Request) -> bytes | None:
     """The part ``imageData``, or None when the body is no whole multipart/form-data with such a part."""
     boundary = request.headers.get_boundary()
@@ -212,30 +251,18 @@ def complaint(image: bytes | None) -> Reply | None:
     return BAD_DIMENSIONS if longer > LONGEST_SIDE or longer > MOST_ASPECT * shorter else None
 
 
-class CustomVisionServer:
-    """The service with one project and one published iteration; ``with`` starts and stops it.
+class Service:
+    """What listens on loopback and misbehaves; ``with`` starts and stops it. A subclass says what it answers.
 
-    Set at any time: ``fault``, ``latency`` (seconds before a good answer), ``scores`` (probability by tag), ``quota``
-    (calls, None for no limit), ``rate_per_second``. Read: ``endpoint``, ``key``, ``project_id``, ``published_name``,
-    ``calls`` (counted against the quota), ``received`` (requests whose head came whole), ``connections`` (accepted),
-    ``images`` (the last 32), ``ca_pem`` (with ``tls``).
+    Set at any time: ``fault``, ``latency`` (seconds before a good answer). Read: ``endpoint``, ``received`` (requests
+    whose head came whole), ``connections`` (accepted), ``ca_pem`` (with ``tls``).
     """
 
-    def __init__(self, *, tls: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self.key = f"k3y-{secrets.token_hex(14)}"
-        self.project_id = str(uuid.uuid4())
-        self.iteration_id = str(uuid.uuid4())
-        self.published_name = "triof"
-        self.scores: Mapping[str, float] = dict(TAG_SCORES)
+    def __init__(self, *, tls: bool = False) -> None:
         self.latency = 0.0
-        self.quota: int | None = None
-        self.rate_per_second: int | None = None
-        self.calls = self.received = self.connections = 0
+        self.received = self.connections = 0
         self.ca_pem = b""
         self._fault: Fault | None = None
-        self._clock = clock
-        self._images: deque[Received] = deque(maxlen=32)
-        self._let_in: deque[float] = deque()
         self._lock = threading.Lock()
         self._switch = threading.Lock()
         self._started = False
@@ -283,21 +310,55 @@ class CustomVisionServer:
 
     @fault.setter
     def fault(self, fault: Fault | None) -> None:
-        # A name with a typo would behave well, and the test that set it would prove nothing.
-        if fault is not None and fault not in get_args(Fault):
-            raise ValueError(f"no fault is called {fault!r}")
-        self._fault = fault
+        self._fault = known(fault)
+
+    def connected(self) -> None:
+        """A connection was accepted."""
+        with self._lock:
+            self.connections += 1
+
+    def hangs(self) -> bool:
+        """Whether what comes on a connection now is never read."""
+        return self._fault == "hang_before_read"
+
+    def arrived(self, method: str, path: str, headers: Message) -> bool:
+        """The head of a request came whole; whether it came too soon after others."""
+        with self._lock:
+            self.received += 1
+        return False
+
+    def judge(self, request: Request) -> tuple[Reply, Fault | None]:
+        """The answer, and the fault by which it is delivered."""
+        raise NotImplementedError
+
+
+class CustomVisionServer(Service):
+    """The service with one project and one published iteration.
+
+    Set at any time, besides what every service has: ``scores`` (probability by tag), ``quota`` (calls, None for no
+    limit), ``rate_per_second``. Read: ``key``, ``project_id``, ``published_name``, ``calls`` (counted against the
+    quota), ``images`` (the last 32).
+    """
+
+    def __init__(self, *, tls: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(tls=tls)
+        self.key = f"k3y-{secrets.token_hex(14)}"
+        self.project_id = str(uuid.uuid4())
+        self.iteration_id = str(uuid.uuid4())
+        self.published_name = "triof"
+        self.scores: Mapping[str, float] = dict(TAG_SCORES)
+        self.quota: int | None = None
+        self.rate_per_second: int | None = None
+        self.calls = 0
+        self._clock = clock
+        self._images: deque[Received] = deque(maxlen=32)
+        self._let_in: deque[float] = deque()
 
     @property
     def images(self) -> list[Received]:
         """The last images received, oldest first."""
         with self._lock:
             return list(self._images)
-
-    def note(self, counter: Literal["received", "connections"]) -> None:
-        """Count one more."""
-        with self._lock:
-            setattr(self, counter, getattr(self, counter) + 1)
 
     def judge(self, request: Request) -> tuple[Reply, Fault | None]:
         """The answer, and the fault by which it is delivered: a refused request meets no fault."""
@@ -343,20 +404,7 @@ class CustomVisionServer:
         return None
 
     def _prediction(self, fault: Fault | None) -> Reply:
-        scores = sorted(altered(self.scores, fault).items(), key=lambda item: item[1], reverse=True)
-        answer = {
-            "id": str(uuid.uuid4()),
-            "project": self.project_id,
-            "iteration": self.iteration_id,
-            "created": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "predictions": None if fault == "null_predictions" else [self._tag(*item) for item in scores],
-        }
-        return Reply(200, json.dumps(answer).encode())
-
-    def _tag(self, name: str, probability: float) -> dict[str, Any]:
-        tag_id = uuid.uuid5(uuid.UUID(self.project_id), name)
-        tag_type = "Negative" if name == "Negative" else "Regular"
-        return {"probability": probability, "tagId": str(tag_id), "tagName": name, "tagType": tag_type}
+        return prediction(self.project_id, self.iteration_id, self.scores, {}, fault)
 
 
 class _Listener(ThreadingHTTPServer):
@@ -366,7 +414,7 @@ class _Listener(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, service: CustomVisionServer, port: int) -> None:
+    def __init__(self, service: Service, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Conversation, bind_and_activate=False)
         self.service = service
         self.stopped = threading.Event()
@@ -409,7 +457,7 @@ class _Listener(ThreadingHTTPServer):
         return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self.service.note("connections")
+        self.service.connected()
         with self._lock:
             self._open.add(request)
         super().process_request(request, client_address)
@@ -435,7 +483,7 @@ class _Conversation(BaseHTTPRequestHandler):
     rfile: BufferedReader
 
     def handle(self) -> None:
-        if self.server.service.fault == "hang_before_read":
+        if self.server.service.hangs():
             self.server.stopped.wait()
         else:
             super().handle()
@@ -446,15 +494,14 @@ class _Conversation(BaseHTTPRequestHandler):
         # On a kept connection the fault may have been set since: look once something has come.
         if not self.rfile.peek(1):
             return
-        if self.server.service.fault == "hang_before_read":
+        if self.server.service.hangs():
             self.server.stopped.wait()
             return
         self.raw_requestline = self.rfile.readline(65_537)
         if self.parse_request():
-            self.server.service.note("received")
-            self._converse()
+            self._converse(self.server.service.arrived(self.command, self.path, self.headers))
 
-    def _converse(self) -> None:
+    def _converse(self, too_fast: bool) -> None:
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal() or "Transfer-Encoding" in self.headers:
             # The end of such a body is unknown, so there is no next request on this connection.
@@ -464,7 +511,7 @@ class _Conversation(BaseHTTPRequestHandler):
         if len(body) < int(length):
             self.close_connection = True
             return
-        reply, fault = self.server.service.judge(Request(self.command, self.path, self.headers, body))
+        reply, fault = self.server.service.judge(Request(self.command, self.path, self.headers, body, too_fast))
         self._wait(reply, fault)
         if self.server.stopped.is_set():
             self.close_connection = True

@@ -38,7 +38,7 @@ from providers.base import (
     RateLimited,
     Task,
 )
-from providers.custom_vision import client as client_module
+from providers.custom_vision import line as line_module
 from providers.custom_vision.client import Answer, Client
 from providers.custom_vision.options import DEFAULT_TAGS, CustomVisionOptions
 from providers.custom_vision.provider import CustomVision
@@ -907,7 +907,7 @@ def test_a_kept_connection_that_the_server_closed_is_made_anew(server: CustomVis
 def test_a_connection_unused_for_long_is_not_trusted(
     server: CustomVisionServer, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "_IDLE_SECONDS", -1.0)
+    monkeypatch.setattr(line_module, "_IDLE_SECONDS", -1.0)
     client = client_for(server)
     for _ in range(3):
         client.classify(jpeg, timeout=PLENTY)
@@ -1387,7 +1387,7 @@ def test_a_client_that_is_closed_leaves_no_connection_behind(server: CustomVisio
         jpeg = encoded(Image.new("RGB", (64, 64)))
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda _: client.classify(jpeg, timeout=PLENTY), range(4)))
-        lines = list(client._opened)
+        lines = list(client._api._opened)
         client.close()
         assert lines
         assert not any(line.poolmanager.pools.keys() for line in lines)

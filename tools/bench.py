@@ -214,14 +214,22 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--only", choices=["ratios", "faults"], help="faults: what tools/resilience.py measures")
+    parser.add_argument(
+        "--only", choices=["ratios", "uploads", "faults"], help="uploads: tools/uploads.py; faults: tools/resilience.py"
+    )
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     options = parser.parse_args()
-    if options.only != "faults":
+    ratios: list[Ratio] = []
+    if options.only in (None, "ratios"):
         # Memory first: what the other measurements leave behind would hide a leak.
-        ratios = [memory(), verdict(options.rounds), *classify(options.rounds), keras(options.rounds)]
+        ratios += [memory(), verdict(options.rounds), *classify(options.rounds), keras(options.rounds)]
+    if options.only in (None, "uploads"):
+        from tools import uploads
+
+        ratios += uploads.ratios()
+    if ratios:
         options.out.write_text(json.dumps({"ratios": [shown(ratio) for ratio in ratios]}, indent=2) + "\n")
-    if options.only != "ratios":
+    if options.only in (None, "faults"):
         from tools import resilience
 
         resilience.report(options.rounds)

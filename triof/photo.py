@@ -84,6 +84,20 @@ def keepsake(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side
     return jpeg.getvalue()
 
 
+def is_plain(image: bytes, formats: tuple[str, ...]) -> bool:
+    """Whether everybody who reads one of ``formats`` sees what we see: upright, opaque, one frame, no metadata.
+
+    Looks at the header only; whether the pixels can be read shows when they are.
+    """
+    try:
+        with Image.open(BytesIO(image), formats=formats) as opened:
+            hidden = opened.has_transparency_data or opened.getexif() or getattr(opened, "n_frames", 1) > 1
+            return opened.mode in ("RGB", "L") and not hidden
+    except Exception:
+        # As in load, anything may come of damage.
+        return False
+
+
 def check_length(length: int, limits: PhotoLimits) -> None:
     """Raise PhotoError if a file of ``length`` bytes is no photo to judge, before it is read."""
     if not length:

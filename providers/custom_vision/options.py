@@ -23,6 +23,7 @@ DEFAULT_TAGS: dict[str, Label] = {
 }
 
 _VARIABLE = "TRIOF_CUSTOM_VISION__"
+_RESOURCE_ID = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+"
 
 
 class Tier(NamedTuple):
@@ -34,6 +35,28 @@ class Tier(NamedTuple):
 
 
 TIERS = {"F0": Tier(10_000, 2, 0.0), "S0": Tier(None, 10, 1.802)}
+
+
+class TrainingTier(NamedTuple):
+    """What the vendor grants a training resource; see docs/training.md."""
+
+    projects: int
+    photos: int
+    tags: int
+    iterations: int
+    hours_per_month: int | None
+    per_second: int
+
+
+TRAINING_TIERS = {"F0": TrainingTier(2, 5_000, 50, 20, 1, 10), "S0": TrainingTier(100, 100_000, 500, 20, None, 10)}
+TAGS_TO_TRAIN, PHOTOS_A_TAG, ADVISED_PHOTOS_A_TAG = 2, 5, 50
+"""Without so many there is no training; the last is the vendor's advice."""
+
+DOMAINS = {
+    "general_compact": "0732100f-1a38-4e49-a514-c9b44c697ab5",
+    "general_compact_s1": "a1db07ca-a19a-4830-bae8-e004a42dc863",
+}
+"""Those whose models can be exported, for this machine to answer alone."""
 
 
 def _unset_if_empty(value: Any) -> Any:
@@ -63,6 +86,15 @@ def _split(address: str) -> SplitResult | None:
         return None
 
 
+def _resource_id(value: str) -> str:
+    if not re.fullmatch(_RESOURCE_ID, value.strip().rstrip("/"), re.IGNORECASE):
+        raise PydanticCustomError(
+            "resource_id",
+            "Give the Resource ID from the prediction resource's page Properties, which begins with /subscriptions/",
+        )
+    return value.strip().rstrip("/")
+
+
 def _with_default_tags(value: Any) -> Any:
     """The table of the settings over the default one; names are compared without case."""
     if not isinstance(value, Mapping):
@@ -70,6 +102,9 @@ def _with_default_tags(value: Any) -> Any:
     return {**DEFAULT_TAGS, **{str(tag).strip().casefold(): label for tag, label in value.items()}}
 
 
+Address = Annotated[Annotated[str, AfterValidator(_endpoint)] | None, BeforeValidator(_unset_if_empty)]
+Secret = Annotated[SecretStr | None, BeforeValidator(_unset_if_empty)]
+File = Annotated[Path | None, BeforeValidator(_unset_if_empty)]
 Text = Annotated[str | None, BeforeValidator(_unset_if_empty)]
 Count = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_unset_if_empty)]
 Price = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_unset_if_empty)]
@@ -78,12 +113,10 @@ Price = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_unset_i
 class CustomVisionOptions(CloudOptions):
     """Which published model to ask, with which key, and what its tags mean."""
 
-    prediction_endpoint: Annotated[
-        Annotated[str, AfterValidator(_endpoint)] | None, BeforeValidator(_unset_if_empty)
-    ] = None
+    prediction_endpoint: Address = None
     """``https://…`` of the prediction resource; plain http towards loopback only."""
-    prediction_key: Annotated[SecretStr | None, BeforeValidator(_unset_if_empty)] = None
-    prediction_key_file: Annotated[Path | None, BeforeValidator(_unset_if_empty)] = None
+    prediction_key: Secret = None
+    prediction_key_file: File = None
     """A file that holds the key alone; read again when the vendor has refused the key."""
     project_id: Annotated[UUID | None, BeforeValidator(_unset_if_empty)] = None
     published_name: Text = None
@@ -101,12 +134,34 @@ class CustomVisionOptions(CloudOptions):
     """The photo is sent with its shorter side of about so many pixels: shrunk from one and a half times as many on."""
     connect_seconds: float = Field(1.0, gt=0)
     """How long one address may take to accept the connection."""
+    training_endpoint: Address = None
+    """``https://…`` of the training resource; only ``triof azure`` needs it."""
+    training_key: Secret = None
+    training_key_file: File = None
+    prediction_resource_id: Annotated[
+        Annotated[str, AfterValidator(_resource_id)] | None, BeforeValidator(_unset_if_empty)
+    ] = None
+    """The ARM id of the prediction resource, which a model is published to."""
+    training_tier: Literal["F0", "S0"] = "F0"
+    training_calls_per_second: Count = None
+    """None: what the tier grants; it falls by itself where the vendor says that it is too much."""
+    training_timeout_seconds: float = Field(120.0, gt=0)
+    """How long one call of the training API may take, with up to 6 MB of photos on bad Wi-Fi."""
+    training_side: int = Field(800, ge=256, le=4096)
+    """Photos are uploaded with their shorter side of about so many pixels at most."""
+    poll_seconds: float = Field(5.0, ge=0)
+    """How often to look whether a training or an export has ended."""
+    domain: Literal["general_compact", "general_compact_s1"] = "general_compact"
+    euros_per_training_hour: float = Field(9.007, ge=0)
+    euros_per_1000_photos_a_month: float = Field(0.631, ge=0)
 
     @property
     def is_set(self) -> bool:
         """Whether anything says that this machine has a prediction resource."""
-        wanted = (self.prediction_endpoint, self.prediction_key, self.prediction_key_file, self.project_id)
-        return any(value is not None for value in (*wanted, self.published_name))
+        wanted = (self.prediction_endpoint, self.prediction_key, self.prediction_key_file)
+        # Who trains has a project long before there is a model to ask.
+        trained = () if self.training_endpoint else (self.project_id, self.published_name)
+        return any(value is not None for value in (*wanted, *trained))
 
     @property
     def remedy(self) -> str:
@@ -117,11 +172,21 @@ class CustomVisionOptions(CloudOptions):
         """Endpoint, key, project id and published name. Raises ProviderMisconfigured if one is missing."""
         if self._missing():
             raise ProviderMisconfigured(f"Azure Custom Vision is set by half: {self.remedy}, or unset the rest.")
-        return str(self.prediction_endpoint), self._key(), str(self.project_id), str(self.published_name)
+        key = _key("prediction", self.prediction_key, self.prediction_key_file)
+        return str(self.prediction_endpoint), key, str(self.project_id), str(self.published_name)
+
+    def check_training(self) -> tuple[str, str]:
+        """Endpoint and key of the training resource. Raises ProviderMisconfigured if one is missing."""
+        if not self.training_endpoint or not (self.training_key or self.training_key_file):
+            raise ProviderMisconfigured(
+                f"There is no training resource: set {_VARIABLE}TRAINING_ENDPOINT and {_VARIABLE}TRAINING_KEY as"
+                " docs/training.md tells."
+            )
+        return self.training_endpoint, _key("training", self.training_key, self.training_key_file)
 
     def rehearsed(self, endpoint: str) -> Self:
         """The same, but asking ``endpoint`` on this machine with a key that opens nothing."""
-        nothing = {"prediction_key": SecretStr("rehearsal"), "prediction_key_file": None}
+        nothing = {"prediction_key": SecretStr("rehearsal"), "prediction_key_file": None, "training_key": None}
         return self.model_copy(update={"prediction_endpoint": endpoint, **nothing})
 
     @property
@@ -145,21 +210,24 @@ class CustomVisionOptions(CloudOptions):
         }
         return [_VARIABLE + name for name, value in needed.items() if value is None]
 
-    def _key(self) -> str:
-        key = (self.prediction_key.get_secret_value() if self.prediction_key else self._read_key()).strip()
-        # Anything else is refused by the HTTP library with a message that quotes the key.
-        if not key or not all("!" <= character <= "~" for character in key):
-            raise ProviderMisconfigured(
-                "The prediction key is no key: copy the letters and digits of the Azure portal, nothing around them."
-            )
-        return key
 
-    def _read_key(self) -> str:
-        try:
-            # Strictly decoded it would raise an error that quotes the file.
-            return Path(str(self.prediction_key_file)).read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise ProviderMisconfigured(
-                f"The key file {self.prediction_key_file} cannot be read ({error.strerror}): give it to this user, or"
-                " mend custom_vision.prediction_key_file."
-            ) from None
+def _key(name: str, secret: SecretStr | None, file: Path | None) -> str:
+    """The key itself. Raises ProviderMisconfigured."""
+    key = (secret.get_secret_value() if secret else _read_key(name, file)).strip()
+    # Anything else is refused by the HTTP library with a message that quotes the key.
+    if not key or not all("!" <= character <= "~" for character in key):
+        raise ProviderMisconfigured(
+            f"The {name} key is no key: copy the letters and digits of the Azure portal, nothing around them."
+        )
+    return key
+
+
+def _read_key(name: str, file: Path | None) -> str:
+    try:
+        # Strictly decoded it would raise an error that quotes the file.
+        return Path(str(file)).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ProviderMisconfigured(
+            f"The key file {file} cannot be read ({error.strerror}): give it to this user, or mend"
+            f" custom_vision.{name}_key_file."
+        ) from None

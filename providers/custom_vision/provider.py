@@ -90,7 +90,13 @@ class CustomVision:
         return scores
 
 
-def fitted(picture: Image.Image, side: int) -> bytes:
+def fits(width: int, height: int, side: int) -> bool:
+    """Whether a photo of that size is not worth shrinking for ``side``, and within the vendor's limits."""
+    shorter, longer = sorted((width, height))
+    return shorter < side * _WORTH_SHRINKING and longer <= min(_MAX_SIDE, _MAX_ASPECT * shorter)
+
+
+def fitted(picture: Image.Image, side: int, max_bytes: int = _MAX_BYTES) -> bytes:
     """The picture as a JPEG within the vendor's limits, without metadata, its shorter side of about ``side`` pixels.
 
     Raises PhotoRejected for one too narrow for the vendor.
@@ -99,7 +105,7 @@ def fitted(picture: Image.Image, side: int) -> bytes:
         raise PhotoRejected(f"The cloud takes no photo narrower than {_MAX_ASPECT}:1.")
     shrunk = side / min(picture.size)
     scale = min(1.0, shrunk if shrunk * _WORTH_SHRINKING < 1 else 1.0, _MAX_SIDE / max(picture.size))
-    while len(jpeg := _jpeg(picture, scale)) > _MAX_BYTES:
+    while len(jpeg := _jpeg(picture, scale)) > max_bytes:
         scale *= 0.7
     return jpeg
 

@@ -1,5 +1,7 @@
 """``triof azure``."""
 
+import logging
+
 import click
 
 from triof.cli import LazyGroup
@@ -12,3 +14,5 @@ from triof.cli import LazyGroup
 )
 def azure() -> None:
     """Bring photos to Azure Custom Vision, train, publish, and bring everything home."""
+    # The commands say themselves why they try again.
+    logging.getLogger("stamina").setLevel(logging.ERROR)

@@ -1,0 +1,153 @@
+# ruff: noqa: F811 (fixtures are imported)
+"""The trainer of Azure's projects by itself: what the commands do not show. The local networks' is another one."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from threading import Thread
+
+import pytest
+import stamina
+
+from providers.base import ProviderError, ProviderMisconfigured, ProviderUnavailable, RateLimited
+from providers.custom_vision import trainer as trainers
+from providers.custom_vision.faults import Refused, download_refusal, training_refusal
+from providers.custom_vision.options import CustomVisionOptions
+from providers.custom_vision.records import Tag
+from providers.custom_vision.trainer import Photo, Trainer
+from tests.azure_desk import RATE, a_photo, azure, sent_once  # noqa: F401 (fixtures)
+from tests.conftest import Clock
+from tests.training_server import TrainingServer
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.fixture
+def trainer(azure: TrainingServer) -> Iterator[Trainer]:
+    """A trainer of a project with two tags, for which time only passes when it waits."""
+    clock = Clock()
+    given = {"training_endpoint": azure.endpoint, "training_key": azure.training_key, "training_calls_per_second": RATE}
+    first = Trainer(CustomVisionOptions.model_validate(given), clock, clock.pass_)
+    project = first.create_project("triof")
+    for name in ("bouteille", "gobelet"):
+        first.create_tag(project.id, name, negative=False)
+    first.close()
+    given |= {"project_id": project.id, "prediction_resource_id": azure.prediction_resource_id}
+    with stamina.set_testing(True, attempts=3):
+        trainer = Trainer(CustomVisionOptions.model_validate(given), clock, clock.pass_)
+        yield trainer
+        trainer.close()
+
+
+def some(tag: Tag, count: int) -> list[Photo]:
+    return [Photo(f"{number}.jpg", a_photo(), tag.id) for number in range(count)]
+
+
+def test_every_photo_is_listed_once_over_many_pages(
+    trainer: Trainer, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainers, "_PAGE", 3)
+    trainer.store("b", some(trainer.tags()[0], 8))
+    assert {image.id for image in trainer.images()} == {photo.id for photo in azure.photos.values()}
+    assert len(list(trainer.images())) == trainer.count_images() == 8
+
+
+def test_what_was_stored_is_told_in_the_order_of_the_photos(trainer: Trainer, azure: TrainingServer) -> None:
+    azure.shuffles = True
+    photos = some(trainer.tags()[0], 9)
+    photos[4] = Photo("4.jpg", b"no photo", photos[4].tag_id)
+    stored = trainer.store("b", photos)
+    assert [one.name for one in stored] == [photo.name for photo in photos]
+    assert [one.status for one in stored].index("ErrorImageFormat") == 4
+    ids = {photo.contents: photo.id for photo in azure.photos.values()}
+    assert [one.image.id for one in stored if one.image] == [ids[each.image] for each in photos if each.image in ids]
+
+
+def test_photos_of_a_batch_are_found_by_their_contents(trainer: Trainer, azure: TrainingServer) -> None:
+    photos, others = some(trainer.tags()[0], 4), some(trainer.tags()[0], 2)
+    trainer.store("one", photos)
+    trainer.store("two", others)
+    ids = {photo.contents: photo.id for photo in azure.photos.values()}
+    found = trainer.find("one", [photos[2], others[0]])
+    assert {name: image.id for name, image in found.items()} == {"2.jpg": ids[photos[2].image]}
+
+
+def test_a_batch_in_doubt_that_never_arrived_is_sent(trainer: Trainer, azure: TrainingServer) -> None:
+    stored = trainer.store("b", some(trainer.tags()[0], 3), in_doubt=True)
+    assert [one.status for one in stored] == ["OK"] * 3
+    assert trainer.store("b", [], in_doubt=True) == []
+
+
+def test_many_photos_are_retagged_in_calls_of_the_vendor_s_size(trainer: Trainer, azure: TrainingServer) -> None:
+    bottle, cup = trainer.tags()
+    stored = [one for batch in "ab" for one in trainer.store(batch, some(bottle, 40))]
+    trainer.retag([one.image.id for one in stored if one.image], bottle.id, cup.id)
+    assert azure.operations["CreateImageTags"] == 2
+    assert [tag.photos for tag in trainer.tags()] == [0, 80]
+
+
+def test_a_training_is_looked_at_until_it_ends(trainer: Trainer, azure: TrainingServer) -> None:
+    for tag in trainer.tags():
+        trainer.store(tag.name, some(tag, 5))
+    looks: list[str] = []
+    done = trainer.wait_for(trainer.train(), lambda iteration: looks.append(iteration.status))
+    assert done.status == "Completed"
+    assert looks == ["Training"] * azure.training_polls + ["Training", "Completed"]
+
+
+def test_who_is_called_away_waits_for_nothing(azure: TrainingServer) -> None:
+    given = {"training_endpoint": azure.endpoint, "training_key": azure.training_key}
+    told: list[ProviderError] = []
+    trainer = Trainer(CustomVisionOptions.model_validate(given), on_wait=told.append)
+    trainer.pace.pause(200)
+    ended: list[ProviderError] = []
+
+    def ask() -> None:
+        try:
+            trainer.projects()
+        except ProviderError as error:
+            ended.append(error)
+
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    trainer.give_up()
+    thread.join(timeout=5)
+    assert not thread.is_alive()
+    assert isinstance(ended[0], ProviderUnavailable)
+    assert not ended[0].sent
+    assert azure.received == 0
+    trainer.close()
+
+
+def test_a_lost_answer_to_what_may_not_be_done_twice_is_not_asked_again(
+    trainer: Trainer, azure: TrainingServer
+) -> None:
+    azure.faults_next(1, "reset", only="POST .*/tags")
+    with pytest.raises(ProviderUnavailable):
+        trainer.create_tag(trainer.project_id, "couvert", negative=False)
+    assert azure.operations["CreateTag"] == 3
+    azure.faults_next(1, "empty_429", only="POST .*/tags")
+    trainer.create_tag(trainer.project_id, "verre", negative=False)
+
+
+def test_settings_that_lack_something_are_told_by_name() -> None:
+    with pytest.raises(ProviderMisconfigured, match="TRAINING_ENDPOINT"):
+        Trainer(CustomVisionOptions())
+
+
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 409, 410, 413, 415, 422, 431])
+def test_a_refusal_is_not_asked_again(status: int) -> None:
+    error = training_refusal(status, {}, '{"code": "BadRequestSomething", "message": "No."}', NOW)
+    assert isinstance(error, Refused)
+    assert error.code == "BadRequestSomething"
+    assert "No." in str(error)
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 200, 302, 307])
+def test_what_may_pass_is(status: int) -> None:
+    assert isinstance(training_refusal(status, {}, "", NOW), ProviderUnavailable)
+    assert isinstance(training_refusal(429, {"Retry-After": "7"}, "", NOW), RateLimited)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410])
+def test_an_address_that_has_expired_is_told(status: int) -> None:
+    assert "expired" in str(download_refusal(status, {}, "<Error/>", NOW))

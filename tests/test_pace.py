@@ -1,0 +1,169 @@
+"""The pace of calls in simulated time: whatever the latencies, the vendor never counts more than it grants."""
+
+import heapq
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from itertools import count
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from providers.custom_vision.pace import Pace
+
+SMALL, LARGE = 100, 1 << 20
+LATE = 0.04
+"""By so much a call may arrive later than another one that leaves at the same time."""
+THINKS = {SMALL: 0.05, LARGE: 0.4}
+"""Seconds from the arrival of a call to its answer, when all is well."""
+
+
+class Call(NamedTuple):
+    """``late`` is the share of LATE that it arrives late, ``stuck`` the seconds that the answer does on top."""
+
+    size: int = SMALL
+    late: float = 0.0
+    stuck: float = 0.0
+    fails: bool = False
+
+
+class World:
+    """Time, and workers who call as fast as they may; all in one thread."""
+
+    def __init__(self, per_second: int) -> None:
+        self.now = 1000.0
+        self.arrivals: list[float] = []
+        self.left: list[float] = []
+        self.pace = Pace(per_second, lambda: self.now, self.sleep)
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
+        self._numbers = count()
+        self._under_way = 0
+
+    def sleep(self, seconds: float) -> None:
+        """What is due meanwhile happens at its time."""
+        assert seconds > 0
+        until = self.now + seconds
+        while self._due and self._due[0][0] <= until:
+            self._step()
+        self.now = max(self.now, until)
+
+    def run(self, calls: list[Call], workers: int) -> None:
+        """Make all of them, so many at once."""
+        for call in calls:
+            while self._under_way >= workers:
+                self._step()
+            self.begin(call)
+        while self._due:
+            self._step()
+
+    def begin(self, call: Call) -> None:
+        """Wait for a turn, and let one leave."""
+        turn = self.pace.turn(call.size)
+        turn.__enter__()
+        self.left.append(self.now)
+        self._under_way += 1
+        self.arrivals.append(self.now + call.late * LATE)
+        self.at(self.arrivals[-1] + THINKS[call.size] + call.stuck, lambda: self._end(turn, fails=call.fails))
+
+    def at(self, when: float, what: Callable[[], object]) -> None:
+        """Let something happen."""
+        heapq.heappush(self._due, (when, next(self._numbers), what))
+
+    def _step(self) -> None:
+        when, _, what = heapq.heappop(self._due)
+        self.now = max(self.now, when)
+        what()
+
+    def _end(self, turn: AbstractContextManager[None], *, fails: bool) -> None:
+        self._under_way -= 1
+        with suppress(TimeoutError):
+            turn.__exit__(*((TimeoutError, TimeoutError(), None) if fails else (None, None, None)))
+
+    @property
+    def peak(self) -> int:
+        """The most arrivals within any second."""
+        times = sorted(self.arrivals)
+        return max(sum(start <= time < start + 1 - 1e-9 for time in times) for start in times)
+
+
+calls = st.builds(
+    Call,
+    size=st.sampled_from([SMALL, LARGE]),
+    late=st.floats(0, 1),
+    stuck=st.just(0.0) | st.floats(0, 5),
+    fails=st.booleans(),
+)
+QUICK = Call()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(calls, min_size=1, max_size=40), st.integers(1, 12), st.integers(1, 16))
+def test_no_second_sees_more_than_it_may(made: list[Call], per_second: int, workers: int) -> None:
+    world = World(per_second)
+    # One of each kind that is not late, by which the others are judged.
+    made = [Call(SMALL), Call(LARGE), *made]
+    world.run(made, workers)
+    assert len(world.arrivals) == len(made)
+    assert world.peak <= per_second
+
+
+@pytest.mark.parametrize("per_second", [1, 2, 10])
+def test_the_pace_is_used_to_its_end(per_second: int) -> None:
+    world = World(per_second)
+    world.run([QUICK] * (5 * per_second + 1), workers=8)
+    assert world.peak == per_second
+    assert world.left[-1] - world.left[0] == pytest.approx(5, abs=5 * LATE + 0.01)
+
+
+def test_one_that_is_answered_slowly_keeps_nobody_waiting_but_for_a_second() -> None:
+    world = World(2)
+    world.run([Call(stuck=60.0)] * 7, workers=8)
+    assert world.left[-1] - world.left[0] < 3 * (1 + LATE) + 0.1
+
+
+def test_a_pause_is_for_everybody_and_the_pace_is_half_then() -> None:
+    world = World(10)
+    world.run([QUICK] * 3, workers=8)
+    world.pace.pause(30)
+    asked = world.now
+    world.run([QUICK] * 11, workers=8)
+    assert min(world.left[3:]) >= asked + 30
+    assert world.pace.per_second == 5
+    assert world.peak == 5
+
+
+def test_one_refusal_of_many_in_flight_halves_once() -> None:
+    world = World(10)
+    for _ in range(8):
+        world.pace.pause(1)
+        world.now += 0.1
+    assert world.pace.per_second == 5
+    world.now += 2
+    world.pace.pause(1)
+    assert world.pace.per_second == 2
+
+
+def test_the_longest_pause_holds_and_the_pace_never_ends() -> None:
+    world = World(1)
+    world.pace.pause(60)
+    world.pace.pause(1)
+    began = world.now
+    world.run([QUICK], workers=1)
+    assert world.left[0] >= began + 60
+    assert world.pace.per_second == 1
+
+
+def test_after_a_rest_a_second_has_passed_at_the_same_pace() -> None:
+    world = World(10)
+    began = world.now
+    world.pace.rest()
+    world.run([QUICK], workers=1)
+    assert 1 < world.left[0] - began < 1.1
+    assert world.pace.per_second == 10
+
+
+def test_a_call_that_fails_gives_its_turn_back() -> None:
+    world = World(1)
+    world.run([Call(fails=True), QUICK], workers=1)
+    assert world.left[1] - world.left[0] <= 1 + THINKS[SMALL]

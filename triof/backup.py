@@ -1,0 +1,111 @@
+"""Brings everything of a project in the cloud home, as the vendor retires it one day.
+
+The folder is a data set that Triof reads: ``manifest.csv`` and ``photos/``; beside them ``project.json`` and
+``exports/``. What is there already is not fetched again.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from providers.custom_vision.faults import Refused
+from providers.custom_vision.records import Image, Iteration, Tag
+from providers.custom_vision.trainer import Trainer, TrainingFailed
+from triof import datasets
+from triof.datasets import LabelledPhoto
+from triof.durable import replace_file
+
+_THREADS = 4
+_TOGETHER = 64
+_PART = ".part"
+"""What is not there as a whole yet."""
+_ENDINGS = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"BM": ".bmp", b"GI": ".gif"}
+
+
+class Backup:
+    """One run. Every method raises ProviderError and OSError; ``on_photo`` is told of each photo that is at home."""
+
+    def __init__(self, trainer: Trainer, folder: Path, on_photo: Callable[[], None] = lambda: None) -> None:
+        self._trainer = trainer
+        self._folder = folder
+        self._photos = folder / "photos"
+        self._on_photo = on_photo
+
+    def photos(self) -> int:
+        """Fetch the photos and write the manifest; how many there are."""
+        self._photos.mkdir(parents=True, exist_ok=True)
+        tags = {tag.id: tag for tag in self._trainer.tags()}
+        images = self._trainer.images()
+        there = {path.stem: path for path in self._photos.iterdir() if path.suffix != _PART}
+        items: list[LabelledPhoto] = []
+        with ThreadPoolExecutor(_THREADS, "backup") as pool:
+            try:
+                while together := list(islice(images, _TOGETHER)):
+                    items += pool.map(lambda image: self._photo(image, tags, there), together)
+            except BaseException:
+                self._trainer.give_up()
+                pool.shutdown(cancel_futures=True)
+                raise
+        datasets.write(self._folder / datasets.MANIFEST, items)
+        return len(items)
+
+    def record(self) -> list[Iteration]:
+        """Write down the project, its tags, its iterations and what the vendor says of them; the trained ones."""
+        iterations = self._trainer.iterations()
+        trained = [iteration for iteration in iterations if iteration.status == "Completed"]
+        performances = {iteration.id: asdict(self._trainer.performance(iteration)) for iteration in trained}
+        content = {
+            "project": asdict(self._trainer.project()),
+            "tags": [asdict(tag) for tag in self._trainer.tags()],
+            "iterations": [{**asdict(found), "performance": performances.get(found.id)} for found in iterations],
+        }
+        self._folder.mkdir(parents=True, exist_ok=True)
+        replace_file(self._folder / "project.json", json.dumps(content, indent=2, default=_plain).encode(), 0o644)
+        return trained
+
+    def exports(self, iteration: Iteration) -> Iterator[Path | str]:
+        """Fetch what was exported of a trained iteration, and its TensorFlow Lite model: files, or why not."""
+        kinds = {(export.platform, export.flavor or None) for export in self._trainer.exports(iteration)}
+        for platform, flavor in sorted(kinds | {("TensorFlow", "TensorFlowLite")}, key=str):
+            to = self._folder / "exports" / f"{iteration.id}-{flavor or platform}.zip"
+            try:
+                if not to.exists():
+                    to.parent.mkdir(parents=True, exist_ok=True)
+                    fresh = to.with_suffix(_PART)
+                    self._trainer.export(iteration, fresh, platform, flavor)
+                    fresh.replace(to)
+                yield to
+            except (Refused, TrainingFailed) as error:
+                yield f"{iteration.name} for {flavor or platform}: {error}"
+
+    def _photo(self, image: Image, tags: Mapping[str, Tag], there: Mapping[str, Path]) -> LabelledPhoto:
+        path = there.get(image.id) or self._fetch(image)
+        self._on_photo()
+        names = [tags[tag].name for tag in image.tags if tag in tags]
+        meanings = self._trainer.options.tags
+        labels = [meanings[name.strip().casefold()] for name in names if name.strip().casefold() in meanings]
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return LabelledPhoto(
+            path,
+            datasets.labels_named(labels),
+            digest,
+            datasets.split_for(digest),
+            {"source": "azure", "image_id": image.id, "tag": " ".join(names)},
+        )
+
+    def _fetch(self, image: Image) -> Path:
+        fresh = self._photos / f"{image.id}{_PART}"
+        self._trainer.download(image.address, fresh)
+        with fresh.open("rb") as file:
+            path = fresh.with_suffix(_ENDINGS.get(file.read(2), ".jpg"))
+        return fresh.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

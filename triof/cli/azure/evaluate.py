@@ -1,0 +1,153 @@
+"""``triof azure evaluate``: how good an iteration is, by the vendor's word and by ours."""
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.progress import Progress
+from rich.table import Table
+
+from providers.base import Task
+from providers.custom_vision.records import Iteration, Performance
+from providers.local_cnn.provider import LocalCnn
+from triof import bundles, cloud_answers, corrections, evaluation_report, services
+from triof.cli.azure.session import Session, check_trained, session
+from triof.datasets import SPLITS, LabelledPhoto, Split, Unreadable
+from triof.evaluation import Evaluation, measure
+from triof.evaluation import evaluate as ask_local
+from triof.evaluation_report import VendorMetrics
+from triof.guard import Guard
+from triof.settings import Settings
+
+_TASK: Task = "waste_type"
+_PROVIDER = "custom_vision"
+
+
+@click.command()
+@click.argument("iteration", metavar="[ITERATION]", default="latest")
+@click.option("--data", "source", type=click.Path(path_type=Path), help="Photos of ours: a manifest.csv or a folder.")
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
+@click.option("--limit", type=click.IntRange(1), help="Ask about the first so many; each one is a call of the quota.")
+@click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="A file of corrected labels.")
+@click.option("--report", type=click.Path(path_type=Path), help="The page to write; default: one in runs/.")
+@click.option("--no-report", is_flag=True, help="Write no page.")
+@click.option("--yes", is_flag=True, help="Do not ask before calls are made.")
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    iteration: str,
+    source: Path | None,
+    *,
+    split: Split,
+    limit: int | None,
+    corrected: Path | None,
+    report: Path | None,
+    no_report: bool,
+    yes: bool,
+) -> None:
+    """Show what the vendor says of ITERATION, and measure it on photos that it has not seen.
+
+    The vendor measures by cross-validation on the training photos. With --data the published iteration and the local
+    model are asked about the same photos of ours, and a page shows them side by side.
+    """
+    with session(ctx) as opened:
+        chosen = opened.trainer.find_iteration(iteration)
+        check_trained(chosen)
+        performance = opened.trainer.performance(chosen)
+        _print_vendor(opened, chosen, performance)
+        if not source:
+            opened.say("To measure it on photos that it has not seen, and beside the local model: --data DATASET.")
+            return
+        if not chosen.published_as:
+            opened.say(f"Nobody can ask it: `triof azure publish {chosen.id[:8]}` first, then measure it.", "yellow")
+            return
+        dataset = corrections.mended(source, corrected)
+        items = dataset.of(_TASK, split)[:limit]
+        settings = _asking(opened.settings, chosen)
+        if not _agreed(opened, settings, chosen, items, yes=yes):
+            return
+        try:
+            cloud = _ask_cloud(opened, settings, chosen, items)
+        except KeyboardInterrupt:
+            raise click.ClickException("Interrupted; the answers are kept: the same command goes on.") from None
+        for reason in cloud.unreadable:
+            opened.say(f"Left out {reason}", "yellow")
+        # Side by side is a fair comparison only on the same photos.
+        evaluations = [cloud, _ask_local(opened, settings, [answer.item for answer in cloud.answers])]
+        _print_ours(opened, evaluations)
+        if not no_report:
+            path = report or Path("runs") / f"azure-evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
+            vendor = [VendorMetrics(*astuple(tag)) for tag in performance.tags]
+            evaluation_report.write(path, dataset, split, evaluations, vendor=vendor)
+            opened.say(f"To look at: {path}")
+
+
+def _asking(settings: Settings, iteration: Iteration) -> Settings:
+    """The settings with which this iteration is asked, whichever one the machine asks."""
+    options = settings.custom_vision.model_copy(update={"published_name": iteration.published_as})
+    # A route of its own: the evaluation asks nobody else, whatever the machine's route is.
+    return settings.model_copy(
+        update={"custom_vision": options, "mode": "auto", "routes": {**settings.routes, _TASK: (_PROVIDER,)}}
+    )
+
+
+def _agreed(
+    opened: Session, settings: Settings, iteration: Iteration, items: Sequence[LabelledPhoto], *, yes: bool
+) -> bool:
+    """Whether the calls may be made."""
+    settings.custom_vision.check()
+    calls = cloud_answers.count_new(items, settings, iteration.id)
+    euros = calls * settings.custom_vision.allowance.euros_per_1000 / 1000
+    opened.say(f"{len(items):,} photos, of which {calls:,} are to be asked: so many calls of the quota, {euros:.2f} €.")
+    return not calls or yes or click.confirm("Ask them?", default=True)
+
+
+def _ask_cloud(opened: Session, settings: Settings, iteration: Iteration, items: Sequence[LabelledPhoto]) -> Evaluation:
+    router = services.build_router(settings, lambda: "auto")
+    try:
+        guard = next(member for member in router.members(_TASK) if isinstance(member, Guard))
+        guard.prepare()
+        unreadable: list[Unreadable] = []
+        with Progress(console=opened.console, transient=True) as progress:
+            bar = progress.add_task(_PROVIDER, total=len(items))
+            tell = lambda: progress.advance(bar)  # noqa: E731
+            answers = list(
+                cloud_answers.ask(guard, iteration.id, items, settings, unreadable=unreadable, on_photo=tell)
+            )
+        return measure(_TASK, answers, unreadable)
+    finally:
+        router.close()
+
+
+def _ask_local(opened: Session, settings: Settings, items: Sequence[LabelledPhoto]) -> Evaluation:
+    provider = LocalCnn(_TASK, bundles.options(settings))
+    try:
+        with Progress(console=opened.console, transient=True) as progress:
+            bar = progress.add_task(provider.name, total=len(items))
+            return ask_local(provider, _TASK, items, on_photo=lambda: progress.advance(bar))
+    finally:
+        provider.close()
+
+
+def _print_vendor(opened: Session, iteration: Iteration, performance: Performance) -> None:
+    opened.say(f"{iteration.name} ({iteration.id[:8]}), by the vendor's cross-validation, from 50 % on:")
+    table = Table("tag", "precision", "recall", "average precision")
+    for tag in performance.tags:
+        table.add_row(tag.tag, f"{tag.precision:.3f}", f"{tag.recall:.3f}", f"{tag.average_precision:.3f}")
+    whole = (performance.precision, performance.recall, performance.average_precision)
+    table.add_row("all", *(f"{share:.3f}" for share in whole), style="bold")
+    opened.console.print(table)
+
+
+def _print_ours(opened: Session, evaluations: Sequence[Evaluation]) -> None:
+    opened.say("On photos of ours:")
+    table = Table("", *(evaluation.provider for evaluation in evaluations))
+    for name in ("accuracy", "macro_f1", "group_accuracy", "calibration_error"):
+        numbers = (f"{getattr(evaluation, name):.3f}" for evaluation in evaluations)
+        table.add_row(name.replace("_", " "), *numbers)
+    for label in evaluations[0].labels:
+        numbers = (f"{evaluation.labels[label].recall:.3f}" for evaluation in evaluations)
+        table.add_row(f"recall of {label}", *numbers)
+    opened.console.print(table)

@@ -1,0 +1,45 @@
+"""``triof azure export``: bring a model home, so that the machine can answer alone."""
+
+import re
+from pathlib import Path
+
+import click
+
+from triof import bundles
+from triof.cli.azure.session import check_trained, session
+from triof.cli.bundles.activate import put_into_service
+from triof.cli.bundles.install import show
+
+
+@click.command()
+@click.argument("iteration", metavar="ITERATION")
+@click.option("--out", type=click.Path(path_type=Path), help="The zip; default: <project>-<iteration>.zip here.")
+@click.option("--install", is_flag=True, help="Try it on reference photos and install it as a local bundle.")
+@click.option("--activate", is_flag=True, help="With --install: let the machine answer with it from now on.")
+@click.pass_context
+def export(ctx: click.Context, iteration: str, out: Path | None, *, install: bool, activate: bool) -> None:
+    """Export ITERATION (a name, the beginning of an id, or latest) for TensorFlow Lite, and fetch it."""
+    if activate and not install:
+        raise click.UsageError("--activate belongs to --install.")
+    with session(ctx) as opened:
+        chosen = opened.trainer.find_iteration(iteration)
+        check_trained(chosen)
+        out = out or Path(f"{_file_name(opened.trainer.project().name)}-{chosen.id[:8]}.zip")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with opened.console.status("Exporting") as shown:
+            opened.trainer.export(chosen, out, on_look=shown.update)
+        opened.say(f"{chosen.name} is in {out}.")
+        if not install:
+            opened.say(f"To let this machine answer with it: `triof bundles install {out} --activate`")
+            return
+        installed = bundles.install(out, opened.settings)
+        show(installed)
+        if activate:
+            put_into_service(opened.settings, f"{installed.card.task}/{installed.card.version}", why="exported")
+        else:
+            opened.say(f"To let this machine answer with it: `triof bundles activate {installed.card.version}`")
+
+
+def _file_name(project: str) -> str:
+    """People may call a project "bottles/cups"."""
+    return re.sub(r"[^\w.-]+", "-", project).strip("-.") or "model"

@@ -1,0 +1,110 @@
+"""What the commands of ``triof azure`` share: the trainer of the settings, and the settings that they write."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import click
+from rich.console import Console
+
+from providers.base import ProviderError, ProviderMisconfigured
+from providers.custom_vision.options import DOMAINS
+from providers.custom_vision.records import Iteration, Project
+from providers.custom_vision.trainer import Trainer
+from triof import home
+from triof.cli import load_settings
+from triof.durable import replace_file
+from triof.settings import Loaded, Settings
+
+WRITTEN = "azure.toml"
+"""In the config folder of the home: what ``triof azure`` found out, above the shipped files, below ``.env``."""
+
+
+class Session(NamedTuple):
+    """One command: the settings, the training resource and where to print."""
+
+    loaded: Loaded
+    trainer: Trainer
+    console: Console
+
+    @property
+    def settings(self) -> Settings:
+        """The settings alone."""
+        return self.loaded.settings
+
+    def say(self, sentence: str, style: str | None = None) -> None:
+        """Print it in one piece, however long it is."""
+        self.console.print(sentence, style=style, soft_wrap=True)
+
+
+@contextmanager
+def session(ctx: click.Context) -> Iterator[Session]:
+    """The session of a command. Raises SettingsError, ProviderMisconfigured."""
+    loaded = load_settings(ctx)
+    # Names of people's projects, tags and files may hold what rich takes for markup.
+    console = Console(markup=False, emoji=False, highlight=False)
+    opened = Session(loaded, Trainer(loaded.settings.custom_vision, on_wait=_complaint(console)), console)
+    try:
+        yield opened
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or 'A file'} cannot be used: {error.strerror}.") from error
+    finally:
+        opened.trainer.close()
+
+
+def _complaint(console: Console) -> Callable[[ProviderError], None]:
+    """Say why it takes so long, each reason once."""
+    said: set[str] = set()
+
+    def say(error: ProviderError) -> None:
+        if str(error) not in said:
+            said.add(str(error))
+            console.print(f"{error} Trying again …", style="yellow", soft_wrap=True)
+
+    return say
+
+
+def keep(opened: Session, **values: str) -> None:
+    """Let these settings of ``custom_vision`` hold from now on, and say so; or say who has to, where others hold."""
+    held = opened.settings.custom_vision
+    file = opened.settings.home / "config" / WRITTEN
+    elsewhere = {name: opened.loaded.origins.get(("custom_vision", name), str(file)) for name in values}
+    ours = {name: value for name, value in values.items() if elsewhere[name] == str(file)}
+    for name in values.keys() - ours.keys():
+        if str(getattr(held, name)) != values[name]:
+            variable = f"TRIOF_CUSTOM_VISION__{name.upper()}={values[name]}"
+            opened.say(f"Set {variable} in the {elsewhere[name]}, which names another one.", "yellow")
+    kept = {name: str(value) for name in ("project_id", "published_name") if (value := _kept(opened, name, file))}
+    if ours and {**kept, **ours} != kept:
+        home.make(opened.settings)
+        lines = [f"{name} = {json.dumps(value)}\n" for name, value in {**kept, **ours}.items()]
+        replace_file(file, ("# Written by `triof azure`.\n[custom_vision]\n" + "".join(lines)).encode(), 0o644)
+        opened.say(f"Kept in {file}: {', '.join(ours)}. A running kiosk takes it up when it is started again.")
+
+
+def _kept(opened: Session, name: str, file: object) -> object:
+    """What the file holds now, as far as it holds in the settings."""
+    here = opened.loaded.origins.get(("custom_vision", name)) == str(file)
+    return getattr(opened.settings.custom_vision, name) if here else None
+
+
+def check_trained(iteration: Iteration) -> None:
+    """Raise ProviderMisconfigured for an iteration that cannot answer."""
+    if iteration.status == "Failed":
+        raise ProviderMisconfigured(f"{iteration.name} could not be trained ({iteration.failure}): choose another one.")
+    if iteration.status != "Completed":
+        raise ProviderMisconfigured(
+            f"{iteration.name} is not trained yet ({iteration.status}): `triof azure train --wait` waits for it."
+        )
+
+
+def faults(project: Project) -> str:
+    """Why the project is of no use to the machine; empty if it is."""
+    if project.classification_type != "Multiclass":
+        return "each photo may have several tags there, and the machine needs the one it is: it has to be Multiclass"
+    if project.domain not in DOMAINS.values():
+        return "its domain cannot be exported, so that its models never come home: it has to be a compact one"
+    return ""

@@ -1,0 +1,143 @@
+"""``triof azure upload``: send labelled photos to the project, each once."""
+
+from collections import Counter
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import click
+from filelock import FileLock, Timeout
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from providers.base import ProviderError, ProviderMisconfigured
+from providers.base import Task as WasteTask
+from providers.custom_vision.options import CustomVisionOptions
+from providers.custom_vision.records import Tag
+from triof import corrections, home
+from triof.cli.azure.session import Session, faults, session
+from triof.datasets import SPLITS, Dataset, LabelledPhoto, Split
+from triof.upload_ledger import UploadLedger
+from triof.uploading import Report, Upload, UploadImpossible, check
+
+_SHOWN_REASONS = 20
+_TASK: WasteTask = "waste_type"
+_STOPPING = "Stopping: what is under way ends first. Ctrl-\\ leaves at once, and nothing is lost by that either."
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f} photos/s" if task.speed else "")
+
+
+@click.command()
+@click.argument("source", metavar="DATASET", type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    type=click.Choice([*SPLITS, "all"]),
+    default=("train", "val"),
+    show_default=True,
+    help="What is sent; photos that the cloud has learned can no longer test it.",
+)
+@click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="A file of corrected labels.")
+@click.option("--limit", type=click.IntRange(1), help="Send the first so many.")
+@click.option("--dry-run", is_flag=True, help="Look at everything, send nothing.")
+@click.pass_context
+def upload(
+    ctx: click.Context,
+    source: Path,
+    splits: tuple[str, ...],
+    corrected: Path | None,
+    limit: int | None,
+    *,
+    dry_run: bool,
+) -> None:
+    """Send the photos of DATASET (a manifest.csv or a folder) with the tags of their labels.
+
+    Interrupt it as you like: the same command goes on, and no photo is sent twice.
+    """
+    with session(ctx) as opened, home.journal(opened.settings) as journal:
+        dataset = corrections.mended(source, corrected)
+        items = _items(opened, dataset, SPLITS if "all" in splits else splits)[:limit]
+        ledger = UploadLedger(journal, opened.trainer.project_id)
+        with _alone(opened):
+            report = _run(opened, ledger, items, dry_run=dry_run)
+        _print(report, opened, dry_run=dry_run)
+
+
+def _items(opened: Session, dataset: Dataset, splits: tuple[Split | str, ...]) -> list[tuple[LabelledPhoto, Tag]]:
+    """The photos to send, each with its tag."""
+    project = opened.trainer.project()
+    if fault := faults(project):
+        raise UploadImpossible(f"The project {project.name!r} is of no use here: {fault}. See `triof azure setup`.")
+    tags = _tags(opened.settings.custom_vision, opened.trainer.tags())
+    labelled = [item for item in dataset.photos if _TASK in item.labels]
+    chosen = [item for item in labelled if item.split in splits]
+    if left := len(labelled) - len(chosen):
+        opened.say(f"{left} photos of other splits stay here (--split all sends them too).")
+    if not chosen:
+        raise UploadImpossible(f"{dataset.source} has no photo with a {_TASK} in {', '.join(splits)}.")
+    missing = {item.labels[_TASK] for item in chosen} - tags.keys()
+    if missing:
+        raise ProviderMisconfigured(
+            f"The project has no tag for {', '.join(sorted(missing))}: make them with `triof azure setup`, or say in"
+            " custom_vision.tags what its tags mean."
+        )
+    return [(item, tags[item.labels[_TASK]]) for item in chosen]
+
+
+def _tags(options: CustomVisionOptions, tags: list[Tag]) -> dict[str, Tag]:
+    """The tag for each of our labels: of several the Negative one, or the first of the settings."""
+    order = {name: position for position, name in enumerate(options.tags)}
+    known = [tag for tag in tags if tag.name.strip().casefold() in order]
+    known.sort(key=lambda tag: (not tag.negative, order[tag.name.strip().casefold()]), reverse=True)
+    return {options.tags[tag.name.strip().casefold()]: tag for tag in known}
+
+
+def _alone(opened: Session) -> AbstractContextManager[object]:
+    lock = FileLock(opened.settings.home / f"upload-{opened.trainer.project_id}.lock")
+    try:
+        return lock.acquire(blocking=False)
+    except Timeout as error:
+        raise UploadImpossible("Another upload to this project is under way here: let it end first.") from error
+
+
+def _run(opened: Session, ledger: UploadLedger, items: list[tuple[LabelledPhoto, Tag]], *, dry_run: bool) -> Report:
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
+    with Progress(*columns, console=opened.console, transient=True) as progress:
+        bar = progress.add_task("Looking" if dry_run else "Sending", total=len(items))
+        run = Upload(opened.trainer, ledger, lambda done: progress.advance(bar, done), lambda: opened.say(_STOPPING))
+        check(run, opened.trainer, items)
+        if dry_run:
+            return run.rehearse(items)
+        try:
+            return run.run(items)
+        except (KeyboardInterrupt, ProviderError) as error:
+            progress.stop()
+            _print(run.report, opened, dry_run=False)
+            why = "Interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+            raise click.ClickException(
+                f"{why}\n{_arrived(run.report):,} of {len(items):,} photos have arrived; the same command goes on with"
+                " the rest."
+            ) from error
+
+
+def _arrived(report: Report) -> int:
+    return report.sent.total() + report.there.total()
+
+
+def _print(report: Report, opened: Session, *, dry_run: bool) -> None:
+    names = ("would be sent" if dry_run else "sent", "already there", "corrected there", "refused")
+    counters = (report.sent, report.there, report.retagged, report.refused)
+    table = Table("tag", *names)
+    for tag in sorted(set().union(*counters)):
+        table.add_row(tag, *(f"{counter[tag]:,}" for counter in counters))
+    table.add_row("all", *(f"{counter.total():,}" for counter in counters), style="bold")
+    opened.console.print(table)
+    for path, reason in report.reasons[:_SHOWN_REASONS]:
+        opened.say(f"Refused {path}: {reason}")
+    rest = Counter(reason for _, reason in report.reasons[_SHOWN_REASONS:])
+    for reason, count in rest.most_common():
+        opened.say(f"Refused {count:,} more: {reason}")

@@ -1,0 +1,108 @@
+"""Which photos a project in the cloud has, so that none is sent twice whatever dies on the way.
+
+In the journal's database: a photo is written down before it leaves and again when the cloud has told what became of it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, cast
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, Table, bindparam, delete, select, update
+
+from triof.journal import Journal, Upload
+
+Outcome = Literal["sent", "there", "refused"]
+_UPLOADS = cast(Table, Upload.__table__)
+
+
+@dataclass(frozen=True)
+class Sending:
+    """A photo on its way: the SHA-256 of its file, where that is, and the tag that it gets."""
+
+    photo: str
+    path: str
+    tag_id: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """What became of a photo; ``outcome`` is ``sending`` where nobody knows yet."""
+
+    outcome: str
+    reason: str
+    tag_id: str
+    image_id: str
+    """Empty where the answer that named it got lost."""
+    batch: UUID
+
+
+class UploadLedger:
+    """The photos of one project; safe to use from many threads. Each method raises SQLAlchemyError."""
+
+    def __init__(
+        self, journal: Journal, project_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._journal = journal
+        self._project_id = project_id
+        self._now = now
+
+    def known(self, photos: Iterable[str]) -> Mapping[str, Known]:
+        """What is known of these photos, by their SHA-256."""
+        columns = (_UPLOADS.c.photo, *(_UPLOADS.c[name] for name in Known.__dataclass_fields__))
+        with self._journal.begin() as connection:
+            rows = connection.execute(select(*columns).where(*self._are(photos)))
+            return {photo: Known(*rest) for photo, *rest in rows}
+
+    def in_doubt(self) -> Mapping[UUID, Sequence[Sending]]:
+        """The requests that were under way when an earlier run died, with their photos."""
+        which = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.outcome == "sending")
+        batches: dict[UUID, list[Sending]] = {}
+        with self._journal.begin() as connection:
+            rows = select(_UPLOADS.c.batch, *(_UPLOADS.c[name] for name in Sending.__dataclass_fields__))
+            for batch, *rest in connection.execute(rows.where(*which).order_by(_UPLOADS.c.at)):
+                batches.setdefault(batch, []).append(Sending(*rest))
+        return batches
+
+    def begin(self, batch: UUID, photos: Sequence[Sending]) -> None:
+        """These leave now; on return it is on the disk."""
+        common = {
+            "machine_id": self._journal.machine_id,
+            "at": self._now(),
+            "project_id": self._project_id,
+            "batch": batch,
+            "outcome": "sending",
+            "reason": "",
+            "image_id": "",
+        }
+        rows = [{**common, "id": uuid4(), **vars(photo)} for photo in photos]
+        with self._journal.queue, self._journal.begin() as connection:
+            connection.execute(_UPLOADS.insert(), rows)
+
+    def settle(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
+        """The cloud has told what became of photos: outcome, reason and the cloud's id by SHA-256."""
+        if not outcomes:
+            return
+        rows = [
+            {"of": photo, "outcome": outcome, "reason": reason, "image_id": image_id}
+            for photo, (outcome, reason, image_id) in outcomes.items()
+        ]
+        one = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.photo == bindparam("of"))
+        with self._journal.queue, self._journal.begin() as connection:
+            connection.execute(update(_UPLOADS).where(*one), rows)
+
+    def retagged(self, images: Mapping[str, str], tag_id: str) -> None:
+        """These have another tag now: the cloud's id by SHA-256."""
+        with self._journal.queue, self._journal.begin() as connection:
+            for photo, image_id in images.items():
+                changed = update(_UPLOADS).where(*self._are([photo]))
+                connection.execute(changed.values(tag_id=tag_id, image_id=image_id))
+
+    def forget(self, photos: Iterable[str]) -> None:
+        """These did not arrive, and are to be sent again."""
+        with self._journal.queue, self._journal.begin() as connection:
+            connection.execute(delete(_UPLOADS).where(*self._are(photos)))
+
+    def _are(self, photos: Iterable[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return _UPLOADS.c.project_id == self._project_id, _UPLOADS.c.photo.in_(list(photos))
