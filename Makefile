@@ -11,7 +11,7 @@ ARGS ?=
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
 	@touch $@
 
-.PHONY: help kiosk test lint bench kill-drill demo-pictures translations clean
+.PHONY: help kiosk test lint bench kill-drill planted-errors demo-pictures translations clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,11 +27,14 @@ lint: .venv/stamp-lint ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/stamp-test,train,data ## Measure speed and memory as ratios within one run, and break the cloud (ARGS='--only faults')
+bench: .venv/stamp-test,train,data ## Measure speed and memory as ratios within one run, and break the cloud (ARGS='--only uploads')
 	$(BIN)/python -m tools.bench $(ARGS)
 
 kill-drill: .venv/stamp-test,train,data ## Kill a running kiosk 50 times and count what was lost
 	$(BIN)/python -m tools.kill_drill $(ARGS)
+
+planted-errors: .venv/stamp-test,train,data ## Plant wrong labels and count those that `triof dataset check` finds (ARGS='--task cleanliness')
+	$(BIN)/python -m tools.planted_errors $(ARGS)
 
 demo-pictures: ## Say how the demo pictures are rendered again
 	@sed -n "1,/^\"\"\"$$/p" tools/render_demo.py

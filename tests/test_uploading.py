@@ -671,3 +671,15 @@ def test_ctrl_c_does_not_wait_for_what_everybody_waits_for(
         _, complaints = process.communicate(timeout=10)
     assert process.returncode == 1
     assert "Interrupted" in complaints
+
+
+def test_photos_that_were_removed_in_the_portal_are_sent_again_when_asked(desk: Desk, azure: TrainingServer) -> None:
+    desk.ready()
+    photos = desk.photos({"bottle": 5, "cup": 5})
+    desk.upload(photos)
+    (project,) = azure._projects.values()
+    removed = next(iter(project.photos))
+    del project.photos[removed]
+    assert row(desk.upload(photos), "all")[:2] == ["0", "10"]
+    assert row(desk.upload(photos, "--again"), "all")[:2] == ["1", "9"]
+    assert removed in azure.photos

@@ -104,5 +104,11 @@ class UploadLedger:
         with self._journal.queue, self._journal.begin() as connection:
             connection.execute(delete(_UPLOADS).where(*self._are(photos)))
 
+    def begin_anew(self) -> None:
+        """Nobody knows any more what the project has, as somebody has removed photos there."""
+        settled = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.outcome != "sending")
+        with self._journal.queue, self._journal.begin() as connection:
+            connection.execute(delete(_UPLOADS).where(*settled))
+
     def _are(self, photos: Iterable[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return _UPLOADS.c.project_id == self._project_id, _UPLOADS.c.photo.in_(list(photos))

@@ -43,6 +43,7 @@ class _Speed(ProgressColumn):
 )
 @click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="A file of corrected labels.")
 @click.option("--limit", type=click.IntRange(1), help="Send the first so many.")
+@click.option("--again", is_flag=True, help="Send what was sent before too, as photos were removed in the portal.")
 @click.option("--dry-run", is_flag=True, help="Look at everything, send nothing.")
 @click.pass_context
 def upload(
@@ -52,6 +53,7 @@ def upload(
     corrected: Path | None,
     limit: int | None,
     *,
+    again: bool,
     dry_run: bool,
 ) -> None:
     """Send the photos of DATASET (a manifest.csv or a folder) with the tags of their labels.
@@ -63,6 +65,8 @@ def upload(
         items = _items(opened, dataset, SPLITS if "all" in splits else splits)[:limit]
         ledger = UploadLedger(journal, opened.trainer.project_id)
         with _alone(opened):
+            if again and not dry_run:
+                ledger.begin_anew()
             report = _run(opened, ledger, items, dry_run=dry_run)
         _print(report, opened, dry_run=dry_run)
 

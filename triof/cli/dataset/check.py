@@ -1,0 +1,180 @@
+"""``triof dataset check``: what is wrong with a set of labelled photos."""
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from triof import corrections, datasets
+from triof.cli import load_settings
+from triof.curation import contact_sheet
+from triof.curation.check import SMALLEST_SIDE, Findings
+from triof.curation.check import check as look
+from triof.curation.suspects import Suggestion
+from triof.datasets import SPLITS, Dataset, DatasetError, LabelledPhoto
+
+_SHOWN = 10
+"""Suggestions on the terminal; all of them stand on the page and in the JSON."""
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="What people said of labels already.")
+@click.option("--limit", type=click.IntRange(1), default=300, show_default=True, help="Labels to suggest, at most.")
+@click.option("--report", type=click.Path(path_type=Path), help="The contact sheet to write; default: one in runs/.")
+@click.option("--no-report", is_flag=True, help="Write no contact sheet.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@click.pass_context
+def check(
+    ctx: click.Context,
+    source: Path,
+    *,
+    corrected: Path | None,
+    limit: int,
+    report: Path | None,
+    no_report: bool,
+    as_json: bool,
+) -> None:
+    """Look for faults in SOURCE, a manifest.csv or a folder: photos that cannot be read or are tiny, copies and
+    near-duplicates, labels that contradict each other or are probably wrong, labels that are rare.
+
+    Changes nothing. Also writes a contact sheet, a page to look at.
+    """
+    if report and no_report:
+        raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
+    dataset = datasets.read(source)
+    if corrected and not corrected.is_file():
+        raise DatasetError(f"There are no corrections in {corrected}: name the file that `triof dataset label` wrote.")
+    known = corrections.read(corrected) if corrected else {}
+    console = Console(stderr=as_json)
+    findings = look(dataset, load_settings(ctx).settings, console, known)
+    suggestions = findings.suspects.suggestions[:limit]
+    then = _next(findings.dataset, corrected)
+    if not no_report:
+        report = report or Path("runs") / f"check-{datetime.now():%Y%m%d-%H%M%S}.html"
+        _write(report, findings, suggestions, then)
+    if as_json:
+        click.echo(json.dumps(_as_object(findings, suggestions), indent=1))
+    else:
+        _print(findings, suggestions, then, console)
+    if report:
+        _say(console, f"To look at: {report}")
+
+
+def _next(dataset: Dataset, corrected: Path | None) -> str:
+    """What to type in order to decide about the suggestions, worst first."""
+    where = ["--corrections", str(corrected)] if corrected else []
+    return shlex.join(["triof", "dataset", "label", str(dataset.source), *where])
+
+
+def _write(report: Path, findings: Findings, suggestions: Sequence[Suggestion], then: str) -> None:
+    try:
+        contact_sheet.write(report, findings, suggestions, then)
+    except OSError as error:
+        raise click.ClickException(
+            f"The page {report} cannot be written ({error.strerror}): name another place with --report, or leave it"
+            " with --no-report."
+        ) from error
+
+
+def _print(findings: Findings, suggestions: Sequence[Suggestion], then: str, console: Console) -> None:
+    dataset = findings.dataset
+    _say(console, f"{len(dataset.photos)} photos in {dataset.source}")
+    console.print(_found(findings, suggestions), _balance(findings))
+    for sentence in (*findings.imbalances, *findings.suspects.unjudged):
+        _say(console, sentence)
+    for fault in findings.unreadable[:_SHOWN]:
+        _say(console, f"{fault.path}: {fault.reason}")
+    if not suggestions:
+        _say(console, "No label looks wrong.")
+        return
+    console.print(_worst(dataset, suggestions))
+    _say(console, f"What to do next: {then}")
+
+
+def _found(findings: Findings, suggestions: Sequence[Suggestion]) -> Table:
+    table = Table("found", "how many")
+    for name, count in (
+        ("cannot be read", len(findings.unreadable)),
+        (f"tiny, a side below {SMALLEST_SIDE} pixels", len(findings.tiny)),
+        ("sets of copies, byte for byte", len(findings.duplicates)),
+        ("sets of near-duplicates, these copies among them", len(findings.near_duplicates)),
+        ("of these, sets that lie in two splits", len(findings.crossing)),
+        ("sets whose labels contradict each other", len(findings.conflicts)),
+        ("labels to look at", len(suggestions)),
+        ("labels that somebody has confirmed, left out", findings.confirmed),
+        *((f"wrong labels of {task}, as cleanlab estimates", n) for task, n in findings.suspects.estimates.items()),
+    ):
+        table.add_row(name, str(count))
+    return table
+
+
+def _balance(findings: Findings) -> Table:
+    table = Table("label", *SPLITS, "all")
+    for labels in findings.counts.values():
+        for label, counts in labels.items():
+            table.add_row(label, *(str(counts[split]) for split in SPLITS), str(sum(counts.values())))
+        table.add_section()
+    return table
+
+
+def _worst(dataset: Dataset, suggestions: Sequence[Suggestion]) -> Table:
+    table = Table(title=f"The worst {min(_SHOWN, len(suggestions))}")
+    table.add_column("photo", overflow="fold")
+    for heading in ("called", "rather", "probability"):
+        table.add_column(heading)
+    for each in suggestions[:_SHOWN]:
+        share = ">99%" if each.probability > 0.995 else f"{each.probability:.0%}"
+        table.add_row(escape(dataset.name(each.item)), each.label, each.suggested, share)
+    return table
+
+
+def _say(console: Console, sentence: str) -> None:
+    # A path may hold what rich would take for markup.
+    console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+
+
+def _as_object(findings: Findings, suggestions: Sequence[Suggestion]) -> dict[str, Any]:
+    dataset = findings.dataset
+
+    def names(family: Iterable[LabelledPhoto]) -> list[str]:
+        return [dataset.name(item) for item in family]
+
+    return {
+        "source": str(dataset.source),
+        "photos": len(dataset.photos),
+        "suggestions": [_suggestion(dataset, each) for each in suggestions],
+        "confirmed": findings.confirmed,
+        "estimated_errors": dict(findings.suspects.estimates),
+        "unjudged": list(findings.suspects.unjudged),
+        "unreadable": [{"path": str(fault.path), "reason": fault.reason} for fault in findings.unreadable],
+        "tiny": [{"path": dataset.name(t.item), "width": t.width, "height": t.height} for t in findings.tiny],
+        "duplicates": [names(family) for family in findings.duplicates],
+        "near_duplicates": [names(family) for family in findings.near_duplicates],
+        "crossing": [names(family) for family in findings.crossing],
+        "conflicts": [
+            {"task": each.task, "labels": {dataset.name(item): item.labels[each.task] for item in each.family}}
+            for each in findings.conflicts
+        ],
+        "counts": findings.counts,
+        "imbalances": list(findings.imbalances),
+    }
+
+
+def _suggestion(dataset: Dataset, each: Suggestion) -> dict[str, Any]:
+    return {
+        "path": dataset.name(each.item),
+        "task": each.task,
+        "label": each.label,
+        "suggested": each.suggested,
+        "probability": round(each.probability, 4),
+        "quality": round(each.quality, 6),
+        "why": each.why,
+    }

@@ -1,0 +1,147 @@
+"""What is wrong with a set of labelled photos, as far as a computer can tell; a person decides."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from providers.base import LABELS, TASKS, Task
+from triof import corrections as corrections_file
+from triof.corrections import Corrections
+from triof.curation import near_duplicates, suspects
+from triof.curation.survey import Survey, survey
+from triof.curation.suspects import Suggestion, Suspects
+from triof.datasets import SPLITS, Dataset, LabelledPhoto, Split, Unreadable
+from triof.settings import Settings
+
+SMALLEST_SIDE = 96
+"""Pixels. The networks read 224 x 224; a photo below this is enlarged more than twice, and stains are gone."""
+RARE = 4
+"""A label that is more than so many times rarer than another one of its task is told."""
+FEW = 20
+"""Photos of a label in a split; with fewer, one photo moves its recall by more than five points."""
+
+Family = tuple[LabelledPhoto, ...]
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A photo whose shorter side is below SMALLEST_SIDE; width and height in pixels."""
+
+    item: LabelledPhoto
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Near-duplicates, or photos of one group, that carry different labels."""
+
+    task: Task
+    family: Family
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was found in ``dataset``, whose corrections are applied."""
+
+    dataset: Dataset
+    suspects: Suspects
+    """Without what somebody has confirmed already."""
+    confirmed: int
+    """How many suggestions were left out for that."""
+    unreadable: tuple[Unreadable, ...]
+    tiny: tuple[Tiny, ...]
+    duplicates: tuple[Family, ...]
+    """Files of the same bytes."""
+    near_duplicates: tuple[Family, ...]
+    """Near-duplicates, copies of the same bytes among them."""
+    conflicts: tuple[Conflict, ...]
+    crossing: tuple[Family, ...]
+    """Near-duplicates that lie in more than one split."""
+    counts: Mapping[Task, Mapping[str, Mapping[Split, int]]]
+    imbalances: tuple[str, ...]
+
+
+def check(dataset: Dataset, settings: Settings, console: Console, corrections: Corrections | None = None) -> Findings:
+    """Look for everything. Raises DatasetError and HomeUnusable, see :func:`triof.curation.survey.survey`."""
+    dataset = corrections_file.applied(dataset, corrections or {})
+    seen = survey(dataset, settings, console)
+    with console.status("Judging the labels"):
+        found = suspects.find(seen)
+    open_ = tuple(each for each in found.suggestions if not _confirmed(dataset, each, corrections or {}))
+    near = _families(seen.items, near_duplicates.components(len(seen.items), seen.near))
+    counts = _counts(dataset)
+    return Findings(
+        dataset=dataset,
+        suspects=Suspects(open_, found.estimates, found.unjudged),
+        confirmed=len(found.suggestions) - len(open_),
+        unreadable=seen.unreadable,
+        tiny=_tiny(seen),
+        duplicates=_families(seen.items, seen.digests),
+        near_duplicates=near,
+        conflicts=_conflicts(_families(seen.items, seen.families)),
+        crossing=tuple(family for family in near if len({item.split for item in family}) > 1),
+        counts=counts,
+        imbalances=tuple(_imbalances(counts)),
+    )
+
+
+def suggestions(
+    dataset: Dataset, settings: Settings, console: Console, corrections: Corrections | None = None
+) -> list[Suggestion]:
+    """Which labels to look at, worst first, without those that ``corrections`` confirm. Raises what `check` raises."""
+    return list(check(dataset, settings, console, corrections).suspects.suggestions)
+
+
+def _confirmed(dataset: Dataset, suggestion: Suggestion, corrections: Corrections) -> bool:
+    correction = corrections.get((dataset.name(suggestion.item), suggestion.task))
+    return correction is not None and correction.now == suggestion.label
+
+
+def _families(items: Sequence[LabelledPhoto], homes: Iterable[bytes] | NDArray[np.int64]) -> tuple[Family, ...]:
+    """The photos that share a home with another one, in the order of the data set."""
+    families: dict[bytes | int, list[LabelledPhoto]] = defaultdict(list)
+    for item, home in zip(items, homes, strict=True):
+        families[home].append(item)
+    return tuple(tuple(family) for family in families.values() if len(family) > 1)
+
+
+def _tiny(seen: Survey) -> tuple[Tiny, ...]:
+    sizes = zip(seen.items, seen.sizes.tolist(), strict=True)
+    return tuple(Tiny(item, *size) for item, size in sizes if min(size) < SMALLEST_SIDE)
+
+
+def _conflicts(families: Sequence[Family]) -> tuple[Conflict, ...]:
+    found = []
+    for task in TASKS:
+        for family in families:
+            labelled = tuple(item for item in family if task in item.labels)
+            if len({item.labels[task] for item in labelled}) > 1:
+                found.append(Conflict(task, labelled))
+    return tuple(found)
+
+
+def _counts(dataset: Dataset) -> dict[Task, dict[str, dict[Split, int]]]:
+    counted = Counter((task, label, item.split) for item in dataset.photos for task, label in item.labels.items())
+    return {
+        task: {label: {split: counted[task, label, split] for split in SPLITS} for label in LABELS[task]}
+        for task in TASKS
+    }
+
+
+def _imbalances(counts: Mapping[Task, Mapping[str, Mapping[Split, int]]]) -> Iterable[str]:
+    for task, labels in counts.items():
+        totals = {label: sum(splits.values()) for label, splits in labels.items()}
+        most = max(totals, key=totals.__getitem__)
+        if not totals[most]:
+            continue
+        for label, splits in labels.items():
+            if totals[label] * RARE < totals[most]:
+                yield f"{task}: {label} has {totals[label]} photos, {most} {totals[most]}: collect more of {label}"
+            for split, count in splits.items():
+                if count < FEW:
+                    yield f"{task}: {label} has {count} photos in {split}, at least {FEW} are needed: collect more"
