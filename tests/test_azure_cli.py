@@ -6,6 +6,7 @@ Uploads have a file of their own, ``test_uploading.py``.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,13 +15,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from PIL import Image
 
 from providers.custom_vision import options as vendor
+from providers.custom_vision.client import TrainingClient
 from providers.custom_vision.options import CustomVisionOptions
 from tests.azure_desk import ATTEMPTS, INTERRUPTIBLE, TAGS, Desk, azure, clock, desk, row  # noqa: F401 (fixtures)
 from tests.conftest import Clock, encoded
-from tests.custom_vision_server import Fault, page
+from tests.custom_vision_server import Fault, Reply, page
 from tests.training_records import COMPACT, COMPACT_S1, GENERAL
 from tests.training_server import TrainingServer
 from triof import datasets
@@ -32,7 +35,7 @@ TRAIN = r"POST .*/train"
 
 def written(desk: Desk) -> dict[str, str]:
     """What azure.toml holds."""
-    settings: dict[str, str] = tomllib.loads((desk.home / "config" / "azure.toml").read_text())["custom_vision"]
+    settings: dict[str, str] = tomllib.loads((desk.home / "config" / "azure-written.toml").read_text())["custom_vision"]
     return settings
 
 
@@ -40,7 +43,7 @@ def stranger(azure: TrainingServer, desk: Desk, *, kind: str = "Multiclass", dom
     """A project called triof that somebody has made in the portal; its id."""
     desk.ready()
     (project,) = azure._projects.values()
-    (desk.home / "config" / "azure.toml").unlink()
+    (desk.home / "config" / "azure-written.toml").unlink()
     project.classification = kind
     project.domain = next(found for found in (COMPACT, COMPACT_S1, GENERAL) if found.id == domain)
     return project.id
@@ -203,10 +206,10 @@ def test_setup_makes_the_project_and_its_tags_and_may_be_called_again(desk: Desk
         "Negative": "Negative",
     }
     assert written(desk) == {"project_id": project.id}
-    assert "azure.toml" in made
+    assert "azure-written.toml" in made
     again = desk.well("setup")
     assert again.count("is there") == 4
-    assert "azure.toml" not in again
+    assert "azure-written.toml" not in again
     assert azure.operations["CreateProject"] == 1
     assert azure.operations["CreateTag"] == 4
 
@@ -257,7 +260,7 @@ def test_a_project_of_no_use_is_refused_with_the_remedy(
     refusal = desk.fails("setup")
     assert told in refusal
     assert "--name" in refusal
-    assert not (desk.home / "config" / "azure.toml").exists()
+    assert not (desk.home / "config" / "azure-written.toml").exists()
     desk.set(project_id=id_)
     assert told in desk.fails("setup")
     assert told in desk.fails("upload", str(desk.photos({"bottle": 5, "cup": 5})))
@@ -268,7 +271,7 @@ def test_a_project_of_no_use_is_refused_with_the_remedy(
 def test_the_tier_s_projects_are_counted_before_one_is_made(desk: Desk, azure: TrainingServer) -> None:
     for name in ("one", "two"):
         desk.well("setup", "--name", name)
-        (desk.home / "config" / "azure.toml").unlink()
+        (desk.home / "config" / "azure-written.toml").unlink()
     told = desk.fails("setup")
     assert "F0 takes 2 projects" in told
     assert "one" in told
@@ -280,7 +283,7 @@ def test_the_tier_s_projects_are_counted_before_one_is_made(desk: Desk, azure: T
 def test_projects_of_one_name_are_told_apart_by_the_settings(desk: Desk, azure: TrainingServer) -> None:
     first = stranger(azure, desk)
     desk.well("setup", "--name", "other")
-    (desk.home / "config" / "azure.toml").unlink()
+    (desk.home / "config" / "azure-written.toml").unlink()
     second = next(id_ for id_ in azure._projects if id_ != first)
     azure._projects[second].name = "triof"
     told = desk.fails("setup")
@@ -293,7 +296,7 @@ def test_projects_of_one_name_are_told_apart_by_the_settings(desk: Desk, azure: 
 def test_setup_does_not_write_what_the_environment_says(desk: Desk, azure: TrainingServer) -> None:
     desk.set(project_id=stranger(azure, desk))
     assert "Kept" not in desk.well("setup")
-    assert not (desk.home / "config" / "azure.toml").exists()
+    assert not (desk.home / "config" / "azure-written.toml").exists()
 
 
 def test_status_shows_what_is_there_and_what_is_left(desk: Desk, azure: TrainingServer) -> None:
@@ -311,6 +314,12 @@ def test_status_shows_what_is_there_and_what_is_left(desk: Desk, azure: Training
     assert row(shown, "iterations") == ["1", "20", "19"]
     assert "Completed, published as triof" in shown
     assert "1 h of training a month" in shown
+    assert "Trained this month: at least 4 of 60 min" in shown
+    assert "at most 56 are left" in shown
+    assert "10,000 of 10,000 predictions are left" in shown
+    for iteration in project.iterations.values():
+        iteration.trained_at = "2020-01-31T12:00:00.000Z"
+    assert "at least 0 of 60 min" in desk.well("status")
     desk.set(training_tier="S0", euros_per_1000_photos_a_month=1000)
     assert "17.00 € a month" in desk.well("status")
 
@@ -326,7 +335,7 @@ def test_training_begins_and_is_looked_at_later(desk: Desk, azure: TrainingServe
     assert "Training" in desk.well("iterations")
     told = desk.well("train", "--wait")
     assert "is trained, in 4 min" in told
-    assert azure.operations["TrainProject"] == 2, "the second was told that one is under way"
+    assert azure.operations["TrainProject"] == 1, "the second has seen that one is under way"
     assert row(desk.well("iterations"), "Iteration 1")[1] == "Completed"
     assert "1 of the 20" in desk.well("iterations")
 
@@ -334,7 +343,9 @@ def test_training_begins_and_is_looked_at_later(desk: Desk, azure: TrainingServe
 def test_nothing_changed_is_no_failure(desk: Desk, azure: TrainingServer) -> None:
     desk.trained()
     for options in ((), ("--wait",)):
-        assert "Nothing has changed since the last training" in desk.well("train", *options)
+        told = desk.well("train", *options)
+        assert "Nothing has changed since the last training" in told
+        assert re.search(r"The latest is Iteration 1 \(\w{8}\): Completed, 20\d\d-", told)
 
 
 def test_a_training_that_fails_is_told_with_its_reason(desk: Desk, azure: TrainingServer) -> None:
@@ -343,6 +354,11 @@ def test_a_training_that_fails_is_told_with_its_reason(desk: Desk, azure: Traini
     azure.training_ends_as = "Failed"
     assert "The model did not converge" in desk.fails("train", "--wait")
     assert "Failed: The model did not converge" in desk.well("iterations")
+    azure.training_ends_as = "Completed"
+    told = desk.well("train", "--wait")
+    assert told.index("Failed (The model did not converge)") < told.index("Iteration 2 is trained")
+    project = next(iter(azure._projects.values()))
+    del project.iterations[list(project.iterations)[1]]
     for command in (("publish",), ("export",), ("evaluate",)):
         assert "could not be trained (The model did not converge)" in desk.fails(*command, "Iteration 1")
 
@@ -523,9 +539,12 @@ def test_ctrl_c_leaves_the_training_in_peace(desk: Desk, azure: TrainingServer) 
 def test_a_training_that_ends_while_another_is_asked_for_is_no_failure(desk: Desk, azure: TrainingServer) -> None:
     desk.ready()
     desk.upload(desk.photos({"bottle": 5, "cup": 5}))
-    azure.training_polls = 1
+    azure.training_polls = 2
     desk.well("train")
-    assert "Nothing has changed" in desk.well("train", "--wait")
+    told = desk.well("train")
+    assert "Nothing has changed" in told
+    assert "Completed" in told
+    assert azure.operations["TrainProject"] == 3, "once more, when the one under way had ended"
 
 
 # Publishing
@@ -574,6 +593,17 @@ def test_the_environment_that_names_another_is_said(desk: Desk, azure: TrainingS
     assert "published_name" not in written(desk)
     desk.well("unpublish", "latest", "--yes")
     assert "answers as old now" in desk.well("publish", "latest")
+
+
+def test_a_canary_changes_nothing_for_this_machine(desk: Desk, azure: TrainingServer) -> None:
+    desk.trained()
+    desk.well("publish", "latest")
+    more(desk)
+    desk.well("train", "--wait")
+    told = desk.well("publish", "latest", "--as", "canary")
+    assert "This machine goes on asking triof" in told
+    assert "TRIOF_CUSTOM_VISION__PUBLISHED_NAME=canary" in told
+    assert written(desk)["published_name"] == "triof"
 
 
 def test_one_iteration_has_one_name(desk: Desk, azure: TrainingServer) -> None:
@@ -681,6 +711,24 @@ def test_evaluation_shows_the_vendor_s_word_and_ours_beside_the_local_model(
     assert azure.calls == tests, "each photo is asked about once"
 
 
+def test_a_name_that_still_answers_with_the_iteration_before_spoils_no_record(
+    desk: Desk, azure: TrainingServer, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project,) = azure._projects.values()
+    (before,) = project.iterations.values()
+    more(desk)
+    desk.well("train", "--wait")
+    desk.well("publish", "latest")
+    evaluate = ("evaluate", "triof", "--data", str(published), "--split", "train", "--yes", "--no-report")
+    with monkeypatch.context() as patch:
+        patch.setattr(azure, "published", lambda *_: (project, before))
+        told = desk.fails(*evaluate)
+    assert f"still answers with triof@{before.id}" in told
+    assert "the same command goes on" in told
+    assert not list((desk.home / "azure").rglob("*.jsonl"))
+    assert f"of which {split(published, 'train')} are to be asked" in desk.well(*evaluate)
+
+
 def test_an_evaluation_goes_on_where_it_stopped(desk: Desk, azure: TrainingServer, published: Path) -> None:
     tests = split(published, "train")
     asked = []
@@ -786,6 +834,23 @@ def test_a_lost_answer_to_an_export_is_no_failure(desk: Desk, azure: TrainingSer
     assert zipfile.is_zipfile(desk.folder / "again.zip")
 
 
+def test_an_export_that_breaks_off_while_it_is_written_leaves_the_file_as_it_was(
+    desk: Desk, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.trained()
+    desk.well("export", "latest", "--out", "model.zip")
+    before = (desk.folder / "model.zip").read_bytes()
+
+    def half(_: object, __: str, to: Path) -> None:
+        to.write_bytes(b"PK")
+        raise OSError(28, "No space left on device", str(to))
+
+    monkeypatch.setattr(TrainingClient, "download", half)
+    assert "No space left" in desk.fails("export", "latest", "--out", "model.zip")
+    assert (desk.folder / "model.zip").read_bytes() == before
+    assert not list(desk.folder.glob("*.part"))
+
+
 def test_an_export_that_failed_is_begun_again(desk: Desk, azure: TrainingServer) -> None:
     desk.trained()
     azure.export_ends_as = "Failed"
@@ -801,6 +866,7 @@ def test_options_that_make_no_sense_and_files_that_cannot_be_written_are_sentenc
 ) -> None:
     desk.trained()
     assert desk.run("export", "latest", "--activate").exit_code == 2
+    assert desk.run("evaluate", "--report", "page.html", "--no-report").exit_code == 2
     (desk.folder / "file").write_text("x")
     for command in (("export", "latest", "--out", "file/model.zip"), ("backup", "file/backup")):
         assert "file" in desk.fails(*command)
@@ -817,6 +883,7 @@ def test_a_backup_is_a_data_set_with_everything_and_comes_once(desk: Desk, azure
     folder = desk.folder / "home_again"
     found = datasets.read(folder)
     assert sorted(item.labels["waste_type"] for item in found.photos) == ["bottle"] * 6 + ["cup"] * 5 + ["other"] * 5
+    assert {item.split for item in found.photos} == {"train"}, "the cloud has learned them all"
     assert {item.path.read_bytes() for item in found.photos} == {photo.contents for photo in azure.photos.values()}
     record = json.loads((folder / "project.json").read_text())
     assert record["project"]["name"] == "triof"
@@ -852,6 +919,32 @@ def test_a_backup_goes_on_where_it_stopped(desk: Desk, azure: TrainingServer) ->
     assert not list((desk.folder / "b").rglob("*.part"))
 
 
+def test_a_photo_that_does_not_come_ends_no_backup(
+    desk: Desk, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.trained()
+    desk.well("backup", "b", "--no-exports")
+    empty, missing = sorted((desk.folder / "b" / "photos").iterdir())[:2]
+    empty.write_bytes(b"")
+    missing.unlink()
+    download = azure._download
+
+    def run(instead: Reply) -> Result:
+        with monkeypatch.context() as patch:
+            patch.setattr(azure, "_download", lambda asked: instead if missing.stem in asked.path else download(asked))
+            return desk.run("backup", "b", "--no-exports")
+
+    ran = run(page(404, "Not Found"))
+    assert ran.exit_code == 1
+    assert f"Not fetched: photo {missing.stem}: The cloud does not give this out" in ran.stdout
+    assert empty.stat().st_size, "a file that a power cut left empty is fetched again"
+    assert len(datasets.read(desk.folder / "b").photos) == 9
+    assert "gives out an empty file" in run(Reply(200, b"")).stdout
+    desk.well("backup", "b", "--no-exports")
+    assert len(datasets.read(desk.folder / "b").photos) == 10
+    assert len(list((desk.folder / "b" / "photos").iterdir())) == 10
+
+
 def test_a_backup_without_a_model_that_cannot_be_exported_says_so(desk: Desk, azure: TrainingServer) -> None:
     desk.trained()
     azure.export_ends_as = "Failed"
@@ -864,4 +957,4 @@ def test_a_backup_without_a_model_that_cannot_be_exported_says_so(desk: Desk, az
 def test_what_was_photographed_in_a_backup_is_already_in_the_cloud(desk: Desk, azure: TrainingServer) -> None:
     desk.trained()
     desk.well("backup", "b", "--no-exports")
-    assert row(desk.upload(desk.folder / "b"), "all") == ["0", "10", "0", "0"]
+    assert row(desk.upload(desk.folder / "b"), "all") == ["0", "10", "0", "0", "0"]

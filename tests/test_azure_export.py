@@ -380,7 +380,21 @@ def test_answers_of_its_own_iteration_are_preferred(home: Path, export: Callable
     record(home, PICTURES[:3], iteration=ITERATION.upper())
     assert "on 3 of 3 photos" in triof("bundles", "install", export()).output
     source = export(iteration_id="ffffffff-0000")
-    assert "on 3 of 20 photos (15.0 %)" in triof("bundles", "install", source).output
+    ran = triof("bundles", "install", source)
+    assert f"agrees with the cloud's iterations {ITERATION[:8]}, another on 3 of 20 photos (15.0 %)" in ran.output
+    assert ran.exit_code == 0, "another iteration may be worse than this one"
+
+
+def test_another_iteration_s_answers_neither_refuse_nor_change_how_it_is_read(
+    home: Path, export: Callable[..., Path]
+) -> None:
+    record(home, iteration="another")
+    said = json.dumps(metadata("Rgb8", "NominalRange_0_255")).encode()
+    ran = triof("bundles", "install", export(changes={"metadata_properties.json": said}))
+    assert ran.exit_code == 0, ran.output
+    assert "agrees with the cloud's iteration another on" in ran.output
+    assert "metadata of the export are wrong" not in ran.output
+    assert installed(home).input.channels == "rgb"
 
 
 def test_answers_about_photos_that_are_gone_or_changed_do_not_count(

@@ -238,6 +238,16 @@ def test_one_that_is_removed_is_gone_also_from_what_was_before(home: Path) -> No
     assert happened(home)[2] == {"kind": "bundle.removed", "task": "waste_type", "version": CUP, "who": "marie"}
 
 
+def test_where_the_system_names_no_users_nobody_stands_in_the_journal(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(sys.modules, "pwd", None)  # as on Windows
+    done("activate", CUP)
+    assert happened(home)[0]["who"] == "unknown"
+
+
 def test_between_two_of_the_same_nothing_is_left_to_go_back_to(home: Path) -> None:
     for version in (CUP, CUTLERY, CUP):
         done("activate", version)
@@ -473,7 +483,11 @@ def test_one_that_cannot_be_loaded_leaves_the_one_before_and_is_told_once(
     assert not_loaded(caplog) == 1
     assert caplog.records[-1].levelno == logging.ERROR
     assert serving(home) == SHIPPED, "a machine that starts has no other one"
+    told = triof("doctor").output
+    assert "warn  bundles      The active bundle of waste_type cannot answer" in told
+    assert "triof bundles rollback waste_type" in told
     done("rollback", "waste_type")
+    assert f"ok    bundles      waste_type {CUTLERY}, cleanliness shipped" in triof("doctor").output
     assert asked.predict(bottle, timeout=5).model_version == CUTLERY
     done("activate", "waste_type/shipped")
     assert asked.predict(bottle, timeout=5).model_version == SHIPPED

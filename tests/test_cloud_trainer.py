@@ -71,16 +71,15 @@ def test_photos_of_a_batch_are_found_by_their_contents(trainer: Trainer, azure: 
     assert {name: image.id for name, image in found.items()} == {"2.jpg": ids[photos[2].image]}
 
 
-def test_a_batch_in_doubt_that_never_arrived_is_sent(trainer: Trainer, azure: TrainingServer) -> None:
-    stored = trainer.store("b", some(trainer.tags()[0], 3), in_doubt=True)
-    assert [one.status for one in stored] == ["OK"] * 3
-    assert trainer.store("b", [], in_doubt=True) == []
+def test_what_came_with_a_batch_is_counted(trainer: Trainer) -> None:
+    trainer.store("b", some(trainer.tags()[0], 3))
+    assert (trainer.count_stored("b"), trainer.count_stored("other")) == (3, 0)
 
 
 def test_many_photos_are_retagged_in_calls_of_the_vendor_s_size(trainer: Trainer, azure: TrainingServer) -> None:
     bottle, cup = trainer.tags()
     stored = [one for batch in "ab" for one in trainer.store(batch, some(bottle, 40))]
-    trainer.retag([one.image.id for one in stored if one.image], bottle.id, cup.id)
+    trainer.retag([one.image.id for one in stored if one.image], [bottle.id], cup.id)
     assert azure.operations["CreateImageTags"] == 2
     assert [tag.photos for tag in trainer.tags()] == [0, 80]
 

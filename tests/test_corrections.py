@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from triof import corrections, datasets
+from triof import corrections, datasets, durable
 from triof.corrections import UNDONE, Correction
 from triof.datasets import DatasetError
 
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def labels(manifest: Path, file: Path) -> list[dict[str, str]]:
-    return [dict(item.labels) for item in corrections.mended(manifest, file).photos]
+    return [dict(item.labels) for item in corrections.mending(manifest, file)[0].photos]
 
 
 def test_labels_are_changed_given_and_taken_away(manifest: Path, file: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_file_that_is_none_says_why(file: Path, content: str, says: str) -> No
 def test_a_named_file_that_is_not_there_is_a_mistake(manifest: Path, file: Path) -> None:
     assert corrections.read(file) == {}
     with pytest.raises(DatasetError, match="There are no corrections"):
-        corrections.mended(manifest, file)
+        corrections.mending(manifest, file)
 
 
 def test_a_manifest_that_was_read_is_written_as_it_was(tmp_path: Path) -> None:
@@ -93,3 +93,76 @@ def test_a_manifest_elsewhere_names_the_photos_by_their_whole_path(manifest: Pat
     datasets.write(tmp_path / "other" / "manifest.csv", datasets.read(manifest).photos)
     again = datasets.read(tmp_path / "other")
     assert [item.path for item in again.photos] == [tmp_path / name for name in ("a.jpg", "b.jpg", "c.jpg")]
+
+
+HEAD = b"path,task,was,now,why,at\n"
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        b"b.jpg,waste_type,cup",
+        b"b.jpg,waste_type,cup,cut",
+        b'"b,c.jp',
+        b'b.jpg,waste_type,cup,bottle,"says',
+        "b.jpg,waste_type,cup,bottle,é".encode()[:-1],
+        b"\0\0\0\0",
+    ],
+)
+def test_a_line_that_a_power_cut_has_torn_spoils_no_other(manifest: Path, file: Path, torn: bytes) -> None:
+    corrections.add(file, Correction("a.jpg", "waste_type", "bottle", "cup"))
+    with file.open("ab") as opened:
+        opened.write(torn)
+    assert set(corrections.read(file)) == {("a.jpg", "waste_type")}
+    corrections.add(file, Correction("c.jpg", "cleanliness", "", "dirty"))
+    assert labels(manifest, file) == [
+        {"waste_type": "cup", "cleanliness": "clean"},
+        {"waste_type": "cup"},
+        {"cleanliness": "dirty"},
+    ]
+
+
+def test_a_whole_line_that_is_not_utf_8_is_a_mistake(file: Path) -> None:
+    file.write_bytes(HEAD + b"\xe9.jpg,waste_type,cup,cutlery,,\n")
+    with pytest.raises(DatasetError, match="cannot be read as CSV in UTF-8"):
+        corrections.read(file)
+
+
+def test_a_line_is_appended_after_what_was_torn(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lines"
+    durable.append_line(path, b"one")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with path.open("ab") as opened:
+        opened.write(b"tw")
+    durable.append_line(path, b"three")
+    assert path.read_bytes() == b"one\ntw\nthree\n"
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_corrections_hold_for_a_manifest_elsewhere(tmp_path: Path, moved: bool) -> None:
+    photos = tmp_path / "set" / "cup"
+    photos.mkdir(parents=True)
+    for name in ("a.jpg", "b.jpg"):
+        (photos / name).write_bytes(b"")
+    file = tmp_path / ("elsewhere" if moved else "set") / "corrections.csv"
+    corrections.add(file, Correction("cup/a.jpg", "waste_type", "cup", "bottle"))
+    datasets.write(tmp_path / "new" / "manifest.csv", datasets.read(tmp_path / "set").photos)
+    assert labels(tmp_path / "new", file) == [{"waste_type": "bottle"}, {"waste_type": "cup"}]
+    # What was said last holds, whatever the photo was called then.
+    corrections.add(file, Correction(str(photos / "a.jpg"), "waste_type", "cup", "cutlery"))
+    for source in ("new", "set"):
+        assert labels(tmp_path / source, file) == [{"waste_type": "cutlery"}, {"waste_type": "cup"}]
+
+
+def test_an_end_that_two_paths_share_names_neither(tmp_path: Path) -> None:
+    for label in ("cup", "bottle"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        (tmp_path / "set" / label / "1.jpg").write_bytes(b"")
+    file = tmp_path / "corrections.csv"
+    corrections.add(file, Correction("1.jpg", "waste_type", "cup", "cutlery"))
+    with pytest.raises(DatasetError, match=r"None of the 1 corrections in .* is about a photo of"):
+        corrections.mending(tmp_path / "set", file)
+    corrections.add(file, Correction("cup/1.jpg", "waste_type", "cup", "cutlery"))
+    mended, (told,) = corrections.mending(tmp_path / "set", file)
+    assert sorted(item.labels["waste_type"] for item in mended.photos) == ["bottle", "cutlery"]
+    assert told.startswith("Only 1 of the 2 corrections")

@@ -11,8 +11,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.conftest import encoded
-from triof import datasets
+from triof import corrections, datasets
 from triof.cli import main
+from triof.corrections import Correction
 from triof.curation import augmenting, copies
 from triof.curation.copies import OPERATIONS
 
@@ -203,6 +204,13 @@ def test_a_tree_of_folders_keeps_its_splits(source: Path, tmp_path: Path, out: P
     assert all(known[item.group] == item.split == "train" for item in datasets.read(out).photos)
     assert len(files(out)) == sum(split == "train" for split in known.values())
     assert f"{len(files(out))} photos are the very same file as another" in ran.stdout
+
+
+def test_copies_carry_the_corrected_labels(source: Path, out: Path) -> None:
+    corrections.add(source / "c.csv", Correction("1.jpg", "waste_type", "cup", "cutlery"))
+    ran = triof(source, "--out", out, "--corrections", source / "c.csv")
+    assert ran.exit_code == 0, ran.output
+    assert {path.split("/")[0] for path in files(out) if path.endswith(".jpg")} == {"bottle", "cutlery", "other"}
 
 
 def test_a_damaged_photo_is_skipped_and_said(source: Path, out: Path) -> None:

@@ -24,7 +24,7 @@ from tests.conftest import ROOT, Clock, encoded
 from tests.photo_host import Answer, PhotoHost
 from triof import datasets
 from triof.cli import main
-from triof.curation import album
+from triof.curation import album, public_network
 from triof.curation.web import Web
 
 OPENVERSE = "https://api.openverse.org/v1/images/"
@@ -419,6 +419,28 @@ def test_private_networks_are_not_entered(address: str, host: PhotoHost) -> None
     assert ran.exit_code == 1
     assert counted(ran) == {"kept": 0, "not asked": 1}
     assert host.history == []
+
+
+@pytest.mark.parametrize(
+    ("address", "private"),
+    [
+        ("64:ff9b::7f00:1", True),
+        ("64:ff9b::808:808", False),
+        ("2002:7f00:1::", True),
+        ("2002:808:808::1", False),
+        ("::7f00:1", True),
+        ("::ffff:10.0.0.1", True),
+        ("2001:0:7f00:1::", True),
+        ("64:ff9b:1::7f00:1", True),
+        ("224.0.0.251", True),
+        ("ff0e::1", True),
+        ("fe80::1%eth0", True),
+        ("8.8.8.8", False),
+        ("2606:4700::1111", False),
+    ],
+)
+def test_what_is_translated_or_sent_to_many_is_private_by_what_it_reaches(address: str, private: bool) -> None:
+    assert public_network.is_private(address) is private
 
 
 @responses.activate

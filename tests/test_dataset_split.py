@@ -1,6 +1,7 @@
 """``triof dataset split``: what belongs together stays together, and every label gets its share."""
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.drawn_photos import save
-from triof import datasets
+from triof import corrections, datasets
 from triof.cli import main
+from triof.corrections import Correction
 from triof.datasets import Dataset
 
 HEAD = ("path", "waste_type", "cleanliness", "group", "split", "source")
@@ -159,6 +161,36 @@ def test_with_keep_what_crosses_goes_to_the_test(photos: Path, one: str, other: 
 def test_without_keep_what_is_written_counts_for_nothing(photos: Path) -> None:
     lines = [(*line[:4], "train", line[5]) for line in rows(photos)]
     assert set(splits(divided(manifest(Path("in.csv"), lines))).values()) == {"train", "val", "test"}
+
+
+def test_rows_that_end_early_are_rows(photos: Path) -> None:
+    paths = [row[0] for row in rows(photos)]
+    source = manifest(Path("in.csv"), [(path, Path(path).parent.name) for path in paths])
+    assert len(divided(source, "--keep").photos) == 45
+
+
+def test_the_new_manifest_holds_the_corrected_labels(photos: Path) -> None:
+    known = Path("known.csv")
+    corrections.add(known, Correction("cup/12.png", "waste_type", "cup", "cutlery"))
+    changed = [
+        item for item in divided(photos, "--corrections", "known.csv").photos if "cutlery" in item.labels.values()
+    ]
+    assert [item.path for item in changed] == [photos / "cup" / "12.png"]
+    corrections.add(known, Correction("gone.png", "waste_type", "cup", "cutlery"))
+    assert "Only 1 of the 2 corrections" in split(photos, "--corrections", "known.csv", out="again.csv").stdout
+    Path("other.csv").write_text("path,task,was,now,why,at\ngone.png,waste_type,cup,bottle,,\n")
+    ran = split(photos, "--corrections", "other.csv", out="none.csv")
+    assert ran.exit_code == 1
+    assert "None of the 1 corrections" in ran.stderr
+
+
+def test_a_name_that_is_not_utf_8_is_left_out(tmp_path: Path) -> None:
+    save(tmp_path / "set", "cup", range(2))
+    try:
+        (tmp_path / "set/cup/1.png").rename(tmp_path / os.fsdecode(b"set/cup/\xe9t\xe9.png"))
+    except OSError:
+        pytest.skip("the disk allows no such name")
+    assert [item.path.name for item in divided(tmp_path / "set").photos] == ["0.png"]
 
 
 def test_what_cannot_be_read_is_left_out_and_told(photos: Path) -> None:

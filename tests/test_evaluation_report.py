@@ -13,7 +13,7 @@ from PIL import Image
 
 from providers.base import LABELS, Prediction
 from tests.conftest import encoded
-from triof import corrections, datasets, evaluation, evaluation_report
+from triof import corrections, datasets, evaluation, evaluation_report, reports
 from triof.cli import main
 from triof.corrections import Correction
 from triof.datasets import Dataset, LabelledPhoto
@@ -269,6 +269,19 @@ def test_corrected_labels_are_the_right_ones(here: Path) -> None:
     assert "With the corrections in mended.csv: 4 of 4 photos changed." in (here / "p.html").read_text()
 
 
+@pytest.mark.parametrize("form", ["--set {}", "--set={}"])
+@pytest.mark.parametrize("name", ["custom_vision.prediction_key", "CUSTOM_VISION.endpoint", "custom_vision"])
+def test_the_page_shows_no_key(form: str, name: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = form.format(f"{name}=0123456789abcdef").split()
+    monkeypatch.setattr("sys.argv", ["/bin/triof", *secret, "--set", "server.port=90", "evaluate", "--data", "x=y"])
+    ran = triof("evaluate", "cleanliness", "--data", ".", "--report", "p.html")
+    assert ran.exit_code == 0, ran.output
+    text = (here / "p.html").read_text()
+    assert "0123456789abcdef" not in text
+    assert f"{name}=…" in text
+    assert "--set server.port=90 evaluate --data x=y" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
@@ -282,3 +295,9 @@ def test_a_mistake_is_one_sentence(here: Path, arguments: list[str], code: int, 
     assert ran.exit_code == code
     assert reason in ran.output
     assert "Traceback" not in ran.output
+
+
+def test_a_page_that_cannot_be_written_is_a_sentence_for_every_command(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(reports.ReportUnwritable, match="name another place with --report"):
+        reports.write(tmp_path / "file" / "page.html", "_charts.html")

@@ -12,12 +12,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from click.testing import CliRunner, Result
+from filelock import FileLock
 from sqlalchemy import event as listening
 
 from tests.conftest import BuildMachine
 from triof import datasets
 from triof.capture import FolderCamera
 from triof.cli import main
+from triof.curation.workplace import LOCK
 from triof.journal import Journal, Kind, PredictionRow
 from triof.paths import DEMO_PICTURES
 from triof.photo_store import PhotoStore
@@ -330,6 +332,16 @@ def test_what_was_copied_before_the_disk_was_full_is_listed(
     assert ran.exit_code == 1
     assert "No space left on device" in ran.output
     assert len(rows(tmp_path / "out")) == 2
+
+
+def test_two_runs_do_not_overwrite_each_others_manifest(past: Past, tmp_path: Path) -> None:
+    past.deposit("bottle", "cup")
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / LOCK):
+        ran = triof("dataset", "from-journal", "--out", tmp_path / "out")
+    assert ran.exit_code == 1
+    assert "Another run writes to" in ran.output
+    assert len(fetch(tmp_path / "out")) == 1
 
 
 def test_a_year_is_not_read_into_memory_at_once(past: Past, tmp_path: Path) -> None:

@@ -196,3 +196,56 @@ def test_the_real_broken_downloads_are_refused(dataset: Path) -> None:
     for path in broken:
         with pytest.raises(PhotoError):
             photo.load(path.read_bytes())
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
+
+
+NOISE = Image.effect_noise((96, 64), 50)
+PLAIN = {
+    "jpeg": encoded(NOISE.convert("RGB")),
+    "grey_jpeg": encoded(NOISE),
+    "progressive_jpeg": encoded(NOISE.convert("RGB"), progressive=True),
+    "jpeg_with_restarts": encoded(NOISE.convert("RGB"), restart_marker_blocks=2),
+    "png": encoded(NOISE.convert("RGB"), "PNG", dpi=(72, 72)),
+    "bmp": encoded(NOISE.convert("RGB"), "BMP"),
+    "grey_bmp": encoded(NOISE, "BMP"),
+}
+_JPEG, _PNG, _BMP = PLAIN["jpeg"], PLAIN["png"], PLAIN["bmp"]
+_PLACE = Image.Exif()
+_PLACE[0x010E] = "at home"
+NOT_PLAIN = {
+    "exif": encoded(NOISE, exif=_PLACE),
+    "xmp": _JPEG[:2] + segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta GPS/>") + _JPEG[2:],
+    "iptc": _JPEG[:2] + segment(0xED, b"Photoshop 3.0\08BIM\4\4\0\0\0\0\0\4home") + _JPEG[2:],
+    "comment": encoded(NOISE, comment=b"at home"),
+    "thumbnail": _JPEG[:2] + segment(0xE0, b"JFXX\0\x10" + _JPEG) + _JPEG[2:],
+    "profile": encoded(NOISE, icc_profile=b"x" * 200),
+    "late_comment": _JPEG[:-2] + segment(0xFE, b"at home") + _JPEG[-2:],
+    "jpeg_and_more": _JPEG + b"\0",
+    "jpeg_without_end": _JPEG[:-2],
+    "png_text": _PNG[:33] + chunk(b"tEXt", b"GPS\0at home") + _PNG[33:],
+    "png_exif": encoded(NOISE, "PNG", exif=_PLACE),
+    "png_and_more": _PNG + b"at home",
+    "bmp_and_more": _BMP + b"at home",
+    "bmp_with_a_gap": _BMP[:10] + struct.pack("<I", 58) + _BMP[14:54] + b"home" + _BMP[54:],
+    "gif": encoded(NOISE, "GIF"),
+    "transparent": encoded(NOISE.convert("RGBA"), "PNG"),
+}
+SENT = ("JPEG", "PNG", "BMP", "GIF")
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_nothing_but_pixels_is_plain(name: str) -> None:
+    assert photo.is_plain(PLAIN[name], SENT)
+    assert not photo.is_plain(PLAIN[name], ("GIF",))
+
+
+@pytest.mark.parametrize("name", NOT_PLAIN)
+def test_what_holds_more_than_pixels_is_not_plain(name: str) -> None:
+    assert not photo.is_plain(NOT_PLAIN[name], SENT)

@@ -13,8 +13,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
+from ai_edge_litert.interpreter import Interpreter
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
 from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
 from azure.cognitiveservices.vision.customvision.training.models import (
@@ -25,19 +27,37 @@ from azure.cognitiveservices.vision.customvision.training.models import (
 )
 from msrest.authentication import ApiKeyCredentials
 from msrest.exceptions import ClientRequestError
+from numpy.typing import NDArray
 from PIL import Image
 
-from tests.azure_export import azure_export_zip, expected_scores
+from tests.azure_export import SIDE, azure_export_zip, expected_scores
 from tests.conftest import Clock, encoded
 from tests.custom_vision_server import Fault, Reply, Request
 from tests.swagger import SWAGGER, Swagger
-from tests.test_azure_export import PHOTOS, asked
 from tests.training_api import BODIES, ENUMS, MOST_TAKEN, OPERATIONS
 from tests.training_records import COMPACT, COMPACT_S1, GENERAL, image_filter
 from tests.training_server import TrainingServer
+from triof import photo
+from triof.paths import DEMO_PICTURES
 
 NOBODY = "11111111-2222-3333-4444-555555555555"
 TAGS = ("bouteille", "gobelet", "couvert")
+
+PHOTOS = [path.read_bytes() for path in sorted(DEMO_PICTURES.glob("*.jpg"))]
+
+
+def asked(archive: bytes, image: bytes) -> NDArray[np.float32]:
+    """What the model in an export says of an image, read as its metadata say."""
+    with zipfile.ZipFile(BytesIO(archive)) as files:
+        read = json.loads(files.read("metadata_properties.json"))
+        model = Interpreter(model_content=files.read("model.tflite"))
+    model.allocate_tensors()
+    pixels = photo.load(image).resized(SIDE, SIDE)
+    turned = pixels[:, :, ::-1] if read["Image.BitmapPixelFormat"] == "Bgr8" else pixels
+    model.set_tensor(model.get_input_details()[0]["index"], turned[None].astype(np.float32))
+    model.invoke()
+    said: NDArray[np.float32] = model.get_tensor(model.get_output_details()[0]["index"])[0]
+    return said
 
 
 @pytest.fixture(scope="session")

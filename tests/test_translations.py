@@ -35,5 +35,6 @@ def test_no_page_names_another_host() -> None:
     for path in [*Path(ROOT / "templates").rglob("*.html"), *(ROOT / "static").glob("*.*s")]:
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://|(?<!:)//[a-z]+\.[a-z]", text), path
-        assert " style=" not in text
+        # Reports are files of their own, without the policy of our pages.
+        assert " style=" not in text or path.parent.name == "reports"
         assert not re.search(r"\son\w+=", text)

@@ -95,9 +95,9 @@ class _Recorded(Trainer):
         super().__init__(options)
         self.requests: list[list[Photo]] = []
 
-    def store(self, batch: str, photos: Any, *, in_doubt: bool = False) -> Any:
+    def store(self, batch: str, photos: Any) -> Any:
         self.requests.append(list(photos))
-        return super().store(batch, photos, in_doubt=in_doubt)
+        return super().store(batch, photos)
 
 
 def ours(options: CustomVisionOptions, items: list[LabelledPhoto]) -> tuple[float, list[list[Photo]]]:

@@ -1,7 +1,8 @@
 """Brings everything of a project in the cloud home, as the vendor retires it one day.
 
 The folder is a data set that Triof reads: ``manifest.csv`` and ``photos/``; beside them ``project.json`` and
-``exports/``. What is there already is not fetched again.
+``exports/``. What is there already is not fetched again. Every photo is of the split ``train``, as the cloud has
+learned from it: whatever is measured on them flatters.
 """
 
 import hashlib
@@ -36,18 +37,21 @@ class Backup:
         self._folder = folder
         self._photos = folder / "photos"
         self._on_photo = on_photo
+        self.missing: list[str] = []
+        """The photos that the cloud does not give out, each with the reason."""
 
     def photos(self) -> int:
-        """Fetch the photos and write the manifest; how many there are."""
+        """Fetch the photos and write the manifest; how many there are. Those that do not come are ``missing``."""
         self._photos.mkdir(parents=True, exist_ok=True)
         tags = {tag.id: tag for tag in self._trainer.tags()}
         images = self._trainer.images()
-        there = {path.stem: path for path in self._photos.iterdir() if path.suffix != _PART}
+        # A power cut may have left a file empty.
+        there = {path.stem: path for path in self._photos.iterdir() if path.suffix != _PART and path.stat().st_size}
         items: list[LabelledPhoto] = []
         with ThreadPoolExecutor(_THREADS, "backup") as pool:
             try:
                 while together := list(islice(images, _TOGETHER)):
-                    items += pool.map(lambda image: self._photo(image, tags, there), together)
+                    items += filter(None, pool.map(lambda image: self._photo(image, tags, there), together))
             except BaseException:
                 self._trainer.give_up()
                 pool.shutdown(cancel_futures=True)
@@ -77,16 +81,19 @@ class Backup:
             try:
                 if not to.exists():
                     to.parent.mkdir(parents=True, exist_ok=True)
-                    fresh = to.with_suffix(_PART)
-                    self._trainer.export(iteration, fresh, platform, flavor)
-                    fresh.replace(to)
+                    self._trainer.export(iteration, to, platform, flavor)
                 yield to
             except (Refused, TrainingFailed) as error:
                 yield f"{iteration.name} for {flavor or platform}: {error}"
 
-    def _photo(self, image: Image, tags: Mapping[str, Tag], there: Mapping[str, Path]) -> LabelledPhoto:
-        path = there.get(image.id) or self._fetch(image)
-        self._on_photo()
+    def _photo(self, image: Image, tags: Mapping[str, Tag], there: Mapping[str, Path]) -> LabelledPhoto | None:
+        try:
+            path = there.get(image.id) or self._fetch(image)
+        except Refused as error:
+            self.missing.append(f"{image.id}: {error}")
+            return None
+        finally:
+            self._on_photo()
         names = [tags[tag].name for tag in image.tags if tag in tags]
         meanings = self._trainer.options.tags
         labels = [meanings[name.strip().casefold()] for name in names if name.strip().casefold() in meanings]
@@ -95,16 +102,22 @@ class Backup:
             path,
             datasets.labels_named(labels),
             digest,
-            datasets.split_for(digest),
+            "train",
             {"source": "azure", "image_id": image.id, "tag": " ".join(names)},
         )
 
     def _fetch(self, image: Image) -> Path:
         fresh = self._photos / f"{image.id}{_PART}"
-        self._trainer.download(image.address, fresh)
-        with fresh.open("rb") as file:
-            path = fresh.with_suffix(_ENDINGS.get(file.read(2), ".jpg"))
-        return fresh.replace(path)
+        try:
+            self._trainer.download(image.address, fresh)
+            content = fresh.read_bytes()
+        finally:
+            fresh.unlink(missing_ok=True)
+        if not content:
+            raise Refused("The cloud gives out an empty file.", "empty")
+        path = fresh.with_suffix(_ENDINGS.get(content[:2], ".jpg"))
+        replace_file(path, content, 0o644)
+        return path
 
 
 def _plain(value: Any) -> Any:

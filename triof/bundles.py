@@ -120,6 +120,18 @@ class Store:
         previous = before[-1] if before else ""
         return [self._entry(task, version, active, previous) for version in self._versions(task)]
 
+    def check_active(self, task: Task) -> str:
+        """Ask what was activated, and say its version. Raises ProviderError and others; then the shipped one serves."""
+        from providers.local_cnn.provider import Model
+
+        version = self._pointer.version(task)
+        model = Model(folders.load(self._pointer.folder(task, version), task))
+        try:
+            model.warm_up()
+        finally:
+            model.runtime.close()
+        return version
+
     def same(self, found: Bundle) -> Path | None:
         """The folder of the same bundle, if it is there. Raises BundleRefused where another has its version."""
         task, version = found.card.task, found.card.version

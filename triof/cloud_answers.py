@@ -49,6 +49,7 @@ def ask(
             unreadable.append(Unreadable(item.path, str(error)))
         else:
             if photo:
+                _check_iteration(prediction, iteration_id, done)
                 known[sha256] = recorded.Answer(item.path, sha256, prediction.scores)
                 recorded.add(settings.home, iteration_id, known[sha256])
             yield Answer(item, prediction)
@@ -70,6 +71,15 @@ def _asked(guard: Guard, photo: Photo, done: int) -> Prediction:
         raise EvaluationInterrupted(
             f"{error} {done:,} answers are kept: the same command goes on with the rest."
         ) from error
+
+
+def _check_iteration(prediction: Prediction, iteration_id: str, done: int) -> None:
+    """A name that has just passed over may still answer with the iteration before. Raises EvaluationInterrupted."""
+    if not prediction.model_version.lower().endswith(f"@{iteration_id.lower()}"):
+        raise EvaluationInterrupted(
+            f"The name still answers with {prediction.model_version}, not with {iteration_id}: wait a minute."
+            f" {done:,} answers are kept: the same command goes on with the rest."
+        )
 
 
 def _wait(error: Exception) -> bool | float:

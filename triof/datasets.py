@@ -45,6 +45,8 @@ class LabelledPhoto:
     split: Split
     notes: Mapping[str, str] = field(default_factory=dict)
     """What else its manifest says of it, by column: source, licence, ..."""
+    has_written_split: bool = field(default=True, compare=False)
+    """Whether somebody gave it its split; it was made here otherwise."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def split_for(group: str) -> Split:
 
 
 def fingerprint(items: Sequence[LabelledPhoto]) -> str:
-    """SHA-256 over names, labels and splits: tells whether two runs saw the same data."""
+    """SHA-256 over names, labels, groups and splits, not over the pictures: whether two runs saw the same list."""
     digest = hashlib.sha256()
     for item in sorted(items, key=lambda item: str(item.path)):
         digest.update(f"{item.path.name}|{sorted(item.labels.items())}|{item.group}|{item.split}\n".encode())
@@ -171,6 +173,7 @@ def _from_row(manifest: Path, line: int, row: Mapping[str | None, str | None]) -
         group,
         split or split_for(group),
         {name: value for name, value in cells.items() if name not in _COLUMNS},
+        has_written_split=split is not None,
     )
 
 
@@ -190,7 +193,7 @@ def _from_tree(root: Path) -> Iterator[LabelledPhoto]:
         if labels := labels_named(path.relative_to(root).parts[:-1]):
             # The group is the contents, so that a copy under another name stays in the same split.
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            yield LabelledPhoto(path, labels, digest, _split_for(digest))
+            yield LabelledPhoto(path, labels, digest, _split_for(digest), has_written_split=False)
 
 
 def _name(path: Path, root: Path) -> str:

@@ -18,6 +18,20 @@ def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     fresh.replace(path)
 
 
+def append_line(path: Path, line: bytes, mode: int = 0o600) -> None:
+    """Append ``line``, which is on the disk on return; half a line that a power cut has left is closed before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags, mode), "r+b", buffering=0) as file:
+        torn = False
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            torn = file.read(1) != b"\n"
+        # In one piece: others may append at the same time.
+        file.write((b"\n" if torn else b"") + line + b"\n")
+        os.fsync(file.fileno())
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """What was written there; nothing where there is no such file, or one that somebody has spoilt."""
     try:

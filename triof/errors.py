@@ -22,6 +22,7 @@
     ├── NotAdmitted       a photo does not belong into a collection
     ├── FolderUnusable    another process works in the folder, or it cannot be written
     ├── AugmentError      no copies can be made of these photos
+    ├── ReportUnwritable  a page to look at cannot be written
     ├── UploadImpossible  the photos cannot be sent to the cloud as they are
     └── EvaluationInterrupted  the cloud does not answer any more; its answers so far are kept
 """

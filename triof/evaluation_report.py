@@ -125,7 +125,7 @@ def write(
     """Write the page about ``evaluations`` of photos of ``split``; ``notes`` are sentences for its top.
 
     Two evaluations of one task are also shown side by side. The ``vendor``'s own numbers stand beside ours, where
-    there are any. Raises OSError.
+    there are any. Raises ReportUnwritable.
     """
     tasks = Counter(evaluation.task for evaluation in evaluations)
     sections = [_section(dataset, evaluation, alone=tasks[evaluation.task] == 1) for evaluation in evaluations]

@@ -41,6 +41,8 @@ class Evidence:
     labelled: Sequence[Shown]
     recorded: Sequence[Shown]
     """With the cloud's answer for the label."""
+    others: str = ""
+    """Whose answers they are, where they are not those of the model's own iteration: "iteration aaaaaaaa"."""
 
 
 class _Recorded(NamedTuple):
@@ -53,10 +55,12 @@ class _Recorded(NamedTuple):
 
 def gather(card: BundleCard, settings: Settings, labelled: Path | None) -> Evidence:
     """All there is for the task of ``card``. Raises DatasetError, HomeUnusable, JournalUnusable."""
+    answers, others = _recorded(card, settings)
     return Evidence(
         demo(card),
         list(_load(_labelled(labelled, card.task), card)) if labelled else [],
-        list(_load(_recorded(card, settings), card)),
+        list(_load(((answer.path, answer.label) for answer in answers), card)),
+        others,
     )
 
 
@@ -77,15 +81,16 @@ def _labelled(source: Path, task: Task) -> Iterator[tuple[Path, str]]:
         yield item.path, item.labels[task]
 
 
-def _recorded(card: BundleCard, settings: Settings) -> Iterator[tuple[Path, str]]:
-    """Of the iteration that ``card`` names, if there are any answers of it; else of all."""
+def _recorded(card: BundleCard, settings: Settings) -> tuple[Sequence[_Recorded], str]:
+    """Those of the iteration that ``card`` names, if there are any; else all, and of which iterations they are."""
     answers = [*_in_files(card.task, settings.home), *_in_journal(card.task, settings)]
     found = [answer for answer in answers if answer.path.is_file()]
     iteration = str(card.trained_on.get("iteration", "")).lower()
-    same = [answer for answer in found if answer.iteration.lower() == iteration]
+    same = [answer for answer in found if iteration and answer.iteration.lower() == iteration]
     by_photo = {answer.photo: answer for answer in reversed(same or found)}
-    for answer in list(by_photo.values())[-_MOST_PHOTOS:]:
-        yield answer.path, answer.label
+    chosen = list(by_photo.values())[-_MOST_PHOTOS:]
+    others = sorted({answer.iteration.lower()[:8] for answer in chosen if not same})
+    return chosen, f"iteration{'s' if len(others) > 1 else ''} {', '.join(others)}" if others else ""
 
 
 def _in_files(task: Task, home_: Path) -> Iterator[_Recorded]:

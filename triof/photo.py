@@ -4,7 +4,10 @@ Whatever comes in (a wrong extension, a bomb, a web page) either becomes an upri
 """
 
 import hashlib
+import re
+import struct
 import warnings
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Literal
 
@@ -85,14 +88,15 @@ def keepsake(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side
 
 
 def is_plain(image: bytes, formats: tuple[str, ...]) -> bool:
-    """Whether everybody who reads one of ``formats`` sees what we see: upright, opaque, one frame, no metadata.
+    """Whether everybody who reads one of ``formats`` sees what we see: upright, opaque, one frame, nothing but pixels.
 
-    Looks at the header only; whether the pixels can be read shows when they are.
+    A file with anything else in it, be it known or not, is not plain. Whether the pixels can be read shows when they
+    are.
     """
     try:
         with Image.open(BytesIO(image), formats=formats) as opened:
-            hidden = opened.has_transparency_data or opened.getexif() or getattr(opened, "n_frames", 1) > 1
-            return opened.mode in ("RGB", "L") and not hidden
+            is_bare = _BARE.get(opened.format or "")
+            return opened.mode in ("RGB", "L") and is_bare is not None and is_bare(image)
     except Exception:
         # As in load, anything may come of damage.
         return False
@@ -131,6 +135,56 @@ def _too_many_pixels(limits: PhotoLimits) -> PhotoError:
         f"The photo has more than the {limits.max_pixels / 1e6:.0f} million pixels allowed: send a smaller one.",
     )
 
+
+_JPEG_PARTS = frozenset({*range(0xC0, 0xD0), 0xDB, 0xDD} - {0xC8, 0xCC})
+"""The SOFs, DHT, DQT and DRI: what is needed to decode."""
+_JFIF, _ADOBE, _SOS, _EOI = 0xE0, 0xEE, 0xDA, 0xD9
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]")
+"""Within a scan 0xFF is followed by 0 or by the number of a restart."""
+_PNG_PARTS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"sRGB", b"gAMA", b"cHRM", b"pHYs"})
+
+
+def _is_bare_jpeg(image: bytes) -> bool:
+    at = 2
+    while image[at] == 0xFF and image[at + 1] != _EOI:
+        marker, length = image[at + 1], int.from_bytes(image[at + 2 : at + 4])
+        body = image[at + 4 : at + 2 + length]
+        known = (
+            marker in _JPEG_PARTS
+            or marker == _SOS
+            # 14 bytes are a JFIF without a thumbnail.
+            or (marker == _JFIF and body.startswith(b"JFIF\0") and len(body) == 14)
+            or (marker == _ADOBE and body.startswith(b"Adobe") and len(body) == 12)
+        )
+        if not known or length < 2:
+            return False
+        at += 2 + length
+        if marker == _SOS:
+            end = _AFTER_SCAN.search(image, at)
+            at = end.start() if end else len(image)
+    return image[at:] == bytes((0xFF, _EOI))
+
+
+def _is_bare_png(image: bytes) -> bool:
+    at, kind = 8, b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", image, at)
+        if kind not in _PNG_PARTS:
+            return False
+        at += 12 + length
+    return length == 0 and at == len(image)
+
+
+def _is_bare_bmp(image: bytes) -> bool:
+    """24 bits, or 8 of grey; not compressed, without a gap or a palette of its own."""
+    offset, header, width, height, _, bits, compression = struct.unpack_from("<IIiiHHI", image, 10)
+    palette = bytes(value for grey in range(256) for value in (grey, grey, grey, 0)) if bits == 8 else b""
+    plain = (header, compression) == (40, 0) and bits in (8, 24) and image[54:offset] == palette
+    return plain and len(image) == offset + (width * bits + 31) // 32 * 4 * abs(height)
+
+
+_BARE: Mapping[str, Callable[[bytes], bool]] = {"JPEG": _is_bare_jpeg, "PNG": _is_bare_png, "BMP": _is_bare_bmp}
+"""By format, whether a file holds nothing but what its pixels need; of others nobody knows."""
 
 _ORIENTATION_TAG = 0x0112
 

@@ -4,10 +4,11 @@
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from triof.durable import append_line
 
 _FOLDER = "azure/answers"
 
@@ -40,14 +41,8 @@ def read(home: Path, iteration: str) -> list[Answer]:
 
 def add(home: Path, iteration: str, answer: Answer) -> None:
     """Add one answer; on return it is on the disk. Raises OSError."""
-    path = _path(home, iteration)
-    path.parent.mkdir(parents=True, exist_ok=True)
     line = {"path": str(answer.path.absolute()), "sha256": answer.sha256, "scores": dict(answer.scores)}
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b", buffering=0) as file:
-        # Half a line that a power cut has left must not spoil this one too.
-        torn = file.seek(0, os.SEEK_END) and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
-        file.write((b"\n" if torn else b"") + json.dumps(line).encode() + b"\n")
-        os.fsync(file.fileno())
+    append_line(_path(home, iteration), json.dumps(line).encode())
 
 
 def _answers(lines: list[bytes]) -> Iterator[Answer]:

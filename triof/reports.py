@@ -3,6 +3,7 @@
 import base64
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from io import BytesIO
@@ -14,16 +15,28 @@ from PIL import Image
 
 from triof import __version__
 from triof.durable import replace_file
+from triof.errors import TriofError
 from triof.paths import TEMPLATES
+from triof.settings import may_hold_key
 
 _JPEG_QUALITY = 80
 
 
+class ReportUnwritable(TriofError):
+    """The page cannot be written; the message says why and what to do."""
+
+
 def write(path: Path, template: str, **values: Any) -> None:
-    """Render ``templates/reports/<template>`` into ``path``, whole or not at all. Raises OSError."""
+    """Render ``templates/reports/<template>`` into ``path``, whole or not at all. Raises ReportUnwritable."""
     page = _templates().get_template(f"reports/{template}")
-    common = {"command": _command(), "made_at": datetime.now().astimezone(), "version": __version__}
-    replace_file(path, page.render(common | values).encode(), 0o644)
+    common = {"command": command(sys.argv), "made_at": datetime.now().astimezone(), "version": __version__}
+    try:
+        replace_file(path, page.render(common | values).encode(), 0o644)
+    except OSError as error:
+        raise ReportUnwritable(
+            f"The page {path} cannot be written ({error.strerror}): name another place with --report, or leave it"
+            " with --no-report."
+        ) from error
 
 
 def thumbnail(picture: Image.Image, side: int = 160) -> str:
@@ -35,12 +48,22 @@ def thumbnail(picture: Image.Image, side: int = 160) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
 
 
+def command(arguments: Sequence[str]) -> str:
+    """The command line that makes the page again, without the keys that were typed into it."""
+    program, *rest = arguments
+    follows = zip([program, *rest], rest, strict=False)
+    return shlex.join([Path(program).name, *(_without_key(before, argument) for before, argument in follows)])
+
+
+def _without_key(before: str, argument: str) -> str:
+    name, equals, _ = argument.removeprefix("--set=").partition("=")
+    is_setting = before == "--set" or argument.startswith("--set=")
+    if not (is_setting and equals and may_hold_key(name)):
+        return argument
+    return f"{'--set=' * argument.startswith('--set=')}{name}=…"
+
+
 @cache
 def _templates() -> Environment:
     loader = FileSystemLoader(TEMPLATES)
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-
-
-def _command() -> str:
-    """The command line that makes the page again."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -305,6 +305,12 @@ def _hint(path: Path_) -> str:
     return f"did you mean {close[0]}?" if close else "`triof settings` lists those there are"
 
 
+def may_hold_key(name: str) -> bool:
+    """Whether a setting, by its dotted name, is a secret or may have been given one by mistake."""
+    path = tuple(name.strip().lower().split("."))
+    return _is_secret(path) or _is_beside_secret(path)
+
+
 def _is_secret(path: Path_) -> bool:
     """Whether a secret stands at ``path``, above it or below it: people forget a level, or add one."""
     secrets = [known for known, types in _KNOWN.items() if SecretStr in types]

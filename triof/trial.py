@@ -40,6 +40,8 @@ class Trial:
     agreed: int
     demo_alike: bool
     """Whether the demo pictures alone all got one answer."""
+    others: str = ""
+    """With whose answers it was compared, where that is not its own iteration: "iteration aaaaaaaa"."""
 
     @classmethod
     def of(cls, card: BundleCard) -> "Trial | None":
@@ -55,7 +57,8 @@ class Trial:
         if not self.compared:
             return "there is no answer of the cloud to compare with (`triof azure evaluate` records them)"
         share = f"{self.agreed / self.compared:.1%}".replace("%", " %")
-        return f"agrees with the cloud on {self.agreed} of {self.compared} photos ({share})"
+        whom = f"the cloud's {self.others}" if self.others else "the cloud"
+        return f"agrees with {whom} on {self.agreed} of {self.compared} photos ({share})"
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,8 @@ class _Asked:
 
     @property
     def hits(self) -> int:
-        """Photos that got the label they should get, whoever said so."""
-        return self.trial.agreed + self.trial.right
+        """Photos that got the label they should get, whoever said so; another iteration may have been wrong."""
+        return self.trial.right + (0 if self.trial.others else self.trial.agreed)
 
 
 def run(bundle: Bundle, seen: Evidence, *, anyway: bool) -> tuple[Bundle, Trial, str]:
@@ -86,7 +89,9 @@ def run(bundle: Bundle, seen: Evidence, *, anyway: bool) -> tuple[Bundle, Trial,
     trial = best.trial
     if best.alike:
         raise _all_alike(best)
-    if trial.compared >= _ENOUGH_PHOTOS and trial.agreed < _LEAST_AGREEMENT * trial.compared and not anyway:
+    contradicts = trial.compared >= _ENOUGH_PHOTOS and trial.agreed < _LEAST_AGREEMENT * trial.compared
+    # Another model may well be the better one.
+    if contradicts and not seen.others and not anyway:
         raise BundleRefused(
             f"{bundle.card.version} only {trial.agreement}, where {_LEAST_AGREEMENT:.0%} are expected: check that it is"
             " the model that the cloud asks; to have it nevertheless, add --anyway."
@@ -118,13 +123,14 @@ def _ask(bundle: Bundle, seen: Evidence) -> _Asked:
         compared=len(seen.recorded),
         agreed=_hits(said[len(references) :], seen.recorded),
         demo_alike=_alike(answers[: len(seen.demo)]),
+        others=seen.others,
     )
     return _Asked(bundle, trial, _alike(answers))
 
 
 def _best(stated: _Asked, seen: Evidence) -> _Asked:
     """The reading that the metadata state, unless another one is clearly better."""
-    known, compared = stated.trial.known, len(seen.recorded)
+    known, compared = stated.trial.known, 0 if seen.others else len(seen.recorded)
     contradicts = compared >= _ENOUGH_PHOTOS and stated.trial.agreed < _FINE_AGREEMENT * compared
     if not stated.alike and not contradicts:
         return stated

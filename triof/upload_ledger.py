@@ -56,8 +56,9 @@ class UploadLedger:
             return {photo: Known(*rest) for photo, *rest in rows}
 
     def in_doubt(self) -> Mapping[UUID, Sequence[Sending]]:
-        """The requests that were under way when an earlier run died, with their photos."""
-        which = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.outcome == "sending")
+        """The requests of this machine that were under way when an earlier run died, with their photos."""
+        here = _UPLOADS.c.machine_id == self._journal.machine_id
+        which = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.outcome == "sending", here)
         batches: dict[UUID, list[Sending]] = {}
         with self._journal.begin() as connection:
             rows = select(_UPLOADS.c.batch, *(_UPLOADS.c[name] for name in Sending.__dataclass_fields__))
@@ -103,12 +104,6 @@ class UploadLedger:
         """These did not arrive, and are to be sent again."""
         with self._journal.queue, self._journal.begin() as connection:
             connection.execute(delete(_UPLOADS).where(*self._are(photos)))
-
-    def begin_anew(self) -> None:
-        """Nobody knows any more what the project has, as somebody has removed photos there."""
-        settled = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.outcome != "sending")
-        with self._journal.queue, self._journal.begin() as connection:
-            connection.execute(delete(_UPLOADS).where(*settled))
 
     def _are(self, photos: Iterable[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return _UPLOADS.c.project_id == self._project_id, _UPLOADS.c.photo.in_(list(photos))

@@ -6,13 +6,16 @@ photo stands in the ledger before it leaves: after Ctrl-C, a power cut or a dead
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Literal, NamedTuple
 from uuid import UUID, uuid4
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from providers.base import PhotoRejected
 from providers.custom_vision.faults import Refused
@@ -42,6 +45,7 @@ _REFUSALS = {
     "ErrorStorage": "The cloud could not store it: the same command tries again.",
     "ErrorUnknown": "The cloud does not say why: the same command tries again.",
 }
+_NOT_CORRECTED = "Its label was corrected, but the cloud does not take the new one: look at it there."
 _FINAL = ("ErrorImageFormat", "ErrorImageSize", "ErrorImageDimensions")
 """What the vendor says of the photo itself; any other refusal may have passed or been mended the next time."""
 
@@ -67,11 +71,13 @@ class Report:
     there: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     retagged: Counter[str] = field(default_factory=Counter)
+    copies: Counter[str] = field(default_factory=Counter)
+    """The same file again."""
     reasons: list[tuple[Path, str]] = field(default_factory=list)
     """Of the refused ones."""
     _lock: Lock = field(default_factory=Lock, repr=False)
 
-    def count(self, outcome: Outcome | Literal["retagged"], tag: Tag, path: Path, reason: str = "") -> None:
+    def count(self, outcome: Outcome | Literal["retagged", "copies"], tag: Tag, path: Path, reason: str = "") -> None:
         """One more; one with a corrected label counts twice, as it is there too."""
         with self._lock:
             getattr(self, outcome)[tag.name] += 1
@@ -88,13 +94,19 @@ class Upload:
         ledger: UploadLedger,
         on_photos: Callable[[int], None] = lambda _: None,
         on_stop: Callable[[], None] = lambda: None,
+        *,
+        held: Collection[str] = frozenset(),
+        again: bool = False,
     ) -> None:
+        """``held`` are the SHA-256 of photos that must not be learned; ``again`` sends what was sent before, too."""
         self.report = Report()
         self._trainer = trainer
         self._ledger = ledger
         self._on_photos = on_photos
         self._on_stop = on_stop
         self._side = trainer.options.training_side
+        self._held = held
+        self._anew = again
         self._seen: dict[str, Tag] = {}
         self._cleared: set[str] = set()
         """Photos of an earlier run that are known to be there since the beginning of this one."""
@@ -117,13 +129,15 @@ class Upload:
                 self._on_stop()
                 pool.shutdown(cancel_futures=True)
                 never_left = [read.photo for future, batch in under_way.items() if future.cancelled() for read in batch]
-                self._ledger.forget(never_left)
+                # Left in doubt they only cost the next run a question.
+                with suppress(SQLAlchemyError):
+                    self._ledger.forget(never_left)
                 raise
         return self.report
 
     def count_new(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> int:
         """How many photos the project does not have by our ledger; reads every file."""
-        trial = Upload(self._trainer, self._ledger)
+        trial = Upload(self._trainer, self._ledger, held=self._held)
         return sum(1 for _ in trial._new(items))
 
     def rehearse(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Report:
@@ -149,12 +163,20 @@ class Upload:
             return
         # The run that died may have asked as much as it might, and the vendor counts on.
         self._trainer.pace.rest()
-        tags = {tag.id: tag for tag in self._trainer.tags()}
         for batch, sendings in in_doubt.items():
-            read = [found for sending in sendings if (found := _again(sending, tags))]
-            gone = {sending.photo for sending in sendings} - {found.photo for found in read}
-            self._ledger.forget(gone)
-            self._send(batch, read, in_doubt=True)
+            arrived = self._arrived(str(batch), sendings)
+            self._ledger.settle({photo: ("sent", "", image_id) for photo, image_id in arrived.items()})
+            self._ledger.forget({sending.photo for sending in sendings} - arrived.keys())
+            # They are counted when the data set comes to them, if they are still in it.
+            self._cleared |= arrived.keys()
+
+    def _arrived(self, batch: str, sendings: Sequence[Sending]) -> Mapping[str, str]:
+        """Which photos of a request are in the cloud, with its id of each where that is known."""
+        if self._trainer.count_stored(batch) >= len(sendings):
+            return {sending.photo: "" for sending in sendings}
+        # Part of them: those whose files are still the same are known by their contents.
+        photos = [Photo(sending.photo, image, "") for sending in sendings if (image := _again(sending, self._side))]
+        return {photo: image.id for photo, image in self._trainer.find(batch, photos).items()}
 
     def _batches(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Iterator[list[_Read]]:
         """What is to be sent, in requests within the vendor's limits."""
@@ -172,6 +194,9 @@ class Upload:
         """The photos that the project does not have; ``carry`` tells the cloud what was corrected of the others."""
         for asked in _together(self._read(items)):
             known = self._ledger.known(read.photo for read in asked)
+            if self._anew and carry:
+                self._ledger.forget(known)
+                known = {}
             corrected = [
                 (read, its)
                 for read in asked
@@ -194,11 +219,13 @@ class Upload:
                 continue
             photo = hashlib.sha256(image).hexdigest()
             other = self._seen.get(photo)
-            if other is None:
+            if photo in self._held:
+                self._count("refused", tag, item.path, "The same photo is held back for the test.")
+            elif other is None:
                 self._seen[photo] = tag
                 yield _Read(item.path, photo, image, tag)
             elif other is tag:
-                self._count("there", tag, item.path)
+                self._count("copies", tag, item.path)
             else:
                 reason = f"The same photo is also labelled {other.name}: `triof dataset check` shows both."
                 self._count("refused", tag, item.path, reason)
@@ -209,7 +236,12 @@ class Upload:
             self._count("refused", read.tag, read.path, _sentence(known.reason))
             return
         if lost:
-            self._count("refused", read.tag, read.path, "Its label was corrected, but the cloud has it no more.")
+            self._count(
+                "refused",
+                read.tag,
+                read.path,
+                _NOT_CORRECTED,
+            )
             return
         if known.tag_id != read.tag.id:
             self.report.count("retagged", read.tag, read.path)
@@ -243,14 +275,14 @@ class Upload:
     def _retagged(self, images: Mapping[str, str], was: str, tag_id: str) -> Mapping[str, str]:
         """Change the tag of these, the cloud's id by photo; those that are still there."""
         try:
-            self._trainer.retag(list(images.values()), was, tag_id)
+            self._trainer.retag(list(images.values()), [was], tag_id)
         except Refused:
             # One that was removed there spoils the call for all.
             alone = [{photo: image} for photo, image in images.items()] if len(images) > 1 else []
             return {photo: image for one in alone for photo, image in self._retagged(one, was, tag_id).items()}
         return images
 
-    def _send(self, batch: UUID, reads: Sequence[_Read], *, in_doubt: bool = False) -> None:
+    def _send(self, batch: UUID, reads: Sequence[_Read]) -> None:
         outcomes: dict[str, tuple[Outcome, str, str]] = {}
         ready: dict[str, _Read] = {}
         fit_photos: list[Photo] = []
@@ -263,15 +295,11 @@ class Upload:
             name = f"{read.photo[:16]}.jpg"
             ready[name] = read
             fit_photos.append(Photo(name, image, read.tag.id))
-        stored = self._trainer.store(str(batch), fit_photos, in_doubt=in_doubt) if fit_photos else []
+        stored = self._trainer.store(str(batch), fit_photos) if fit_photos else []
         for photo, became in zip(fit_photos, stored, strict=True):
             outcomes[ready[photo.name].photo] = _outcome(became)
             self._claim(became, ready[photo.name])
         self._note(outcomes)
-        if in_doubt:
-            # They are counted when the data set comes to them, if they are still in it.
-            self._cleared |= {photo for photo, (outcome, _, _) in outcomes.items() if outcome == "sent"}
-            return
         for read in reads:
             outcome, reason, _ = outcomes[read.photo]
             self._count(outcome, read.tag, read.path, _sentence(reason))
@@ -285,13 +313,11 @@ class Upload:
 
     def _claim(self, became: Stored, read: _Read) -> None:
         """Give a photo that somebody else has brought there the tag that its label means."""
-        others = [tag for tag in became.image.tags if tag != read.tag.id] if became.image else []
-        if became.status == "OKDuplicate" and others and became.image:
-            for was in others:
-                self._trainer.retag([became.image.id], was, read.tag.id)
+        if became.status == "OKDuplicate" and became.image and became.image.tags != (read.tag.id,):
+            self._trainer.retag([became.image.id], became.image.tags, read.tag.id)
             self.report.count("retagged", read.tag, read.path)
 
-    def _count(self, outcome: Outcome, tag: Tag, path: Path, reason: str = "") -> None:
+    def _count(self, outcome: Outcome | Literal["copies"], tag: Tag, path: Path, reason: str = "") -> None:
         self.report.count(outcome, tag, path, reason)
         self._on_photos(1)
 
@@ -340,14 +366,13 @@ def _together(reading: Iterator[_Read]) -> Iterator[list[_Read]]:
     yield asked
 
 
-def _again(sending: Sending, tags: Mapping[str, Tag]) -> _Read | None:
-    """The photo as it was when it left, if its file and its tag are still the same."""
+def _again(sending: Sending, side: int) -> bytes | None:
+    """The photo as it was when it left, if its file is still the same."""
     try:
         image = Path(sending.path).read_bytes()
-    except OSError:
+        return fit(image, side) if hashlib.sha256(image).hexdigest() == sending.photo else None
+    except (OSError, PhotoError, PhotoRejected):
         return None
-    same = hashlib.sha256(image).hexdigest() == sending.photo and sending.tag_id in tags
-    return _Read(Path(sending.path), sending.photo, image, tags[sending.tag_id]) if same else None
 
 
 def _take_finished(under_way: dict[Future[None], Sequence[_Read]], until: str) -> None:

@@ -7,5 +7,6 @@ def user() -> str:
     """The name of the system's user."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number that has no name
+    # Windows has no such list, and a container may run under a number that has no name.
+    except (ImportError, KeyError, OSError):
         return "unknown"

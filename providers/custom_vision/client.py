@@ -21,6 +21,7 @@ from msrest.authentication import ApiKeyCredentials
 from providers.base import ProviderError, ProviderUnavailable
 from providers.custom_vision import records
 from providers.custom_vision.faults import (
+    Refused,
     causes,
     download_refusal,
     prediction_refusal,
@@ -265,11 +266,14 @@ class TrainingClient:
         """How many photos there are."""
         return self._ask("get_image_count", int, project_id)
 
-    def retag(self, project_id: str, image_ids: Sequence[str], was: str, tag_id: str) -> None:
-        """Give up to 64 photos another tag instead of the one that they have (``was``)."""
-        self._tell("delete_image_tags", project_id, list(image_ids), [was])
+    def retag(self, project_id: str, image_ids: Sequence[str], was: Sequence[str], tag_id: str) -> None:
+        """Give up to 64 photos another tag instead of those that they have (``was``)."""
+        if was:
+            self._tell("delete_image_tags", project_id, list(image_ids), list(was))
         entries = [self._models.ImageTagCreateEntry(image_id=image, tag_id=tag_id) for image in image_ids]
-        self._tell("create_image_tags", project_id, entries)
+        exceeded = self._ask("create_image_tags", lambda told: len(told.exceeded or ()), project_id, entries)
+        if exceeded:
+            raise Refused("Some of the photos have another tag in the cloud.", "BadRequestExceedTagPerImageLimit")
 
     def iterations(self, project_id: str) -> list[Iteration]:
         """All iterations, the newest first."""

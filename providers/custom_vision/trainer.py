@@ -5,6 +5,7 @@ server that is away for a while. What the vendor refuses is not.
 """
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,13 +123,13 @@ class Trainer:
             yield from page
             skip += len(page)
 
-    def store(self, batch: str, photos: Sequence[Photo], *, in_doubt: bool = False) -> list[Stored]:
+    def store(self, batch: str, photos: Sequence[Photo]) -> list[Stored]:
         """Store up to BATCH_PHOTOS photos and tell what became of each, in their order.
 
-        ``batch`` is the request's own id: where an answer got lost (now, or with ``in_doubt`` in an earlier run) the
-        cloud is asked first what has arrived with it, so that nothing is sent twice.
+        ``batch`` is the request's own id: where an answer got lost the cloud is asked first what has arrived with it,
+        so that nothing is sent twice.
         """
-        doubt = in_doubt
+        doubt = False
 
         def attempt() -> list[Stored]:
             nonlocal doubt
@@ -142,12 +143,16 @@ class Trainer:
 
         return self._patiently(attempt)
 
+    def count_stored(self, batch: str) -> int:
+        """How many photos came with ``batch``."""
+        return len(self._patiently(self._of_batch, batch))
+
     def find(self, batch: str, photos: Sequence[Photo]) -> dict[str, Image]:
         """Those of the photos that came with ``batch`` and are still there, by name; the batch is fetched for it."""
         return self._patiently(lambda: self._matched(self._of_batch(batch), photos))
 
-    def retag(self, image_ids: Sequence[str], was: str, tag_id: str) -> None:
-        """Give photos that are there another tag instead of ``was``."""
+    def retag(self, image_ids: Sequence[str], was: Sequence[str], tag_id: str) -> None:
+        """Give photos that are there another tag instead of theirs. Raises Refused if one keeps its own."""
         for start in range(0, len(image_ids), BATCH_PHOTOS):
             chosen = image_ids[start : start + BATCH_PHOTOS]
             self._patiently(self._client.retag, self.project_id, chosen, was, tag_id)
@@ -239,7 +244,7 @@ class Trainer:
         flavor: str | None = "TensorFlowLite",
         on_look: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Bring the model home as the file ``to``. Raises TrainingFailed, OSError."""
+        """Bring the model home as the file ``to``, whole or not at all. Raises TrainingFailed, OSError."""
         export = self._export(iteration, platform, flavor)
         if not export or export.status == "Failed":
             export = None
@@ -250,7 +255,14 @@ class Trainer:
             export = self._export(iteration, platform, flavor)
         if export.status == "Failed":
             raise TrainingFailed(f"The cloud could not export {iteration.name} for {flavor or platform}: try again.")
-        self.download(export.address, to)
+        fresh = to.with_name(f"{to.name}.part")
+        try:
+            self.download(export.address, fresh)
+            with fresh.open("r+b") as file:
+                os.fsync(file.fileno())
+            fresh.replace(to)
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def exports(self, iteration: Iteration) -> list[Export]:
         """The exports that were begun."""

@@ -10,6 +10,7 @@ from PIL import Image
 
 from providers.base import LABELS, TASKS, Photo, ProviderError, Task
 from triof import capture, home, services
+from triof.bundles import Store
 from triof.cli import load_settings
 from triof.errors import TriofError
 from triof.guard import Guard
@@ -62,6 +63,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
     yield "journal", _journal
     for task in TASKS:
         yield task, lambda settings, task=task: _route(settings, task)  # type: ignore[misc]
+    yield "bundles", _bundles
     yield "cloud", _cloud
     yield "camera", _camera
     yield "slot", _slot
@@ -124,6 +126,24 @@ def _route(settings: Settings, task: Task) -> str:
         return f"mode {router.mode}: {', then '.join(asked)}"
     finally:
         router.close()
+
+
+def _bundles(settings: Settings) -> str:
+    """Whether what was activated can answer: where it cannot, the model that ships does, and only the log says so."""
+    found = []
+    for task in TASKS:
+        if settings.local_cnn.chosen(task):
+            found.append(f"{task} as the settings say")
+            continue
+        try:
+            found.append(f"{task} {Store(settings).check_active(task)}")
+        # As in the provider: whatever is wrong with it.
+        except Exception as error:
+            raise CheckWorried(
+                f"The active bundle of {task} cannot answer, so that a machine which starts takes the shipped one:"
+                f" {error} Install it again, or `triof bundles rollback {task}`."
+            ) from error
+    return ", ".join(found)
 
 
 def _thresholds(member: Member, task: Task, settings: Settings) -> str:

@@ -58,7 +58,7 @@ def evaluate(
     evaluations = {task: _evaluate(task, dataset.of(task, split), options, console) for task in tasks}
     if not no_report:
         report = report or Path("runs") / f"evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
-        _write(report, dataset, split, list(evaluations.values()), notes)
+        evaluation_report.write(report, dataset, split, list(evaluations.values()), notes=notes)
     if as_json:
         click.echo(json.dumps({task: evaluation.as_dict() for task, evaluation in evaluations.items()}, indent=2))
     else:
@@ -70,24 +70,12 @@ def evaluate(
 
 def _data(source: Path, corrected: Path | None) -> tuple[Dataset, list[str]]:
     """The photos, and what to say of them above the numbers."""
-    dataset = corrections.mended(source, corrected)
+    dataset, told = corrections.mending(source, corrected)
     if not corrected:
         return dataset, []
     pairs = zip(datasets.read(source).photos, dataset.photos, strict=True)
     changed = sum(before.labels != after.labels for before, after in pairs)
-    return dataset, [f"With the corrections in {corrected}: {changed} of {len(dataset.photos)} photos changed."]
-
-
-def _write(
-    report: Path, dataset: Dataset, split: Split, evaluations: Sequence[Evaluation], notes: Sequence[str]
-) -> None:
-    try:
-        evaluation_report.write(report, dataset, split, evaluations, notes=notes)
-    except OSError as error:
-        raise click.ClickException(
-            f"The page {report} cannot be written ({error.strerror}): name another place with --report, or leave it"
-            " with --no-report."
-        ) from error
+    return dataset, [f"With the corrections in {corrected}: {changed} of {len(dataset.photos)} photos changed.", *told]
 
 
 def _evaluate(task: Task, photos: Sequence[LabelledPhoto], options: LocalCnnOptions, console: Console) -> Evaluation:

@@ -39,7 +39,9 @@ def train(task: Task, source: Path, corrected: Path | None, out: Path | None, ru
     """
     settings = TrainerSettings.model_validate(recipe)
     console = Console()
-    dataset = corrections.mended(source, corrected)
+    dataset, told = corrections.mending(source, corrected)
+    for sentence in told:
+        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
     started = time.monotonic()
     trained = _train(task, dataset, settings, console)
     run = runs / f"{task}-{datetime.now():%Y%m%d-%H%M%S}"

@@ -35,7 +35,7 @@ class _Sets:
 
 
 def write(path: Path, findings: Findings, suggestions: Sequence[Suggestion], next_command: str) -> None:
-    """Write the page; ``next_command`` is what to type in order to decide. Raises OSError."""
+    """Write the page; ``next_command`` is what to type in order to decide. Raises ReportUnwritable."""
     crossing = set(map(id, findings.crossing))
     reports.write(
         path,

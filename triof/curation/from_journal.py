@@ -18,6 +18,7 @@ from typing import Literal, get_args
 
 from providers.base import TASKS, Task
 from triof import datasets
+from triof.curation.workplace import alone_in
 from triof.datasets import MANIFEST, DatasetError, LabelledPhoto
 from triof.durable import replace_file
 from triof.journal import ENDINGS, Event, Journal, PredictionRow
@@ -92,10 +93,15 @@ def collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> 
     """Copy the photos into ``out`` and list them in its manifest; what is there already stays as it is.
 
     Raises DatasetError where this machine keeps no photos, or would remove the copies, or the manifest cannot be read;
-    and OSError. Whatever ends it, the photos copied so far are in the manifest.
+    and FolderUnusable. Whatever ends it, the photos copied so far are in the manifest.
     """
+    _check_allowed(settings.journal, settings.home / "photos", out)
+    with alone_in(out):
+        return _collect(journal, out, wanted, settings)
+
+
+def _collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> Tally:
     keep, photos = settings.journal, settings.home / "photos"
-    _check_allowed(keep, photos, out)
     photo_store = PhotoStore(photos, keep.keep_photo_days, keep.keep_photo_megabytes)
     manifest = out / MANIFEST
     rows = list(datasets.read(manifest).photos) if manifest.exists() else []

@@ -5,11 +5,12 @@ A photo is written in three steps, so that a kill at any moment can be mended: t
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from triof.durable import append_line
 
 LEDGER = ".collect.jsonl"
 
@@ -32,8 +33,6 @@ class Ledger:
                 self._note(json.loads(line))
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # the line that a power cut tore
-        if content and not content.endswith(b"\n"):
-            self._append(b"\n")
 
     def entry(self, address: str) -> dict[str, Any] | None:
         """What is known of an address."""
@@ -50,13 +49,13 @@ class Ledger:
     def add(self, address: str, outcome: str, **facts: Any) -> None:
         """Append a line that is on the disk on return."""
         entry = {"address": address, "outcome": outcome, **facts}
-        self._append(json.dumps(entry).encode() + b"\n")
+        self._append(entry)
         self._note(entry)
 
     def mark_listed(self) -> None:
         """Say that the manifest holds everything that was kept."""
         if self._unlisted:
-            self._append(json.dumps({"listed": True}).encode() + b"\n")
+            self._append({"listed": True})
             self._unlisted.clear()
 
     def _note(self, entry: dict[str, Any]) -> None:
@@ -67,8 +66,5 @@ class Ledger:
         if entry["outcome"] == "kept":
             self._unlisted.add(entry["address"])
 
-    def _append(self, line: bytes) -> None:
-        with self._path.open("ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+    def _append(self, entry: dict[str, Any]) -> None:
+        append_line(self._path, json.dumps(entry).encode(), 0o644)

@@ -4,16 +4,14 @@ Photos of one family (:attr:`Survey.families`: near-duplicates and groups, also 
 are dealt out one by one, the largest first, each to the split that lacks most of what its photos show.
 """
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 
 from providers.base import TASKS
 from triof.curation.survey import Survey
-from triof.datasets import SPLITS, Dataset, LabelledPhoto, Split
+from triof.datasets import SPLITS, LabelledPhoto, Split
 
 Shares = Mapping[Split, float]
 """How much of the photos each split gets; together 1."""
@@ -31,7 +29,7 @@ class Divided:
     families: int
 
 
-def divide(dataset: Dataset, survey: Survey, shares: Shares, *, seed: int, keep: bool) -> Divided:
+def divide(survey: Survey, shares: Shares, *, seed: int, keep: bool) -> Divided:
     """Give every photo of ``survey`` a split: the same one on every machine, for one ``seed``.
 
     With ``keep``, splits that are written down stay. A family that lies in several of them goes as a whole to the last,
@@ -40,15 +38,16 @@ def divide(dataset: Dataset, survey: Survey, shares: Shares, *, seed: int, keep:
     families: dict[int, list[LabelledPhoto]] = defaultdict(list)
     for item, family in zip(survey.items, survey.families.tolist(), strict=True):
         families[family].append(item)
-    written = _written_splits(dataset)
-    homes = {family: _kept(items, written) if keep else None for family, items in families.items()}
+    homes = {family: _kept(items) if keep else None for family, items in families.items()}
     _deal(families, homes, shares, Random(seed))
     photos = []
     for item, family in zip(survey.items, survey.families.tolist(), strict=True):
         split = homes[family]
         assert split
-        photos.append(replace(item, split=split, group=families[family][0].group))
-    moved = sum(written.get(item.path, item.split) != item.split for item in photos)
+        photos.append(replace(item, split=split, group=families[family][0].group, has_written_split=True))
+    moved = sum(
+        before.has_written_split and before.split != now.split for before, now in zip(survey.items, photos, strict=True)
+    )
     return Divided(tuple(photos), moved, len(families))
 
 
@@ -81,15 +80,6 @@ def _kind(item: LabelledPhoto) -> _Kind:
     return tuple(item.labels.get(task, "") for task in TASKS)
 
 
-def _kept(items: Sequence[LabelledPhoto], written: Mapping[Path, Split]) -> Split | None:
-    splits = [written[item.path] for item in items if item.path in written]
+def _kept(items: Sequence[LabelledPhoto]) -> Split | None:
+    splits = [item.split for item in items if item.has_written_split]
     return max(splits, key=SPLITS.index, default=None)
-
-
-def _written_splits(dataset: Dataset) -> dict[Path, Split]:
-    """The splits that somebody wrote into the manifest, unlike those that were made up in reading it."""
-    if dataset.source.is_dir():
-        return {}
-    with dataset.source.open(newline="", encoding="utf-8-sig") as file:
-        rows = {dataset.root / row["path"].strip(): row["split"].strip() for row in csv.DictReader(file)}
-    return {path: split for path, given in rows.items() for split in SPLITS if split == given}

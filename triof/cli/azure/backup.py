@@ -34,4 +34,6 @@ def backup(ctx: click.Context, folder: Path, *, no_exports: bool) -> None:
             raise click.ClickException(f"{why}\nWhat has come is in {folder}: the same command goes on.") from error
         for found in left:
             opened.say(str(found) if isinstance(found, Path) else f"Not exported: {found}")
-        ctx.exit(1 if any(isinstance(found, str) for found in left) else 0)
+        for missing in sorted(run.missing):
+            opened.say(f"Not fetched: photo {missing}", "yellow")
+        ctx.exit(1 if run.missing or any(isinstance(found, str) for found in left) else 0)

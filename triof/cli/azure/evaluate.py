@@ -52,6 +52,8 @@ def evaluate(
     The vendor measures by cross-validation on the training photos. With --data the published iteration and the local
     model are asked about the same photos of ours, and a page shows them side by side.
     """
+    if report and no_report:
+        raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
     with session(ctx) as opened:
         chosen = opened.trainer.find_iteration(iteration)
         check_trained(chosen)
@@ -63,7 +65,9 @@ def evaluate(
         if not chosen.published_as:
             opened.say(f"Nobody can ask it: `triof azure publish {chosen.id[:8]}` first, then measure it.", "yellow")
             return
-        dataset = corrections.mended(source, corrected)
+        dataset, notes = corrections.mending(source, corrected)
+        for note in notes:
+            opened.say(note)
         items = dataset.of(_TASK, split)[:limit]
         settings = _asking(opened.settings, chosen)
         if not _agreed(opened, settings, chosen, items, yes=yes):

@@ -15,7 +15,8 @@ _DEFAULT_NAME = "triof"
 def publish(ctx: click.Context, iteration: str, name: str | None) -> None:
     """Publish ITERATION (a name, the beginning of an id, or latest) to the prediction resource.
 
-    A name that another iteration has passes over in one step, so that no machine misses an answer.
+    A name that another iteration has passes over in one step, so that no machine misses an answer. This machine asks by
+    the name that it first published; publishing under another one changes nothing for it.
     """
     with session(ctx) as opened:
         chosen = opened.trainer.find_iteration(iteration)
@@ -34,4 +35,14 @@ def publish(ctx: click.Context, iteration: str, name: str | None) -> None:
             opened.say(f"{chosen.name} answers as {name} now.", "green")
         if before and before.id != chosen.id:
             opened.say(f"To go back: `triof azure publish {before.id[:8]} --as {name}` ({before.name}).")
-        keep(opened, project_id=opened.trainer.project_id, published_name=name)
+        held = opened.settings.custom_vision.published_name
+        if held in (None, "", name):
+            keep(opened, project_id=opened.trainer.project_id, published_name=name)
+        else:
+            keep(opened, project_id=opened.trainer.project_id)
+            origin = opened.loaded.origins.get(("custom_vision", "published_name"))
+            opened.say(
+                f"This machine goes on asking {held}, as the {origin} says: to let it ask {name}, set"
+                f" TRIOF_CUSTOM_VISION__PUBLISHED_NAME={name} in its environment or its .env.",
+                "yellow",
+            )

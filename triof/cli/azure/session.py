@@ -17,7 +17,7 @@ from triof.cli import load_settings
 from triof.durable import replace_file
 from triof.settings import Loaded, Settings
 
-WRITTEN = "azure.toml"
+WRITTEN = "azure-written.toml"
 """In the config folder of the home: what ``triof azure`` found out, above the shipped files, below ``.env``."""
 
 
@@ -80,7 +80,7 @@ def keep(opened: Session, **values: str) -> None:
     kept = {name: str(value) for name in ("project_id", "published_name") if (value := _kept(opened, name, file))}
     if ours and {**kept, **ours} != kept:
         home.make(opened.settings)
-        lines = [f"{name} = {json.dumps(value)}\n" for name, value in {**kept, **ours}.items()]
+        lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in {**kept, **ours}.items()]
         replace_file(file, ("# Written by `triof azure`.\n[custom_vision]\n" + "".join(lines)).encode(), 0o644)
         opened.say(f"Kept in {file}: {', '.join(ours)}. A running kiosk takes it up when it is started again.")
 

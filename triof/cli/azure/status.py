@@ -1,9 +1,14 @@
 """``triof azure status``: what is in the cloud, and what the tier still grants."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
 import click
 from rich.table import Table
 
 from providers.custom_vision.options import PHOTOS_A_TAG
+from providers.custom_vision.records import Iteration
+from triof import home, services
 from triof.cli.azure.session import Session, faults, session
 
 
@@ -41,8 +46,31 @@ def _print_project(opened: Session, projects: int) -> None:
         opened.say(f"  {iteration.name} ({iteration.id[:8]}): {iteration.status}{published}")
     used = {"projects": projects, "photos": photos, "tags": len(tags), "iterations": len(iterations)}
     _print_limits(opened, used)
+    if hours := trainer.tier.hours_per_month:
+        opened.say(_trained(iterations, hours))
+    if "custom_vision" not in services.left_out(opened.settings):
+        _print_quota(opened)
     if options.training_tier != "F0":
         opened.say(f"Keeping the photos costs {photos / 1000 * options.euros_per_1000_photos_a_month:.2f} € a month.")
+
+
+def _print_quota(opened: Session) -> None:
+    with home.journal(opened.settings) as journal:
+        ledger = services.ledgers(opened.settings, journal).get("custom_vision")
+        usage = ledger.usage() if ledger else None
+    if usage and usage.remaining is not None:
+        opened.say(f"{usage.remaining:,} of {usage.allowance.per_month:,} predictions are left (`triof quota`).")
+
+
+def _trained(iterations: Sequence[Iteration], hours: int) -> str:
+    """What is left of the month's training, as far as one can see."""
+    now = datetime.now(UTC)
+    ended = [(iteration, (iteration.trained_at or iteration.created).astimezone(UTC)) for iteration in iterations]
+    minutes = sum(iteration.minutes for iteration, at in ended if (at.year, at.month) == (now.year, now.month))
+    return (
+        f"Trained this month: at least {minutes} of {hours * 60} min, as iterations that were deleted are not seen; at"
+        f" most {max(0, hours * 60 - minutes)} are left."
+    )
 
 
 def _print_limits(opened: Session, used: dict[str, int]) -> None:

@@ -10,6 +10,7 @@ from providers.custom_vision.records import Iteration, Tag
 from providers.custom_vision.trainer import TrainingNotNeeded
 from triof.cli.azure.session import Session, session
 
+_ENDED = ("Completed", "Failed")
 _GOES_ON = "The training goes on in the cloud: `triof azure train --wait` looks again"
 
 
@@ -21,6 +22,13 @@ _GOES_ON = "The training goes on in the cloud: `triof azure train --wait` looks 
 def train(ctx: click.Context, *, wait: bool, advanced: int | None, yes: bool) -> None:
     """Train a new iteration, which answers nobody until it is published."""
     with session(ctx) as opened:
+        newest = next(iter(opened.trainer.iterations()), None)
+        if newest and wait and newest.status not in _ENDED:
+            opened.say(f"{newest.name} ({newest.id[:8]}) is being trained already.")
+            _wait(opened, newest)
+            return
+        if newest and newest.status == "Failed":
+            opened.say(f"The last training failed: {_standing(newest)}.", "yellow")
         tags = _taught(opened)
         if advanced and not yes:
             euros = advanced * opened.settings.custom_vision.euros_per_training_hour
@@ -32,6 +40,8 @@ def train(ctx: click.Context, *, wait: bool, advanced: int | None, yes: bool) ->
             iteration = opened.trainer.train(tags, advanced)
         except TrainingNotNeeded as error:
             opened.say(str(error))
+            if latest := next(iter(opened.trainer.iterations()), None):
+                opened.say(f"The latest is {_standing(latest)}.")
             return
         opened.say(f"{iteration.name} ({iteration.id[:8]}) is being trained in the cloud.")
         if wait:
@@ -40,6 +50,13 @@ def train(ctx: click.Context, *, wait: bool, advanced: int | None, yes: bool) ->
             opened.say(
                 "`triof azure train --wait` looks how far it is; `triof azure iterations` shows it when it is done."
             )
+
+
+def _standing(iteration: Iteration) -> str:
+    """How it stands with a training that nobody waited for."""
+    when = iteration.trained_at or iteration.created
+    failure = f" ({iteration.failure or 'the cloud does not say why'})" if iteration.status == "Failed" else ""
+    return f"{iteration.name} ({iteration.id[:8]}): {iteration.status}{failure}, {when:%Y-%m-%d %H:%M} UTC"
 
 
 def _wait(opened: Session, iteration: Iteration) -> None:
@@ -82,7 +99,7 @@ def _make_room(opened: Session, *, yes: bool) -> None:
     """Where the limit of iterations stands in the way, offer to delete the oldest that nobody asks."""
     iterations = opened.trainer.iterations()
     limit = opened.trainer.tier.iterations
-    if len(iterations) < limit or any(iteration.status not in ("Completed", "Failed") for iteration in iterations):
+    if len(iterations) < limit or any(iteration.status not in _ENDED for iteration in iterations):
         return
     unasked = [iteration for iteration in reversed(iterations) if not iteration.published_as]
     # One that failed is of use to nobody.

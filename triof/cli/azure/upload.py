@@ -1,5 +1,6 @@
 """``triof azure upload``: send labelled photos to the project, each once."""
 
+import hashlib
 from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -61,13 +62,14 @@ def upload(
     Interrupt it as you like: the same command goes on, and no photo is sent twice.
     """
     with session(ctx) as opened, home.journal(opened.settings) as journal:
-        dataset = corrections.mended(source, corrected)
-        items = _items(opened, dataset, SPLITS if "all" in splits else splits)[:limit]
+        dataset, notes = corrections.mending(source, corrected)
+        for note in notes:
+            opened.say(note)
+        chosen = SPLITS if "all" in splits else splits
+        items = _items(opened, dataset, chosen)[:limit]
         ledger = UploadLedger(journal, opened.trainer.project_id)
         with _alone(opened):
-            if again and not dry_run:
-                ledger.begin_anew()
-            report = _run(opened, ledger, items, dry_run=dry_run)
+            report = _run(opened, ledger, items, held=_held(dataset, chosen), again=again, dry_run=dry_run)
         _print(report, opened, dry_run=dry_run)
 
 
@@ -108,11 +110,27 @@ def _alone(opened: Session) -> AbstractContextManager[object]:
         raise UploadImpossible("Another upload to this project is under way here: let it end first.") from error
 
 
-def _run(opened: Session, ledger: UploadLedger, items: list[tuple[LabelledPhoto, Tag]], *, dry_run: bool) -> Report:
+def _held(dataset: Dataset, splits: tuple[Split | str, ...]) -> frozenset[str]:
+    """The contents of the test photos that stay here: a copy in another split must not carry them along."""
+    held = (item.path for item in dataset.photos if item.split == "test" and "test" not in splits)
+    return frozenset(hashlib.sha256(path.read_bytes()).hexdigest() for path in held if path.is_file())
+
+
+def _run(
+    opened: Session,
+    ledger: UploadLedger,
+    items: list[tuple[LabelledPhoto, Tag]],
+    *,
+    held: frozenset[str],
+    again: bool,
+    dry_run: bool,
+) -> Report:
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
     with Progress(*columns, console=opened.console, transient=True) as progress:
         bar = progress.add_task("Looking" if dry_run else "Sending", total=len(items))
-        run = Upload(opened.trainer, ledger, lambda done: progress.advance(bar, done), lambda: opened.say(_STOPPING))
+        tell = lambda done: progress.advance(bar, done)  # noqa: E731
+        stop = lambda: opened.say(_STOPPING)  # noqa: E731
+        run = Upload(opened.trainer, ledger, tell, stop, held=held, again=again)
         check(run, opened.trainer, items)
         if dry_run:
             return run.rehearse(items)
@@ -123,18 +141,18 @@ def _run(opened: Session, ledger: UploadLedger, items: list[tuple[LabelledPhoto,
             _print(run.report, opened, dry_run=False)
             why = "Interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
             raise click.ClickException(
-                f"{why}\n{_arrived(run.report):,} of {len(items):,} photos have arrived; the same command goes on with"
-                " the rest."
+                f"{why}\n{_arrived(run.report):,} of {len(items):,} photos have arrived; the same command"
+                f"{', without --again,' * again} goes on with the rest."
             ) from error
 
 
 def _arrived(report: Report) -> int:
-    return report.sent.total() + report.there.total()
+    return report.sent.total() + report.there.total() + report.copies.total()
 
 
 def _print(report: Report, opened: Session, *, dry_run: bool) -> None:
-    names = ("would be sent" if dry_run else "sent", "already there", "corrected there", "refused")
-    counters = (report.sent, report.there, report.retagged, report.refused)
+    names = ("would be sent" if dry_run else "sent", "already there", "corrected there", "refused", "copies")
+    counters = (report.sent, report.there, report.retagged, report.refused, report.copies)
     table = Table("tag", *names)
     for tag in sorted(set().union(*counters)):
         table.add_row(tag, *(f"{counter[tag]:,}" for counter in counters))

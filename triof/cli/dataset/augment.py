@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from triof import datasets
+from triof import corrections
 from triof.curation.augmenting import Augmentation, Plan
 from triof.curation.copies import OPERATIONS, PROBABILITIES, Operation
 from triof.datasets import SPLITS
@@ -30,19 +30,23 @@ def _operations(ctx: click.Context, parameter: click.Parameter, value: str) -> t
 )
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the copies.")
+@click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="Labels that people changed.")
 @click.option("--copies", type=click.IntRange(1, 100), default=3, show_default=True, help="Of each photo.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another one makes other copies.")
 @click.option("--only", callback=_operations, default=",".join(OPERATIONS), show_default=True, help="Operations.")
 @click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), default=("train",), show_default=True)
 @click.pass_context
-def augment(ctx: click.Context, /, source: Path, out: Path, **plan: Any) -> None:
+def augment(ctx: click.Context, /, source: Path, out: Path, corrected: Path | None, **plan: Any) -> None:
     """Write augmented copies of the photos in SOURCE, a manifest.csv or a folder, for a vendor that wants files.
 
     `triof train` needs none: it makes other views while it learns. A copy has the group and the split of its original.
     A run may be interrupted at any time; the same command makes the copies that are missing.
     """
     console = Console()
-    work = Augmentation(datasets.read(source), out, Plan(**plan))
+    dataset, told = corrections.mending(source, corrected)
+    for sentence in told:
+        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+    work = Augmentation(dataset, out, Plan(**plan))
     columns = (TextColumn("photos"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, console=console) as progress:

@@ -18,7 +18,7 @@ from triof.curation import contact_sheet
 from triof.curation.check import SMALLEST_SIDE, Findings
 from triof.curation.check import check as look
 from triof.curation.suspects import Suggestion
-from triof.datasets import SPLITS, Dataset, DatasetError, LabelledPhoto
+from triof.datasets import SPLITS, Dataset, LabelledPhoto
 
 _SHOWN = 10
 """Suggestions on the terminal; all of them stand on the page and in the JSON."""
@@ -50,16 +50,16 @@ def check(
     if report and no_report:
         raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
     dataset = datasets.read(source)
-    if corrected and not corrected.is_file():
-        raise DatasetError(f"There are no corrections in {corrected}: name the file that `triof dataset label` wrote.")
-    known = corrections.read(corrected) if corrected else {}
+    known, told = corrections.named(dataset, corrected) if corrected else ({}, [])
     console = Console(stderr=as_json)
+    for sentence in told:
+        _say(console, sentence)
     findings = look(dataset, load_settings(ctx).settings, console, known)
     suggestions = findings.suspects.suggestions[:limit]
     then = _next(findings.dataset, corrected)
     if not no_report:
         report = report or Path("runs") / f"check-{datetime.now():%Y%m%d-%H%M%S}.html"
-        _write(report, findings, suggestions, then)
+        contact_sheet.write(report, findings, suggestions, then)
     if as_json:
         click.echo(json.dumps(_as_object(findings, suggestions), indent=1))
     else:
@@ -72,16 +72,6 @@ def _next(dataset: Dataset, corrected: Path | None) -> str:
     """What to type in order to decide about the suggestions, worst first."""
     where = ["--corrections", str(corrected)] if corrected else []
     return shlex.join(["triof", "dataset", "label", str(dataset.source), *where])
-
-
-def _write(report: Path, findings: Findings, suggestions: Sequence[Suggestion], then: str) -> None:
-    try:
-        contact_sheet.write(report, findings, suggestions, then)
-    except OSError as error:
-        raise click.ClickException(
-            f"The page {report} cannot be written ({error.strerror}): name another place with --report, or leave it"
-            " with --no-report."
-        ) from error
 
 
 def _print(findings: Findings, suggestions: Sequence[Suggestion], then: str, console: Console) -> None:

@@ -51,13 +51,7 @@ def from_journal(
     # A day is this machine's day, not Greenwich's.
     wanted = Wanted(frozenset(whys), _SHARE if share is None else share, seed, since and since.astimezone(), limit)
     with home.journal(settings) as journal:
-        try:
-            tally = collect(journal, out, wanted, settings)
-        except OSError as error:
-            raise click.ClickException(
-                f"The photos cannot be copied into {out} ({error.strerror}): make room or name another folder; what"
-                " was copied so far stays."
-            ) from error
+        tally = collect(journal, out, wanted, settings)
     _print(tally, wanted, out, settings)
 
 

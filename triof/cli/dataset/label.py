@@ -48,7 +48,7 @@ def label(ctx: click.Context, source: Path, *, path: Path | None, task: Task | N
     settings = load_settings(ctx).settings
     dataset = datasets.read(source)
     path = path or _usual(dataset)
-    known = corrections.read(path)
+    known = corrections.about(dataset, corrections.read(path), path.parent)
     tasks = (task,) if task else TASKS
     asked = _asked(dataset, known, tasks, order, settings)
     decided = f", {len(known)} from before" if known else ""

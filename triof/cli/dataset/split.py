@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from providers.base import LABELS
-from triof import datasets
+from triof import corrections, datasets
 from triof.cli import load_settings
 from triof.curation.splitting import Divided, Shares, divide
 from triof.curation.survey import survey
@@ -29,22 +29,27 @@ def _shares(ctx: click.Context, param: click.Parameter, text: str) -> Shares:
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The manifest to write.")
+@click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="Labels that people changed.")
 @click.option("--shares", default="0.7,0.15,0.15", show_default=True, callback=_shares, help="Of train, val and test.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another one gives another division.")
 @click.option("--keep", is_flag=True, help="Leave photos in the split that SOURCE names; divide only the others.")
 @click.pass_context
-def split(ctx: click.Context, source: Path, *, out: Path, shares: Shares, seed: int, keep: bool) -> None:
+def split(
+    ctx: click.Context, source: Path, *, out: Path, corrected: Path | None, shares: Shares, seed: int, keep: bool
+) -> None:
     """Cut SOURCE, a manifest.csv or a folder, into train, val and test, each label by its share.
 
     Near-duplicates and groups never cross. With --keep, those that cross already go to test if one of them lies there,
-    or else to val. SOURCE stays as it is.
+    or else to val. SOURCE stays as it is; with --corrections the new manifest holds the corrected labels.
     """
     if out.exists():
         raise click.ClickException(f"{out} exists and is not replaced: name another file, or move it away.")
     console = Console()
-    dataset = datasets.read(source)
+    dataset, told = corrections.mending(source, corrected)
+    for sentence in told:
+        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
     seen = survey(dataset, load_settings(ctx).settings, console)
-    divided = divide(dataset, seen, shares, seed=seed, keep=keep)
+    divided = divide(seen, shares, seed=seed, keep=keep)
     try:
         datasets.write(out, divided.photos)
     except OSError as error:
