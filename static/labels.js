@@ -46,7 +46,9 @@ document.addEventListener("keydown", (event) => {
     if (event.key !== "Tab") event.preventDefault();
     return;
   }
-  const button = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+  // On a French keyboard the row of digits gives letters.
+  const key = event.code.startsWith("Digit") ? event.code.slice(5) : event.key.toLowerCase();
+  const button = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
   if (button) button.click();
   else if (event.key === "Enter" && !document.activeElement?.closest("button, a")) document.querySelector(".is-now")?.click();
 });

@@ -958,3 +958,12 @@ def test_what_was_photographed_in_a_backup_is_already_in_the_cloud(desk: Desk, a
     desk.trained()
     desk.well("backup", "b", "--no-exports")
     assert row(desk.upload(desk.folder / "b"), "all") == ["0", "10", "0", "0", "0"]
+
+
+def test_a_backup_replaces_no_other_data_set(desk: Desk, azure: TrainingServer) -> None:
+    desk.trained()
+    own = desk.folder / "own"
+    own.mkdir()
+    (own / "manifest.csv").write_text("path,waste_type,cleanliness,group,split\na.jpg,cup,,1,train\n")
+    assert "holds another data set" in desk.fails("backup", str(own), "--no-exports")
+    assert (own / "manifest.csv").read_text().endswith("a.jpg,cup,,1,train\n")

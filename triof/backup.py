@@ -19,7 +19,7 @@ from providers.custom_vision.faults import Refused
 from providers.custom_vision.records import Image, Iteration, Tag
 from providers.custom_vision.trainer import Trainer, TrainingFailed
 from triof import datasets
-from triof.datasets import LabelledPhoto
+from triof.datasets import DatasetError, LabelledPhoto
 from triof.durable import replace_file
 
 _THREADS = 4
@@ -42,6 +42,7 @@ class Backup:
 
     def photos(self) -> int:
         """Fetch the photos and write the manifest; how many there are. Those that do not come are ``missing``."""
+        _check_own(self._folder)
         self._photos.mkdir(parents=True, exist_ok=True)
         tags = {tag.id: tag for tag in self._trainer.tags()}
         images = self._trainer.images()
@@ -118,6 +119,14 @@ class Backup:
         path = fresh.with_suffix(_ENDINGS.get(content[:2], ".jpg"))
         replace_file(path, content, 0o644)
         return path
+
+
+def _check_own(folder: Path) -> None:
+    """Raise DatasetError where a manifest would be replaced that no backup has written."""
+    manifest = folder / datasets.MANIFEST
+    own = not manifest.exists() or all(item.notes.get("source") == "azure" for item in datasets.read(manifest).photos)
+    if not own:
+        raise DatasetError(f"{folder} holds another data set, whose manifest would be lost: name another folder.")
 
 
 def _plain(value: Any) -> Any:

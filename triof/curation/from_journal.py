@@ -23,6 +23,7 @@ from triof.datasets import MANIFEST, DatasetError, LabelledPhoto
 from triof.durable import replace_file
 from triof.journal import ENDINGS, Event, Journal, PredictionRow
 from triof.photo_store import PhotoStore
+from triof.picture_files import pictures_in
 from triof.settings import JournalSettings, Settings
 from triof.verdict import Policy
 
@@ -96,6 +97,8 @@ def collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> 
     and FolderUnusable. Whatever ends it, the photos copied so far are in the manifest.
     """
     _check_allowed(settings.journal, settings.home / "photos", out)
+    if not (out / MANIFEST).exists() and pictures_in(out):
+        raise DatasetError(f"{out} holds photos without a manifest, which ours would hide: name another folder.")
     with alone_in(out):
         return _collect(journal, out, wanted, settings)
 
@@ -223,4 +226,4 @@ def _copied(seen: Seen, whys: Sequence[Why], image: bytes, out: Path) -> Labelle
 def _count(tally: Tally, whys: Sequence[Why], item: LabelledPhoto) -> None:
     tally.new += 1
     tally.copied.update(whys)
-    tally.labelled.update(item.labels)
+    tally.labelled.update(list(item.labels))
