@@ -720,3 +720,14 @@ def test_what_an_earlier_run_sent_is_known_though_its_files_have_moved(desk: Des
     assert row(desk.upload(moved), "all")[3:] == ["0", "0"]
     assert sent_once(azure)
     assert len(azure.photos) == 10
+
+
+def test_corrections_beside_the_photos_are_not_forgotten(desk: Desk, azure: TrainingServer) -> None:
+    desk.ready()
+    photos = desk.photos({"bottle": 6, "cup": 6})
+    corrected = photos / "bottle" / sorted(path.name for path in (photos / "bottle").iterdir())[0]
+    file = photos / "corrections.csv"
+    file.write_text(f"path,task,was,now,why,at\nbottle/{corrected.name},waste_type,bottle,cup,,\n")
+    assert f"There are corrections in {file}" in desk.fails("upload", str(photos), "--split", "all")
+    assert not azure.photos
+    assert row(desk.upload(photos, "--corrections", str(file)), "gobelet")[0] == "7"

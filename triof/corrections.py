@@ -35,6 +35,8 @@ class Correction:
 
 
 UNDONE = "undone"
+USUAL_NAME = "corrections.csv"
+"""Beside a data set, where nobody names another place."""
 
 Corrections = Mapping[tuple[str, Task], Correction]
 """The last word on each photo and task, in the order in which they were said."""

@@ -236,12 +236,7 @@ class Upload:
             self._count("refused", read.tag, read.path, _sentence(known.reason))
             return
         if lost:
-            self._count(
-                "refused",
-                read.tag,
-                read.path,
-                _NOT_CORRECTED,
-            )
+            self._count("refused", read.tag, read.path, _NOT_CORRECTED)
             return
         if known.tag_id != read.tag.id:
             self.report.count("retagged", read.tag, read.path)

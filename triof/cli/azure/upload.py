@@ -65,6 +65,12 @@ def upload(
         dataset, notes = corrections.mending(source, corrected)
         for note in notes:
             opened.say(note)
+        beside = dataset.root / corrections.USUAL_NAME
+        if not corrected and beside.exists():
+            # Without it, photos that people have corrected would get their old tags back.
+            raise UploadImpossible(
+                f"There are corrections in {beside}: name them with --corrections, or move them away."
+            )
         chosen = SPLITS if "all" in splits else splits
         items = _items(opened, dataset, chosen)[:limit]
         ledger = UploadLedger(journal, opened.trainer.project_id)

@@ -65,9 +65,9 @@ def label(ctx: click.Context, source: Path, *, path: Path | None, task: Task | N
 
 def _usual(dataset: Dataset) -> Path:
     """Beside the data set, or here where that cannot be written."""
-    beside = dataset.root / "corrections.csv"
+    beside = dataset.root / corrections.USUAL_NAME
     writable = os.access(beside if beside.exists() else dataset.root, os.W_OK)
-    return beside if writable else Path("corrections.csv")
+    return beside if writable else Path(corrections.USUAL_NAME)
 
 
 def _asked(
