@@ -11,7 +11,7 @@ ARGS ?=
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
 	@touch $@
 
-.PHONY: help kiosk test lint bench kill-drill planted-errors demo-pictures translations clean
+.PHONY: help kiosk test lint bench kill-drill planted-errors compare-models demo-pictures translations clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ kill-drill: .venv/stamp-test,train,data ## Kill a running kiosk 50 times and cou
 
 planted-errors: .venv/stamp-test,train,data ## Plant wrong labels and count those that `triof dataset check` finds (ARGS='--task cleanliness')
 	$(BIN)/python -m tools.planted_errors $(ARGS)
+
+compare-models: .venv/stamp-test,train,data ## Measure backbones, input sizes and number formats of the local models (ARGS='--limit 60 --only lite0@160')
+	$(BIN)/python -m tools.compare_models $(ARGS)
 
 demo-pictures: ## Say how the demo pictures are rendered again
 	@sed -n "1,/^\"\"\"$$/p" tools/render_demo.py

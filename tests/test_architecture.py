@@ -47,7 +47,7 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
 @pytest.mark.parametrize(
     ("library", "folder", "only"),
     [
-        ("ai_edge_litert", "providers", {f"providers/local_cnn/{name}.py" for name in ("runtime", "features")}),
+        ("ai_edge_litert", "providers", {f"providers/local_cnn/{name}.py" for name in ("runtime", "reading_back")}),
         ("azure", "providers", {"providers/custom_vision/client.py"}),
         ("azure", "triof", set()),
         ("msrest", "providers", {"providers/custom_vision/client.py"}),
@@ -116,6 +116,9 @@ def test_a_wheel_carries_all_that_runs_and_nothing_else(wheel: Path) -> None:
         "triof/translations/fr/LC_MESSAGES/messages.mo",
         "triof/migrations/script.py.mako",
         "providers/local_cnn/bundles/waste_type/model.tflite",
+        "providers/local_cnn/bundles/waste_type/model-card.md",
+        "providers/local_cnn/backbone.tflite",
+        "providers/local_cnn/scenery/hands/00.png",
     ):
         assert needed in names
     assert not [name for name in names if ".env" in name or name.startswith(("tests/", "tools/", "docs/"))]

@@ -163,14 +163,32 @@ def test_what_the_machine_believes_stands_on_the_curve(tmp_path: Path) -> None:
     answers = [("bottle", 0.9), ("bottle", 0.65), ("bottle", 0.7), ("bottle", 0.5)]
     reader = page(tmp_path / "page.html", dataset, [said(dataset, answers)])
     assert "believed from 0.600: precision 0.667, recall 0.667" in reader.text
-    assert "believe 75.0 % of the answers without asking; of these 66.7 % are right" in reader.text
+    (figures,) = [row[1] for row in cells((tmp_path / "page.html").read_text(), "How often") if row[0] == "believed"]
+    assert figures.startswith("0.750 ")
+    assert "believed and wrong" in reader.text
 
 
 def test_a_model_without_thresholds_makes_no_claim_about_belief(tmp_path: Path) -> None:
     dataset = photos(tmp_path, ["bottle"])
     reader = page(tmp_path / "page.html", dataset, [said(dataset, [("bottle", 0.9)], thresholds=False)])
     assert "believed from" not in reader.text
-    assert "would believe" not in reader.text
+    names = [row[0] for row in cells((tmp_path / "page.html").read_text(), "How often")]
+    assert "accuracy" in names
+    assert not {"believed", "believed and wrong"} & set(names)
+
+
+def test_the_figures_stand_on_top_with_their_intervals(tmp_path: Path) -> None:
+    dataset = photos(tmp_path, ["cup"] * 8 + ["other"] * 2)
+    cloud = said(dataset, [("cup", 0.9)] * 9 + [("other", 0.9)], "custom_vision", thresholds=False)
+    local = said(dataset, [("cup", 0.95)] * 4 + [("other", 0.9)] * 6)
+    page(tmp_path / "page.html", dataset, [cloud, local])
+    rows = {row[0]: row[1:] for row in cells((tmp_path / "page.html").read_text(), "How often")}
+    caught, accuracy = cloud.figures["foreign caught"], local.figures["accuracy"]
+    assert rows["foreign caught"][0] == f"0.500 {caught.low:.3f} to {caught.high:.3f}"
+    assert rows["accuracy"][1] == f"0.600 {accuracy.low:.3f} to {accuracy.high:.3f}"
+    assert accuracy.low < 0.6 < accuracy.high
+    assert rows["believed"][0] == "–"
+    assert (rows["photos"], rows["groups"]) == (["10", "10"], ["10", "10"])
 
 
 def test_two_that_answered_the_same_photos_are_compared(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image, ImageDraw
 
 from providers.base import LABELS, TASKS, Photo, ProviderUnavailable, Task
-from providers.local_cnn import bundle
-from providers.local_cnn.augmentation import find_ground
+from providers.local_cnn import augmentation, bundle, scenes
+from providers.local_cnn.augmentation import border_colour
 from providers.local_cnn.options import SHIPPED_BUNDLES, LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
+from providers.local_cnn.scenes import Scenery
 from tests.conftest import ROOT, encoded
 from triof import datasets, photo
 
@@ -106,6 +107,15 @@ def test_a_model_that_cannot_be_run_is_unavailable(provider: LocalCnn, monkeypat
         provider.predict(drawn_bottle(), timeout=5)
 
 
+def test_hands_and_empty_slots_that_no_training_has_seen_are_other() -> None:
+    scenery = Scenery(scenes.rendered("grounds", held_out=True), hands=scenes.rendered("hands", held_out=True), drawn=0)
+    provider = LocalCnn("waste_type", LocalCnnOptions())
+    rng = np.random.default_rng(1)
+    seen = [Image.fromarray(augmentation.empty(320, scenery, rng)) for _ in range(60)]
+    labels = [provider.predict(photo.load(encoded(picture, "PNG")), timeout=5).label for picture in seen]
+    assert labels.count("other") >= 54
+
+
 def test_serving_needs_no_tensorflow() -> None:
     code = (
         "import sys\n"
@@ -124,7 +134,7 @@ def test_another_ground_under_the_item_changes_few_answers(dataset: Path, task: 
     pairs = [
         (provider.predict(shown, timeout=5).label, provider.predict(on_grey(shown), timeout=5).label)
         for _, shown in datasets.decode(items, needed_side=provider.needed_side, unreadable=[])
-        if find_ground(shown.picture).plain and find_ground(shown.picture).colour.min() > 200
+        if min(border_colour(shown.picture)) > 200
     ]
     same = sum(white == grey for white, grey in pairs) / len(pairs)
     assert len(pairs) > 40
@@ -133,6 +143,6 @@ def test_another_ground_under_the_item_changes_few_answers(dataset: Path, task: 
 
 def on_grey(shown: Photo) -> Photo:
     """The same item on a grey tray: what is as light as white paper becomes as light as the tray."""
-    pixels = np.asarray(shown.picture, np.float32) / find_ground(shown.picture).colour
+    pixels = np.asarray(shown.picture, np.float32) / border_colour(shown.picture)
     grey = np.clip(pixels * np.array([196, 200, 203]), 0, 255).astype(np.uint8)
     return photo.load(encoded(Image.fromarray(grey), "PNG"))

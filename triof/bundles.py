@@ -34,6 +34,17 @@ _LOCK_SECONDS = 30.0
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Let what the disk refuses be told with its place. Raises BundleRefused."""
+    try:
+        yield
+    except OSError as error:
+        raise BundleRefused(
+            f"{place} cannot be written ({error.strerror or error}): make room, or name another place."
+        ) from error
+
+
 class BundleRefused(TriofError):
     """This model may not be installed, put into service or removed; the message says why and what to do."""
 

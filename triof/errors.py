@@ -14,7 +14,7 @@
     ├── HomeUnusable      the home folder cannot be made or written to
     ├── JournalUnusable   the journal's database cannot be reached, read or upgraded
     ├── DrillImpossible   there is no machine to rehearse on, or somebody uses it
-    ├── BundleRefused     a model may not be installed, put into service or removed
+    ├── BundleRefused     a model may not be installed, put into service or removed, or cannot be written
     ├── DatasetError      the photos for training or evaluation cannot be used
     ├── CollectError      collecting cannot begin or go on
     ├── SourceError       a source of photos cannot be searched

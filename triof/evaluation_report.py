@@ -1,10 +1,11 @@
 """The page that shows how often a provider is right, where it errs, and how far its probabilities can be trusted."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from triof import curves, datasets, photo, reports
 from triof.curves import Bin
 from triof.datasets import Dataset, LabelledPhoto, Split
 from triof.evaluation import Answer, Evaluation, LabelMetrics, by_group, precision_recall, share_right
+from triof.robustness import EXPLAINED, OTHER_GROUND, Condition, Robustness
 
 _WORST = 24
 _GROUPS = 12
@@ -69,14 +71,20 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Strip:
+    """One harder condition, with a few photos under it: address of the picture, what it is, what was said."""
+
+    condition: Condition
+    pictures: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
 class Section:
     """All that the page says of one evaluation."""
 
     name: str
     evaluation: Evaluation
     wrong: int
-    interval: tuple[float, float]
-    """95 %, of the accuracy per group: photos of one group do not count as independent."""
     confused: tuple[tuple[str, str, int], ...]
     """Right, said, how often; the most frequent first."""
     labels: tuple[LabelRow, ...]
@@ -87,11 +95,8 @@ class Section:
     groups: tuple[Part, ...]
     sources: tuple[Part, ...]
     fingerprint: str
-
-    @property
-    def has_thresholds(self) -> bool:
-        """Whether the model's maker chose from which probability its labels are believed."""
-        return any(row.threshold is not None for row in self.labels)
+    robust: Robustness | None
+    strips: tuple[Strip, ...]
 
 
 @dataclass(frozen=True)
@@ -119,37 +124,43 @@ def write(
     split: Split,
     evaluations: Sequence[Evaluation],
     *,
+    robust: Mapping[Task, Robustness] = MappingProxyType({}),
     vendor: Sequence[VendorMetrics] = (),
     notes: Sequence[str] = (),
 ) -> None:
     """Write the page about ``evaluations`` of photos of ``split``; ``notes`` are sentences for its top.
 
     Two evaluations of one task are also shown side by side. The ``vendor``'s own numbers stand beside ours, where
-    there are any. Raises ReportUnwritable.
+    there are any, and so does what was ``robust`` under harder conditions. Raises ReportUnwritable.
     """
     tasks = Counter(evaluation.task for evaluation in evaluations)
-    sections = [_section(dataset, evaluation, alone=tasks[evaluation.task] == 1) for evaluation in evaluations]
+    sections = [
+        _section(dataset, evaluation, robust.get(evaluation.task), alone=tasks[evaluation.task] == 1)
+        for evaluation in evaluations
+    ]
     reports.write(
         path,
         "evaluation.html",
         dataset=dataset,
         split=split,
         sections=sections,
+        figures=list(dict.fromkeys(name for evaluation in evaluations for name in evaluation.figures)),
         pairs=list(_pairs(sections)),
         vendor=vendor,
         notes=notes,
         most=_WORST,
+        explained=EXPLAINED,
+        other_ground=OTHER_GROUND,
     )
 
 
-def _section(dataset: Dataset, evaluation: Evaluation, *, alone: bool) -> Section:
+def _section(dataset: Dataset, evaluation: Evaluation, robust: Robustness | None, *, alone: bool) -> Section:
     answers = evaluation.answers
     bins = curves.reliability([answer.prediction.probability for answer in answers], [a.hit for a in answers])
     return Section(
         name=evaluation.task if alone else f"{evaluation.task} by {evaluation.provider}",
         evaluation=evaluation,
         wrong=sum(not answer.hit for answer in answers),
-        interval=curves.interval(evaluation.group_accuracy, evaluation.groups),
         confused=_confused(answers),
         labels=tuple(_label_row(evaluation, label) for label in LABELS[evaluation.task]),
         bins=bins,
@@ -158,6 +169,8 @@ def _section(dataset: Dataset, evaluation: Evaluation, *, alone: bool) -> Sectio
         groups=_groups(dataset, answers),
         sources=_sources(answers),
         fingerprint=datasets.fingerprint([answer.item for answer in answers]),
+        robust=robust,
+        strips=tuple(_strip(condition) for condition in robust.conditions) if robust else (),
     )
 
 
@@ -211,6 +224,12 @@ def _thumbnail(item: LabelledPhoto) -> str | None:
     except (OSError, photo.PhotoError):
         return None
     return reports.thumbnail(decoded.picture, _THUMBNAIL_SIDE)
+
+
+def _strip(condition: Condition) -> Strip:
+    side = _THUMBNAIL_SIDE
+    examples = condition.examples
+    return Strip(condition, tuple((reports.thumbnail(one.picture, side), one.right, one.said) for one in examples))
 
 
 def _groups(dataset: Dataset, answers: Sequence[Answer]) -> tuple[Part, ...]:

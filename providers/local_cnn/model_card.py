@@ -1,0 +1,112 @@
+"""The page that a bundle carries for people: what it was trained on, how good it is, and what it must not be used for.
+
+After Mitchell et al., Model Cards for Model Reporting (2019). It is written from ``bundle.json`` alone, so that no
+number in it comes from anywhere but a training or a measurement.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from providers.local_cnn.bundle import BundleCard
+
+_USES: Mapping[str, str] = {
+    "waste_type": (
+        "Tells what kind of plastic item lies in the slot of a Triof machine, photographed from above or obliquely: a"
+        " bottle, a cup, cutlery, or something else (`other`: glass, metal, paper, cardboard, an empty slot, a hand)."
+    ),
+    "cleanliness": (
+        "Tells whether a plastic bottle, cup or piece of cutlery in the slot of a Triof machine is clean, that is empty"
+        " and without visible residue, or dirty: food, drink, soil or residue visible on or in it."
+    ),
+}
+_LIMITS: Mapping[str, str] = {
+    "waste_type": (
+        "It sees shapes and surfaces, not polymers: it does not tell PET from PLA, and may take a clear glass bottle"
+        " for a plastic one. Kinds of items that no photo showed (food trays, toys, bags) get some answer, with a"
+        " probability that is not to be trusted there."
+    ),
+    "cleanliness": (
+        "It sees what the camera sees: no residue inside an opaque bottle, none on the far side, no clear liquid. Of a"
+        " thing that is no bottle, cup or cutlery its answer means nothing."
+    ),
+}
+
+
+def render(card: "BundleCard") -> str:
+    """The page, in Markdown."""
+    return "\n".join(_lines(card)) + "\n"
+
+
+def _lines(card: "BundleCard") -> Iterator[str]:
+    yield from (f"# {card.version}", "", f"{_USES[card.task]} Not made for anything else.", "")
+    trained_on = dict(card.trained_on)
+    notes, photos = trained_on.pop("notes", ""), trained_on.pop("photos", {})
+    yield from ("## Photos", "")
+    if photos:
+        counts = ", ".join(f"{count:,} in `{split}`" for split, count in photos.items())
+        yield from (f"{counts}. SHA-256 of their list: `{trained_on.pop('data_sha256', 'unknown')}`.", "")
+    if notes:
+        yield from (notes.strip(), "")
+    yield from ("## Measured", "")
+    measured = {name: numbers for name, numbers in card.metrics.items() if is_measured(numbers)}
+    if not measured:
+        yield from (
+            "Nothing yet beyond the training's own `val`: `triof evaluate --record` measures and writes it here.",
+            "",
+        )
+    for name, numbers in measured.items():
+        yield from _measured(name, numbers)
+    yield from ("## Limits", "", _LIMITS[card.task], "")
+    yield from ("## Use", "", *_table(("label", "believed from"), _thresholds(card)), "")
+    yield f"Input {card.input.width} x {card.input.height} pixels, temperature {card.temperature}."
+    yield from (
+        "",
+        "## Recipe",
+        "",
+        *_table(("setting", "value"), ((name, f"`{value}`") for name, value in trained_on.items())),
+    )
+
+
+def _measured(name: str, numbers: Mapping[str, Any]) -> Iterator[str]:
+    yield from (
+        f"### {name}",
+        "",
+        f"{numbers['photos']:,} photos in {numbers['groups']:,} groups; intervals of 95 %, by resampling whole groups:",
+        "",
+    )
+    yield from _table(
+        ("figure", "value", "interval"), ((figure, *_figure(found)) for figure, found in numbers["figures"].items())
+    )
+    yield ""
+    if robust := numbers.get("robustness"):
+        yield from ("The same photos under other conditions:", "")
+        rows = [(condition, *_figure(found["lost"])) for condition, found in robust["conditions"].items()]
+        yield from _table(
+            ("condition", "accuracy lost", "interval"),
+            [*rows, ("mean of the corruptions", *_figure(robust["mean_lost"]))],
+        )
+        yield ""
+
+
+def is_measured(numbers: Any) -> bool:
+    """Whether an entry of a card's metrics comes from `triof evaluate --record`."""
+    return isinstance(numbers, Mapping) and "figures" in numbers
+
+
+def _thresholds(card: "BundleCard") -> Iterator[tuple[str, str]]:
+    for label in dict.fromkeys(card.labels):
+        yield label, f"{card.thresholds[label]:.3f}" if label in card.thresholds else "the policy's"
+
+
+def _figure(found: Mapping[str, float]) -> tuple[str, str]:
+    # Added to 0, as -0.0001 would be shown as -0.000.
+    value, low, high = (f"{round(found[part], 3) + 0:.3f}" for part in ("value", "low", "high"))
+    return value, f"{low} to {high}"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
