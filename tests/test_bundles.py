@@ -36,7 +36,7 @@ from triof.paths import DEMO_PICTURES
 from triof.settings import Settings
 
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
-SHIPPED = "waste_type-2026-11-22-87816dab"
+SHIPPED = bundle.load(SHIPPED_BUNDLES / "waste_type").card.version
 CUP = "azure-waste_type-aaaaaaaa"
 """Sees a cup in BOTTLE."""
 CUTLERY = "azure-waste_type-bbbbbbbb"
@@ -515,7 +515,7 @@ def test_a_larger_input_is_known_before_the_photo_is_decoded(
     monkeypatch.setattr(azure_export, "SIDE", 448)
     done("install", own_bundle(tmp_path / "b", side=448))
     sorter = services.build_sorter(Settings(home=home, mode="local"))
-    assert sorter.router.needed_side == 224
+    assert sorter.router.needed_side == bundle.load(SHIPPED_BUNDLES / "waste_type").card.input.width
     done("activate", "mine-1")
     assert sorter.router.needed_side == 448
     assert sorter.judge(BOTTLE.read_bytes()).predictions["waste_type"].model_version == "mine-1"
