@@ -75,7 +75,8 @@ def train(
     started = time.monotonic()
     with Progress(console=console) as progress:
         photos = {split: _pictures(task, dataset, split, console) for split in _USED_SPLITS}
-        trained = train_bundle(task, photos, recipe, checkpoint, _Bars(progress).show, start=before)
+        with bundles.writing(runs):
+            trained = train_bundle(task, photos, recipe, checkpoint, _Bars(progress).show, start=before)
     run = runs / f"{task}-{datetime.now():%Y%m%d-%H%M%S}"
     counts = {split: len(shown.pictures) for split, shown in photos.items()}
     origin = {**trained.card.trained_on, "photos": counts, "data_sha256": fingerprint, **said}
@@ -134,11 +135,6 @@ def _identity(task: Task, recipe: Recipe, start: str, fingerprint: str) -> str:
     return hashlib.sha256(
         "|".join((task, __version__, start, recipe.model_dump_json(), fingerprint)).encode()
     ).hexdigest()[:12]
-
-
-def _origin(before: bundle.Bundle | None) -> dict[str, Any]:
-    """What the bundle that is gone on from says of the recipe."""
-    return {"start": before.card.version, "input_side": before.card.input.width} if before else {}
 
 
 class _Bars:
