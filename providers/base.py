@@ -95,6 +95,9 @@ class Prediction:
     model_version: str
     thresholds: Mapping[str, float] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
+    embedding: tuple[float, ...] = ()
+    """What the model sees besides its labels, if it tells: numbers whose mean is 0 and standard deviation 1 over the
+    photos on which it was chosen."""
     beside: tuple["Prediction", ...] = ()
     """What other providers answered to the same question at the same moment; nobody acted on it."""
 

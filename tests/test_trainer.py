@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from providers.base import LABELS, ProviderMisconfigured, Task
 from providers.costs import Costs
-from providers.local_cnn import backbone, bundle, calibration, head, reading_back, trainer
+from providers.local_cnn import backbone, bundle, calibration, embedding, head, reading_back, trainer
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
 from providers.local_cnn.recipe import Recipe
@@ -65,8 +65,16 @@ def test_some_epochs_make_a_bundle_that_answers(whole: tuple[trainer.Trained, St
     trained, stages = whole
     bundle.save(tmp_path / "bundle", trained.card, trained.model)
     provider = LocalCnn("cleanliness", LocalCnnOptions(cleanliness_bundle=tmp_path / "bundle"))
-    labels = [provider.predict(photo.load(encoded(drawn(index), "PNG")), timeout=5).label for index in range(4)]
-    assert labels == ["clean", "dirty", "clean", "dirty"]
+    answers = [provider.predict(photo.load(encoded(drawn(index), "PNG")), timeout=5) for index in range(4)]
+    assert [answer.label for answer in answers] == ["clean", "dirty", "clean", "dirty"]
+    # They are the photos of val: each number of the embedding has mean 0 and standard deviation 1, or is not there.
+    embeddings = np.array([answer.embedding for answer in answers])
+    assert embeddings.shape == (4, embedding.SIZE)
+    assert embeddings.mean(axis=0) == pytest.approx(0, abs=0.1)
+    assert embeddings.std(axis=0)[:2] == pytest.approx(1, abs=0.1)
+    assert trained.card.reference
+    assert trained.card.reference.labels == {"clean": 0.5, "dirty": 0.5}
+    assert trained.card.reference.brightness[0] == pytest.approx(0.82, abs=0.02)
     assert [curve["epoch"] for curve in trained.curves] == [0, 1, 2]
     assert list(stages) == ["cutting items out", "fitting the head", "tuning"]
     assert all(done == total for done, total in stages.values())
@@ -96,7 +104,7 @@ def test_the_weights_of_a_bundle_can_be_read_back(whole: tuple[trainer.Trained, 
     start = bundle.Bundle(tmp_path, before.card, before.model)
     reading_back.load_weights(like, start)
     seen = photo.load(encoded(drawn(3), "PNG")).resized(64, 64)
-    answered = Runtime(start).outputs(seen, timeout=5)
+    answered = Runtime(start).ask(seen, timeout=5).outputs
     assert np.asarray(like(backbone.scaled(seen)[None]))[0] == pytest.approx(answered, abs=0.02)
     with pytest.raises(ProviderMisconfigured, match=r"go on from .* another one"):
         reading_back.load_weights(other, start)
@@ -109,7 +117,7 @@ def test_a_damaged_checkpoint_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.npz"
     assert Checkpoint(path).load() is None
     numbers = [np.arange(1000.0)]
-    Checkpoint(path).save(State(numbers, numbers, [{"epoch": 0}]))
+    Checkpoint(path).save(State(numbers, numbers, numbers, [{"epoch": 0}]))
     whole = path.read_bytes()
     assert Checkpoint(path).load() is not None
     flipped = bytes([*whole[:200], whole[200] ^ 1, *whole[201:]])
@@ -144,6 +152,20 @@ def test_empty_slots_are_other_and_every_epoch_shows_other_views() -> None:
     assert labels_of("waste_type", first.classes).count("other") == 6
     assert np.array_equal(first.pixels, again.pixels)
     assert not np.array_equal(first.pixels, second.pixels)
+
+
+@needs_training
+def test_what_is_not_recognised_elsewhere_is_left_where_it_lies(tmp_path: Path) -> None:
+    for share, kept in ((0.0, 12), (1.0, 0)):
+        recipe = SMALL.model_copy(update={"recognised": share, "epochs": 1})
+        checkpoint = Checkpoint(tmp_path / f"{share}.npz")
+        trainer.train("cleanliness", PHOTOS, recipe, checkpoint, lambda *_: None)
+        state = checkpoint.load()
+        assert state is not None
+        assert len(state.outlines[0]) == kept
+        examples = TrainingSet("cleanliness", PHOTOS["train"], recipe)
+        examples.outlines = state.outlines[0]
+        assert len(examples.outlines) == kept
 
 
 @needs_training

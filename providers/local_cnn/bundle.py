@@ -49,6 +49,21 @@ class Input(Options):
         return self
 
 
+class Reference(Options):
+    """What the photos were like on which temperature and thresholds were chosen; what comes later is compared with it.
+
+    Means and standard deviations; brightness and sharpness as ``providers.photo_statistics`` measures them.
+    """
+
+    photos: int = Field(ge=1)
+    brightness: tuple[float, float]
+    sharpness: tuple[float, float]
+    probability: tuple[float, float]
+    """Of the label that the model gave."""
+    labels: Mapping[str, Probability]
+    """The share of each label among the model's answers."""
+
+
 class BundleCard(Options):
     """``bundle.json``."""
 
@@ -63,6 +78,10 @@ class BundleCard(Options):
     nine times in ten."""
     thresholds: Mapping[str, Probability] = Field(default_factory=dict)
     """From which probability each label is worth believing."""
+    embedding: int = Field(default=0, ge=0)
+    """How many numbers the model gives besides its labels, each with mean 0 and standard deviation 1 over
+    ``reference``; 0: none."""
+    reference: Reference | None = None
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     """Of ``model.tflite``."""
     trained_on: Mapping[str, Any] = Field(default_factory=dict)
@@ -73,6 +92,8 @@ class BundleCard(Options):
         known = LABELS[self.task]
         if len(set(self.labels)) < 2 or not set(self.labels) <= set(known):
             raise ValueError(f"labels: at least two of {', '.join(known)} are needed for {self.task}, and no other")
+        if self.embedding == len(self.labels):
+            raise ValueError("embedding: must differ from the number of labels, by which the outputs are told apart")
         strangers = sorted(set(self.thresholds) - set(self.labels))
         if strangers:
             raise ValueError(f"thresholds: unknown labels {', '.join(strangers)}")

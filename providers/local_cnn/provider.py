@@ -32,19 +32,24 @@ class Model:
 
     def scores(self, photo: Photo, *, timeout: float) -> dict[str, float]:
         """A probability for every label of the task. Raises ProviderUnavailable."""
-        outputs = self.runtime.outputs(photo.resized(self.card.input.width, self.card.input.height), timeout=timeout)
+        return self.answer(photo, timeout=timeout)[0]
+
+    def answer(self, photo: Photo, *, timeout: float) -> tuple[dict[str, float], tuple[float, ...]]:
+        """A probability for every label of the task, and the embedding. Raises ProviderUnavailable."""
+        pixels = photo.resized(self.card.input.width, self.card.input.height)
+        outputs, embedding = self.runtime.ask(pixels, timeout=timeout)
         if not np.isfinite(outputs).all():
             raise ProviderUnavailable("The local model's answer makes no sense: it holds numbers that are not finite.")
         shares = softmax(self._logits(outputs)[None], self.card.temperature)[0]
         scores = dict.fromkeys(LABELS[self.card.task], 0.0)
         for label, share in zip(self.card.labels, map(float, shares), strict=True):
             scores[label] += share
-        return scores
+        return scores, tuple(map(float, embedding))
 
     def warm_up(self) -> None:
         """Answer about a black picture. Raises ProviderUnavailable."""
         black = np.zeros((self.card.input.height, self.card.input.width, 3), np.uint8)
-        self.runtime.outputs(black, timeout=_PING_SECONDS)
+        self.runtime.ask(black, timeout=_PING_SECONDS)
 
     def _logits(self, outputs: Numbers) -> Numbers:
         if self.card.gives == "logits":
@@ -93,10 +98,19 @@ class LocalCnn:
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
         """Answer within ``timeout`` seconds. Raises ProviderUnavailable."""
         model = self._current()
-        scores = model.scores(photo, timeout=timeout)
+        scores, embedding = model.answer(photo, timeout=timeout)
         label = max(scores, key=scores.__getitem__)
         card = model.card
-        return Prediction(self.task, label, scores[label], scores, self.name, card.version, dict(card.thresholds))
+        return Prediction(
+            self.task,
+            label,
+            scores[label],
+            scores,
+            self.name,
+            card.version,
+            thresholds=dict(card.thresholds),
+            embedding=embedding,
+        )
 
     def ping(self) -> None:
         """Answer about a black picture. Raises ProviderUnavailable."""

@@ -76,8 +76,10 @@ def _layers(bundle: Bundle) -> Iterator[tuple[Array, Array]]:
         numbers = np.frombuffer(bytes(model.buffers[tensor.buffer].data), dtype)
         return numbers.astype(np.float32).reshape(tensor.shape)
 
+    # The embedding is made anew of whatever is trained.
+    embeddings = {index for index in graph.outputs if graph.tensors[index].shape[-1] != len(bundle.card.labels)}
     for kind, operator in zip(kinds, graph.operators, strict=True):
-        if kind in _AXES:
+        if kind in _AXES and operator.outputs[0] not in embeddings:
             yield _pair(kind, operator, read)
 
 

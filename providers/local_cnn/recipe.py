@@ -33,6 +33,8 @@ class Recipe(Options):
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     other_ground: float = Field(default=0.6, ge=0, le=1)
     """Probability that a view lays an item that was cut out on another ground."""
+    recognised: float = Field(default=0.25, ge=0, le=1)
+    """From which probability of its label, by the head, an item that was cut out is laid on other grounds at all."""
     stained: float = Field(default=0.2, ge=0, le=1)
     """Probability that a view soils such an item: what was clean is dirty then."""
     empty: float = Field(default=0.05, ge=0, le=1)

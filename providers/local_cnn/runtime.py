@@ -1,7 +1,7 @@
 """The interpreter: the only place that imports LiteRT."""
 
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -11,6 +11,15 @@ from providers.base import Pixels, ProviderUnavailable
 from providers.local_cnn.bundle import Bundle, refused
 
 Outputs = NDArray[np.float32]
+
+
+class Answer(NamedTuple):
+    """What a model gives for one photo."""
+
+    outputs: Outputs
+    """(labels of its card,)."""
+    embedding: Outputs = np.empty(0, np.float32)
+    """(embedding of its card,)."""
 
 
 class Runtime:
@@ -27,17 +36,17 @@ class Runtime:
         self._channels = slice(None) if bundle.card.input.channels == "rgb" else slice(None, None, -1)
         self._lock = threading.Lock()
         self._interpreter: Interpreter | None = _interpreter(bundle, threads)
-        self._input, self._output = _tensors(self._interpreter, bundle)
+        self._input, self._outputs = _tensors(self._interpreter, bundle)
 
-    def outputs(self, pixels: Pixels, *, timeout: float) -> Outputs:
-        """Ask the model: (height, width, 3) RGB to (labels of its card,). Raises ProviderUnavailable.
+    def ask(self, pixels: Pixels, *, timeout: float) -> "Answer":
+        """Ask the model about (height, width, 3) RGB. Raises ProviderUnavailable.
 
         ``timeout`` bounds the wait for the lock, in seconds; an answer under way is a few milliseconds off.
         """
         if not self._lock.acquire(timeout=max(timeout, 0)):
             raise ProviderUnavailable(f"The local model was busy for {timeout:.1f} s: try again.")
         try:
-            return self._ask(pixels)
+            return self._answer(pixels)
         finally:
             self._lock.release()
 
@@ -46,7 +55,7 @@ class Runtime:
         with self._lock:
             self._interpreter = None
 
-    def _ask(self, pixels: Pixels) -> Outputs:
+    def _answer(self, pixels: Pixels) -> "Answer":
         if self._interpreter is None:
             raise ProviderUnavailable("The local model was closed: restart the machine's software.")
         # A view into the interpreter's memory must not outlive this call: LiteRT refuses to run while one exists.
@@ -58,8 +67,7 @@ class Runtime:
             self._interpreter.invoke()
         except RuntimeError as error:
             raise ProviderUnavailable(f"The local model could not be run ({error}): reinstall Triof.") from error
-        outputs: Outputs = self._interpreter.get_tensor(self._output)[0]
-        return outputs
+        return Answer(*(self._interpreter.get_tensor(index)[0] for index in self._outputs))
 
 
 class Extractor:
@@ -100,19 +108,21 @@ def _interpreter(bundle: Bundle, threads: int) -> Interpreter:
     return interpreter
 
 
-def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, int]:
-    """The indices of the one input and the one output."""
+def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, list[int]]:
+    """The index of the one input, and of the outputs in the order of an Answer."""
     card = bundle.card
-    wanted = {
-        "input": (1, card.input.height, card.input.width, 3),
-        "output": (1, len(card.labels)),
-    }
-    details = {"input": interpreter.get_input_details(), "output": interpreter.get_output_details()}
-    return _index(details["input"], wanted["input"], bundle), _index(details["output"], wanted["output"], bundle)
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    (photo,) = _indices(inputs, [(1, card.input.height, card.input.width, 3)], bundle)
+    return photo, _indices(outputs, [(1, length) for length in (len(card.labels), card.embedding) if length], bundle)
 
 
-def _index(details: list[dict[str, Any]], shape: tuple[int, ...], bundle: Bundle) -> int:
-    found = [(tuple(map(int, tensor["shape"])), np.dtype(tensor["dtype"])) for tensor in details]
-    if found != [(shape, np.dtype(np.float32))]:
-        raise refused(bundle.folder, f"its model has the tensors {found} where its card needs float32 {shape}")
-    return int(details[0]["index"])
+def _indices(details: list[dict[str, Any]], shapes: list[tuple[int, ...]], bundle: Bundle) -> list[int]:
+    """By their shapes: LiteRT keeps no order among outputs."""
+    found = {tuple(map(int, tensor["shape"])): int(tensor["index"]) for tensor in details}
+    types = {np.dtype(tensor["dtype"]).name for tensor in details}
+    if len(details) != len(shapes) or set(found) != set(shapes) or types != {"float32"}:
+        wanted = " and ".join(map(str, shapes))
+        raise refused(
+            bundle.folder, f"its model has the tensors {list(found)} {types} where its card needs float32 {wanted}"
+        )
+    return [found[shape] for shape in shapes]

@@ -21,16 +21,18 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from providers.base import LABELS, Pixels, ProviderMisconfigured, Task
-from providers.local_cnn import backbone, calibration, reading_back, training_set
-from providers.local_cnn.bundle import Bundle, BundleCard, Input
+from providers.local_cnn import backbone, calibration, embedding, reading_back, training_set
+from providers.local_cnn.bundle import Bundle, BundleCard, Input, Reference
 from providers.local_cnn.head import Floats, calibrated_loss, fit
 from providers.local_cnn.recipe import Recipe
 from providers.local_cnn.runtime import Extractor
-from providers.local_cnn.training_set import Classes, Examples, Pictures, TrainingSet
+from providers.local_cnn.training_set import Examples, Pictures, TrainingSet
 from providers.local_cnn.tuning import Checkpoint, Tuning, loss
 from providers.local_cnn.weights import imagenet_weights
+from providers.photo_statistics import measured
 
 Part = Literal["train", "val"]
 Progress = Callable[[str, int, int], None]
@@ -73,12 +75,13 @@ def train(
             reading_back.load_weights(whole, start)
         else:
             _fit_head(whole, examples, val.plain, recipe, partial(on_progress, "fitting the head"))
+        _drop_outlines(tuning, examples, recipe)
         state = tuning.begin(val)
     tuning.run(state, val, checkpoint, partial(on_progress, "tuning"))
     side, logits = _best_side(tuning, photos["val"], recipe)
-    model = convert(whole, side, half_precision=True)
-    card = _card(task, model, recipe, calibrated=(logits, val.plain.classes), side=side, curves=state.curves)
-    return Trained(card, model, tuple(state.curves))
+    seen = training_set.plain(photos["val"], side)
+    model = convert(embedding.beside(_import("keras"), whole, seen.inputs), side, half_precision=True)
+    return Trained(_card(task, model, recipe, (seen, logits), state.curves), model, tuple(state.curves))
 
 
 def build_model(labels: int, variant: str = backbone.LITE0.name) -> Any:
@@ -150,6 +153,20 @@ def _fit_head(
     whole.get_layer("head").set_weights([head.kernel, head.bias])
 
 
+def _drop_outlines(tuning: Tuning, examples: TrainingSet, recipe: Recipe) -> None:
+    """Leave those items where they lie that are not known any more where they lie elsewhere.
+
+    Of a clear bottle or a white cup often a shard is cut out, and whoever learns that a shard is a cup takes a crumpled
+    paper for one. The head fits these photos as they are, so that it is the outline that it no longer knows.
+    """
+    laid = examples.laid_elsewhere()
+    if not len(laid.classes):
+        return
+    shares = calibration.softmax(tuning.answers(laid), 1.0)
+    known = shares[np.arange(len(laid.classes)), laid.classes] >= recipe.recognised
+    examples.outlines = examples.outlines[known]
+
+
 def _best_side(tuning: Tuning, photos: Pictures, recipe: Recipe) -> tuple[int, Floats]:
     """Of the sides that are tried the one with the lowest loss on ``val``, and the logits there."""
     answers = {side: tuning.answers(training_set.plain(photos, side)) for side in recipe.tried_sides}
@@ -161,13 +178,11 @@ def _card(
     task: Task,
     model: bytes,
     recipe: Recipe,
-    *,
-    calibrated: tuple[Floats, Classes],
-    side: int,
+    calibrated: tuple[Examples, Floats],
     curves: Sequence[Mapping[str, float]],
 ) -> BundleCard:
-    """What the bundle says of itself; ``calibrated`` are the logits and classes of ``val``."""
-    logits, classes = calibrated
+    """What the bundle says of itself; ``calibrated`` are the photos of ``val`` and the logits for them."""
+    (pixels, classes), logits = (calibrated[0].pixels, calibrated[0].classes), calibrated[1]
     sha256 = hashlib.sha256(model).hexdigest()
     temperature = calibration.fit_temperature(logits, classes)
     probabilities = calibration.softmax(logits, temperature)
@@ -176,10 +191,32 @@ def _card(
         task=task,
         version=f"{task}-{date.today().isoformat()}-{sha256[:8]}",
         labels=LABELS[task],
-        input=Input(width=side, height=side, range=backbone.INPUT_RANGE),
+        input=Input(width=pixels.shape[2], height=pixels.shape[1], range=backbone.INPUT_RANGE),
+        embedding=embedding.SIZE,
+        reference=_reference(task, pixels, probabilities),
         temperature=round(temperature, 4),
         thresholds=calibration.fit_thresholds(probabilities, classes, LABELS[task], recipe.costs),
         sha256=sha256,
         trained_on=recipe.model_dump(),
         metrics={"training": {name: best[name] for name in ("epoch", "val_loss", "val_views_loss", "val_accuracy")}},
     )
+
+
+def _reference(task: Task, pixels: NDArray[np.uint8], probabilities: calibration.Numbers) -> Reference:
+    """What ``val`` is like."""
+    statistics = np.array([measured(one) for one in pixels])
+    believed = probabilities.argmax(axis=1)
+    shares = np.bincount(believed, minlength=len(LABELS[task])) / len(believed)
+    brightness, sharpness = zip(statistics.mean(axis=0), statistics.std(axis=0), strict=True)
+    top = probabilities.max(axis=1)
+    return Reference(
+        photos=len(believed),
+        brightness=_rounded(*brightness),
+        sharpness=_rounded(*sharpness),
+        probability=_rounded(top.mean(), top.std()),
+        labels={label: round(float(share), 4) for label, share in zip(LABELS[task], shares, strict=True)},
+    )
+
+
+def _rounded(mean: float, deviation: float) -> tuple[float, float]:
+    return round(float(mean), 4), round(float(deviation), 4)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,33 @@ class TrainingSet:
                 drawn, waiting = waiting.result(), drawing.submit(self._batch, epoch, number, parts[number])
                 yield drawn
             yield waiting.result()
+
+    def laid_elsewhere(self) -> Examples:
+        """Each item that was cut out on another ground, with its class; in the order of :meth:`outlines`."""
+        drawn = [
+            augmentation.view(
+                self._subjects[index],
+                self._recipe.train_side,
+                self._scenery,
+                np.random.default_rng((self._recipe.seed, 0, int(index))),
+                other_ground=1,
+            )
+            for index in self.outlines
+        ]
+        shape = (-1, self._recipe.train_side, self._recipe.train_side, 3)
+        return Examples(np.array(drawn, np.uint8).reshape(shape), self._classes[self.outlines])
+
+    @property
+    def outlines(self) -> Classes:
+        """The indices of the photos whose item was cut out."""
+        return np.array([index for index, seen in enumerate(self._subjects) if seen.cutout], np.int64)
+
+    @outlines.setter
+    def outlines(self, kept: Classes) -> None:
+        chosen = set(map(int, kept))
+        self._subjects = [
+            seen if index in chosen else replace(seen, cutout=None) for index, seen in enumerate(self._subjects)
+        ]
 
     def targets(self, classes: Classes) -> Floats:
         """Smoothed probabilities: (n, labels)."""

@@ -35,6 +35,8 @@ class State:
     """All variables of the model and of its optimizer."""
     kept: list[Any]
     """Those of the model with the averaged weights of the best epoch so far."""
+    outlines: list[Any]
+    """One array: the photos whose item is laid on other grounds."""
     curves: list[Curve]
     """One entry per epoch; epoch 0 is what tuning began with."""
 
@@ -73,7 +75,7 @@ class Checkpoint:
         self._path.unlink(missing_ok=True)
 
 
-_LISTS = ("learned", "kept")
+_LISTS = ("learned", "kept", "outlines")
 
 
 class Tuning:
@@ -108,11 +110,12 @@ class Tuning:
     def begin(self, val: Validation) -> State:
         """The state before the first epoch."""
         curves: list[Curve] = [{"epoch": 0, **self._measured(val)}]
-        return State(_values(self._variables), _values(self._model.variables), curves)
+        return State(_values(self._variables), _values(self._model.variables), [self._training_set.outlines], curves)
 
     def run(self, state: State, val: Validation, checkpoint: Checkpoint, on_step: Callable[[int, int], None]) -> None:
         """Tune on from ``state``; ``model`` has the averaged weights of the best epoch on ``val`` then."""
         _assign(self._variables, state.learned)
+        self._training_set.outlines = state.outlines[0]
         for epoch in range(len(state.curves), self._recipe.epochs + 1):
             learned = self._learn(epoch, on_step)
             self._judge(state, val, {"epoch": epoch, "train_loss": round(learned, 4)})
