@@ -18,19 +18,21 @@ from werkzeug.test import TestResponse
 from providers.base import Task
 from providers.fake import FakeProvider, Step
 from tests.custom_vision_server import CustomVisionServer
+from triof import operations
 from triof import services as factory
 from triof.app import create_app
 from triof.capture import BrowserCamera, Camera, FolderCamera
 from triof.deposit import Deposits
-from triof.journal import Event, Journal
+from triof.journal import Journal
 from triof.paths import DEMO_PICTURES
 from triof.photo_store import PhotoStore
 from triof.router import Router
-from triof.services import Services
+from triof.services import KioskServices
 from triof.settings import Settings
 from triof.simulated import SimulatedHardware
 from triof.slot import SimulatedSeconds, Slot
 from triof.sorter import Sorter
+from triof.tables import Event
 from triof.watch import Watch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,7 +132,7 @@ class Machine:
 
     clock: Clock
     hardware: SimulatedHardware
-    services: Services
+    services: KioskServices
     client: Callable[[], FlaskClient]
 
     def visitor(self) -> Visitor:
@@ -217,7 +219,9 @@ def assemble(settings: Settings, sorter: Sorter, camera: Camera) -> Machine:
     )
     deposits.recover()
     lock = FileLock(settings.home / "machine.lock")
-    services = Services(sorter, camera, journal, photo_store, deposits, Watch(deposits, photo_store), lock)
+    around = operations.build(settings, sorter, journal)
+    watch = Watch(deposits, photo_store)
+    services = KioskServices(sorter, journal, around, camera, photo_store, deposits, watch, lock)
     app = create_app(settings, services)
     return Machine(clock, hardware, services, app.test_client)
 

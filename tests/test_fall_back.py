@@ -10,9 +10,9 @@ import pytest
 
 from tests.conftest import ROOT, BuildCloudMachine, Machine, Visitor
 from tests.custom_vision_server import CustomVisionServer
-from triof.journal import PredictionRow
 from triof.paths import DEMO_PICTURES
 from triof.switch import Switch
+from triof.tables import PredictionRow
 
 
 class Turn(NamedTuple):
@@ -168,7 +168,7 @@ from triof.switch import Switch
 
 settings = load().settings
 sys.addaudithook(forbid)
-built = services.build(settings)
+built = services.build_kiosk(settings)
 client = create_app(settings, built).test_client()
 image = open(sys.argv[1], "rb").read()
 list(built.sorter.router.problems())

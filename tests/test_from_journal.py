@@ -20,9 +20,10 @@ from triof import datasets
 from triof.capture import FolderCamera
 from triof.cli import main
 from triof.curation.workplace import LOCK
-from triof.journal import Journal, Kind, PredictionRow
+from triof.journal import Journal, Kind
 from triof.paths import DEMO_PICTURES
 from triof.photo_store import PhotoStore
+from triof.tables import PredictionRow
 
 DAY = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

@@ -14,8 +14,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 
 from tests.conftest import BuildMachine, Machine
-from triof.journal import ENDINGS, Base, Journal
+from triof.journal import ENDINGS, Journal
 from triof.photo_store import PhotoStore
+from triof.tables import Base
 
 
 def open_journal(path: Path, machine_id: str = "machine-1") -> Journal:

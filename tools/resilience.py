@@ -29,11 +29,11 @@ from tools import bench
 from triof import home, services
 from triof import photo as photos
 from triof.durable import read_json
-from triof.journal import Event
 from triof.paths import DEMO_PICTURES
 from triof.picture_files import pictures_in
 from triof.settings import Settings, load
 from triof.sorter import Judgement, Sorter
+from triof.tables import Event
 
 CLOUD = "custom_vision"
 LATENCY = 0.1

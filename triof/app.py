@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFProtect
 from triof import services as factory
 from triof.durable import replace_file
 from triof.paths import STATIC, TEMPLATES, TRANSLATIONS
-from triof.services import Services
+from triof.services import KioskServices, Services
 from triof.settings import Settings
 from triof.web import errors, health, kiosk, texts
 
@@ -32,8 +32,11 @@ _HEADERS = {
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
-    """The touchscreen's app. Without ``services`` they are built from the settings."""
-    services = services or factory.build(settings)
+    """All pages and the API; the touchscreen's only where the services have a machine.
+
+    Without ``services`` those of a kiosk are built from the settings.
+    """
+    services = services or factory.build_kiosk(settings)
     app = Flask("triof", template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.config.update(
         SECRET_KEY=_secret_key(settings.home),
@@ -48,7 +51,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     CSRFProtect(app)
     Babel(app, locale_selector=lambda: session.get("language", settings.language))
     app.jinja_env.filters.update(texts.FILTERS)
-    app.register_blueprint(kiosk.Pages(services.deposits, settings.deposit, settings.language).blueprint())
+    if isinstance(services, KioskServices):
+        app.register_blueprint(kiosk.Pages(services.deposits, settings.deposit, settings.language).blueprint())
     app.register_blueprint(health.blueprint)
     app.before_request(_choose_language)
     app.after_request(_add_headers)

@@ -13,31 +13,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Literal, cast, get_args
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import (
-    JSON,
-    URL,
-    Boolean,
-    Connection,
-    DateTime,
-    Dialect,
-    Engine,
-    Float,
-    Index,
-    String,
-    Text,
-    TypeDecorator,
-    Uuid,
-    create_engine,
-    event,
-    select,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select
+from sqlalchemy.orm import Session
 
 from providers.base import Task
 from triof.paths import MIGRATIONS
 from triof.sorter import Judgement
+from triof.tables import Base, Event, PredictionRow
 
 Kind = Literal[
     "machine.started",
@@ -55,10 +39,13 @@ Kind = Literal[
     "drill.ended",
     "bundle.activated",
     "bundle.removed",
+    "candidate.started",
+    "candidate.ended",
+    "alert.fired",
+    "alert.cleared",
 ]
 BUSY_SECONDS = 5.0
 """How long a writer waits for another one."""
-EntryKind = Literal["call", "spared", "exhausted", "resumed", "warned"]
 ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
 """Each deposit ends with exactly one of these."""
 
@@ -67,111 +54,6 @@ _BATCH = 100
 """So many deposits are read at once by who reads them all."""
 _ORDER = {kind: position for position, kind in enumerate(get_args(Kind))}
 """A deposit's events in the order in which they can happen: the clock may be set back between two of them."""
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, in UTC whatever the database makes of time zones."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC, without the zone."""
-        return value.astimezone(UTC).replace(tzinfo=None) if value else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Aware again."""
-        return value.replace(tzinfo=UTC) if value else None
-
-
-class Base(DeclarativeBase):
-    """What stands on every row, so that the journals of many machines can meet in one database."""
-
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
-    machine_id: Mapped[str] = mapped_column(String(64))
-    at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class Event(Base):
-    """One thing that happened: ``kind``, when, and to which deposit.
-
-    ``waste_type`` is what the event is about: predicted (judged), believed (confirmed) or shredded. ``reason`` says
-    why: a verdict's or a return's reason, the jammed part, the stage that was interrupted.
-    """
-
-    __tablename__ = "events"
-    __table_args__ = (
-        Index("events_by_deposit", "deposit_id"),
-        Index("events_by_kind", "machine_id", "kind", "at"),
-    )
-
-    deposit_id: Mapped[UUID | None] = mapped_column(Uuid)
-    kind: Mapped[str] = mapped_column(String(32))
-    waste_type: Mapped[str | None] = mapped_column(String(16))
-    reason: Mapped[str | None] = mapped_column(String(32))
-    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-
-
-class PredictionRow(Base):
-    """One provider's answer about one deposit's photo."""
-
-    __tablename__ = "predictions"
-    __table_args__ = (
-        Index("predictions_by_deposit", "deposit_id"),
-        Index("predictions_by_task", "machine_id", "task", "at"),
-    )
-
-    deposit_id: Mapped[UUID] = mapped_column(Uuid)
-    task: Mapped[str] = mapped_column(String(16))
-    label: Mapped[str] = mapped_column(String(16))
-    probability: Mapped[float] = mapped_column(Float)
-    scores: Mapped[dict[str, float]] = mapped_column(JSON)
-    provider: Mapped[str] = mapped_column(String(128))
-    model_version: Mapped[str] = mapped_column(String(128))
-    attempts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    photo: Mapped[str] = mapped_column(String(64))
-    """SHA-256 of the image bytes, in hexadecimal; the photo itself is in the photo store as long as it is kept."""
-    believed: Mapped[bool] = mapped_column(Boolean)
-    """Whether the verdict rests on it; the others were given beside it, to compare."""
-
-
-class Entry(Base):
-    """One line of the ledger of a vendor's resource.
-
-    A call made or spared, the vendor's word that nothing is left, ours that it is asked again, a warning given.
-    """
-
-    __tablename__ = "ledger"
-    __table_args__ = (Index("ledger_by_resource", "resource", "kind", "at"),)
-
-    resource: Mapped[str] = mapped_column(String(255))
-    tier: Mapped[str] = mapped_column(String(16))
-    kind: Mapped[str] = mapped_column(String(16))
-    resets_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Until when the vendor says that nothing is left."""
-
-
-class Upload(Base):
-    """One photo sent to a project in the cloud, written before it is sent."""
-
-    __tablename__ = "uploads"
-    __table_args__ = (
-        Index("uploads_by_photo", "project_id", "photo", unique=True),
-        Index("uploads_by_outcome", "project_id", "outcome"),
-    )
-
-    project_id: Mapped[str] = mapped_column(String(36))
-    photo: Mapped[str] = mapped_column(String(64))
-    """SHA-256 of the file's bytes, in hexadecimal."""
-    path: Mapped[str] = mapped_column(Text)
-    tag_id: Mapped[str] = mapped_column(String(36))
-    batch: Mapped[UUID] = mapped_column(Uuid)
-    """The request that it went with."""
-    outcome: Mapped[str] = mapped_column(String(16))
-    """``sending`` until the cloud has told what became of it; then ``sent``, ``there`` (before us) or ``refused``."""
-    reason: Mapped[str] = mapped_column(Text)
-    image_id: Mapped[str] = mapped_column(String(36))
-    """The cloud's own; empty where nobody has heard it."""
 
 
 class Journal:
@@ -221,6 +103,8 @@ class Journal:
             "mode": judgement.mode,
             "photo": judgement.photo.sha256,
             "duration_ms": round(judgement.duration * 1000, 1),
+            "brightness": round(judgement.statistics.brightness, 4),
+            "sharpness": round(judgement.statistics.sharpness, 4),
             "unanswered": {
                 task: [asdict(attempt) for attempt in error.attempts] for task, error in judgement.unanswered.items()
             },
@@ -358,6 +242,7 @@ class Journal:
                     attempts=[asdict(attempt) for attempt in prediction.attempts],
                     photo=judgement.photo.sha256,
                     believed=prediction is believed,
+                    embedding=[round(number, 3) for number in prediction.embedding] or None,
                 )
 
 

@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, Table, b
 from sqlalchemy.exc import SQLAlchemyError
 
 from providers.base import Allowance, ProviderMisconfigured, QuotaExceeded, RateLimited
-from triof.journal import Entry, EntryKind, Journal, UtcDateTime
+from triof.journal import Journal
+from triof.tables import Entry, EntryKind, UtcDateTime
 
 log = logging.getLogger(__name__)
 

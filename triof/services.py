@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from triof.capture import Camera
     from triof.deposit import Deposits
     from triof.journal import Journal, Kind
+    from triof.operations import Operations
     from triof.photo_store import PhotoStore
     from triof.quota import Ledger
     from triof.simulated import SimulatedHardware
@@ -213,11 +214,24 @@ def build_hardware(settings: Settings) -> SimulatedHardware:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything a running kiosk is made of."""
+    """Everything that a server without a machine is made of."""
 
     sorter: Sorter
-    camera: Camera
     journal: Journal
+    operations: Operations
+
+    def close(self) -> None:
+        """Finish what is under way, then close everything."""
+        self.operations.close()
+        self.sorter.router.close()
+        self.journal.close()
+
+
+@dataclass(frozen=True)
+class KioskServices(Services):
+    """Everything a running kiosk is made of."""
+
+    camera: Camera
     photo_store: PhotoStore
     deposits: Deposits
     watch: Watch
@@ -228,12 +242,20 @@ class Services:
         """Finish what is being sorted, then close everything."""
         self.watch.close()
         self.deposits.close()
-        self.sorter.router.close()
-        self.journal.close()
+        super().close()
         self.lock.release()
 
 
 def build(settings: Settings) -> Services:
+    """The services of a server without a machine. Raises HomeUnusable, JournalUnusable."""
+    from triof import operations
+
+    journal = home.open_journal(settings)
+    sorter = build_sorter(settings, journal=lambda: journal)
+    return Services(sorter, journal, operations.build(settings, sorter, journal))
+
+
+def build_kiosk(settings: Settings) -> KioskServices:
     """The kiosk's services: recovered from whatever came before, and watching.
 
     Raises MachineTaken if another process runs the machine of this home folder.
@@ -246,24 +268,23 @@ def build(settings: Settings) -> Services:
     lock = _take_machine(settings)
     Switch(settings.home, settings.mode).settle()
     Stage(settings.home).clear()
-    journal = home.open_journal(settings)
-    sorter = build_sorter(settings, journal=lambda: journal)
+    around = build(settings)
     camera = RehearsedCamera(capture.build(settings.camera), settings.home)
     keep = settings.journal
     photo_store = PhotoStore(settings.home / "photos", keep.keep_photo_days, keep.keep_photo_megabytes)
     deposits = Deposits(
-        sorter=sorter,
+        sorter=around.sorter,
         camera=camera,
         slot=Slot(build_hardware(settings)),
         boxes=settings.slot.boxes.model_dump(),
-        journal=journal,
+        journal=around.journal,
         photo_store=photo_store,
         settings=settings.deposit,
     )
     deposits.recover()
     watch = Watch(deposits, photo_store)
     watch.start()
-    return Services(sorter, camera, journal, photo_store, deposits, watch, lock)
+    return KioskServices(around.sorter, around.journal, around.operations, camera, photo_store, deposits, watch, lock)
 
 
 def _take_machine(settings: Settings) -> BaseFileLock:

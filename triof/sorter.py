@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from providers.base import TASKS, NoProviderAnswered, Photo, Prediction, Task
+from providers.photo_statistics import SIDE, PhotoStatistics, measure
 from triof import photo as photos
 from triof.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.router import Mode, Router
@@ -19,6 +20,7 @@ class Judgement:
     predictions: Mapping[Task, Prediction]
     unanswered: Mapping[Task, NoProviderAnswered]
     verdict: Verdict
+    statistics: PhotoStatistics
     duration: float
     mode: Mode
 
@@ -37,12 +39,17 @@ class Sorter:
         self._policy = policy
         self._limits = limits
         self._clock = clock
+        self._observers: list[Callable[[Judgement], None]] = []
+
+    def observe(self, observer: Callable[[Judgement], None]) -> None:
+        """Tell ``observer``, which must not raise or dawdle, of each judgement from now on."""
+        self._observers.append(observer)
 
     def judge(self, image: bytes) -> Judgement:
         """Judge encoded ``image``. Raises PhotoError; a question left open is in ``unanswered``."""
         started = self._clock()
         mode = self.router.mode
-        photo = photos.load(image, self._limits, needed_side=self.router.needed_side)
+        photo = photos.load(image, self._limits, needed_side=max(SIDE, self.router.needed_side))
         predictions: dict[Task, Prediction] = {}
         unanswered: dict[Task, NoProviderAnswered] = {}
         for task in TASKS:
@@ -51,7 +58,10 @@ class Sorter:
             except NoProviderAnswered as error:
                 unanswered[task] = error
         verdict = decide(predictions.get("waste_type"), predictions.get("cleanliness"), self._policy)
-        return Judgement(photo, predictions, unanswered, verdict, self._clock() - started, mode)
+        judged = Judgement(photo, predictions, unanswered, verdict, measure(photo), self._clock() - started, mode)
+        for observer in self._observers:
+            observer(judged)
+        return judged
 
     def keepsake(self, image: bytes) -> bytes:
         """The photo as a JPEG to show and keep, upright and without metadata. Raises PhotoError."""

@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Table, bindparam, delete, select, update
 
-from triof.journal import Journal, Upload
+from triof.journal import Journal
+from triof.tables import Upload
 
 Outcome = Literal["sent", "there", "refused"]
 _UPLOADS = cast(Table, Upload.__table__)

@@ -22,7 +22,7 @@ def kiosk(ctx: click.Context, host: str | None, port: int | None) -> None:
     from triof.app import create_app
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    services = factory.build(settings)
+    services = factory.build_kiosk(settings)
     app = create_app(settings, services)
     try:
         server = waitress.create_server(

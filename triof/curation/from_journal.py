@@ -21,10 +21,11 @@ from triof import datasets
 from triof.curation.workplace import alone_in
 from triof.datasets import MANIFEST, DatasetError, LabelledPhoto
 from triof.durable import replace_file
-from triof.journal import ENDINGS, Event, Journal, PredictionRow
+from triof.journal import ENDINGS, Journal
 from triof.photo_store import PhotoStore
 from triof.picture_files import pictures_in
 from triof.settings import JournalSettings, Settings
+from triof.tables import Event, PredictionRow
 from triof.verdict import Policy
 
 Why = Literal["corrected", "unsure", "disagreeing", "random"]

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from triof.journal import Base
+from triof.tables import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
 with context.begin_transaction():
