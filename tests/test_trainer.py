@@ -75,7 +75,15 @@ def test_some_epochs_make_a_bundle_that_answers(whole: tuple[trainer.Trained, St
     assert trained.card.reference
     assert trained.card.reference.labels == {"clean": 0.5, "dirty": 0.5}
     assert trained.card.reference.brightness[0] == pytest.approx(0.82, abs=0.02)
-    assert [curve["epoch"] for curve in trained.curves] == [0, 1, 2]
+    assert [(curve["member"], curve["epoch"]) for curve in trained.curves] == [
+        (0, 0),
+        (0, 1),
+        (0, 2),
+        (1, 0),
+        (1, 1),
+        (1, 2),
+    ]
+    assert trained.curves[1]["train_loss"] != trained.curves[4]["train_loss"]
     assert list(stages) == ["cutting items out", "fitting the head", "tuning"]
     assert all(done == total for done, total in stages.values())
     assert set(trained.card.thresholds) == set(LABELS["cleanliness"])
@@ -160,7 +168,7 @@ def test_what_is_not_recognised_elsewhere_is_left_where_it_lies(tmp_path: Path) 
         recipe = SMALL.model_copy(update={"recognised": share, "epochs": 1})
         checkpoint = Checkpoint(tmp_path / f"{share}.npz")
         trainer.train("cleanliness", PHOTOS, recipe, checkpoint, lambda *_: None)
-        state = checkpoint.load()
+        state = checkpoint.of(0).load()
         assert state is not None
         assert len(state.outlines[0]) == kept
         examples = TrainingSet("cleanliness", PHOTOS["train"], recipe)

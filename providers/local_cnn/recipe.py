@@ -24,14 +24,16 @@ class Recipe(Options):
     read whole, which evens out at some larger side (Touvron et al. 2019)."""
     views: int = Field(default=2, ge=1)
     """Of each photo, for the head: the photo itself and ``views - 1`` random ones."""
-    epochs: int = Field(default=7, ge=0)
+    epochs: int = Field(default=10, ge=0)
     """Of tuning; 0 leaves the backbone as ImageNet made it."""
+    members: int = Field(default=2, ge=1)
+    """So many networks are tuned from the same beginning on other views; their weights are averaged in the end."""
     frozen_blocks: int = Field(default=3, ge=0)
     """The lowest ones, which stay as ImageNet made them."""
-    learning_rate: float = Field(default=2.5e-4, gt=0)
+    learning_rate: float = Field(default=1.8e-4, gt=0)
     batch: int = Field(default=32, ge=1)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    other_ground: float = Field(default=0.6, ge=0, le=1)
+    other_ground: float = Field(default=0.5, ge=0, le=1)
     """Probability that a view lays an item that was cut out on another ground."""
     recognised: float = Field(default=0.25, ge=0, le=1)
     """From which probability of its label, by the head, an item that was cut out is laid on other grounds at all."""

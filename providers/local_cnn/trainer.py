@@ -14,7 +14,7 @@ here.
 
 import hashlib
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -30,7 +30,7 @@ from providers.local_cnn.head import Floats, calibrated_loss, fit
 from providers.local_cnn.recipe import Recipe
 from providers.local_cnn.runtime import Extractor
 from providers.local_cnn.training_set import Examples, Pictures, TrainingSet
-from providers.local_cnn.tuning import Checkpoint, Tuning, loss
+from providers.local_cnn.tuning import Checkpoint, State, Tuning
 from providers.local_cnn.weights import imagenet_weights
 from providers.photo_statistics import measured
 
@@ -69,19 +69,25 @@ def train(
     examples = TrainingSet(task, photos["train"], recipe, partial(on_progress, "cutting items out"))
     val = training_set.validation(task, photos["val"], recipe)
     tuning = Tuning(keras, _import("tensorflow"), whole, examples, recipe)
-    state = checkpoint.load()
-    if not state or not tuning.fits(state):
+    states = _states(tuning, checkpoint, recipe)
+    if not states:
         if start:
             reading_back.load_weights(whole, start)
         else:
             _fit_head(whole, examples, val.plain, recipe, partial(on_progress, "fitting the head"))
         _drop_outlines(tuning, examples, recipe)
-        state = tuning.begin(val)
-    tuning.run(state, val, checkpoint, partial(on_progress, "tuning"))
+        begun = tuning.begin(val)
+        for member in range(recipe.members):
+            checkpoint.of(member).save(begun)
+        states = [begun.copy() for _ in range(recipe.members)]
+    for member, state in enumerate(states):
+        tuning.run(member, state, val, checkpoint.of(member), partial(on_progress, "tuning"))
+    chosen = tuning.choose(states, val)
     side, logits = _best_side(tuning, photos["val"], recipe)
     seen = training_set.plain(photos["val"], side)
     model = convert(embedding.beside(_import("keras"), whole, seen.inputs), side, half_precision=True)
-    return Trained(_card(task, model, recipe, (seen, logits), state.curves), model, tuple(state.curves))
+    curves = ({"member": member, **curve} for member, state in enumerate(states) for curve in state.curves)
+    return Trained(_card(task, model, recipe, (seen, logits), chosen), model, tuple(curves))
 
 
 def build_model(labels: int, variant: str = backbone.LITE0.name) -> Any:
@@ -153,6 +159,13 @@ def _fit_head(
     whole.get_layer("head").set_weights([head.kernel, head.bias])
 
 
+def _states(tuning: Tuning, checkpoint: Checkpoint, recipe: Recipe) -> list[State]:
+    """Of all networks, as an interrupted training left them; none where one is missing."""
+    found = [checkpoint.of(member).load() for member in range(recipe.members)]
+    fitting = [state for state in found if state and tuning.fits(state)]
+    return fitting if len(fitting) == recipe.members else []
+
+
 def _drop_outlines(tuning: Tuning, examples: TrainingSet, recipe: Recipe) -> None:
     """Leave those items where they lie that are not known any more where they lie elsewhere.
 
@@ -179,14 +192,13 @@ def _card(
     model: bytes,
     recipe: Recipe,
     calibrated: tuple[Examples, Floats],
-    curves: Sequence[Mapping[str, float]],
+    chosen: Mapping[str, float],
 ) -> BundleCard:
     """What the bundle says of itself; ``calibrated`` are the photos of ``val`` and the logits for them."""
     (pixels, classes), logits = (calibrated[0].pixels, calibrated[0].classes), calibrated[1]
     sha256 = hashlib.sha256(model).hexdigest()
     temperature = calibration.fit_temperature(logits, classes)
     probabilities = calibration.softmax(logits, temperature)
-    best = min(curves, key=loss)
     return BundleCard(
         task=task,
         version=f"{task}-{date.today().isoformat()}-{sha256[:8]}",
@@ -198,7 +210,7 @@ def _card(
         thresholds=calibration.fit_thresholds(probabilities, classes, LABELS[task], recipe.costs),
         sha256=sha256,
         trained_on=recipe.model_dump(),
-        metrics={"training": {name: best[name] for name in ("epoch", "val_loss", "val_views_loss", "val_accuracy")}},
+        metrics={"training": dict(chosen)},
     )
 
 

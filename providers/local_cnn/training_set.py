@@ -71,14 +71,15 @@ class TrainingSet:
         for index in range(self.size):
             yield self._view(index, self._recipe.input_side, rng)
 
-    def batches(self, epoch: int) -> Iterator[Examples]:
+    def batches(self, epoch: int, member: int = 0) -> Iterator[Examples]:
         """One view of each in a random order; the next batch is drawn while the last one is learned."""
-        order = np.random.default_rng((self._recipe.seed, epoch)).permutation(self.size)
+        seeds = (self._recipe.seed, member, epoch)
+        order = np.random.default_rng(seeds).permutation(self.size)
         parts = [order[start : start + self._recipe.batch] for start in range(0, self.size, self._recipe.batch)]
         with ThreadPoolExecutor(1) as drawing:
-            waiting = drawing.submit(self._batch, epoch, 0, parts[0])
+            waiting = drawing.submit(self._batch, (*seeds, 0), parts[0])
             for number in range(1, len(parts)):
-                drawn, waiting = waiting.result(), drawing.submit(self._batch, epoch, number, parts[number])
+                drawn, waiting = waiting.result(), drawing.submit(self._batch, (*seeds, number), parts[number])
                 yield drawn
             yield waiting.result()
 
@@ -151,8 +152,8 @@ class TrainingSet:
             return pixels, LABELS[self._task].index("dirty")
         return pixels, int(self._classes[index])
 
-    def _batch(self, epoch: int, number: int, indices: Classes) -> Examples:
-        rng = np.random.default_rng((self._recipe.seed, epoch, number))
+    def _batch(self, seeds: tuple[int, ...], indices: Classes) -> Examples:
+        rng = np.random.default_rng(seeds)
         drawn = [self._view(int(index), self._recipe.train_side, rng) for index in indices]
         return Examples(np.stack([pixels for pixels, _ in drawn]), np.array([class_ for _, class_ in drawn]))
 

@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -40,6 +40,10 @@ class State:
     curves: list[Curve]
     """One entry per epoch; epoch 0 is what tuning began with."""
 
+    def copy(self) -> "State":
+        """One that may go its own way: its values are replaced, never changed."""
+        return replace(self, curves=list(self.curves))
+
 
 class Checkpoint:
     """A file with the state after the last whole epoch, as long as the training is unfinished."""
@@ -70,9 +74,14 @@ class Checkpoint:
             os.fsync(file.fileno())
         fresh.replace(self._path)
 
+    def of(self, member: int) -> "Checkpoint":
+        """That of one of several networks."""
+        return Checkpoint(self._path.with_stem(f"{self._path.stem}-{member}"))
+
     def clear(self) -> None:
-        """Raises OSError."""
-        self._path.unlink(missing_ok=True)
+        """Those of all networks. Raises OSError."""
+        for path in self._path.parent.glob(f"{self._path.stem}*{self._path.suffix}"):
+            path.unlink(missing_ok=True)
 
 
 _LISTS = ("learned", "kept", "outlines")
@@ -112,30 +121,49 @@ class Tuning:
         curves: list[Curve] = [{"epoch": 0, **self._measured(val)}]
         return State(_values(self._variables), _values(self._model.variables), [self._training_set.outlines], curves)
 
-    def run(self, state: State, val: Validation, checkpoint: Checkpoint, on_step: Callable[[int, int], None]) -> None:
-        """Tune on from ``state``; ``model`` has the averaged weights of the best epoch on ``val`` then."""
+    def run(
+        self, member: int, state: State, val: Validation, checkpoint: Checkpoint, on_step: Callable[[int, int], None]
+    ) -> None:
+        """Tune one network on from ``state``, which keeps the averaged weights of the best epoch on ``val``."""
         _assign(self._variables, state.learned)
         self._training_set.outlines = state.outlines[0]
         for epoch in range(len(state.curves), self._recipe.epochs + 1):
-            learned = self._learn(epoch, on_step)
+            learned = self._learn(member, epoch, on_step)
             self._judge(state, val, {"epoch": epoch, "train_loss": round(learned, 4)})
             checkpoint.save(state)
-        _assign(self._model.variables, state.kept)
+
+    def choose(self, states: Sequence[State], val: Validation) -> Curve:
+        """Give ``model`` the average of all kept weights, or those of the best network if they are better on ``val``.
+
+        Networks tuned from one beginning lie in one basin, where the middle generalises better than any of them
+        (Wortsman et al. 2022).
+        """
+        best = min(states, key=lambda state: min(map(loss, state.curves)))
+        curve = min(best.curves, key=loss)
+        chosen: Curve = {**curve, "members": 1}
+        if len(states) > 1:
+            together = zip(*(state.kept for state in states), strict=True)
+            _assign(self._model.variables, [np.mean(values, axis=0).astype(values[0].dtype) for values in together])
+            average: Curve = {**self._measured(val), "members": len(states)}
+            if loss(average) < loss(chosen):
+                return average
+        _assign(self._model.variables, best.kept)
+        return chosen
 
     @property
     def _variables(self) -> list[Any]:
         # Those of the model hold the seeds of its dropout too.
         return [*self._model.variables, *self._model.optimizer.variables]
 
-    def _learn(self, epoch: int, on_step: Callable[[int, int], None]) -> float:
+    def _learn(self, member: int, epoch: int, on_step: Callable[[int, int], None]) -> float:
         """One view of everything; returns the mean loss."""
-        total = 0.0
-        for number, batch in enumerate(self._training_set.batches(epoch), start=1):
+        total, before = 0.0, (member * self._recipe.epochs + epoch - 1) * self._steps
+        for number, batch in enumerate(self._training_set.batches(epoch, member), start=1):
             targets, weights = self._training_set.targets(batch.classes), self._training_set.weights(batch.classes)
             # Of this batch alone: Keras forgets the ones before.
             loss = self._model.train_on_batch(batch.inputs, targets, sample_weight=weights)
             total += float(loss) * len(batch.classes)
-            on_step((epoch - 1) * self._steps + number, self._recipe.epochs * self._steps)
+            on_step(before + number, self._recipe.members * self._recipe.epochs * self._steps)
         return total / self._training_set.size
 
     def _judge(self, state: State, val: Validation, curve: Curve) -> None:
