@@ -21,7 +21,6 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from providers.base import LABELS, Pixels, ProviderMisconfigured, Task
 from providers.local_cnn import backbone, calibration, embedding, reading_back, training_set
@@ -32,7 +31,7 @@ from providers.local_cnn.runtime import Extractor
 from providers.local_cnn.training_set import Examples, Pictures, TrainingSet
 from providers.local_cnn.tuning import Checkpoint, State, Tuning
 from providers.local_cnn.weights import imagenet_weights
-from providers.photo_statistics import measured
+from providers.photo_statistics import SIDE, measured
 
 Part = Literal["train", "val"]
 Progress = Callable[[str, int, int], None]
@@ -86,8 +85,10 @@ def train(
     side, logits = _best_side(tuning, photos["val"], recipe)
     seen = training_set.plain(photos["val"], side)
     model = convert(embedding.beside(_import("keras"), whole, seen.inputs), side, half_precision=True)
+    statistics = np.array([measured(training_set.resized(picture, SIDE)) for picture in photos["val"].pictures])
     curves = ({"member": member, **curve} for member, state in enumerate(states) for curve in state.curves)
-    return Trained(_card(task, model, recipe, (seen, logits), chosen), model, tuple(curves))
+    card = _card(task, model, recipe, calibrated=(seen, logits), statistics=statistics, chosen=chosen)
+    return Trained(card, model, tuple(curves))
 
 
 def build_model(labels: int, variant: str = backbone.LITE0.name) -> Any:
@@ -191,10 +192,14 @@ def _card(
     task: Task,
     model: bytes,
     recipe: Recipe,
+    *,
     calibrated: tuple[Examples, Floats],
+    statistics: Floats,
     chosen: Mapping[str, float],
 ) -> BundleCard:
-    """What the bundle says of itself; ``calibrated`` are the photos of ``val`` and the logits for them."""
+    """What the bundle says of itself; ``calibrated`` are the photos of ``val`` and the logits for them, ``statistics``
+    their brightness and sharpness.
+    """
     (pixels, classes), logits = (calibrated[0].pixels, calibrated[0].classes), calibrated[1]
     sha256 = hashlib.sha256(model).hexdigest()
     temperature = calibration.fit_temperature(logits, classes)
@@ -205,7 +210,7 @@ def _card(
         labels=LABELS[task],
         input=Input(width=pixels.shape[2], height=pixels.shape[1], range=backbone.INPUT_RANGE),
         embedding=embedding.SIZE,
-        reference=_reference(task, pixels, probabilities),
+        reference=_reference(task, statistics, probabilities),
         temperature=round(temperature, 4),
         thresholds=calibration.fit_thresholds(probabilities, classes, LABELS[task], recipe.costs),
         sha256=sha256,
@@ -214,9 +219,8 @@ def _card(
     )
 
 
-def _reference(task: Task, pixels: NDArray[np.uint8], probabilities: calibration.Numbers) -> Reference:
+def _reference(task: Task, statistics: Floats, probabilities: calibration.Numbers) -> Reference:
     """What ``val`` is like."""
-    statistics = np.array([measured(one) for one in pixels])
     believed = probabilities.argmax(axis=1)
     shares = np.bincount(believed, minlength=len(LABELS[task])) / len(believed)
     brightness, sharpness = zip(statistics.mean(axis=0), statistics.std(axis=0), strict=True)
