@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from uuid import uuid4
@@ -12,11 +12,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
+from sqlalchemy.orm import Session
 
 from tests.conftest import BuildMachine, Machine
 from triof.journal import ENDINGS, Journal
 from triof.photo_store import PhotoStore
-from triof.tables import Base
+from triof.tables import Base, Event
 
 
 def open_journal(path: Path, machine_id: str = "machine-1") -> Journal:
@@ -62,6 +63,22 @@ def test_a_deposit_is_unfinished_until_its_ending(tmp_path: Path) -> None:
         assert (event.deposit_id, event.kind, event.waste_type) == (deposit, "deposit.confirmed", "cup")
         journal.record(ending, deposit)
         assert journal.unfinished() == []
+
+
+def test_an_unfinished_deposit_is_found_among_many_and_all_judged_ones_are_told(tmp_path: Path) -> None:
+    journal, begun = open_journal(tmp_path / "journal.db"), datetime(2026, 1, 1, tzinfo=UTC)
+    deposits = [uuid4() for _ in range(250)]
+    # Several at one moment, and more than are read at once.
+    rows = [
+        Event(machine_id="machine-1", deposit_id=deposit, kind=kind, at=begun + timedelta(minutes=number // 3))
+        for number, deposit in enumerate(deposits)
+        for kind in ("deposit.opened", "deposit.judged", "deposit.shredded")
+        if (number, kind) != (7, "deposit.shredded")
+    ]
+    with Session(journal._engine) as session, session.begin():
+        session.add_all(rows)
+    assert [(event.deposit_id, event.kind) for event in journal.unfinished()] == [(deposits[7], "deposit.judged")]
+    assert sorted(events[0].deposit_id or uuid4() for events, _ in journal.judged()) == sorted(deposits)
 
 
 def test_machines_that_share_a_database_do_not_end_each_others_deposits(tmp_path: Path) -> None:

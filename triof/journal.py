@@ -15,13 +15,13 @@ from threading import Lock
 from typing import Any, Literal, cast, get_args
 from uuid import UUID
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, select
+from sqlalchemy import URL, Connection, Engine, String, Table, bindparam, create_engine, event, func, select
 from sqlalchemy.orm import Session
 
-from providers.base import Task
+from providers.base import Photo, Prediction, Task
 from triof.paths import MIGRATIONS
 from triof.sorter import Judgement
-from triof.tables import Base, Event, PredictionRow
+from triof.tables import Event, PredictionRow, Tally, UtcDateTime
 
 Kind = Literal[
     "machine.started",
@@ -41,8 +41,11 @@ Kind = Literal[
     "bundle.removed",
     "candidate.started",
     "candidate.ended",
+    "candidate.failed",
     "alert.fired",
     "alert.cleared",
+    "alert.acknowledged",
+    "quota.resumed",
 ]
 BUSY_SECONDS = 5.0
 """How long a writer waits for another one."""
@@ -56,6 +59,13 @@ _ORDER = {kind: position for position, kind in enumerate(get_args(Kind))}
 """A deposit's events in the order in which they can happen: the clock may be set back between two of them."""
 
 
+_TALLIES = cast(Table, Tally.__table__)
+_MOMENT = bindparam("moment", type_=UtcDateTime)
+_UNCOUNT = _TALLIES.delete().where(
+    _TALLIES.c.machine_id == bindparam("machine", type_=String), _TALLIES.c.until > _MOMENT, _TALLIES.c.since <= _MOMENT
+)
+
+
 class Journal:
     """Writes and answers questions; safe to call from many threads."""
 
@@ -67,6 +77,11 @@ class Journal:
         self.queue = Lock()
         """For those of this process who write often: waiting for SQLite's lock, many starve each other."""
         self._now = now
+        self._observers: list[Callable[[Event], None]] = []
+
+    def observe(self, observer: Callable[[Event], None]) -> None:
+        """Tell ``observer``, which must not raise or dawdle, of each event from now on, when it is written."""
+        self._observers.append(observer)
 
     def upgrade(self) -> None:
         """Bring the tables to the newest version."""
@@ -92,7 +107,9 @@ class Journal:
         **detail: Any,
     ) -> None:
         """Write one event; on return it is on the disk."""
-        self._write([self._event(kind, deposit_id, waste_type, reason, detail)])
+        happened = self._event(kind, deposit_id, waste_type, reason, detail)
+        self._write([happened])
+        self._tell(happened)
 
     def record_judgement(self, deposit_id: UUID, judgement: Judgement) -> None:
         """Write the verdict and the predictions behind it, all or nothing."""
@@ -110,12 +127,13 @@ class Journal:
             },
         }
         label = waste_type.label if waste_type else None
-        self._write(
-            [
-                self._event("deposit.judged", deposit_id, label, verdict.reason, detail),
-                *self._predictions(deposit_id, judgement),
-            ]
-        )
+        happened = self._event("deposit.judged", deposit_id, label, verdict.reason, detail)
+        self._write([happened, *self._predictions(deposit_id, judgement)])
+        self._tell(happened)
+
+    def record_beside(self, deposit_id: UUID, photo: Photo, prediction: Prediction) -> None:
+        """Write what one more model said of a photo after its verdict."""
+        self._write([self._prediction(deposit_id, photo, prediction, believed=False)])
 
     def events(self, deposit_id: UUID) -> Sequence[Event]:
         """All events of one deposit, oldest first."""
@@ -151,7 +169,8 @@ class Journal:
         if since:
             query = query.where(Event.at >= since)
         if last:
-            query = query.where((Event.at > last.at) | ((Event.at == last.at) & (Event.id > last.id)))
+            # The first condition says nothing new, but leads along the index to where the last batch ended.
+            query = query.where(Event.at >= last.at, (Event.at > last.at) | (Event.id > last.id))
         with self._session() as session:
             return session.scalars(query.order_by(Event.at, Event.id).limit(_BATCH)).all()
 
@@ -171,15 +190,31 @@ class Journal:
 
     def unfinished(self) -> Sequence[Event]:
         """The latest event of each of this machine's deposits that has not ended."""
-        ended = select(Event.deposit_id).where(Event.kind.in_(ENDINGS), Event.machine_id == self.machine_id)
-        open_events = (
-            select(Event)
-            .where(Event.kind.like("deposit.%"), Event.machine_id == self.machine_id)
-            .where(Event.deposit_id.not_in(ended))
-        )
         with self._session() as session:
-            latest = {happened.deposit_id: happened for happened in sorted(session.scalars(open_events), key=_order)}
-        return list(latest.values())
+            opened, ended = (
+                session.scalar(select(func.count()).where(Event.machine_id == self.machine_id, Event.kind.in_(kinds)))
+                for kinds in (("deposit.opened",), ENDINGS)
+            )
+            # Of a million deposits hardly one is open, and that is among the last: looking at all would take minutes.
+            missing, found = (opened or 0) - (ended or 0), list[Event]()
+            last: Event | None = None
+            while len(found) < missing and (batch := self._opened_before(session, last)):
+                found += self._not_ended(session, batch)
+                last = batch[-1]
+        return found
+
+    def _opened_before(self, session: Session, last: Event | None) -> Sequence[Event]:
+        query = select(Event).where(Event.machine_id == self.machine_id, Event.kind == "deposit.opened")
+        if last:
+            query = query.where(Event.at <= last.at, (Event.at < last.at) | (Event.id < last.id))
+        return session.scalars(query.order_by(Event.at.desc(), Event.id.desc()).limit(_BATCH)).all()
+
+    def _not_ended(self, session: Session, opened: Sequence[Event]) -> Sequence[Event]:
+        deposits = [happened.deposit_id for happened in opened]
+        latest: dict[UUID | None, Event] = {}
+        for happened in sorted(session.scalars(select(Event).where(Event.deposit_id.in_(deposits))), key=_order):
+            latest[happened.deposit_id] = happened
+        return [happened for happened in latest.values() if happened.kind not in ENDINGS]
 
     @contextmanager
     def begin(self, patience: float = BUSY_SECONDS) -> Iterator[Connection]:
@@ -209,9 +244,21 @@ class Journal:
     def _session(self) -> Session:
         return Session(self._engine, expire_on_commit=False)
 
-    def _write(self, rows: Iterable[Base]) -> None:
+    def _write(self, rows: Sequence[Event | PredictionRow]) -> None:
         with self._session() as session, session.begin():
             session.add_all(rows)
+            moments = {row.at for row in rows}
+            for row in rows:
+                if isinstance(row, Event) and row.kind == "drill.ended":
+                    deposits = [UUID(deposit) for deposit in row.detail.get("deposits", ())]
+                    moments |= set(session.scalars(select(Event.at).where(Event.deposit_id.in_(deposits))))
+            for moment in moments:
+                # A day that was counted is written into: the clock was set back, or a drill ended after midnight.
+                session.execute(_UNCOUNT, {"machine": self.machine_id, "moment": moment})
+
+    def _tell(self, happened: Event) -> None:
+        for observer in self._observers:
+            observer(happened)
 
     def _event(
         self, kind: Kind, deposit_id: UUID | None, waste_type: str | None, reason: str | None, detail: dict[str, Any]
@@ -229,21 +276,24 @@ class Journal:
     def _predictions(self, deposit_id: UUID, judgement: Judgement) -> Iterable[PredictionRow]:
         for believed in judgement.predictions.values():
             for prediction in (believed, *believed.beside):
-                yield PredictionRow(
-                    machine_id=self.machine_id,
-                    deposit_id=deposit_id,
-                    at=self._now(),
-                    task=prediction.task,
-                    label=prediction.label,
-                    probability=prediction.probability,
-                    scores=dict(prediction.scores),
-                    provider=prediction.provider,
-                    model_version=prediction.model_version,
-                    attempts=[asdict(attempt) for attempt in prediction.attempts],
-                    photo=judgement.photo.sha256,
-                    believed=prediction is believed,
-                    embedding=[round(number, 3) for number in prediction.embedding] or None,
-                )
+                yield self._prediction(deposit_id, judgement.photo, prediction, believed=prediction is believed)
+
+    def _prediction(self, deposit_id: UUID, photo: Photo, prediction: Prediction, *, believed: bool) -> PredictionRow:
+        return PredictionRow(
+            machine_id=self.machine_id,
+            deposit_id=deposit_id,
+            at=self._now(),
+            task=prediction.task,
+            label=prediction.label,
+            probability=prediction.probability,
+            scores=dict(prediction.scores),
+            provider=prediction.provider,
+            model_version=prediction.model_version,
+            attempts=[asdict(attempt) for attempt in prediction.attempts],
+            photo=photo.sha256,
+            believed=believed,
+            embedding=[round(number, 3) for number in prediction.embedding] or None,
+        )
 
 
 def _order(happened: Event) -> int:
@@ -251,7 +301,8 @@ def _order(happened: Event) -> int:
 
 
 def _engine(url: str | URL) -> Engine:
-    engine = create_engine(url)
+    # What is written holds keys' digests and people's names, and an error's message ends up in the log.
+    engine = create_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine

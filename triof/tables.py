@@ -1,13 +1,12 @@
 """The tables of the journal's database; a change of one needs a migration (CONTRIBUTING.md)."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
     JSON,
     Boolean,
-    Date,
     DateTime,
     Dialect,
     Float,
@@ -134,10 +133,14 @@ class ApiKey(Base):
     """A key of the API, of which only a digest is kept; ``at`` is when it was made."""
 
     __tablename__ = "api_keys"
+    __table_args__ = (Index("api_keys_by_name", "machine_id", "name", unique=True),)
 
     name: Mapped[str] = mapped_column(String(64))
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     """SHA-256 of the key, which is random and long, so that nothing slower is needed."""
+    former_digest: Mapped[str | None] = mapped_column(String(64))
+    """Of the secret that this key had before it was rotated, which is taken until ``former_until``."""
+    former_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     scopes: Mapped[list[str]] = mapped_column(JSON)
     per_minute: Mapped[int | None] = mapped_column(Integer)
     """Requests; None: what the settings say."""
@@ -183,11 +186,15 @@ class Tally(Base):
     """
 
     __tablename__ = "tallies"
-    __table_args__ = (Index("tallies_by_day", "machine_id", "day", "what", "label", unique=True),)
+    __table_args__ = (Index("tallies_by_end", "machine_id", "until", unique=True),)
 
-    day: Mapped[date] = mapped_column(Date)
-    what: Mapped[str] = mapped_column(String(32))
-    label: Mapped[str] = mapped_column(String(128))
-    count: Mapped[int] = mapped_column(Integer)
-    total: Mapped[float] = mapped_column(Float)
-    """The sum of whatever is counted, where it has a size: seconds, grams."""
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+    """When the day ended where the machine stands; not included."""
+    counting: Mapped[str] = mapped_column(String(80))
+    """By which rules, and in which time zone; by others it has to be counted again."""
+    rows: Mapped[int] = mapped_column(Integer)
+    """Of events and predictions in the day. They only become more: this tells whether all were there to be counted."""
+    left_out: Mapped[int] = mapped_column(Integer)
+    """Those of them that a drill made; they only become more as well."""
+    counts: Mapped[dict[str, float]] = mapped_column(JSON)

@@ -25,12 +25,15 @@ def upgrade() -> None:
         "api_keys",
         sa.Column("name", sa.String(64), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False, unique=True),
+        sa.Column("former_digest", sa.String(64), nullable=True),
+        sa.Column("former_until", sa.DateTime(), nullable=True),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("per_minute", sa.Integer(), nullable=True),
         sa.Column("expires_at", sa.DateTime(), nullable=True),
         sa.Column("revoked_at", sa.DateTime(), nullable=True),
         sa.Column("last_used_at", sa.DateTime(), nullable=True),
     )
+    op.create_index("api_keys_by_name", "api_keys", ["machine_id", "name"], unique=True)
     _table(
         "users",
         sa.Column("name", sa.String(64), nullable=False, unique=True),
@@ -51,13 +54,14 @@ def upgrade() -> None:
     op.create_index("jobs_by_status", "jobs", ["machine_id", "status", "at"])
     _table(
         "tallies",
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("what", sa.String(32), nullable=False),
-        sa.Column("label", sa.String(128), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("total", sa.Float(), nullable=False),
+        sa.Column("since", sa.DateTime(), nullable=False),
+        sa.Column("until", sa.DateTime(), nullable=False),
+        sa.Column("counting", sa.String(80), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("left_out", sa.Integer(), nullable=False),
+        sa.Column("counts", sa.JSON(), nullable=False),
     )
-    op.create_index("tallies_by_day", "tallies", ["machine_id", "day", "what", "label"], unique=True)
+    op.create_index("tallies_by_end", "tallies", ["machine_id", "until"], unique=True)
 
 
 def downgrade() -> None:

@@ -1,0 +1,74 @@
+"""Statistics as CSV (RFC 4180): a row for each machine and day. docs/reports.md explains the columns."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from io import StringIO
+
+from triof.recycling import TYPES, ReportSettings, recycled
+from triof.statistics import reading
+from triof.statistics.answers import Day, Totals
+
+_RETURNS = ("other", "dirty", "cancelled", "timed_out")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet would calculate."""
+
+Cell = str | int | float | None
+
+
+def _counts(totals: Totals) -> Mapping[str, Cell]:
+    return {
+        "opened": totals.opened,
+        "deposits": totals.judged,
+        **{action: totals.actions.get(action, 0) for action in ("accept", "ask", "refuse")},
+        "shredded": totals.items,
+        **{f"shredded_{each}": totals.shredded.get(each, 0) for each in TYPES},
+        **{f"returned_{each}": totals.returned.get(each, 0) for each in _RETURNS},
+        "failed": sum(totals.failed.values()),
+        "interrupted": totals.interrupted,
+        "confirmed": totals.confirmed,
+        "compared": totals.compared,
+        "corrected": totals.corrected,
+        "dirty_share": None if totals.dirty_share is None else round(totals.dirty_share, 4),
+        "told_by_cloud": totals.cloud,
+        "told_by_machine": totals.local,
+        "seconds_p50": round(totals.seconds.p50, 3) if totals.seconds else None,
+        "seconds_p95": round(totals.seconds.p95, 3) if totals.seconds else None,
+    }
+
+
+def _worth(totals: Totals, settings: ReportSettings) -> Mapping[str, Cell]:
+    worth = recycled(totals.shredded, settings)
+    return {
+        **{f"kilograms_{each}": round(worth.kilograms[each], 3) for each in TYPES},
+        "kilograms": round(worth.total_kilograms, 3),
+        "filament_metres": round(worth.total_metres, 1),
+        "co2_kilograms": round(worth.total_co2_kilograms, 3),
+    }
+
+
+def line(cells: Iterable[Cell]) -> str:
+    """One line of the file, with its end."""
+    text = StringIO()
+    csv.writer(text).writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
+    return text.getvalue()
+
+
+def rows(machine: str, happened: Iterable[Day], settings: ReportSettings) -> Iterator[Mapping[str, Cell]]:
+    """A row by its columns for each day of ``machine``."""
+    for each in happened:
+        about: dict[str, Cell] = {
+            "machine": machine,
+            "day": each.day.isoformat(),
+            "complete": "yes" if each.complete else "no",
+        }
+        yield {**about, **_counts(each.totals), **_worth(each.totals, settings)}
+
+
+def _harmless(text: str) -> str:
+    """The text, so that no spreadsheet takes it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+COLUMNS = tuple(next(rows("", [Day(date.min, True, reading.totals({}, ()))], ReportSettings())))
+"""In their order."""

@@ -1,0 +1,122 @@
+"""The page for a tenant: what became of their plastic in one month, to read on a screen or on A4 paper."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from functools import cache, partial
+from typing import NamedTuple
+
+from babel import dates, numbers
+from babel.support import Translations
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from triof import __version__
+from triof.paths import TEMPLATES, TRANSLATIONS
+from triof.recycling import CO2_SOURCE, TYPES
+from triof.scope import Scope
+from triof.settings import Language
+from triof.statistics import Day, Statistics
+
+CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+"""For whoever serves the page: it carries its style and has no script."""
+
+_MOST_BARS = 62
+"""Of a longer period there is a bar for each month."""
+_LOCALES: Mapping[Language, str] = {"fr": "fr_FR", "en": "en_GB"}
+_RETURNS = ("dirty", "other", "cancelled", "timed_out")
+
+
+class Bar(NamedTuple):
+    """What was shredded on one day, or in one month."""
+
+    since: date
+    label: str
+    """Under the bar."""
+    name: str
+    shredded: int
+
+
+def render(statistics: Statistics, scope: Scope, language: Language) -> str:
+    """The page about ``scope`` as HTML, one file that loads nothing. Raises SQLAlchemyError."""
+    totals, happened = statistics.totals(scope), statistics.by_day(scope)
+    first, last = _ends(statistics, scope)
+    return (
+        _templates(language)
+        .get_template("reports/month.html")
+        .render(
+            language=language,
+            version=__version__,
+            today=statistics.today,
+            title=_title(first, last, language),
+            first=first,
+            last=last,
+            tenant=statistics.settings.tenant,
+            grams=statistics.settings.grams.model_dump(),
+            millimetres=statistics.settings.filament_millimetres,
+            machines=sorted(scope.machines) if scope.machines is not None else statistics.machines(),
+            totals=totals,
+            worth=statistics.recycled(scope),
+            # Ours is known in every language.
+            own_source=None if statistics.settings.co2.source == CO2_SOURCE else statistics.settings.co2.source,
+            types=TYPES,
+            bars=_bars(happened, language),
+            handed_back=_handed_back(totals.returned),
+        )
+    )
+
+
+def _ends(statistics: Statistics, scope: Scope) -> tuple[date, date]:
+    """The first and the last day of which the page tells something."""
+    first = statistics.calendar.day(scope.since)
+    return first, max(first, min(statistics.calendar.last_day(scope.until), statistics.today))
+
+
+def _title(first: date, last: date, language: Language) -> str:
+    if first.day == 1 and (first.year, first.month) == (last.year, last.month):
+        return _month(first, language)
+    shown = partial(dates.format_date, format="long", locale=_LOCALES[language])
+    return f"{shown(first)} \u2013 {shown(last)}"
+
+
+def _bars(happened: Sequence[Day], language: Language) -> Sequence[Bar]:
+    if len(happened) <= _MOST_BARS:
+        name = partial(dates.format_date, format="full", locale=_LOCALES[language])
+        return [Bar(each.day, str(each.day.day), name(each.day), each.totals.items) for each in happened]
+    months: defaultdict[date, int] = defaultdict(int)
+    for each in happened:
+        months[each.day.replace(day=1)] += each.totals.items
+    short = partial(dates.format_skeleton, "MMM", locale=_LOCALES[language])
+    return [Bar(begun, short(begun), _month(begun, language), items) for begun, items in sorted(months.items())]
+
+
+def _month(day: date, language: Language) -> str:
+    return dates.format_skeleton("yMMMM", day, locale=_LOCALES[language])
+
+
+def _handed_back(returned: Mapping[str, int]) -> Sequence[tuple[str, int]]:
+    """Reason and number, also those of which there were none; what a later version may add stands last."""
+    return [(reason, returned.get(reason, 0)) for reason in (*_RETURNS, *sorted(set(returned) - set(_RETURNS)))]
+
+
+def _filters(locale: str) -> Iterator[tuple[str, Callable[..., str]]]:
+    yield "number", partial(numbers.format_decimal, locale=locale, format="#,##0")
+    yield "decimal", partial(numbers.format_decimal, locale=locale, format="#,##0.0")
+    yield "fine", partial(numbers.format_decimal, locale=locale, format="#,##0.00")
+    yield "plain", partial(numbers.format_decimal, locale=locale, format="#,##0.###")
+    yield "percent", lambda share: numbers.format_decimal(share * 100, format="#,##0.0", locale=locale) + "\u202f%"
+    yield "day", partial(dates.format_date, format="long", locale=locale)
+
+
+@cache
+def _templates(language: Language) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(Translations.load(TRANSLATIONS, [language]), newstyle=True)  # type: ignore[attr-defined]
+    environment.filters.update(_filters(_LOCALES[language]))
+    return environment
