@@ -442,14 +442,14 @@ def test_a_question_under_way_ends_on_the_model_it_began_with(
     home: Path, bottle: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = provider(home)
-    outputs = asked._model.runtime.outputs
+    ask = asked._model.runtime.ask
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
         done("activate", CUP)
         assert asked.predict(bottle, timeout=5).model_version == CUP
-        return outputs(*arguments, **options)
+        return ask(*arguments, **options)
 
-    monkeypatch.setattr(asked._model.runtime, "outputs", interrupted)
+    monkeypatch.setattr(asked._model.runtime, "ask", interrupted)
     prediction = asked.predict(bottle, timeout=5)
     assert (prediction.label, prediction.model_version) == ("bottle", SHIPPED)
     assert set(prediction.thresholds)

@@ -172,7 +172,7 @@ class Store:
     def activate(self, name: str, journal: Journal, who: str, why: str) -> Change:
         """Put a bundle into service, unless it is, once it has answered. Raises BundleRefused, ProviderError."""
         with self._alone():
-            task, version = self._find(name)
+            task, version = self.find(name)
             active = self._active(task)
             before = self._before(task)
             if version == active:
@@ -197,7 +197,7 @@ class Store:
     def remove(self, name: str, journal: Journal, who: str) -> Change:
         """Delete a bundle. Raises BundleRefused for the active one and the shipped one, HomeUnusable."""
         with self._alone():
-            task, version = self._find(name)
+            task, version = self.find(name)
             active = self._active(task)
             if version == SHIPPED:
                 raise BundleRefused("What ships with Triof stays: remove one of those that were installed.")
@@ -211,10 +211,32 @@ class Store:
             folders.clear(self._folder / task / version)
             return Change(task, version, active)
 
-    def _turn(self, change: Change, before: list[str], journal: Journal, who: str, why: str) -> None:
+    def check(self, task: Task, version: str) -> BundleCard:
+        """Ask it about the demo pictures, and say what its card is. Raises BundleRefused, ProviderError."""
         from triof import trial
 
-        trial.check(folders.load(self._pointer.folder(change.task, change.version), change.task))
+        found = folders.load(self._pointer.folder(task, version), task)
+        trial.check(found)
+        return found.card
+
+    def find(self, name: str) -> tuple[Task, str]:
+        """Which bundle is called so: by its version, or by TASK/VERSION where two tasks have it.
+
+        Raises BundleRefused.
+        """
+        there = [(task, version) for task in TASKS for version in self._versions(task)]
+        found = [(task, version) for task, version in there if name in (version, f"{task}/{version}")]
+        if not found:
+            found = [(task, SHIPPED) for task in TASKS if name == self._shipped(task)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            choices = " or ".join(f"{task}/{version}" for task, version in found)
+            raise BundleRefused(f"{name!r} is a bundle of each task: say {choices}.")
+        raise BundleRefused(f"No bundle is called {name!r}: `triof bundles list` shows those that are installed.")
+
+    def _turn(self, change: Change, before: list[str], journal: Journal, who: str, why: str) -> None:
+        self.check(change.task, change.version)
         # In the journal first: a change that nobody can explain later is worse than one that was not made.
         journal.record(
             "bundle.activated", reason=change.task, version=change.version, before=change.before, who=who, why=why
@@ -237,19 +259,6 @@ class Store:
         kept = read_json(self._pointer.path).get(task)
         before = kept.get("before") if isinstance(kept, dict) else None
         return [version for version in before if isinstance(version, str)] if isinstance(before, list) else []
-
-    def _find(self, name: str) -> tuple[Task, str]:
-        """Which bundle is called so: by its version, or by TASK/VERSION where two tasks have it."""
-        there = [(task, version) for task in TASKS for version in self._versions(task)]
-        found = [(task, version) for task, version in there if name in (version, f"{task}/{version}")]
-        if not found:
-            found = [(task, SHIPPED) for task in TASKS if name == self._shipped(task)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            choices = " or ".join(f"{task}/{version}" for task, version in found)
-            raise BundleRefused(f"{name!r} is a bundle of each task: say {choices}.")
-        raise BundleRefused(f"No bundle is called {name!r}: `triof bundles list` shows those that are installed.")
 
     def _versions(self, task: Task) -> list[str]:
         return [SHIPPED, *sorted(path.name for path in (self._folder / task).glob("[!.]*") if path.is_dir())]

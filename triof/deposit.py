@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from threading import RLock
@@ -183,7 +184,7 @@ class Deposits:
             )
             sorting = replace(deposit, stage=Stage.SORTING, chosen=chosen)
             self._current = sorting
-            self._sorting = self._executor.submit(self._sort, sorting, chosen, box)
+            self._sorting = self._executor.submit(copy_context().run, self._sort, sorting, chosen, box)
 
     def choose_again(self, visitor: str) -> None:
         """The person meant neither their choice nor what the machine sees: nothing is chosen any more."""
@@ -241,13 +242,14 @@ class Deposits:
 
     def _photograph(self, deposit: Deposit, upload: bytes | None) -> Deposit:
         image = self.camera.take(upload)
-        judgement = self._sorter.judge(image)
+        judgement = self._sorter.judge(image, deposit.id)
         photo = self._sorter.keepsake(image)
         try:
             self._photo_store.store(judgement.photo.sha256, photo)
         except OSError:
             log.exception("photo.not_stored")  # a full disk must not stop deposits
         self._journal.record_judgement(deposit.id, judgement)
+        self._sorter.follow_up(deposit.id, image, judgement)
         return replace(
             deposit,
             stage=Stage.CHOOSING,
@@ -282,7 +284,7 @@ class Deposits:
 
     def _fail(self, deposit: Deposit, error: Exception) -> None:
         """The machine cannot go on with this deposit; the item comes back as long as it is whole."""
-        log.error("deposit.failed deposit=%s", deposit.id, exc_info=error)
+        log.error("deposit.failed deposit_id=%s", deposit.id, exc_info=error)
         with self._lock:
             self._current = self._returned(deposit, "jammed")
             if deposit.step == "box" or isinstance(error, Interlocked):
@@ -305,7 +307,7 @@ class Deposits:
         try:
             self._journal.record(kind, deposit.id, waste_type=deposit.chosen, reason=reason)
         except Exception:
-            log.exception("journal.not_written kind=%s deposit=%s", kind, deposit.id)
+            log.exception("journal.not_written kind=%s deposit_id=%s", kind, deposit.id)
 
     def _end(self, deposit: Deposit) -> None:
         self._current = None

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from uuid import UUID
 
 from providers.base import (
     Attempt,
@@ -22,7 +23,11 @@ from providers.base import (
     ProviderUnavailable,
     Task,
 )
+from triof.breaker import State
 from triof.guard import Guard, ask
+
+if TYPE_CHECKING:
+    from triof.rollout.contest import Contest
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +69,8 @@ class Router:
 
     A provider in the cloud gets ``cloud_seconds`` of it. With a ``cascade`` (a probability) it is not asked at all
     where the next local one is at least so sure. ``mode`` is looked at before every question, and so is whether a drill
-    has ``rehearsed`` another one instead of a guard. ``notes``, of one thread, writes what nobody has to wait for.
+    has ``rehearsed`` another one instead of a guard, and whom the ``contest`` of new models lets a deposit ask.
+    ``notes``, of one thread, writes what nobody has to wait for.
     """
 
     def __init__(
@@ -77,6 +83,7 @@ class Router:
         cascade: float | None = None,
         mode: Callable[[], Mode] = lambda: "auto",
         rehearsed: Callable[[Guard], Guard] = lambda guard: guard,
+        contest: "Contest | None" = None,
         notes: Executor | None = None,
     ) -> None:
         self._routes = routes
@@ -84,6 +91,7 @@ class Router:
         self._mode = mode
         self._has_cloud = any(member.needs_network for route in routes.values() for member in route)
         self._rehearsed = rehearsed
+        self.contest = contest
         self._notes = notes
 
     @property
@@ -94,17 +102,24 @@ class Router:
     @property
     def needed_side(self) -> int:
         """The shortest side, in pixels, below which a photo would lose something for one that would be asked now."""
-        return max((member.needed_side for task in self._routes for member in self.members(task)), default=0)
+        return self.side_for(None)
 
-    def members(self, task: Task) -> list[Member]:
-        """Who would be asked now, in order."""
-        if self.mode == "local":
-            return [member for member in self._routes[task] if not member.needs_network]
-        return [self._rehearsed(member) if isinstance(member, Guard) else member for member in self._routes[task]]
+    def side_for(self, deposit_id: UUID | None) -> int:
+        """The same, for one deposit."""
+        asked = (member for task in self._routes for member in self.members(task, deposit_id))
+        return max((member.needed_side for member in asked), default=0)
 
-    def predict(self, photo: Photo, task: Task) -> Prediction:
+    def members(self, task: Task, deposit_id: UUID | None = None) -> list[Member]:
+        """Who would be asked now, in order; where a new model is on trial that depends on the deposit."""
+        local = self.mode == "local"
+        members = [member for member in self._routes[task] if not (local and member.needs_network)]
+        if self.contest:
+            members = self.contest.route(task, deposit_id, members)
+        return [self._rehearsed(member) if isinstance(member, Guard) else member for member in members]
+
+    def predict(self, photo: Photo, task: Task, deposit_id: UUID | None = None) -> Prediction:
         """The first answer of the task's route, with all attempts. Raises NoProviderAnswered."""
-        prediction = _Question(photo, task, self.members(task), self._limits).answer()
+        prediction = _Question(photo, task, self.members(task, deposit_id), self._limits).answer()
         for failed in _failed_first(prediction):
             # In cloud mode somebody has said that the cloud has to answer.
             level = logging.ERROR if self.mode == "cloud" else logging.WARNING
@@ -128,6 +143,11 @@ class Router:
                 except ProviderError as error:
                     yield task, member.name, error
 
+    def breakers(self) -> Mapping[str, State]:
+        """The state of the breaker of each provider that has one; those of a drill do not count."""
+        members = (member for route in self._routes.values() for member in route)
+        return {member.name: member.state for member in members if isinstance(member, Guard)}
+
     def settle(self) -> None:
         """Return when all that was to be noted so far is written."""
         if self._notes:
@@ -135,6 +155,8 @@ class Router:
 
     def close(self) -> None:
         """Close every provider, and write what is still to be noted."""
+        if self.contest:
+            self.contest.close()
         for route in self._routes.values():
             for member in route:
                 member.close()
@@ -159,8 +181,10 @@ class _Question:
         for position in range(len(self._route)):
             if believed := self._hear(position).prediction:
                 attempts = tuple(self._heard[heard].attempt for heard in sorted(self._heard))
-                others = (heard.prediction for heard in self._heard.values())
-                beside = tuple(other for other in others if other and other is not believed)
+                others = (heard for heard in self._heard.values() if heard.prediction is not believed)
+                beside = tuple(
+                    replace(other.prediction, attempts=(other.attempt,)) for other in others if other.prediction
+                )
                 return replace(believed, attempts=attempts, beside=beside)
         raise NoProviderAnswered(self._task, tuple(self._heard[heard].attempt for heard in sorted(self._heard)))
 
@@ -208,7 +232,9 @@ class _Question:
         local = self._hear_next_local(position)
         if not local or local.probability < needed:
             return None
-        guard.spare()
+        # A canary and the one that it stands before are one question.
+        if all(heard.attempt.outcome != SPARED for heard in self._heard.values()):
+            guard.spare()
         message = f"{local.provider} was sure enough ({local.probability:.3f})"
         return _Heard(Attempt(guard.name, SPARED, 0.0, message), None)
 

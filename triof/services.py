@@ -19,10 +19,12 @@ from providers.base import TASKS, Metered, Photo, Prediction, Provider, Provider
 from providers.local_cnn.options import LocalCnnOptions
 from providers.options import CloudOptions
 from triof import bundles, capture, home
-from triof.breaker import Change, outliving
+from triof.breaker import Breaker, Change, outliving
 from triof.errors import TriofError
 from triof.guard import Calls, Guard
 from triof.rehearsal import Rehearsal, RehearsedCamera, Stage
+from triof.rollout.candidates import Candidate, publishing
+from triof.rollout.contest import Contest, Named
 from triof.router import Member, Mode, Router
 from triof.settings import Settings, SettingsError
 from triof.sorter import Sorter
@@ -42,6 +44,10 @@ if TYPE_CHECKING:
     from triof.watch import Watch
 
 log = logging.getLogger(__name__)
+
+
+Line = Callable[[Task, Settings], Guard]
+"""Makes a guard of one provider, with settings that may name another model of it."""
 
 
 class MachineTaken(TriofError):
@@ -87,7 +93,7 @@ def build_router(
     line = {name: _line(name, settings, journal, notes) for name in cloud}
     routes: dict[Task, list[Member]] = {
         task: [
-            line[name](task) if name in line else _build(name, task, settings)
+            line[name](task, settings) if name in line else _build(name, task, settings)
             for name in settings.routes[task]
             if name not in left_out(settings)
         ]
@@ -100,6 +106,7 @@ def build_router(
         cascade=settings.cascade_probability,
         mode=mode or Switch(settings.home, settings.mode).mode,
         rehearsed=Rehearsal(settings.home, settings, _built).instead_of,
+        contest=_contest(settings, journal, line, notes),
         notes=notes,
     )
 
@@ -129,7 +136,30 @@ def _in_the_cloud(settings: Settings) -> Iterator[str]:
                 yield name
 
 
-def _line(name: str, settings: Settings, journal: Callable[[], Journal], notes: Executor) -> Callable[[Task], Guard]:
+def _contest(settings: Settings, journal: Callable[[], Journal], line: Mapping[str, Line], notes: Executor) -> Contest:
+    """The candidates beside these routes; each in the cloud has a breaker of its own, as production may be well."""
+
+    def build(candidate: Candidate) -> Member:
+        name, task, chosen = candidate.provider, candidate.task, candidate.settings(settings)
+        if name not in line:
+            return Named(candidate.label, _built(name, task, chosen))
+        return Guard(
+            candidate.label,
+            task,
+            lambda: _built(name, task, chosen),
+            breaker=Breaker(settings.breaker),
+            workers=Workers(candidate.label, settings.server.threads),
+            calls=lambda provider: _ledger(provider, journal),
+            note=notes.submit,
+        )
+
+    def promoted(task: Task, name: str) -> Guard:
+        return line["custom_vision"](task, publishing(settings, name))
+
+    return Contest(settings, journal, build, promoted, note=notes.submit)
+
+
+def _line(name: str, settings: Settings, journal: Callable[[], Journal], notes: Executor) -> Line:
     """Makes the guards of one provider: whatever the task, it is one vendor, who is well or not."""
     workers = Workers(name, settings.server.threads)
     breaker = outliving(
@@ -139,11 +169,11 @@ def _line(name: str, settings: Settings, journal: Callable[[], Journal], notes: 
         of=options.allowance.resource if isinstance(options := _options(name, settings), Metered) else "",
     )
 
-    def guard(task: Task) -> Guard:
+    def guard(task: Task, chosen: Settings) -> Guard:
         return Guard(
             name,
             task,
-            lambda: _built(name, task, settings),
+            lambda: _built(name, task, chosen),
             breaker=breaker,
             workers=workers,
             calls=lambda provider: _ledger(provider, journal),

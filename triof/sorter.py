@@ -1,14 +1,16 @@
 """The way of a photo: image, photo, router, verdict. Each step takes what the step before returned."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
 
 from providers.base import TASKS, NoProviderAnswered, Photo, Prediction, Task
 from providers.photo_statistics import SIDE, PhotoStatistics, measure
 from triof import photo as photos
 from triof.photo import DEFAULT_LIMITS, PhotoLimits
-from triof.router import Mode, Router
+from triof.router import Member, Mode, Router
 from triof.verdict import Policy, Verdict, decide
 
 
@@ -23,6 +25,17 @@ class Judgement:
     statistics: PhotoStatistics
     duration: float
     mode: Mode
+
+
+class Followed(NamedTuple):
+    """A deposit's photo after its verdict."""
+
+    deposit_id: UUID
+    judgement: Judgement
+    load: Callable[[int], Photo]
+    """Decodes it so that a model loses nothing whose shortest side is given."""
+    members: Callable[[Task], Sequence[Member]]
+    """Who is in production."""
 
 
 class Sorter:
@@ -45,16 +58,19 @@ class Sorter:
         """Tell ``observer``, which must not raise or dawdle, of each judgement from now on."""
         self._observers.append(observer)
 
-    def judge(self, image: bytes) -> Judgement:
-        """Judge encoded ``image``. Raises PhotoError; a question left open is in ``unanswered``."""
+    def judge(self, image: bytes, deposit_id: UUID | None = None) -> Judgement:
+        """Judge encoded ``image``. Raises PhotoError; a question left open is in ``unanswered``.
+
+        A new model on trial is asked for a ``deposit_id`` only, and for the same one always or never.
+        """
         started = self._clock()
         mode = self.router.mode
-        photo = photos.load(image, self._limits, needed_side=max(SIDE, self.router.needed_side))
+        photo = photos.load(image, self._limits, needed_side=self._side(deposit_id))
         predictions: dict[Task, Prediction] = {}
         unanswered: dict[Task, NoProviderAnswered] = {}
         for task in TASKS:
             try:
-                predictions[task] = self.router.predict(photo, task)
+                predictions[task] = self.router.predict(photo, task, deposit_id)
             except NoProviderAnswered as error:
                 unanswered[task] = error
         verdict = decide(predictions.get("waste_type"), predictions.get("cleanliness"), self._policy)
@@ -62,6 +78,21 @@ class Sorter:
         for observer in self._observers:
             observer(judged)
         return judged
+
+    def follow_up(self, deposit_id: UUID, image: bytes, judgement: Judgement) -> None:
+        """After the answer: let a new model on trial, or the one in production beside it, answer too; later."""
+        if not self.router.contest:
+            return
+        side = self._side(deposit_id)
+
+        def load(needed: int) -> Photo:
+            # Production must see its photos as it does without a candidate, so that one may have to be decoded anew.
+            return judgement.photo if needed <= side else photos.load(image, self._limits, needed_side=needed)
+
+        self.router.contest.follow_up(Followed(deposit_id, judgement, load, self.router.members))
+
+    def _side(self, deposit_id: UUID | None) -> int:
+        return max(SIDE, self.router.side_for(deposit_id))
 
     def keepsake(self, image: bytes) -> bytes:
         """The photo as a JPEG to show and keep, upright and without metadata. Raises PhotoError."""

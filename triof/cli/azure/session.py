@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -69,26 +70,33 @@ def _complaint(console: Console) -> Callable[[ProviderError], None]:
 
 def keep(opened: Session, **values: str) -> None:
     """Let these settings of ``custom_vision`` hold from now on, and say so; or say who has to, where others hold."""
-    held = opened.settings.custom_vision
-    file = opened.settings.home / "config" / WRITTEN
-    elsewhere = {name: opened.loaded.origins.get(("custom_vision", name), str(file)) for name in values}
+    if file := write(opened.loaded, opened.say, **values):
+        opened.say(f"Kept in {file}: {', '.join(values)}. A running kiosk takes it up when it is started again.")
+
+
+def write(loaded: Loaded, say: Callable[..., None], **values: str) -> Path | None:
+    """Write these settings of ``custom_vision``, and ``say`` who has to where others hold; the file, if it changed."""
+    held = loaded.settings.custom_vision
+    file = loaded.settings.home / "config" / WRITTEN
+    elsewhere = {name: loaded.origins.get(("custom_vision", name), str(file)) for name in values}
     ours = {name: value for name, value in values.items() if elsewhere[name] == str(file)}
     for name in values.keys() - ours.keys():
         if str(getattr(held, name)) != values[name]:
             variable = f"TRIOF_CUSTOM_VISION__{name.upper()}={values[name]}"
-            opened.say(f"Set {variable} in the {elsewhere[name]}, which names another one.", "yellow")
-    kept = {name: str(value) for name in ("project_id", "published_name") if (value := _kept(opened, name, file))}
-    if ours and {**kept, **ours} != kept:
-        home.make(opened.settings)
-        lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in {**kept, **ours}.items()]
-        replace_file(file, ("# Written by `triof azure`.\n[custom_vision]\n" + "".join(lines)).encode(), 0o644)
-        opened.say(f"Kept in {file}: {', '.join(ours)}. A running kiosk takes it up when it is started again.")
+            say(f"Set {variable} in the {elsewhere[name]}, which names another one.", "yellow")
+    kept = {name: str(value) for name in ("project_id", "published_name") if (value := _kept(loaded, name, file))}
+    if not ours or {**kept, **ours} == kept:
+        return None
+    home.make(loaded.settings)
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in {**kept, **ours}.items()]
+    replace_file(file, ("# Written by `triof azure`.\n[custom_vision]\n" + "".join(lines)).encode(), 0o644)
+    return file
 
 
-def _kept(opened: Session, name: str, file: object) -> object:
+def _kept(loaded: Loaded, name: str, file: object) -> object:
     """What the file holds now, as far as it holds in the settings."""
-    here = opened.loaded.origins.get(("custom_vision", name)) == str(file)
-    return getattr(opened.settings.custom_vision, name) if here else None
+    here = loaded.origins.get(("custom_vision", name)) == str(file)
+    return getattr(loaded.settings.custom_vision, name) if here else None
 
 
 def check_trained(iteration: Iteration) -> None:

@@ -1,0 +1,32 @@
+"""What ``triof models shadow`` and ``canary`` share."""
+
+from providers.base import TASKS
+from triof import home
+from triof.bundles import Store
+from triof.rollout.candidates import AZURE, LOCAL, Candidate, CandidateMode
+from triof.rollout.changing import Desk, RolloutRefused, Wanted
+from triof.settings import Settings
+from triof.who import user
+
+
+def begin(settings: Settings, name: str, mode: CandidateMode, share: float, why: str, *, azure: bool) -> Candidate:
+    """Begin with the bundle, or with the iteration published as, ``name``. Raises TriofError, ProviderError."""
+    wanted = _iteration(settings, name, mode, share) if azure else _bundle(settings, name, mode, share)
+    with home.journal(settings) as journal:
+        return Desk(settings, journal, user()).begin(wanted, why)
+
+
+def _bundle(settings: Settings, name: str, mode: CandidateMode, share: float) -> Wanted:
+    task, version = Store(settings).find(name)
+    return Wanted(task, LOCAL, version, mode, share)
+
+
+def _iteration(settings: Settings, name: str, mode: CandidateMode, share: float) -> Wanted:
+    for task in TASKS:
+        if name.startswith(f"{task}/"):
+            return Wanted(task, AZURE, name.removeprefix(f"{task}/"), mode, share)
+    asked = [task for task in TASKS if AZURE in settings.routes[task]]
+    if len(asked) != 1:
+        choices = " or ".join(f"{task}/{name}" for task in asked or TASKS)
+        raise RolloutRefused(f"{AZURE} is asked for {len(asked)} tasks: say {choices}.")
+    return Wanted(asked[0], AZURE, name, mode, share)

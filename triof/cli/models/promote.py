@@ -1,0 +1,83 @@
+"""``triof models promote``: put a candidate into production."""
+
+from pathlib import Path
+
+import click
+
+from providers.base import TASKS, Task
+from triof import home
+from triof.cli import load_settings
+from triof.cli.azure.session import write
+from triof.cli.models.compare import CORRECTIONS, DATA, SPLIT, compared
+from triof.datasets import Split
+from triof.rollout.candidates import AZURE, Candidates
+from triof.rollout.changing import Desk, RolloutRefused
+from triof.rollout.labelled import Photos
+from triof.rollout.weighing import Opinion
+from triof.settings import Loaded, Settings
+from triof.who import user
+
+
+@click.command()
+@click.argument("name", metavar="TASK|VERSION")
+@DATA
+@SPLIT
+@CORRECTIONS
+@click.option("--anyway", is_flag=True, help="Even if the comparison does not say so.")
+@click.option("--why", default="", help="The reason, for the journal.")
+@click.pass_context
+def promote(
+    ctx: click.Context,
+    name: str,
+    *,
+    source: Path | None,
+    split: Split,
+    corrected: Path | None,
+    anyway: bool,
+    why: str,
+) -> None:
+    """Put the candidate of TASK, or the candidate VERSION, into production: at once in a running kiosk."""
+    loaded = load_settings(ctx)
+    settings = loaded.settings
+    task = _task(settings, name)
+    shown = Photos(source, split, corrected) if source else None
+    with home.journal(settings) as journal:
+        desk = Desk(settings, journal, user())
+        if not anyway:
+            _check(task, compared(desk.of(task), settings, journal, shown).opinion)
+        turn = desk.promote(task, why)
+    click.echo(f"{task}: {turn.name} answers now, before it {turn.before} did.")
+    if turn.provider == AZURE:
+        write_name(loaded, turn.name)
+        click.echo(f"To go back: triof models rollback {task} --azure")
+    else:
+        click.echo(f"To go back: triof models rollback {task}")
+
+
+def write_name(loaded: Loaded, name: str) -> None:
+    """Let the other commands, and the next start, ask the iteration that a running kiosk asks already."""
+    if file := write(loaded, click.secho, published_name=name):
+        click.echo(f"Kept in {file} too, for the other commands.")
+
+
+def _task(settings: Settings, name: str) -> Task:
+    candidates = Candidates(settings)
+    running = {task: candidate for task in TASKS if (candidate := candidates.of(task))}
+    for task in TASKS:
+        if name == task or (
+            task in running and name in (running[task].model.name, f"{task}/{running[task].model.name}")
+        ):
+            return task
+    there = ", ".join(candidate.model.name for candidate in running.values()) or "none"
+    raise RolloutRefused(
+        f"{name!r} is no candidate (there is {there}): begin one with `triof models canary`, or put a bundle into"
+        " service without comparing by `triof bundles activate`."
+    )
+
+
+def _check(task: Task, opinion: Opinion) -> None:
+    if opinion.word != "promote":
+        raise RolloutRefused(
+            f"The comparison says {opinion.word}: {opinion.why}. `triof models compare {task}` shows it; to promote it"
+            " nevertheless, add --anyway."
+        )

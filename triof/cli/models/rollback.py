@@ -1,0 +1,26 @@
+"""``triof models rollback``: take a canary out of service, or go back to the model before."""
+
+import click
+
+from providers.base import TASKS, Task
+from triof import home
+from triof.cli import load_settings
+from triof.cli.models.promote import write_name
+from triof.rollout.candidates import AZURE, LOCAL
+from triof.rollout.changing import Desk
+from triof.who import user
+
+
+@click.command()
+@click.argument("task", type=click.Choice(TASKS))
+@click.option("--azure", is_flag=True, help="Go back to the iteration before, rather than to the bundle before.")
+@click.option("--why", default="", help="The reason, for the journal.")
+@click.pass_context
+def rollback(ctx: click.Context, task: Task, *, azure: bool, why: str) -> None:
+    """End the canary of TASK; where there is none, put the model before the last promotion into production again."""
+    loaded = load_settings(ctx)
+    with home.journal(loaded.settings) as journal:
+        turn = Desk(loaded.settings, journal, user()).rollback(task, AZURE if azure else LOCAL, why)
+    click.echo(f"{task}: {turn.name} answers now; {turn.before} does not any more.")
+    if turn.provider == AZURE:
+        write_name(loaded, turn.name)

@@ -1,0 +1,28 @@
+"""``triof models shadow``: ask a new model about the photos that come, and believe nothing it says."""
+
+import click
+
+from triof.cli import load_settings
+from triof.cli.models.beginning import begin
+
+
+@click.command()
+@click.argument("version")
+@click.option("--azure", is_flag=True, help="VERSION is the name that an iteration is published by.")
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Of the deposits; each one that asks the cloud costs a call more.",
+)
+@click.option("--why", default="", help="The reason, for the journal.")
+@click.pass_context
+def shadow(ctx: click.Context, version: str, *, azure: bool, share: float, why: str) -> None:
+    """Ask the bundle VERSION (or TASK/VERSION) too, once the person has the answer of the one in production."""
+    candidate = begin(load_settings(ctx).settings, version, "shadow", share, why, azure=azure)
+    name, task = candidate.model.name, candidate.task
+    click.echo(
+        f"{task}: {name} is asked beside {candidate.against.name} in {share:.0%} of the deposits, never believed."
+    )
+    click.echo(f"To see how it does: triof models compare {task}")

@@ -1,0 +1,231 @@
+"""The candidates: one small file that a running kiosk follows, as it follows the pointer to the active bundle.
+
+::
+
+    candidates.json    {"candidates": {"waste_type": {"provider": "local_cnn", "mode": "canary", "share": 0.2, ...}},
+                        "published": {"name": "triof-next", "instead_of": ["triof"], "before": ["triof"]}}
+
+A candidate holds as long as production is the one that it was begun against. Whatever changes production, promotion
+too, therefore ends it in the same instant; that it is gone from the file as well is only tidiness.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+from uuid import UUID
+
+from providers.base import TASKS, Prediction, ProviderMisconfigured, Task
+from providers.local_cnn import bundle
+from providers.local_cnn.pointer import Pointer, Signature
+from triof.bundles import options
+from triof.durable import read_json, replace_file
+from triof.settings import Settings
+
+FILE = "candidates.json"
+LOCAL, AZURE = "local_cnn", "custom_vision"
+
+CandidateMode = Literal["shadow", "canary"]
+Arm = Literal["candidate", "production", "alone"]
+"""Whom a deposit believes, the other one being asked beside; ``alone``: only production is asked."""
+
+
+class Model(NamedTuple):
+    """A bundle or a published iteration."""
+
+    name: str
+    """What commands call it: a bundle's version, SHIPPED, or the name an iteration is published by."""
+    version: str
+    """What stands on its answers; of an iteration, what that begins with."""
+
+    def answered(self, provider: str, model_version: str, *, of: str) -> bool:
+        """Whether an answer of ``provider`` is one of this model, which is a model of the provider ``of``."""
+        return provider == of and (model_version == self.version or model_version.startswith(f"{self.version}@"))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that is asked beside the one in production."""
+
+    task: Task
+    provider: str
+    model: Model
+    against: Model
+    """What is in production."""
+    mode: CandidateMode
+    share: float
+    """Of the deposits: those that ask it (shadow) or believe it (canary)."""
+    since: datetime
+    who: str
+    why: str
+
+    @property
+    def label(self) -> str:
+        """How attempts and logs call it."""
+        return f"{self.provider}@{self.model.name}"
+
+    @property
+    def believed(self) -> float:
+        """Of the deposits that ask both, the share that believes the candidate."""
+        return self.share / (self.share + self._beside) if self.mode == "canary" else 0.0
+
+    @property
+    def asked(self) -> float:
+        """Of the deposits, the share that asks both."""
+        return self.share + self._beside if self.mode == "canary" else self.share
+
+    @property
+    def _beside(self) -> float:
+        # A local answer costs nothing; a call to the cloud is worth as much beside as in front.
+        return 1 - self.share if self.provider == LOCAL else min(self.share, 1 - self.share)
+
+    def arm(self, deposit_id: UUID) -> Arm:
+        """What a deposit does; the same whenever it asks."""
+        digest = hashlib.sha256(f"{deposit_id}/{self.task}/{self.model.name}".encode()).digest()
+        drawn = int.from_bytes(digest[:8]) / 2**64
+        if self.mode == "shadow":
+            return "production" if drawn < self.share else "alone"
+        if drawn < self.share:
+            return "candidate"
+        return "production" if drawn < self.share + self._beside else "alone"
+
+    def gave(self, prediction: Prediction) -> bool:
+        """Whether it is the candidate's answer."""
+        return self.model.answered(prediction.provider, prediction.model_version, of=self.provider)
+
+    def is_rival(self, prediction: Prediction) -> bool:
+        """Whether it is the answer of the one in production that it is compared with."""
+        return self.against.answered(prediction.provider, prediction.model_version, of=self.provider)
+
+    def settings(self, settings: Settings) -> Settings:
+        """Those with which its provider is built."""
+        if self.provider == AZURE:
+            return publishing(settings, self.model.name)
+        pointer = Pointer(options(settings).bundles or settings.home)
+        chosen = {f"{self.task}_bundle": pointer.folder(self.task, self.model.name)}
+        return settings.model_copy(update={LOCAL: settings.local_cnn.model_copy(update=chosen)})
+
+
+class Published(NamedTuple):
+    """The name that a promotion has put in the place of the settings', until they say otherwise."""
+
+    name: str
+    instead_of: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    """The names that were in production before, the latest at the end."""
+
+    def now(self, configured: str | None) -> str | None:
+        """The name in production where the settings name ``configured``."""
+        return self.name if configured in self.instead_of else configured
+
+    def turned(self, name: str, configured: str, before: tuple[str, ...]) -> "Published":
+        """The same with another name in production."""
+        return Published(name, tuple(sorted({*self.instead_of, self.name, configured} - {name, ""})), before)
+
+
+def publishing(settings: Settings, name: str) -> Settings:
+    """The settings with another published name."""
+    return settings.model_copy(update={AZURE: settings.custom_vision.model_copy(update={"published_name": name})})
+
+
+class Candidates:
+    """The candidates of one home folder, read when they are asked for and anew only when something has changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._path = settings.home / FILE
+        self._pointer = Pointer(options(settings).bundles or settings.home)
+        self._seen: tuple[Signature, Signature] | None = None
+        self._holding: Mapping[Task, Candidate] = {}
+        self._published = Published("")
+
+    def of(self, task: Task) -> Candidate | None:
+        """The candidate that holds now, if any."""
+        self._look()
+        return self._holding.get(task)
+
+    def published(self) -> str | None:
+        """The name of the iteration in production."""
+        self._look()
+        return self._published.now(self._settings.custom_vision.published_name)
+
+    def written(self, task: Task) -> Candidate | None:
+        """What the file says, whether it holds or production has changed since."""
+        return _candidate(task, _section(read_json(self._path), "candidates").get(task))
+
+    def promoted(self) -> Published:
+        """What promotions have made of the published name."""
+        return _published(read_json(self._path).get("published"))
+
+    def production(self, task: Task, provider: str) -> Model:
+        """What is in production. Raises ProviderMisconfigured where that cannot be told."""
+        if provider == AZURE:
+            name = self.published() or ""
+            return Model(name, name)
+        active = self._pointer.version(task)
+        return Model(active, bundle.load(self._pointer.folder(task, active), task).card.version)
+
+    def keep(self, task: Task, candidate: Candidate | None, published: Published | None = None) -> None:
+        """Write it, or that there is none, in one step that is on the disk on return. Raises OSError."""
+        kept = read_json(self._path)
+        there = {name: value for name, value in _section(kept, "candidates").items() if name != task}
+        if candidate:
+            there[task] = {**asdict(candidate), "since": candidate.since.isoformat()}
+        content = {**kept, "candidates": there, **({"published": published._asdict()} if published else {})}
+        replace_file(self._path, json.dumps(content, indent=2).encode() + b"\n")
+
+    def _look(self) -> None:
+        signatures = _signature(self._path), self._pointer.signature()
+        if signatures == self._seen:
+            return
+        found = {task: candidate for task in TASKS if (candidate := self.written(task))}
+        self._published = self.promoted()
+        self._holding = {task: candidate for task, candidate in found.items() if self._holds(candidate)}
+        self._seen = signatures
+
+    def _holds(self, candidate: Candidate) -> bool:
+        if candidate.provider == AZURE:
+            return self._published.now(self._settings.custom_vision.published_name) == candidate.against.name
+        if self._settings.local_cnn.chosen(candidate.task):
+            return False
+        try:
+            return self._pointer.version(candidate.task) == candidate.against.name
+        except ProviderMisconfigured:
+            return False
+
+
+def _signature(path: Path) -> Signature:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _section(kept: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = kept.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _candidate(task: Task, kept: Any) -> Candidate | None:
+    """Nothing where somebody has spoilt it: then production answers alone."""
+    try:
+        share, since = float(kept["share"]), datetime.fromisoformat(kept["since"])
+        if kept["mode"] not in get_args(CandidateMode) or not 0 < share <= 1 or not since.tzinfo:
+            return None
+        models = Model(*map(str, kept["model"])), Model(*map(str, kept["against"]))
+        return Candidate(
+            task, str(kept["provider"]), *models, kept["mode"], share, since, str(kept["who"]), str(kept["why"])
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _published(kept: Any) -> Published:
+    try:
+        return Published(str(kept["name"]), tuple(map(str, kept["instead_of"])), tuple(map(str, kept["before"])))
+    except (KeyError, TypeError):
+        return Published("")

@@ -1,0 +1,110 @@
+"""Candidate and production on the same labelled photos: no tick, no chance, one look."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from providers.base import ProviderMisconfigured
+from providers.local_cnn.provider import LocalCnn
+from triof import bundles, corrections, curves
+from triof.datasets import LabelledPhoto, Split
+from triof.evaluation import Answer, Evaluation, evaluate
+from triof.rollout.candidates import LOCAL, Candidate
+from triof.rollout.options import RolloutSettings
+from triof.rollout.significance import Difference, mcnemar, photos_needed
+from triof.rollout.weighing import Opinion, Table
+from triof.settings import Settings
+
+
+class Photos(NamedTuple):
+    """Which labelled photos, and a file of labels that people have changed."""
+
+    source: Path
+    split: Split
+    corrected: Path | None = None
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What both said of photos that people have labelled."""
+
+    source: Path
+    split: Split
+    photos: int
+    groups: int
+    """Of near-duplicates; only one photo of each is as good as independent."""
+    table: Table
+    p: float
+    """McNemar's exact test, two-sided, each group counting once: for the one that is right about more of its photos."""
+    discordant: float
+    """The share of the groups about which only one is right more often."""
+    difference: Difference
+    """In accuracy, candidate minus production, with the interval of the cluster bootstrap."""
+
+    def opinion(self, options: RolloutSettings) -> Opinion:
+        """What the labelled photos say."""
+        told = f"on {self.photos} labelled photos it is {self.difference.value * 100:+.1f} points as often right"
+        shown = f"{told} (p = {self.p:.3g})"
+        if self.p < options.alpha:
+            return Opinion("promote" if self.difference.value > 0 else "keep", shown)
+        if self.difference.high < options.smallest_difference:
+            return Opinion("keep", f"{shown}: not better by {options.smallest_difference:.1%}, which would count")
+        needed = photos_needed(self.discordant, options.smallest_difference, options.alpha, options.power)
+        more = max(needed - self.groups, 1)
+        return Opinion("wait", f"{shown}: label about {more} more to tell a difference that counts")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        kept = {**asdict(self), "source": str(self.source)}
+        return {**kept, "table": self.table._asdict(), "difference": self.difference._asdict()}
+
+
+def measure(
+    candidate: Candidate,
+    settings: Settings,
+    shown: Photos,
+    on_photo: Callable[[], None] = lambda: None,
+) -> Labelled:
+    """Ask both about every photo. Raises DatasetError, ProviderError."""
+    if candidate.provider != LOCAL:
+        raise ProviderMisconfigured(
+            "Labelled photos are shown to local bundles only: measure iterations with `triof azure evaluate`, which"
+            " goes at the tier's pace and pays no photo twice."
+        )
+    dataset, _ = corrections.mending(shown.source, shown.corrected)
+    photos = dataset.of(candidate.task, shown.split)
+    found = [_evaluated(candidate, chosen, photos, on_photo) for chosen in (candidate.settings(settings), settings)]
+    return _labelled(shown, *(evaluation.answers for evaluation in found))
+
+
+def _evaluated(
+    candidate: Candidate, settings: Settings, photos: Sequence[LabelledPhoto], on_photo: Callable[[], None]
+) -> Evaluation:
+    provider = LocalCnn(candidate.task, bundles.options(settings))
+    try:
+        return evaluate(provider, candidate.task, photos, on_photo)
+    finally:
+        provider.close()
+
+
+def _labelled(shown: Photos, ours: Sequence[Answer], theirs: Sequence[Answer]) -> Labelled:
+    hits = [(our.hit, their.hit) for our, their in zip(ours, theirs, strict=True)]
+    groups = [answer.item.group for answer in ours]
+    leads: dict[str, int] = {}
+    for group, (our, their) in zip(groups, hits, strict=True):
+        leads[group] = leads.get(group, 0) + our - their
+    ahead, behind = sum(lead > 0 for lead in leads.values()), sum(lead < 0 for lead in leads.values())
+    weights, everything = curves.resampled(groups), [True] * len(hits)
+    shares = [curves.share(weights, [pair[side] for pair in hits], everything) for side in (0, 1)]
+    figure = curves.figure(shares[0] - shares[1])
+    return Labelled(
+        source=shown.source,
+        split=shown.split,
+        photos=len(hits),
+        groups=len(leads),
+        table=Table(*(hits.count(pair) for pair in ((True, True), (True, False), (False, True), (False, False)))),
+        p=mcnemar(ahead, behind),
+        discordant=(ahead + behind) / len(leads),
+        difference=Difference(figure.value, figure.low, figure.high),
+    )
