@@ -1,0 +1,104 @@
+"""``triof alerts``: what is not as it was, who is told, and what is meant to be so."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import click
+import stamina
+
+from triof import home
+from triof.cli import load_settings
+from triof.errors import TriofError
+from triof.monitoring.monitor import Monitor
+from triof.monitoring.senders import Message, NotDelivered, of
+from triof.monitoring.signals import SIGNALS
+from triof.monitoring.watched import ALERT, ALL
+from triof.who import user
+
+_COLOURS = {"alarm": "red", "learning": "yellow", "quiet": None}
+
+
+class NothingToAccept(TriofError):
+    """No alert of drift is called like that."""
+
+
+@click.group()
+def alerts() -> None:
+    """What is not as it was: drift of photos and models, and trouble of the machine."""
+
+
+@alerts.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a signal, then one an open alert.")
+@click.pass_context
+def list_(ctx: click.Context, as_json: bool) -> None:
+    """Show where each signal stands, as of the last look, and which alerts are open."""
+    settings = load_settings(ctx).settings
+    with home.journal(settings) as journal:
+        monitor = Monitor(settings, journal)
+        standings, is_open = monitor.state(), monitor.alerts.open()
+    if as_json:
+        for each in standings:
+            click.echo(json.dumps({"signal": each.signal, **each.as_json()}))
+        for alert in is_open:
+            click.echo(json.dumps({"alert": alert.name, **alert._asdict(), "at": alert.at.isoformat()}))
+        return
+    if not standings:
+        click.echo("Nothing is known yet: a running kiosk or server looks every minute.")
+    for each in standings:
+        click.echo(f"{click.style(f'{each.state:9}', fg=_COLOURS[each.state])} {each.signal:24} {each.text}")
+    for alert in is_open:
+        at = alert.at.astimezone().strftime("%Y-%m-%d %H:%M")
+        click.secho(f"{alert.name} on {alert.machine}, since {at}: {alert.text}", fg="red")
+    if not is_open:
+        click.echo("No alert is open.")
+
+
+@alerts.command()
+@click.pass_context
+def test(ctx: click.Context) -> None:
+    """Send a test message by every channel that is set up, and say what came of it."""
+    settings = load_settings(ctx).settings
+    with home.journal(settings) as journal:
+        machine = journal.machine_id
+    message = Message(
+        str(uuid4()), datetime.now(UTC), machine, "alert.test", "test", "This is a test: alerts would come like this."
+    )
+    # Each try again would stand between the lines.
+    stamina.instrumentation.set_on_retry_hooks([])
+    failed = False
+    for sender in of(settings.alerts):
+        try:
+            click.echo(f"{click.style('ok  ', fg='green')} {sender.name:8} {sender.send(message)}")
+        except NotDelivered as error:
+            failed = True
+            click.echo(f"{click.style('FAIL', fg='red')} {sender.name:8} {error}")
+    for name, is_set in (("webhook", settings.alerts.webhook.url), ("email", settings.alerts.email.host)):
+        if not is_set:
+            click.echo(f"-    {name:8} not set up: docs/monitoring.md tells how")
+    if failed:
+        ctx.exit(1)
+
+
+@alerts.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--why", required=True, help="The reason, for the journal.")
+@click.option("--machine", help="Another machine of this journal; default: this one.")
+@click.pass_context
+def accept(ctx: click.Context, names: Sequence[str], why: str, machine: str | None) -> None:
+    """Say that a change is meant: what is seen from now on is the new usual.
+
+    NAME is that of an alert, such as drift.brightness, or `all` after a new camera. The alert is over at the next look,
+    and the signal learns anew.
+    """
+    known = {ALERT + name for name in SIGNALS} | {ALL}
+    if unknown := [name for name in names if name not in known]:
+        raise NothingToAccept(
+            f"{', '.join(unknown)}: no change of that name can be accepted. These can: {', '.join(sorted(known))}."
+        )
+    settings = load_settings(ctx).settings
+    with home.journal(settings) as journal:
+        for name in names:
+            Monitor(settings, journal).alerts.accept(machine or journal.machine_id, name, user(), why)
+    click.echo("Accepted: a running kiosk or server begins a new baseline within a minute or two.")

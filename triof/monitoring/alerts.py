@@ -1,0 +1,171 @@
+"""Alerts: each fires once, is over once, and reaches every channel, whatever restarts in between.
+
+The journal is the truth: ``alert.fired`` and ``alert.cleared`` (``reason`` is the name) say what is open, so that no
+restart fires it again. What a channel has got is a mark in that sequence, moved on when the channel has taken the
+message: what could not be delivered is tried again at the next round, in order, and nothing is sent twice but where the
+power goes between the two.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, Row, Table, select
+
+from triof.durable import read_json, replace_file
+from triof.journal import Journal, Kind
+from triof.monitoring.senders import Message, NotDelivered, Sender
+from triof.tables import Event
+
+log = logging.getLogger(__name__)
+
+_EVENTS = cast(Table, Event.__table__)
+_KINDS: tuple[Kind, ...] = ("alert.fired", "alert.cleared")
+FILE = "alerts.json"
+_FORGOTTEN = timedelta(days=7)
+"""What could not be delivered for so long is not sent any more; it stays in the journal."""
+
+
+class Fault(NamedTuple):
+    """Something that is not as it should be: what a technician is told, and the number behind it."""
+
+    text: str
+    value: float | None = None
+
+
+class Open(NamedTuple):
+    """An alert that has fired and is not over."""
+
+    machine: str
+    name: str
+    at: datetime
+    text: str
+
+
+class Alerts:
+    """Keeps the alerts of ``machines`` and delivers them by ``senders``."""
+
+    def __init__(
+        self,
+        home: Path,
+        journal: Journal,
+        senders: Sequence[Sender],
+        machines: Collection[str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._path = home / FILE
+        self._journal = journal
+        self._senders = senders
+        self._machines = machines
+        self._now = now
+        self._executor = ThreadPoolExecutor(1, "alerts")
+        self._sending: Future[None] | None = None
+
+    def settle(self, machine: str, faults: Mapping[str, Fault], now: datetime, among: Callable[[str], bool]) -> None:
+        """Fire what is new and clear what is over, of the alerts whose name is ``among`` those looked at."""
+        before = {alert.name: alert for alert in self.open([machine]) if among(alert.name)}
+        fired = [
+            _event(machine, "alert.fired", name, now, fault) for name, fault in faults.items() if name not in before
+        ]
+        cleared = [
+            _event(machine, "alert.cleared", name, now, Fault(f"Over: {alert.text}"))
+            for name, alert in before.items()
+            if name not in faults
+        ]
+        if fired or cleared:
+            # All or nothing: who reads them in their order must not see the second before the first.
+            with self._journal.begin() as connection:
+                connection.execute(_EVENTS.insert(), [*fired, *cleared])
+
+    def open(self, machines: Collection[str] | None = None) -> Sequence[Open]:
+        """What has fired and is not over, the oldest first."""
+        found: dict[tuple[str, str], Open] = {}
+        for row in self._events(self._machines if machines is None else machines, None):
+            key = (row.machine_id, str(row.reason))
+            if row.kind == "alert.fired":
+                found[key] = Open(*key, row.at, str(row.detail.get("message", "")))
+            else:
+                found.pop(key, None)
+        return list(found.values())
+
+    def accept(self, machine: str, name: str, who: str, why: str) -> None:
+        """Note that the change behind the alert ``name`` is meant; the next look begins a new baseline."""
+        detail = {"name": name, "who": who, "why": why}
+        event = {"id": uuid4(), "machine_id": machine, "at": self._now(), "kind": "alert.acknowledged"}
+        with self._journal.begin() as connection:
+            connection.execute(_EVENTS.insert().values(**event, reason=name, detail=detail))
+
+    def deliver(self) -> None:
+        """Send what was not sent yet, from a thread of its own; a channel that hangs keeps nobody waiting."""
+        if self._sending is None or self._sending.done():
+            self._sending = self._executor.submit(self._send_all)
+
+    def finish(self) -> None:
+        """Return when what is being sent is sent or given up."""
+        if self._sending:
+            with suppress(Exception):
+                self._sending.result()
+
+    def close(self) -> None:
+        """Finish the message that is under way."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _send_all(self) -> None:
+        for sender in self._senders:
+            try:
+                self._send(sender)
+            except NotDelivered as error:
+                log.error("alert.not_delivered channel=%s cause=%s", sender.name, error)
+            except Exception:
+                log.exception("alert.not_delivered channel=%s", sender.name)
+
+    def _send(self, sender: Sender) -> None:
+        for row in self._events(self._machines, self._mark(sender)):
+            detail = row.detail
+            sender.send(
+                Message(
+                    str(row.id),
+                    row.at,
+                    row.machine_id,
+                    row.kind,
+                    str(row.reason),
+                    str(detail.get("message", "")),
+                    detail.get("value"),
+                )
+            )
+            self._set_mark(sender, row.at, row.id)
+
+    def _mark(self, sender: Sender) -> tuple[datetime, UUID]:
+        """Up to where the channel has got everything; one that is new gets what comes from now on."""
+        now = self._now()
+        kept: Any = read_json(self._path).get(sender.name)
+        try:
+            at, last = datetime.fromisoformat(kept[0]), UUID(kept[1])
+        except (TypeError, ValueError, IndexError, KeyError):
+            at, last = now - timedelta(minutes=5), UUID(int=0)
+            self._set_mark(sender, at, last)
+        return max((at, last), (now - _FORGOTTEN, UUID(int=0)))
+
+    def _set_mark(self, sender: Sender, at: datetime, last: UUID) -> None:
+        marks: dict[str, Any] = {**read_json(self._path), sender.name: [at.isoformat(), str(last)]}
+        replace_file(self._path, json.dumps(marks).encode())
+
+    def _events(self, machines: Collection[str], after: tuple[datetime, UUID] | None) -> Sequence[Row[Any]]:
+        row = _EVENTS.c
+        where: list[ColumnElement[bool]] = [row.machine_id.in_(machines), row.kind.in_(_KINDS)]
+        if after:
+            at, last = after
+            where.append((row.at > at) | ((row.at == at) & (row.id > last)))
+        with self._journal.begin() as connection:
+            return connection.execute(select(_EVENTS).where(*where).order_by(row.at, row.id)).all()
+
+
+def _event(machine: str, kind: Kind, name: str, at: datetime, fault: Fault) -> dict[str, Any]:
+    detail = {"name": name, "message": fault.text, "value": fault.value}
+    return {"id": uuid4(), "machine_id": machine, "at": at, "kind": kind, "reason": name, "detail": detail}

@@ -1,0 +1,164 @@
+"""Looks at every watched machine now and then, keeps what it knows, and lets alerts fire and clear.
+
+What it knows lies in ``TRIOF_HOME/monitoring``, a file for each machine, written after each look at something new. A
+look reads only what happened since. Without the file it reads the last 120 days once more, a part at each look, and
+says nothing until it has caught up.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import quote
+
+from providers.base import ProviderError, Task
+from providers.local_cnn import bundle
+from providers.local_cnn.bundle import Reference
+from providers.local_cnn.pointer import Pointer
+from triof import bundles
+from triof.durable import read_json, replace_file
+from triof.journal import Journal
+from triof.monitoring import senders, technical
+from triof.monitoring.alerts import Alerts, Fault
+from triof.monitoring.reading import Accepted, read_on
+from triof.monitoring.watched import ALERT, Standing, Watched
+from triof.rounds import Round
+from triof.settings import Settings
+
+log = logging.getLogger(__name__)
+
+FOLDER = "monitoring"
+_FORMAT = 1
+_BATCHES = 4
+"""So many times a few hundred rows are read in one look."""
+_SECONDS = 60.0
+
+References = dict[tuple[str, str], float]
+
+
+class Monitor:
+    """Watches the machines of the settings; its looks are made by one thread of one process."""
+
+    def __init__(
+        self, settings: Settings, journal: Journal, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._now = now
+        self.machines: Collection[str] = settings.monitoring.machines or (journal.machine_id,)
+        self.alerts = Alerts(settings.home, journal, list(senders.of(settings.alerts)), self.machines, now)
+        self._watched: dict[str, Watched] = {}
+        self._references: tuple[Any, References] = (None, {})
+        self._lock = Lock()
+
+    def rounds(self) -> Sequence[Round]:
+        """What is to be done every now and then."""
+        return [Round("monitoring", _SECONDS, self.look)]
+
+    def look(self) -> None:
+        """Read on, fire and clear alerts, and deliver them."""
+        with self._lock:
+            for machine in self.machines:
+                self._look_at(machine)
+        self.alerts.deliver()
+
+    def state(self, machines: Collection[str] | None = None) -> Sequence[Standing]:
+        """Where each signal of each machine stood at the last look, whichever process made it."""
+        chosen = self.machines if machines is None else machines
+        found = [written for machine in chosen for written in self._kept(machine).get("standings", ())]
+        return [Standing.from_json(written) for written in found]
+
+    def gauges(self) -> Mapping[tuple[str, ...], float]:
+        """The evidence of drift as a share of the threshold, by machine and signal; from 1 on it is an alarm."""
+        return {(each.machine, each.signal): each.evidence / each.threshold for each in self.state()}
+
+    def close(self) -> None:
+        """Finish the message that is under way."""
+        self.alerts.close()
+
+    def _look_at(self, machine: str) -> None:
+        now = self._now()
+        watched = self._watched.get(machine) or self._restored(machine)
+        self._watched[machine] = watched
+        complete, news = False, False
+        for _ in range(_BATCHES):
+            happened, complete = read_on(self._journal, machine, watched.bookmark, now)
+            for each in happened:
+                watched.take(each)
+                if isinstance(each, Accepted):
+                    log.info("drift.accepted machine=%s name=%s", machine, each.name)
+            news = news or bool(happened)
+            if complete:
+                break
+        standings = list(watched.standings(self._reference()))
+        if news:
+            self._keep(watched, standings)
+        if complete:
+            alarms = [each for each in standings if each.state == "alarm"]
+            drift = {ALERT + each.signal: Fault(each.text, each.value) for each in alarms}
+            self.alerts.settle(machine, drift, now, among=lambda name: name.startswith(ALERT))
+        if machine == self._journal.machine_id:
+            self._look_at_parts(machine, now)
+
+    def _look_at_parts(self, machine: str, now: datetime) -> None:
+        is_open = {alert.name for alert in self.alerts.open([machine])}
+        found = dict(technical.faults(self._settings, self._journal, is_open, now))
+        self.alerts.settle(machine, found, now, among=technical.NAMES.__contains__)
+
+    def _restored(self, machine: str) -> Watched:
+        kept = self._kept(machine)
+        watched = Watched(machine, self._settings.monitoring)
+        try:
+            if kept.get("format") == _FORMAT:
+                watched.restore(kept["watched"])
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("monitoring.begun_anew machine=%s cause=%r", machine, error)
+            return Watched(machine, self._settings.monitoring)
+        return watched
+
+    def _keep(self, watched: Watched, standings: Sequence[Standing]) -> None:
+        content = {
+            "format": _FORMAT,
+            "standings": [each.as_json() for each in standings],
+            "watched": watched.as_json(),
+        }
+        replace_file(self._path(watched.machine), json.dumps(content).encode())
+
+    def _kept(self, machine: str) -> dict[str, Any]:
+        return read_json(self._path(machine))
+
+    def _path(self, machine: str) -> Path:
+        return self._settings.home / FOLDER / f"{quote(machine, safe='')}.json"
+
+    def _reference(self) -> References:
+        """What the makers of the active bundles saw; read again when others are active."""
+        options = bundles.options(self._settings)
+        pointer = Pointer(options.bundles or self._settings.home)
+        signature = pointer.signature()
+        if self._references[0] != (signature,):
+            found: References = {}
+            for task in ("waste_type", "cleanliness"):
+                found |= _of_bundle(task, options.chosen(task), pointer)
+            self._references = ((signature,), found)
+        return self._references[1]
+
+
+def _of_bundle(task: Task, chosen: Path | None, pointer: Pointer) -> References:
+    try:
+        folder = chosen or pointer.folder(task, pointer.version(task))
+        reference = bundle.load(folder, task).card.reference
+    except ProviderError:
+        return {}
+    return _of_reference(task, reference) if reference else {}
+
+
+def _of_reference(task: Task, reference: Reference) -> References:
+    return {
+        ("brightness", ""): reference.brightness[0],
+        ("sharpness", ""): reference.sharpness[0],
+        (f"confidence.{task}", ""): round(1 - reference.probability[0], 4),
+        **{(f"labels.{task}", label): share for label, share in reference.labels.items()},
+    }

@@ -1,0 +1,174 @@
+"""What is watched on each machine, and what a technician is told when it moves."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from providers.base import LABELS, TASKS, Task
+from triof.monitoring.baseline import Array
+from triof.monitoring.drift import Measure
+
+Topic = Literal[
+    "brightness", "sharpness", "asked", "refused", "corrected", "agreement", "confidence", "labels", "embedding"
+]
+
+EMBEDDING = 16
+"""How many numbers of an embedding are watched; a bundle's own number may be less."""
+
+MEASURES: Mapping[Topic, Measure] = {
+    "brightness": Measure("number", 0.25, least=0.005),
+    "sharpness": Measure("number", 0.25, least=0.05),
+    "asked": Measure("share", 0.05),
+    "refused": Measure("share", 0.05),
+    "corrected": Measure("share", 0.02),
+    "agreement": Measure("share", 0.02),
+    "confidence": Measure("share", 0.02),
+    "labels": Measure("share", 0.10),
+    "embedding": Measure("vector", 0.5, EMBEDDING, 0.05),
+}
+"""What may change without meaning anything: a menu, a season, a few other people."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One thing that can raise an alert."""
+
+    topic: Topic
+    task: Task | None = None
+
+    @property
+    def name(self) -> str:
+        """As the commands, the settings of alerts and the journal call it."""
+        return f"{self.topic}.{self.task}" if self.task else self.topic
+
+    @property
+    def measure(self) -> Measure:
+        """How it is watched."""
+        return MEASURES[self.topic]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Each part is watched by itself: what one kind of item looks like, how often one label is given."""
+        if self.topic == "embedding" and self.task:
+            return LABELS[self.task]
+        if self.topic == "labels" and self.task:
+            # Of two labels the shares say the same.
+            return LABELS[self.task][1:] if len(LABELS[self.task]) == 2 else LABELS[self.task]
+        return ("",)
+
+
+OF_THE_PHOTO = tuple(Signal(topic) for topic in ("brightness", "sharpness"))
+OF_PEOPLE = tuple(Signal(topic) for topic in ("asked", "refused", "corrected"))
+OF_THE_MODELS = tuple(
+    Signal(topic, task) for task in TASKS for topic in ("agreement", "confidence", "labels", "embedding")
+)
+SIGNALS: Mapping[str, Signal] = {signal.name: signal for signal in (*OF_THE_PHOTO, *OF_PEOPLE, *OF_THE_MODELS)}
+
+
+class Seen(NamedTuple):
+    """What was answered to one task: by this machine's own model, or by whoever was believed where that is silent."""
+
+    label: str
+    probability: float
+    embedding: tuple[float, ...]
+    provider: str
+    version: str
+    rival: tuple[str, str, str] | None = None
+    """Label, provider and version of the cloud's answer beside it."""
+
+
+class Deposit(NamedTuple):
+    """One judged deposit, as far as it is watched."""
+
+    at: datetime
+    brightness: float | None
+    sharpness: float | None
+    action: str
+    seen: Mapping[Task, Seen]
+
+
+def observed(deposit: Deposit) -> Iterator[tuple[Signal, str, Array]]:
+    """Signal, part and what was observed of it."""
+    brightness, sharpness = OF_THE_PHOTO
+    if deposit.brightness is not None and deposit.sharpness is not None:
+        yield brightness, "", np.array([deposit.brightness])
+        yield sharpness, "", np.array([deposit.sharpness])
+    asked, refused, _ = OF_PEOPLE
+    yield asked, "", _happened(deposit.action == "ask")
+    yield refused, "", _happened(deposit.action == "refuse")
+    for task, seen in deposit.seen.items():
+        yield from _of_model(task, seen)
+
+
+def observed_correction(corrected: bool) -> tuple[Signal, str, Array]:
+    """Of a confirmed deposit: whether the person chose another type."""
+    return SIGNALS["corrected"], "", _happened(corrected)
+
+
+def _of_model(task: Task, seen: Seen) -> Iterator[tuple[Signal, str, Array]]:
+    yield SIGNALS[f"confidence.{task}"], "", np.array([1 - seen.probability])
+    labels = SIGNALS[f"labels.{task}"]
+    for label in labels.parts:
+        yield labels, label, _happened(seen.label == label)
+    if seen.rival:
+        yield SIGNALS[f"agreement.{task}"], "", _happened(seen.rival[0] != seen.label)
+    if seen.embedding and seen.label in LABELS[task]:
+        numbers = np.zeros(EMBEDDING)
+        numbers[: len(seen.embedding)] = seen.embedding[:EMBEDDING]
+        yield SIGNALS[f"embedding.{task}"], seen.label, numbers
+
+
+def _happened(event: bool) -> Array:
+    return np.array([1.0 if event else 0.0])
+
+
+_NUMBERS: Mapping[str, tuple[str, str]] = {
+    "brightness": (
+        "Photos are brighter than before: another lamp, an open flap, sunlight?",
+        "Photos are darker than before: the lamp, or something in front of it?",
+    ),
+    "sharpness": (
+        "Photos are sharper or noisier than before: another camera, too little light, something new in the picture?",
+        "Photos are less sharp than before: a dirty lens, mist, a camera that has moved?",
+    ),
+}
+_SHARES: Mapping[str, tuple[str, str]] = {
+    "asked": ("The machine asks people more often than before", "The machine asks people less often than before"),
+    "refused": ("More items are handed back than before", "Fewer items are handed back than before"),
+    "corrected": (
+        "People correct the machine more often than before: is it wrong more often, or the items new?",
+        "People correct the machine less often than before",
+    ),
+    "agreement": (
+        "The local model and the cloud disagree more often than before about {task}",
+        "The local model and the cloud disagree less often than before about {task}",
+    ),
+    "confidence": (
+        "The local model is less sure of {task} than before: do items or photos look unlike those it knows?",
+        "The local model is surer of {task} than before",
+    ),
+    "labels": (
+        "'{part}' is seen more often than before: other items, or does the model take something for it?",
+        "'{part}' is seen less often than before: other items, or does the model not know it any more?",
+    ),
+}
+
+
+def sentence(signal: Signal, part: str, now: float, before: float) -> str:
+    """What has happened, and what may be behind it."""
+    if signal.topic == "embedding":
+        return (
+            f"What the model takes for '{part}' looks different than before: another kind of {part}, or has the"
+            " picture changed (lens, lamp, background)?"
+        )
+    table = _NUMBERS if signal.topic in _NUMBERS else _SHARES
+    told = table[signal.topic][0 if now > before else 1].format(task=(signal.task or "").replace("_", " "), part=part)
+    return f"{told} ({shown(signal, now)} instead of {shown(signal, before)})"
+
+
+def shown(signal: Signal, value: float) -> str:
+    """A value as people read it."""
+    return f"{value:.1%}" if signal.measure.kind == "share" else f"{value:.2f}"
