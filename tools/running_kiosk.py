@@ -1,4 +1,4 @@
-"""A kiosk in a process of its own."""
+"""A kiosk, or another server, in a process of its own."""
 
 import os
 import socket
@@ -17,13 +17,20 @@ QUICK = {
 """Movements short enough that fifty deposits take no hour, and long enough to be killed in."""
 
 
-class RunningKiosk:
-    """``triof kiosk`` on a free port; ready when the context is entered."""
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
-    def __init__(self, home: Path, environ: Mapping[str, str] | None = None) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+
+class RunningKiosk:
+    """``triof kiosk``, or another ``command``, on a free port; ready when the context is entered."""
+
+    def __init__(self, home: Path, environ: Mapping[str, str] | None = None, command: str = "kiosk") -> None:
+        self.port = free_port()
+        self._command = command
         self.url = f"http://127.0.0.1:{self.port}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TRIOF_")}
         self._environ = {**clean, "TRIOF_HOME": str(home), **(environ or {})}
@@ -33,7 +40,7 @@ class RunningKiosk:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "triof.cli", "kiosk", "--port", str(self.port)],
+            [sys.executable, "-m", "triof.cli", self._command, "--port", str(self.port)],
             env=self._environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -43,6 +50,22 @@ class RunningKiosk:
         if "ready" not in (line := self._process.stdout.readline()):
             raise RuntimeError(f"the kiosk did not start: {line}{self._process.communicate()[1]}")
         return self
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process
+        return self._process.pid
+
+    def send(self, signal: int) -> None:
+        """Send the process a signal."""
+        assert self._process
+        self._process.send_signal(signal)
+
+    def wait(self) -> int:
+        """The exit code, once it has ended."""
+        assert self._process
+        return self._process.wait(60)
 
     def kill(self) -> None:
         """``kill -9``: nothing gets a chance to tidy up."""

@@ -26,7 +26,7 @@ from providers.base import (
     RateLimited,
     Task,
 )
-from triof.breaker import Breaker, Permit
+from triof.breaker import Breaker, Permit, State
 from triof.workers import AllBusy, Workers
 
 log = logging.getLogger(__name__)
@@ -126,6 +126,11 @@ class Guard:
         """Of the provider, as long as it would be asked: nobody pays for pixels that nobody looks at."""
         built = self._built
         return built[0].needed_side if built and self._breaker.admits() and not self._cause_of_rest() else 0
+
+    @property
+    def state(self) -> State:
+        """Of the breaker."""
+        return self._breaker.state
 
     def prepare(self) -> None:
         """Build the provider now, so that its first question does not pay for it. Raises ProviderError."""

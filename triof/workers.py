@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
@@ -32,7 +34,8 @@ class Workers:
         """Run ``call`` in a worker. Raises AllBusy."""
         inbox = self._take()
         future: Future[Any] = Future()
-        inbox.put((future, call))
+        # With the context, so that what the worker logs tells which request it works for.
+        inbox.put((future, partial(copy_context().run, call)))
         return future
 
     def close(self) -> None:

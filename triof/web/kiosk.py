@@ -15,12 +15,15 @@ from flask_babel import get_locale
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
+from triof import logs
 from triof.capture import CameraError, NothingChosen
-from triof.deposit import Deposit, Deposits, ReturnReason, Stage
+from triof.deposit import Deposit, ReturnReason, Stage
 from triof.photo import PhotoError
-from triof.settings import DepositSettings
+from triof.services import KioskServices
+from triof.settings import Settings
 from triof.slot import SlotError
 from triof.web import texts
+from triof.web.access import is_from_here
 
 log = logging.getLogger(__name__)
 
@@ -66,16 +69,19 @@ class Doubt(NamedTuple):
 
 
 class Pages:
-    """The pages of the machine that ``deposits`` runs."""
+    """The pages of one machine."""
 
-    def __init__(self, deposits: Deposits, settings: DepositSettings, default_language: str) -> None:
-        self._deposits = deposits
-        self._warning_seconds = settings.warning_seconds
-        self._default_language = default_language
+    def __init__(self, services: KioskServices, settings: Settings) -> None:
+        self._deposits = services.deposits
+        self._metrics = services.operations.metrics
+        self._warning_seconds = settings.deposit.warning_seconds
+        self._default_language = settings.language
+        self._from_anywhere = settings.server.touchscreen_from_anywhere
 
     def blueprint(self) -> Blueprint:
         """Every address of the touchscreen."""
         blueprint = Blueprint("kiosk", __name__)
+        blueprint.before_request(self._admit)
         blueprint.get("/")(self.attract)
         blueprint.post("/start")(self.start)
         blueprint.get("/start")(self.insert)
@@ -89,6 +95,16 @@ class Pages:
         blueprint.post("/done")(self.done)
         blueprint.errorhandler(RequestEntityTooLarge)(self.too_large)
         return blueprint
+
+    def _admit(self) -> None:
+        """The pages need no login, so they are the machine's own alone."""
+        if not self._from_anywhere and not is_from_here():
+            abort(403)
+        self._bind()
+
+    def _bind(self) -> None:
+        if deposit := self._deposits.of(_visitor()):
+            logs.bind(deposit_id=str(deposit.id))
 
     def attract(self) -> Page:
         """Invite, or say why there is nothing to be done now."""
@@ -130,7 +146,8 @@ class Pages:
         except NothingChosen:
             session["photo_error"] = "no_photo"
         except CameraError as error:
-            log.error("camera.failed: %s", error)
+            log.error("camera.failed cause=%s", error)
+            self._metrics.camera_failed()
             session["photo_error"] = "camera"
         return self._to_current_page()
 
@@ -212,7 +229,8 @@ class Pages:
         try:
             move()
         except SlotError as error:
-            log.warning("deposit.stopped: %s", error)
+            log.warning("deposit.stopped cause=%s", error)
+        self._bind()
         return self._to_current_page()
 
     def _deposit_at(self, *stages: Stage) -> Deposit | None:

@@ -1,0 +1,201 @@
+"""How much of the machine's power reaches those who ask over HTTP: ``make bench ARGS='--only serving'``.
+
+In turns, within one run and on the same cores: the bare pipeline (decoding and both interpreters' calls, nothing else)
+in as many threads as give it its best, but no more than there are clients; ``triof serve`` asked by 1, 8 and 64 clients
+for ``POST /api/v2/predict`` with a key; and a stand-in for the container that Azure exports: a Flask development server
+with one of the two models on one interpreter, with a lock, which decodes the whole photo, turns it upright, cuts out
+the square in its middle and resizes that. All get the same photo, a JPEG of 1280 x 720. Medians of the turns. The
+clients (tools/load.py) are a process of their own; what they took of the cores is printed, for server and clients share
+them. So is the processor time of one photo, which other programs disturb less than they disturb throughput.
+"""
+
+import base64
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from statistics import median
+from subprocess import DEVNULL
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import NamedTuple
+
+import psutil
+
+from tools.bench import Ratio, bare_pipeline, camera_jpeg
+from tools.load import Load, Order, load_of, put_on
+from tools.running_kiosk import RunningKiosk, free_port
+from triof.home import journal
+from triof.keys import Keys
+from triof.settings import Settings
+
+CLIENTS = (1, 8, 64)
+_THREADS = (2, 3, 4)
+
+
+class Turn(NamedTuple):
+    """One measurement: photos a second, milliseconds of processor time for each, and how the clients saw it."""
+
+    per_second: float
+    cpu_ms: float
+    load: Load | None = None
+
+
+def container(port: int) -> None:
+    """Serve the stand-in until killed."""
+    from io import BytesIO
+    from threading import Lock
+
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter
+    from flask import Flask, Response, jsonify, request
+    from PIL import Image, ImageOps
+
+    from providers.base import LABELS
+    from providers.local_cnn import bundle
+    from providers.local_cnn.options import SHIPPED_BUNDLES
+
+    app = Flask("container")
+    lock = Lock()
+    model = Interpreter(str(SHIPPED_BUNDLES / "waste_type" / bundle.MODEL_FILE), num_threads=1)
+    model.allocate_tensors()
+    given = model.get_input_details()[0]
+    outputs = sorted(model.get_output_details(), key=lambda tensor: abs(tensor["shape"][-1] - 4))
+    side = int(given["shape"][1])
+
+    @app.post("/image")
+    def image() -> Response:
+        picture = ImageOps.exif_transpose(Image.open(BytesIO(request.get_data())).convert("RGB"))
+        short = min(picture.size)
+        left, top = ((length - short) // 2 for length in picture.size)
+        square = picture.crop((left, top, left + short, top + short)).resize((side, side))
+        with lock:
+            model.set_tensor(given["index"], np.asarray(square, np.float32)[None])
+            model.invoke()
+            scores = model.get_tensor(outputs[0]["index"])[0]
+        named = zip(LABELS["waste_type"], map(float, scores), strict=False)
+        return jsonify({"predictions": [{"tagName": name, "probability": score} for name, score in named]})
+
+    app.run("127.0.0.1", port)
+
+
+@contextmanager
+def running_container() -> Iterator[tuple[int, psutil.Process]]:
+    """The stand-in in a process of its own, with its port."""
+    port = free_port()
+    process = psutil.Popen([sys.executable, "-m", "tools.serving", str(port)], stderr=DEVNULL, stdout=DEVNULL)
+    try:
+        for _ in range(300):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        yield port, process
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Bare:
+    """The bare pipeline in ``threads``, each with interpreters of its own."""
+
+    def __init__(self, threads: int) -> None:
+        image = camera_jpeg()
+        self.threads = threads
+        self._calls = [bare_pipeline(image) for _ in range(threads)]
+
+    def measure(self, seconds: float) -> Turn:
+        """As many photos as it can."""
+        counts = [0] * self.threads
+        began, cpu = time.perf_counter(), time.process_time()
+
+        def run(number: int) -> None:
+            while time.perf_counter() < began + seconds:
+                self._calls[number]()
+                counts[number] += 1
+
+        running = [Thread(target=run, args=[number]) for number in range(self.threads)]
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+        photos = sum(counts)
+        return Turn(photos / (time.perf_counter() - began), (time.process_time() - cpu) / photos * 1000)
+
+
+def best_of(pipelines: Sequence[Bare], seconds: float) -> Bare:
+    """The one with the highest median of three short turns."""
+    turns = [[pipeline.measure(seconds).per_second for pipeline in pipelines] for _ in range(3)]
+    medians = [median(column) for column in zip(*turns, strict=True)]
+    return pipelines[medians.index(max(medians))]
+
+
+def asked(order: Order, server: psutil.Process) -> Turn:
+    """What came of ``order``. Raises RuntimeError if anything but answers came."""
+    before = sum(server.cpu_times()[:2])
+    load = load_of(put_on(order))
+    cpu = sum(server.cpu_times()[:2]) - before
+    if set(load.statuses) != {"200"}:
+        raise RuntimeError(f"{order.path} answered {dict(load.statuses)}")
+    return Turn(load.per_second, cpu / load.with_warm_up * 1000, load)
+
+
+def key(home: Path) -> str:
+    """A key that may ask as often as it likes."""
+    with journal(Settings(home=home)) as opened:
+        keys = Keys(opened, 1)
+        secret = keys.create("bench", ["predict"], per_minute=1_000_000)
+        keys.close()
+    return secret
+
+
+def ratios(turns: int = 5, seconds: float = 4.0) -> list[Ratio]:
+    """The table's lines; prints what each side took of the processor."""
+    one, most = Bare(1), best_of([Bare(threads) for threads in _THREADS], seconds / 4)
+    seen: dict[str, list[Turn]] = {}
+    body = base64.b64encode(camera_jpeg()).decode()
+    with TemporaryDirectory(prefix="triof-") as folder, running_container() as (port, container_process):
+        headers = {"Authorization": f"Bearer {key(Path(folder))}", "Content-Type": "image/jpeg"}
+        with RunningKiosk(Path(folder), {"TRIOF_LOGS__LEVEL": "info"}, "serve") as server:
+            process = psutil.Process(server.pid)
+            for _ in range(turns):
+                for pipeline in (one, most):
+                    seen.setdefault(f"bare, {pipeline.threads} threads", []).append(pipeline.measure(seconds))
+                for clients in CLIENTS:
+                    order = Order(server.port, "/api/v2/predict", clients, seconds, body, headers)
+                    seen.setdefault(f"serve, {clients} clients", []).append(asked(order, process))
+                order = Order(port, "/image", 8, seconds, body)
+                seen.setdefault("development server, 8 clients", []).append(asked(order, container_process))
+    for name, measured in seen.items():
+        _print(name, measured)
+    return list(_compared(seen, most.threads))
+
+
+def _compared(seen: Mapping[str, Sequence[Turn]], most: int) -> Iterator[Ratio]:
+    rates = {name: median(turn.per_second for turn in measured) for name, measured in seen.items()}
+    for clients in CLIENTS:
+        bare = rates[f"bare, {1 if clients == 1 else most} threads"]
+        yield Ratio(
+            f"serve / bare pipeline, {clients} clients", rates[f"serve, {clients} clients"], bare, "/s", ">= 0.85"
+        )
+    loads = [turn.load for turn in seen["serve, 8 clients"] if turn.load]
+    p50, p99 = (median(getattr(load, name) for load in loads) * 1000 for name in ("p50", "p99"))
+    yield Ratio("serve, 8 clients: p99 / p50", p99, p50, "ms", "<= 3.0")
+    of_8 = rates["serve, 8 clients"], rates["development server, 8 clients"]
+    yield Ratio("serve / development server, 8 clients", *of_8, "/s", ">= 3.0")
+
+
+def _print(name: str, measured: Sequence[Turn]) -> None:
+    rate, cpu = (median(getattr(turn, what) for turn in measured) for what in ("per_second", "cpu_ms"))
+    line = f"     {name:<32} {rate:6.1f}/s, {cpu:5.1f} ms of processor each"
+    loads = [turn.load for turn in measured if turn.load]
+    if loads:
+        clients = median(load.cpu_seconds / load.answers for load in loads) * 1000
+        p50, p99 = (median(getattr(load, what) for load in loads) * 1000 for what in ("p50", "p99"))
+        line += f", {clients:.2f} ms of the clients'; p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+    print(line)
+
+
+if __name__ == "__main__":
+    container(int(sys.argv[1]))

@@ -1,0 +1,59 @@
+"""``triof serve``: the API and the pages for operators, without a machine."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from triof.cli import load_settings
+
+if TYPE_CHECKING:
+    from triof.services import Services
+    from triof.settings import Settings
+
+
+@click.command()
+@click.option("--host", help="The address to listen on.")
+@click.option("--port", type=int, help="The port to listen on.")
+@click.pass_context
+def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
+    """Answer other systems: the API, the dashboard and the health of this computer, without touchscreen and slot."""
+    settings = load_settings(ctx, server__host=host, server__port=port).settings
+    from triof import logs
+    from triof import services as factory
+
+    with logs.kept(settings.logs, settings.home / "logs", "serve"):
+        run(settings, factory.build(settings))
+
+
+def run(settings: Settings, services: Services) -> None:
+    """Serve until told to stop, then finish what is under way and close ``services``. Raises CannotListen."""
+    from triof.app import create_app
+    from triof.serving import Server, stopped_by_signals
+
+    try:
+        app = create_app(settings, services)
+        largest = max(app.config["MAX_CONTENT_LENGTH"], settings.api.batch_bytes)
+        server = Server(app, settings.server, largest)
+    except Exception:
+        services.close()
+        raise
+    # Around the closing too: being told twice to end must not leave the slot open.
+    with stopped_by_signals(server), closing(services):
+        _tell(settings, services)
+        services.operations.start()
+        server.run()
+
+
+def _tell(settings: Settings, services: Services) -> None:
+    from triof.services import left_out
+
+    # Asking also warms the models up, so that the first person waits no longer than the next.
+    for task, provider, problem in services.sorter.router.problems():
+        click.secho(f"Warning: {provider} cannot judge {task}: {problem}", fg="yellow", err=True)
+    for name, remedy in left_out(settings).items():
+        click.echo(f"This machine answers by itself, without {name}: to have it, {remedy}.", err=True)
+    mode = services.sorter.router.mode
+    click.echo(f"Triof is ready: http://{settings.server.host}:{settings.server.port}  (mode {mode}; Ctrl-C ends)")

@@ -1,0 +1,58 @@
+"""Around every request: its id, its line in the log, its metrics; and who may see what belongs to the machine alone."""
+
+import ipaddress
+import logging
+import re
+import time
+from uuid import uuid4
+
+from flask import Flask, Response, g, request
+
+from triof import logs
+from triof.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+_SANE_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+_ASKED_OFTEN = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+def register(app: Flask, metrics: Metrics) -> None:
+    """Watch every request of the app; to be called before anything else that looks at requests."""
+
+    def begin() -> None:
+        g.began = time.monotonic()
+        asked = request.headers.get("X-Request-Id", "")
+        g.request_id = asked if _SANE_ID.fullmatch(asked) else uuid4().hex
+        logs.begin()
+        logs.bind(request_id=g.request_id)
+
+    def end(response: Response) -> Response:
+        seconds = time.monotonic() - g.began
+        route = str(request.url_rule) if request.url_rule else "unmatched"
+        metrics.requested(request.method, route, response.status_code, seconds)
+        # Neither the address nor its query, which may hold what is nobody's business.
+        level = logging.DEBUG if route in _ASKED_OFTEN else logging.INFO
+        fields = (request.method[:16], route, response.status_code, seconds)
+        log.log(level, "http.request method=%s route=%s status=%d seconds=%.4f", *fields)
+        response.headers["X-Request-Id"] = g.request_id
+        return response
+
+    app.before_request(begin)
+    app.after_request(end)
+
+
+def is_from_here() -> bool:
+    """Whether the request was made on this machine.
+
+    No header is believed that says so. One that names a proxy is: then nobody knows where the request comes from.
+    """
+    if any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        peer = ipaddress.ip_address((request.remote_addr or "").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(peer, "ipv4_mapped", None)
+    return bool((mapped or peer).is_loopback)
