@@ -2,15 +2,16 @@
 
 import logging
 
-from flask import Flask, render_template
+from flask import Flask, Response, render_template
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from triof.web.api import problems
 from triof.web.texts import FAULTS
 
 log = logging.getLogger(__name__)
 
-_CODES = {404: "not_found", 405: "method", 413: "too_large"}
+_CODES = {403: "not_here", 404: "not_found", 405: "method", 413: "too_large"}
 
 
 def register(app: Flask) -> None:
@@ -20,12 +21,16 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _http(error: HTTPException) -> tuple[str, int]:
+def _http(error: HTTPException) -> tuple[str, int] | Response:
+    if problems.concern():
+        return problems.of(error)
     status = error.code or 500
     return _page(_CODES.get(status, "method" if status < 500 else "internal"), status)
 
 
-def _unexpected(error: Exception) -> tuple[str, int]:
+def _unexpected(error: Exception) -> tuple[str, int] | Response:
+    if problems.concern():
+        return problems.of(error)
     log.exception("request.failed", exc_info=error)
     return _page("internal", 500)
 

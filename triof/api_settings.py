@@ -1,0 +1,44 @@
+"""What the API allows, for how long it keeps what, and how old its first version is."""
+
+from datetime import date
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from providers.options import Options
+
+BATCH = 16
+"""So many photos may be sent in one request."""
+
+
+def _split(value: object) -> object:
+    return (
+        [origin.strip().rstrip("/") for origin in value.split(",") if origin.strip()]
+        if isinstance(value, str)
+        else value
+    )
+
+
+class ApiSettings(Options):
+    """Limits and dates of the API."""
+
+    per_minute: int = Field(120, ge=BATCH, le=1_000_000)
+    """Photos and questions a minute with one key, where the key names no other number."""
+    batch_bytes: int = Field(80_000_000, ge=1)
+    """A request with several photos may be so large."""
+    batch_seconds: float = Field(30, gt=0)
+    """Photos of a batch that are not begun by then are not judged."""
+    queue_length: int = Field(100, ge=1)
+    """So many photos may wait to be judged; the next is turned away."""
+    result_days: float = Field(7, gt=0)
+    """How long the outcome of a prediction can be fetched, and an idempotency key is remembered."""
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    """Web pages of these origins (``https://erp.example``) may use the API; none by default."""
+    v1_deprecated_on: date | None = None
+    v1_sunset_on: date | None = None
+
+    @model_validator(mode="after")
+    def _ages_before_it_ends(self) -> Self:
+        if self.v1_deprecated_on and self.v1_sunset_on and self.v1_sunset_on < self.v1_deprecated_on:
+            raise ValueError("v1_sunset_on must not be before v1_deprecated_on")
+        return self

@@ -1,0 +1,10 @@
+"""``triof keys``."""
+
+import click
+
+from triof.cli import LazyGroup
+
+
+@click.command(cls=LazyGroup, package="triof.cli.keys", names=("create", "list", "revoke", "rotate"))
+def keys() -> None:
+    """The keys of the API: who may ask this machine, and what."""

@@ -1,0 +1,19 @@
+"""``triof keys revoke``: take a key back."""
+
+import click
+
+from triof import home
+from triof.cli import load_settings
+
+
+@click.command()
+@click.argument("name")
+@click.pass_context
+def revoke(ctx: click.Context, name: str) -> None:
+    """Take the key NAME back for good; running servers turn it away within two seconds."""
+    from triof.keys import Keys
+
+    settings = load_settings(ctx).settings
+    with home.journal(settings) as journal:
+        Keys(journal, settings.api.per_minute).revoke(name)
+    click.echo(f"{name} is revoked: within two seconds it opens nothing any more.")

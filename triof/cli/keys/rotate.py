@@ -1,0 +1,30 @@
+"""``triof keys rotate``: a new secret for the same key."""
+
+from datetime import timedelta
+
+import click
+
+from triof import home
+from triof.cli import load_settings
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--grace",
+    type=click.FloatRange(0, 60 * 24 * 30),
+    default=0.0,
+    metavar="MINUTES",
+    help="How long the former secret is taken besides; without it, not at all.",
+)
+@click.pass_context
+def rotate(ctx: click.Context, name: str, grace: float) -> None:
+    """Give the key NAME a new secret and print it, this once. Its scopes, limit, end and results stay."""
+    from triof.keys import Keys
+
+    settings = load_settings(ctx).settings
+    with home.journal(settings) as journal:
+        secret = Keys(journal, settings.api.per_minute).rotate(name, timedelta(minutes=grace))
+    click.echo(secret)
+    former = f"is taken for {grace:g} minutes more" if grace else "opens nothing from now on"
+    click.echo(f"{name} has a new secret, which is not shown again; the former one {former}.", err=True)

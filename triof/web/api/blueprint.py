@@ -1,0 +1,180 @@
+"""Serves the routes: photos in, predictions or problems out."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from flask import Blueprint, Response, render_template, url_for
+from werkzeug.datastructures import FileStorage
+
+from triof import answers
+from triof import photo as photos
+from triof.answers import Outcome
+from triof.jobs import Asked, Job
+from triof.services import Services
+from triof.web.api import headers, intake, models, openapi, problems
+from triof.web.api.door import Door
+from triof.web.api.machine import Standing
+from triof.web.api.problems import Refusal
+from triof.web.api.routes import ROUTES
+
+
+class _Version(NamedTuple):
+    """What a version tells of an outcome; nothing else tells the versions apart."""
+
+    prediction: type[models.Model]
+    batch: type[models.Model]
+
+
+_V1 = _Version(models.PredictionV1, models.BatchV1)
+_V2 = _Version(models.PredictionV2, models.BatchV2)
+
+
+class Api:
+    """The API of one server. ``clock`` in monotonic seconds."""
+
+    def __init__(self, services: Services, clock: Callable[[], float] = time.monotonic) -> None:
+        self._sorter = services.sorter
+        self._operations = services.operations
+        self._settings = services.operations.settings.api
+        self._jobs = services.operations.jobs
+        self._standing = Standing(services.operations, services.sorter.router)
+        self._clock = clock
+        self._door = Door(services.operations.keys)
+
+    def blueprint(self) -> Blueprint:
+        """Every address under ``/api/``."""
+        blueprint = Blueprint("api", __name__)
+        for route in ROUTES:
+            view = getattr(self, route.name)
+            blueprint.add_url_rule(route.rule, route.name, view, methods=[route.method])
+        blueprint.get("/api/docs")(self.docs)
+        blueprint.before_request(self._door.admit)
+        blueprint.after_app_request(headers.Headers(self._settings).add)
+        return blueprint
+
+    def predict_v1(self) -> Response:
+        """Judge a photo."""
+        return self._predict(_V1)
+
+    def predict_v2(self) -> Response:
+        """Judge a photo now, or queue it."""
+        return self._queue() if intake.prefers_async() else self._predict(_V2)
+
+    def predict_batch_v1(self) -> Response:
+        """Judge several photos."""
+        return self._predict_batch(_V1)
+
+    def predict_batch_v2(self) -> Response:
+        """Judge several photos."""
+        return self._predict_batch(_V2)
+
+    def prediction(self, id: UUID) -> Response:  # noqa: A002 (the name in the address)
+        """What has become of a prediction that this key asked for."""
+        job = self._jobs.find(id, self._door.key.id)
+        if not job or (job.outcome and "items" in job.outcome):
+            raise Refusal("not_found", "There is no such prediction of this key, or it is too old.")
+        response = _json(_job(job))
+        if not job.is_finished:
+            response.headers["Retry-After"] = "1"
+        return response
+
+    def machine(self) -> Response:
+        """How the machine stands."""
+        return _json(self._standing.machine())
+
+    def summary(self) -> Response:
+        """What was dropped into the machine."""
+        return _json(self._standing.summary())
+
+    def document(self) -> Response:
+        """The OpenAPI document."""
+        return Response(json.dumps(openapi.document(self._settings)), mimetype="application/json")
+
+    def docs(self) -> str:
+        """The document as a page."""
+        return render_template(
+            "api/docs.html", document=openapi.document(self._settings), kinds=problems.KINDS, settings=self._settings
+        )
+
+    def _predict(self, version: _Version) -> Response:
+        image = intake.photo()
+        outcome = self._once([image], lambda id_: answers.ask(self._sorter, image, id_))
+        if "problem" in outcome:
+            return problems.respond(problems.body(**outcome["problem"]))
+        return _json(version.prediction.model_validate(outcome["prediction"]))
+
+    def _predict_batch(self, version: _Version) -> Response:
+        uploads = intake.photos(self._settings.batch_bytes)
+        # The request itself was counted as one.
+        if len(uploads) > 1:
+            self._door.count(len(uploads) - 1)
+        outcome = self._once(map(intake.content, uploads), lambda _: {"items": list(self._judge_all(uploads))})
+        items = [
+            {
+                "prediction": item.get("prediction"),
+                "problem": problems.body(**item["problem"]) if "problem" in item else None,
+            }
+            for item in outcome["items"]
+        ]
+        return _json(version.batch.model_validate({"items": items}))
+
+    def _judge_all(self, uploads: Sequence[FileStorage]) -> Iterator[Outcome]:
+        ends = self._clock() + self._settings.batch_seconds
+        for upload in uploads:
+            if self._clock() >= ends:
+                yield answers.refusal("not_begun", f"The batch took {self._settings.batch_seconds:g} s already.")
+            else:
+                yield answers.ask(self._sorter, intake.content(upload), uuid4())
+
+    def _once(self, images: Iterable[bytes], ask: Callable[[UUID], Outcome]) -> Outcome:
+        """What comes of ``ask``, or came of it when the same request was here before."""
+        idempotency_key = intake.idempotency_key()
+        if idempotency_key is None:
+            return ask(uuid4())
+        job = self._jobs.claim(Asked(self._door.key.id, idempotency_key, intake.fingerprint(images)))
+        if job.outcome:
+            return job.outcome
+        try:
+            outcome = ask(job.id)
+        except BaseException:
+            self._jobs.forget(job.id)
+            raise
+        if answers.is_final(outcome):
+            self._jobs.finish(job.id, outcome)
+        else:
+            self._jobs.forget(job.id)
+        return outcome
+
+    def _queue(self) -> Response:
+        image = intake.photo()
+        photos.check_length(len(image), self._operations.settings.photo)
+        asked = Asked(self._door.key.id, intake.idempotency_key(), intake.fingerprint([image]))
+        job = self._jobs.put(asked, image)
+        response = _json(_job(job), 202)
+        response.headers["Location"] = url_for("api.prediction", id=job.id)
+        response.headers["Preference-Applied"] = "respond-async"
+        return response
+
+
+def _job(job: Job) -> models.Job:
+    """As v2 tells it."""
+    outcome = job.outcome or {}
+    problem = outcome.get("problem")
+    return models.Job.model_validate(
+        {
+            "id": job.id,
+            "status": job.status if job.is_finished else "running",
+            "created_at": job.at,
+            "finished_at": job.finished_at,
+            "prediction": outcome.get("prediction"),
+            # The same occurrence, however often it is fetched.
+            "problem": problems.body(**problem, instance=f"urn:uuid:{job.id}") if problem else None,
+        }
+    )
+
+
+def _json(model: models.Model, status: int = 200) -> Response:
+    return Response(model.model_dump_json(), status, mimetype="application/json")

@@ -1,0 +1,66 @@
+"""The headers that answers carry besides: where the key stands, how old the version is, who else may ask."""
+
+from datetime import UTC, date, datetime
+from email.utils import format_datetime
+
+from flask import Response, g, request
+
+from triof.api_settings import ApiSettings
+from triof.keys import WINDOW_SECONDS, Usage
+from triof.web.api import problems
+
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Prefer",
+    "Access-Control-Max-Age": "600",
+}
+_SHOWN = ", ".join(
+    ["Location", "Preference-Applied", "Retry-After", "RateLimit", "RateLimit-Policy", "Deprecation", "Sunset"]
+)
+_AGE_EXPLAINED = '</api/docs#versions>; rel="deprecation"; type="text/html"'
+
+
+class Headers:
+    """Adds them to every answer below ``/api/``, problems included."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+
+    def add(self, response: Response) -> Response:
+        """After every request of the app."""
+        if problems.concern():
+            self._add_usage(response)
+            self._announce_age(response)
+            self._allow_origin(response)
+        return response
+
+    def _add_usage(self, response: Response) -> None:
+        usage: Usage | None = g.get("api_usage")
+        if usage:
+            response.headers["RateLimit-Policy"] = f'"key";q={usage.limit};w={WINDOW_SECONDS}'
+            response.headers["RateLimit"] = f'"key";r={usage.remaining};t={usage.seconds}'
+
+    def _announce_age(self, response: Response) -> None:
+        """RFC 9745 and RFC 8594."""
+        if not request.path.startswith("/api/v1/"):
+            return
+        if deprecated_on := self._settings.v1_deprecated_on:
+            response.headers["Deprecation"] = f"@{_midnight(deprecated_on).timestamp():.0f}"
+            response.headers.add("Link", _AGE_EXPLAINED)
+        if sunset_on := self._settings.v1_sunset_on:
+            response.headers["Sunset"] = format_datetime(_midnight(sunset_on), usegmt=True)
+
+    def _allow_origin(self, response: Response) -> None:
+        if not self._settings.cors_origins:
+            return
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin", "")
+        if origin in self._settings.cors_origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = _SHOWN
+            if request.method == "OPTIONS":
+                response.headers.update(_PREFLIGHT)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,0 +1,187 @@
+"""What the API answers with: each version's models choose from an outcome (``triof/answers.py``) what they tell.
+
+The OpenAPI document is made from these, so that neither can say what the other does not.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from providers.base import LABELS
+from triof.verdict import Action, Reason
+
+_TYPES, _CLEANLINESS = (" or ".join(LABELS[task]) for task in ("waste_type", "cleanliness"))
+
+Probability = Annotated[float, Field(ge=0, le=1, description="From 0 to 1.")]
+Seconds = Annotated[float, Field(ge=0, description="Seconds.")]
+
+
+class Model(BaseModel):
+    """Fields that a version does not know are left out of its answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class LabelV1(Model):
+    """The answer to one question."""
+
+    label: str
+    probability: Probability
+    scores: Mapping[str, Probability] = Field(description="The probability of every label; together 1.")
+
+
+class LabelV2(LabelV1):
+    """The answer to one question, and who gave it."""
+
+    provider: str = Field(description="Who answered, such as custom_vision or local_cnn.")
+    model_version: str
+
+
+class PredictionV1(Model):
+    """What a photo shows. A question that nobody answered is null."""
+
+    id: UUID
+    waste_type: LabelV1 | None = Field(description=f"{_TYPES}.")
+    cleanliness: LabelV1 | None = Field(description=f"{_CLEANLINESS}.")
+
+
+class Verdict(Model):
+    """What the machine would do with the item, and why."""
+
+    action: Action
+    label: str | None = Field(description="What the machine is sure to see; null where it is not sure.")
+    reason: Reason
+
+
+class Attempt(Model):
+    """One provider asked once."""
+
+    provider: str
+    outcome: str = Field(description="answered, spared (not needed), or the name of an error.")
+    duration: Seconds
+    message: str
+
+
+class Attempts(Model):
+    """Who was asked, in order."""
+
+    waste_type: tuple[Attempt, ...]
+    cleanliness: tuple[Attempt, ...]
+
+
+class PredictionV2(Model):
+    """What a photo shows, what follows, and who said so. A question that nobody answered is null."""
+
+    id: UUID
+    waste_type: LabelV2 | None = Field(description=f"{_TYPES}.")
+    cleanliness: LabelV2 | None = Field(description=f"{_CLEANLINESS}.")
+    verdict: Verdict
+    attempts: Attempts
+    duration: Seconds
+
+
+class Problem(Model):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="Where the problem is explained.")
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str = Field(description="What happened this time, and what to do.")
+    instance: str = Field(description="Names this one occurrence; server errors stand in the log under it.")
+    code: str = Field(description="The problem in one word, for programs.")
+    attempts: Attempts | None = Field(
+        None, description="Who was asked, where nobody answered.", exclude_if=lambda attempts: attempts is None
+    )
+
+
+class ItemV1(Model):
+    """What came of one photo of a batch: a prediction or a problem."""
+
+    prediction: PredictionV1 | None
+    problem: Problem | None
+
+
+class ItemV2(Model):
+    """What came of one photo of a batch: a prediction or a problem."""
+
+    prediction: PredictionV2 | None
+    problem: Problem | None
+
+
+class BatchV1(Model):
+    """What came of each photo, in the order in which they were sent."""
+
+    items: tuple[ItemV1, ...]
+
+
+class BatchV2(Model):
+    """What came of each photo, in the order in which they were sent."""
+
+    items: tuple[ItemV2, ...]
+
+
+class Job(Model):
+    """A prediction that was asked for to be fetched later."""
+
+    id: UUID
+    status: Literal["running", "succeeded", "failed"]
+    created_at: datetime
+    finished_at: datetime | None
+    prediction: PredictionV2 | None = Field(description="Once it has succeeded.")
+    problem: Problem | None = Field(description="Once it has failed.")
+
+
+class ProviderStanding(Model):
+    """One provider of a route."""
+
+    name: str
+    needs_network: bool
+    model_version: str | None = Field(description="What would answer; null where that shows in its answers only.")
+    breaker: Literal["closed", "open", "half_open"] | None = Field(description="open: not asked for a while.")
+    problem: str | None = Field(description="Why it could not answer now; looked at every 15 seconds at most.")
+
+
+class Routes(Model):
+    """Who is asked, in order."""
+
+    waste_type: tuple[ProviderStanding, ...]
+    cleanliness: tuple[ProviderStanding, ...]
+
+
+class Quota(Model):
+    """Calls to a vendor in the last 30 days."""
+
+    provider: str
+    used: int
+    limit: int | None
+    remaining: int | None
+    exhausted: bool
+    resets_at: datetime | None
+
+
+class Machine(Model):
+    """How the machine stands."""
+
+    machine_id: str
+    version: str
+    mode: Literal["auto", "cloud", "local"]
+    routes: Routes
+    quotas: tuple[Quota, ...]
+    queue: int = Field(ge=0, description="Photos that wait to be judged.")
+
+
+class Summary(Model):
+    """Deposits of some days, both included, in the time zone of the machine; drills are left out."""
+
+    since: date
+    until: date
+    machines: tuple[str, ...]
+    judged: int = Field(description="Items that were photographed and judged.")
+    verdicts: Mapping[str, int] = Field(description="By action: accept, ask, refuse.")
+    shredded: Mapping[str, int] = Field(description="Items by the type that became plastic for filament.")
+    returned: Mapping[str, int] = Field(description="Items handed back, by reason.")
+    dirty_share: Probability | None
+    correction_share: Probability | None = Field(description="How often people chose another type than the machine's.")

@@ -1,0 +1,135 @@
+"""The OpenAPI document, made from the routes and the models."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from triof import __version__
+from triof.api_settings import BATCH, ApiSettings
+from triof.web.api import intake, problems
+from triof.web.api.models import Model, Problem
+from triof.web.api.routes import ROUTES, Answer, Parameter, Route
+
+Document = dict[str, Any]
+
+_REFERENCE = "#/components/schemas/{model}"
+_FILE = {"type": "string", "format": "binary"}
+_HEADERS: Document = {
+    "RateLimit": {"description": "r: requests left; t: seconds until there is one more.", "schema": {"type": "string"}},
+    "RateLimit-Policy": {"description": "q: requests in w seconds.", "schema": {"type": "string"}},
+}
+_RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+
+
+def document(settings: ApiSettings) -> Document:
+    """Both versions of the API."""
+    paths: defaultdict[str, Document] = defaultdict(dict)
+    for route in ROUTES:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.rule)
+        paths[path][route.method.lower()] = _operation(route, settings)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Triof",
+            "version": __version__,
+            "description": "What does this photo show, a bottle, a cup or cutlery, and is it clean?",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": dict(paths),
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "A key made by `triof keys create`."}
+            },
+        },
+    }
+
+
+@cache
+def _schemas() -> Document:
+    models: list[type[Model]] = [answer.model for route in ROUTES for answer in route.answers if answer.model]
+    kinds = [(model, "serialization") for model in dict.fromkeys([*models, Problem])]
+    _, definitions = models_json_schema(kinds, ref_template=_REFERENCE)  # type: ignore[arg-type]
+    schemas: Document = definitions["$defs"]
+    return schemas
+
+
+def _operation(route: Route, settings: ApiSettings) -> Document:
+    operation: Document = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "description": route.description + (f" Needs a key with the scope {route.scope}." if route.scope else ""),
+        "tags": [route.version or "document"],
+        "parameters": [_parameter(parameter) for parameter in route.parameters],
+        "responses": {
+            **{str(answer.status): _success(answer, route) for answer in route.answers},
+            **_failures(route),
+        },
+        "security": [{"key": []}] if route.scope else [],
+    }
+    if route.body:
+        operation["requestBody"] = {"required": True, "content": _content(route)}
+    if route.version == "v1" and settings.v1_deprecated_on:
+        operation["deprecated"] = True
+    return operation
+
+
+def _parameter(parameter: Parameter) -> Document:
+    return {
+        "name": parameter.name,
+        "in": parameter.where,
+        "required": parameter.where == "path",
+        "schema": parameter.schema,
+        "description": parameter.description,
+    }
+
+
+def _content(route: Route) -> Document:
+    several = {"type": "array", "items": _FILE, "minItems": 1, "maxItems": BATCH}
+    field = several if route.body == "photos" else _FILE
+    form = {"type": "object", "properties": {intake.FIELD: field}, "required": [intake.FIELD]}
+    content: Document = {intake.FORM_TYPE: {"schema": form}}
+    if route.body == "photo":
+        content |= {type_: {"schema": _FILE} for type_ in intake.RAW_TYPES}
+    return content
+
+
+def _success(answer: Answer, route: Route) -> Document:
+    schema = {"$ref": _REFERENCE.format(model=answer.model.__name__)} if answer.model else {"type": "object"}
+    headers = {
+        name: {"description": description, "schema": {"type": "string"}, "required": True}
+        for name, description in answer.headers.items()
+    }
+    return {
+        "description": answer.description,
+        "content": {"application/json": {"schema": schema}},
+        "headers": {**headers, **(_HEADERS if route.scope else {})},
+    }
+
+
+def _failures(route: Route) -> Document:
+    by_status: defaultdict[int, list[str]] = defaultdict(list)
+    for code in route.all_problems:
+        by_status[problems.KINDS[code].status].append(code)
+    if route.scope:
+        by_status[500].append("internal")
+    return {str(status): _failure(status, codes) for status, codes in sorted(by_status.items())}
+
+
+def _failure(status: int, codes: Sequence[str]) -> Document:
+    described = "; ".join(f"{code}: {problems.KINDS[code].title}" for code in codes)
+    headers: Document = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = {"schema": {"type": "string"}, "required": True}
+    if status in (409, 429, 503):
+        headers["Retry-After"] = {**_RETRY_AFTER, "required": True}
+    return {
+        "description": f"{described}.",
+        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}},
+        "headers": headers,
+    }

@@ -1,0 +1,185 @@
+"""Every address of the API: where it is, what opens it, what it takes, and all that it can answer.
+
+The blueprint serves from this table and the OpenAPI document is made from it, so that what is written is what is
+served. (spectree and APIFlask make documents too, but neither can say that a body is either a form or the bytes of an
+image, which is the one thing that this API takes: apiflask issues 465 and 603.)
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from triof.keys import KeyScope
+from triof.web.api import models
+
+Schema = dict[str, Any]
+
+
+class Parameter(NamedTuple):
+    """Something that a request may carry besides its body."""
+
+    name: str
+    where: Literal["path", "query", "header"]
+    schema: Schema
+    description: str
+
+
+class Answer(NamedTuple):
+    """One way in which a request may succeed."""
+
+    status: int
+    description: str
+    model: type[models.Model] | None = None
+    headers: Mapping[str, str] = {}
+
+
+class Route(NamedTuple):
+    """One address; ``name`` is that of the method which serves it. Without a ``scope`` it needs no key."""
+
+    method: Literal["GET", "POST"]
+    rule: str
+    name: str
+    scope: KeyScope | None
+    summary: str
+    description: str
+    answers: tuple[Answer, ...]
+    problems: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    body: Literal["", "photo", "photos"] = ""
+
+    @property
+    def version(self) -> str:
+        """v1 or v2; empty where it belongs to neither."""
+        return part if (part := self.rule.split("/")[2]) in ("v1", "v2") else ""
+
+    @property
+    def all_problems(self) -> tuple[str, ...]:
+        """Those of the route, and those of every route that needs a key."""
+        return (*self.problems, *_KEY_PROBLEMS, "unavailable") if self.scope else self.problems
+
+
+_KEY_PROBLEMS = ("key_missing", "key_unknown", "key_expired", "key_revoked", "scope_missing", "rate_limited")
+_IDEMPOTENCY_PROBLEMS = ("idempotency_key_unfit", "still_running", "idempotency_key_reused")
+_PHOTO_PROBLEMS = ("empty", "too_many_bytes", "not_a_photo", "too_many_pixels", "too_small", "too_long", "damaged")
+_INTAKE_PROBLEMS = ("bad_request", "no_image", "request_too_large", "content_type", "too_many_images")
+
+_IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "header",
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "Any word of the client's, one for each request: the same request with it gets the same answer, judged once.",
+)
+_PREFER = Parameter(
+    "Prefer",
+    "header",
+    {"type": "string", "examples": ["respond-async"]},
+    "respond-async: answer at once with 202, and judge later.",
+)
+_DAY: Schema = {"type": "string", "format": "date", "pattern": "^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"}
+
+ROUTES = (
+    Route(
+        "POST",
+        "/api/v1/predict",
+        "predict_v1",
+        "predict",
+        "Judge a photo",
+        "What the photo shows, and whether that is clean. A question that nobody answered is null.",
+        (Answer(200, "The photo is judged.", models.PredictionV1),),
+        (*_INTAKE_PROBLEMS, *_PHOTO_PROBLEMS, *_IDEMPOTENCY_PROBLEMS, "no_provider_answered"),
+        (_IDEMPOTENCY_KEY,),
+        "photo",
+    ),
+    Route(
+        "POST",
+        "/api/v1/predict-batch",
+        "predict_batch_v1",
+        "predict",
+        "Judge several photos",
+        "Up to 16 photos, one after the other; what is wrong with one fails no other.",
+        (Answer(200, "Each photo has a prediction or a problem.", models.BatchV1),),
+        (*_INTAKE_PROBLEMS, *_IDEMPOTENCY_PROBLEMS),
+        (_IDEMPOTENCY_KEY,),
+        "photos",
+    ),
+    Route(
+        "POST",
+        "/api/v2/predict",
+        "predict_v2",
+        "predict",
+        "Judge a photo, and say why",
+        "As in v1, with the machine's verdict, who answered, every attempt, and how long it took.",
+        (
+            Answer(200, "The photo is judged.", models.PredictionV2),
+            Answer(
+                202,
+                "The photo is on the disk and will be judged.",
+                models.Job,
+                {"Location": "Where to fetch the prediction.", "Preference-Applied": "respond-async"},
+            ),
+        ),
+        (*_INTAKE_PROBLEMS, *_PHOTO_PROBLEMS, *_IDEMPOTENCY_PROBLEMS, "no_provider_answered", "queue_full"),
+        (_IDEMPOTENCY_KEY, _PREFER),
+        "photo",
+    ),
+    Route(
+        "POST",
+        "/api/v2/predict-batch",
+        "predict_batch_v2",
+        "predict",
+        "Judge several photos, and say why",
+        "Up to 16 photos, one after the other; what is wrong with one fails no other.",
+        (Answer(200, "Each photo has a prediction or a problem.", models.BatchV2),),
+        (*_INTAKE_PROBLEMS, *_IDEMPOTENCY_PROBLEMS),
+        (_IDEMPOTENCY_KEY,),
+        "photos",
+    ),
+    Route(
+        "GET",
+        "/api/v2/predictions/<uuid:id>",
+        "prediction",
+        "read",
+        "Fetch a prediction",
+        "One that was asked for with Prefer: respond-async or with an Idempotency-Key, by the same key.",
+        (Answer(200, "How far it is.", models.Job),),
+        ("not_found",),
+        (Parameter("id", "path", {"type": "string", "format": "uuid"}, "As in the header Location of the 202."),),
+    ),
+    Route(
+        "GET",
+        "/api/v2/machine",
+        "machine",
+        "read",
+        "How the machine stands",
+        "Mode, who is asked, which models answer, the quota, and how many photos wait.",
+        (Answer(200, "The machine.", models.Machine),),
+    ),
+    Route(
+        "GET",
+        "/api/v2/deposits/summary",
+        "summary",
+        "read",
+        "What was dropped into the machine",
+        "Counts of some days, both included. Predictions of this API are no deposits and do not count.",
+        (Answer(200, "The counts.", models.Summary),),
+        ("dates_unfit",),
+        (
+            Parameter("since", "query", _DAY, "The first day; today where it is missing."),
+            Parameter("until", "query", _DAY, "The last day; today where it is missing."),
+            Parameter(
+                "machine",
+                "query",
+                {"type": "array", "items": {"type": "string"}},
+                "Ids of machines whose journals meet in this database; this one where none is named.",
+            ),
+        ),
+    ),
+    Route(
+        "GET",
+        "/api/openapi.json",
+        "document",
+        None,
+        "This document",
+        "The OpenAPI document of both versions.",
+        (Answer(200, "An OpenAPI 3.1 document."),),
+    ),
+)
