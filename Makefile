@@ -11,7 +11,7 @@ ARGS ?=
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
 	@touch $@
 
-.PHONY: help kiosk test lint bench kill-drill planted-errors compare-models demo-pictures translations clean
+.PHONY: help kiosk test lint bench kill-drill planted-errors compare-models simulate-rollout simulate-drift demo-pictures translations clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ planted-errors: .venv/stamp-test,train,data ## Plant wrong labels and count thos
 
 compare-models: .venv/stamp-test,train,data ## Measure backbones, input sizes and number formats of the local models (ARGS='--limit 60 --only lite0@160')
 	$(BIN)/python -m tools.compare_models $(ARGS)
+
+simulate-rollout: .venv/stamp-test,train,data ## Try better, equal and worse candidates as canaries and count right decisions (ARGS='--runs 100')
+	$(BIN)/python -m tools.simulate_rollout $(ARGS)
+
+simulate-drift: .venv/stamp-test,train,data ## Simulate years of deposits: false alarms of drift, and how soon a shift is noticed (ARGS='--years 30:10')
+	$(BIN)/python -m tools.simulate_drift $(ARGS)
 
 demo-pictures: ## Say how the demo pictures are rendered again
 	@sed -n "1,/^\"\"\"$$/p" tools/render_demo.py

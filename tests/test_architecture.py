@@ -51,11 +51,15 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
         ("azure", "providers", {"providers/custom_vision/client.py"}),
         ("azure", "triof", set()),
         ("msrest", "providers", {"providers/custom_vision/client.py"}),
-        ("requests", "triof", {"triof/visitor.py", "triof/cli/drill.py", "triof/curation/web.py"}),
+        (
+            "requests",
+            "triof",
+            {f"triof/{name}.py" for name in ("visitor", "cli/drill", "curation/web", "monitoring/senders")},
+        ),
         (
             "flask",
             "triof",
-            {"triof/app.py"} | {f"triof/web/{name}.py" for name in ("errors", "health", "kiosk", "labels")},
+            {"triof/app.py"} | {str(path.relative_to(ROOT)) for path in sources("triof/web")},
         ),
         ("dotenv", "triof", {"triof/settings.py"}),
     ],

@@ -256,8 +256,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument(
         "--only",
-        choices=["ratios", "models", "uploads", "faults"],
-        help="uploads: tools/uploads.py; faults: tools/resilience.py",
+        choices=["ratios", "models", "uploads", "serving", "journal", "faults"],
+        help="uploads: tools/uploads.py; serving: tools/serving.py; journal: tools/journal_bench.py;"
+        " faults: tools/resilience.py",
     )
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     options = parser.parse_args()
@@ -271,6 +272,15 @@ def main() -> None:
         from tools import uploads
 
         ratios += uploads.ratios()
+    if options.only in (None, "serving"):
+        from tools import serving
+
+        ratios += serving.ratios()
+    if options.only == "journal":
+        # Only when asked for: filling a journal of a million deposits takes minutes, and some gigabytes.
+        from tools import journal_bench
+
+        ratios += journal_bench.ratios(options.rounds)
     if ratios:
         options.out.write_text(json.dumps({"ratios": [shown(ratio) for ratio in ratios]}, indent=2) + "\n")
     if options.only in (None, "faults"):

@@ -12,7 +12,8 @@ from triof.durable import replace_file
 from triof.paths import STATIC, TEMPLATES, TRANSLATIONS
 from triof.services import KioskServices, Services
 from triof.settings import Settings
-from triof.web import errors, health, kiosk, texts
+from triof.web import access, dashboard, errors, health, kiosk, texts
+from triof.web.api.blueprint import Api
 
 _MULTIPART_BYTES = 65_536
 """What a form adds to the photo it carries."""
@@ -48,12 +49,18 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         BABEL_TRANSLATION_DIRECTORIES=str(TRANSLATIONS),
     )
     app.extensions["triof"] = services
-    CSRFProtect(app)
+    access.register(app, services.operations.metrics)
+    csrf = CSRFProtect(app)
     Babel(app, locale_selector=lambda: session.get("language", settings.language))
     app.jinja_env.filters.update(texts.FILTERS)
     if isinstance(services, KioskServices):
-        app.register_blueprint(kiosk.Pages(services.deposits, settings.deposit, settings.language).blueprint())
-    app.register_blueprint(health.blueprint)
+        app.register_blueprint(kiosk.Pages(services, settings).blueprint())
+    app.register_blueprint(health.blueprint(services))
+    dashboard.register(app, services, settings)
+    api = Api(services).blueprint()
+    # Its requests carry a key, which no page of another site can make a browser send.
+    csrf.exempt(api)
+    app.register_blueprint(api)
     app.before_request(_choose_language)
     app.after_request(_add_headers)
     app.context_processor(lambda: {"language": str(get_locale()), "languages": kiosk.LANGUAGES})
@@ -67,7 +74,9 @@ def _choose_language() -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    response.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        # A page may have a policy of its own.
+        response.headers.setdefault(name, value)
     if request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"
     return response

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
+from triof import answers, metrics
+from triof.jobs import Jobs
 from triof.journal import Journal
+from triof.keys import Keys
+from triof.metrics import Metrics
+from triof.monitoring.monitor import Monitor
+from triof.rollout.watching import GUARD_SECONDS, Rollout
 from triof.rounds import Round, Rounds
 from triof.settings import Settings
 from triof.sorter import Sorter
+from triof.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -17,17 +25,52 @@ class Operations:
     settings: Settings
     journal: Journal
     rounds: Rounds
+    metrics: Metrics
+    keys: Keys
+    jobs: Jobs
+    statistics: Statistics
+    rollout: Rollout
+    monitoring: Monitor
 
     def start(self) -> None:
         """Begin with what happens by itself."""
         self.rounds.start()
+        self.jobs.start()
 
     def close(self) -> None:
         """Finish what is under way."""
         self.rounds.close()
+        self.monitoring.close()
+        self.jobs.close()
+        self.keys.close()
 
 
 def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
     """All parts, not started."""
-    rounds: list[Round] = []
-    return Operations(settings, journal, Rounds(settings.home, rounds))
+    measured = metrics.build(settings, sorter, journal)
+    jobs = Jobs(settings.home, settings.api, journal, partial(answers.ask, sorter))
+    measured.gauge("triof_api_queue_depth", "Photos that wait to be judged", lambda: jobs.depth)
+    statistics = Statistics(journal, settings)
+    rollout = Rollout(settings, journal)
+    measured.gauge("triof_candidate_pairs", "Photos a candidate answered too", rollout.pairs, ("task", "version"))
+    monitoring = Monitor(settings, journal)
+    measured.gauge(
+        "triof_drift", "Evidence of drift, as a share of what is an alarm", monitoring.gauges, ("machine", "signal")
+    )
+    rounds: list[Round] = [
+        *monitoring.rounds(),
+        Round("jobs.prune", 3600, jobs.prune),
+        Round("tallies", 300, statistics.count_past_days),
+        Round("rollout", GUARD_SECONDS, rollout.guard),
+    ]
+    return Operations(
+        settings,
+        journal,
+        Rounds(settings.home, rounds),
+        metrics=measured,
+        keys=Keys(journal, settings.api.per_minute),
+        jobs=jobs,
+        statistics=statistics,
+        rollout=rollout,
+        monitoring=monitoring,
+    )

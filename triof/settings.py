@@ -24,11 +24,15 @@ from providers.custom_vision.options import CustomVisionOptions
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
 from providers.options import Names, Options
+from triof.api_settings import ApiSettings
 from triof.breaker import BreakerSettings
 from triof.capture import CameraSettings
 from triof.errors import TriofError
+from triof.monitoring.options import AlertSettings, MonitoringSettings
 from triof.paths import CONFIG
 from triof.photo import PhotoLimits
+from triof.recycling import ReportSettings
+from triof.rollout.options import RolloutSettings
 from triof.router import Mode
 from triof.slot import SlotSettings
 from triof.verdict import Policy
@@ -51,11 +55,34 @@ class SettingsError(TriofError):
 
 
 class ServerSettings(Options):
-    """Where the touchscreen's pages are served."""
+    """Where pages and API are served, and what a client may take."""
 
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8080, ge=1, le=65535)
     threads: int = Field(8, ge=1, le=64)
+    request_seconds: int = Field(60, ge=1)
+    """Within this a request must have arrived as a whole, and a connection must be used again."""
+    stop_seconds: float = Field(30, ge=0)
+    """For so long a server that is told to stop finishes what it was asked before."""
+    touchscreen_from_anywhere: bool = False
+    """Whether other computers than the machine itself may open the touchscreen's pages, which need no login."""
+
+
+class LogsSettings(Options):
+    """How much of the log is kept, in ``logs`` of the home folder."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    megabytes: float = Field(10, gt=0)
+    """Of one file; then a new one is begun."""
+    files: int = Field(5, ge=1)
+    """So many older ones are kept."""
+
+
+class DashboardSettings(Options):
+    """The pages behind a login."""
+
+    session_hours: float = Field(12, gt=0, le=8760)
+    """How long a login holds, then the password is asked for again."""
 
 
 class DepositSettings(Options):
@@ -129,6 +156,7 @@ class Settings(Options):
     language: Language = "fr"
     """The touchscreen's language until somebody chooses another."""
     server: ServerSettings = ServerSettings()
+    logs: LogsSettings = LogsSettings()
     routes: Mapping[Task, Annotated[Names, AfterValidator(_can_be_loaded)]] = {
         "waste_type": ("custom_vision", "local_cnn"),
         "cleanliness": ("local_cnn",),
@@ -146,6 +174,12 @@ class Settings(Options):
     slot: Annotated[SlotSettings, AfterValidator(_each_type_its_box)] = SlotSettings()
     deposit: DepositSettings = DepositSettings()
     journal: JournalSettings = JournalSettings()
+    rollout: RolloutSettings = RolloutSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+    alerts: AlertSettings = AlertSettings()
+    reports: ReportSettings = ReportSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    api: ApiSettings = ApiSettings()
     policy: Policy = Policy()
     local_cnn: LocalCnnOptions = LocalCnnOptions()
     custom_vision: CustomVisionOptions = CustomVisionOptions()

@@ -53,8 +53,8 @@ class _Main(LazyGroup):
     cls=_Main,
     package="triof.cli",
     names=(
-        *("kiosk", "classify", "dataset", "train", "evaluate", "bundles", "azure"),
-        *("settings", "doctor", "mode", "quota", "drill", "slot"),
+        *("kiosk", "serve", "classify", "dataset", "train", "evaluate", "bundles", "models", "azure"),
+        *("settings", "doctor", "mode", "quota", "drill", "slot", "report", "alerts", "keys", "users"),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )

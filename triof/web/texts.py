@@ -109,6 +109,11 @@ FAULTS: dict[str, Fault] = {
         _("This page was open for too long."),
         _("Please start again. It only takes a moment."),
     ),
+    "not_here": Fault(
+        _("Not from here"),
+        _("This page is shown on the machine itself only."),
+        _("Go to the machine, or ask the staff."),
+    ),
     "not_found": Fault(
         _("Nothing here"),
         _("This page doesn't exist."),

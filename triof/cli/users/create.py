@@ -1,0 +1,29 @@
+"""``triof users create``: let somebody in."""
+
+from typing import get_args
+
+import click
+
+from triof import home
+from triof.cli import load_settings
+from triof.cli.users import asked_password
+from triof.users import Role, Users
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice(get_args(Role)),
+    default="operator",
+    show_default=True,
+    help="An operator looks; a technician also turns the mode, resumes the quota and puts models into service.",
+)
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of the standard input.")
+@click.pass_context
+def create(ctx: click.Context, name: str, role: Role, *, password_stdin: bool) -> None:
+    """Let NAME log in to the dashboard; the password is asked for."""
+    settings = load_settings(ctx).settings
+    with home.journal(settings) as journal:
+        user = Users(journal).create(name, role, asked_password(from_stdin=password_stdin))
+    click.echo(f"{user.name} may log in as {user.role}, at /dashboard.")

@@ -1,0 +1,20 @@
+"""``triof users list``: who may log in."""
+
+import click
+
+from triof import home
+from triof.cli import load_settings
+from triof.users import Users
+
+
+@click.command()
+@click.pass_context
+def list(ctx: click.Context) -> None:  # noqa: A001
+    """Show every user with the role and since when there is one."""
+    settings = load_settings(ctx).settings
+    with home.journal(settings) as journal:
+        users = Users(journal).all()
+    if not users:
+        click.echo("Nobody can log in: `triof users create NAME --role technician` makes the first user.", err=True)
+    for user in users:
+        click.echo(f"{user.name:<24} {user.role:<12} since {user.made_at.astimezone():%Y-%m-%d}")

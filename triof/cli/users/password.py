@@ -1,0 +1,20 @@
+"""``triof users password``: another password."""
+
+import click
+
+from triof import home
+from triof.cli import load_settings
+from triof.cli.users import asked_password
+from triof.users import Users
+
+
+@click.command()
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of the standard input.")
+@click.pass_context
+def password(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
+    """Give NAME another password; whoever is logged in under it has to log in anew."""
+    settings = load_settings(ctx).settings
+    with home.journal(settings) as journal:
+        Users(journal).set_password(name, asked_password(from_stdin=password_stdin))
+    click.echo(f"{name} has a new password, and is logged out everywhere.")

@@ -1,0 +1,18 @@
+"""``triof users remove``: let somebody in no longer."""
+
+import click
+
+from triof import home
+from triof.cli import load_settings
+from triof.users import Users
+
+
+@click.command()
+@click.argument("name")
+@click.pass_context
+def remove(ctx: click.Context, name: str) -> None:
+    """Let NAME in no longer, from this moment on."""
+    settings = load_settings(ctx).settings
+    with home.journal(settings) as journal:
+        Users(journal).remove(name)
+    click.echo(f"{name} is removed, and logged out everywhere.")

@@ -1,0 +1,20 @@
+"""The dashboard: what an operator sees of machines and models, and what a technician may do about them."""
+
+from flask import Flask
+
+from triof.services import Services
+from triof.settings import Settings
+from triof.users import Users
+from triof.web import login
+from triof.web.dashboard import acts, pages, words
+
+
+def register(app: Flask, services: Services, settings: Settings) -> None:
+    """All addresses below ``/dashboard``."""
+    gate = login.Gate(Users(services.journal), settings.dashboard.session_hours)
+    app.session_interface = login.Cookies()
+    app.jinja_env.filters.update(words.FILTERS)
+    app.register_blueprint(gate.blueprint())
+    app.register_blueprint(pages.Pages(services, settings).blueprint(gate))
+    app.register_blueprint(acts.Acts(services, settings).blueprint(gate))
+    app.context_processor(lambda: {**login.current_user(), "pages": words.PAGES, "roles": words.ROLES})

@@ -1,0 +1,199 @@
+"""The dashboard's pages. A GET never changes anything; what a technician may do stands in ``acts.py``."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request, url_for
+from flask_babel import get_locale
+from flask_babel import gettext as _
+
+from triof import services
+from triof.scope import Scope
+from triof.services import Services
+from triof.settings import Language, Settings
+from triof.statistics import month
+from triof.switch import Switch
+from triof.web import login
+from triof.web.dashboard import condition, drawn, words
+from triof.web.dashboard.asked import PERIODS, Asked, read
+from triof.web.dashboard.asked import month as wanted_month
+from triof.web.dashboard.wellness import Wellness
+
+_LIVE_SECONDS = 10
+_HOURS_UP_TO_DAYS = 2
+_LATEST = 6
+
+
+class Pages:
+    """Every page that an operator sees, about the machines whose journals meet in the database of ``around``."""
+
+    def __init__(self, around: Services, settings: Settings) -> None:
+        self._services = around
+        self._settings = settings
+        self._statistics = around.operations.statistics
+        self._wellness = Wellness(around)
+
+    def blueprint(self, gate: login.Gate) -> Blueprint:
+        """The addresses; whoever is not logged in is led to the login."""
+        blueprint = Blueprint("dashboard", __name__, url_prefix="/dashboard")
+        blueprint.get("")(self.today)
+        blueprint.get("/over-time")(self.over_time)
+        blueprint.get("/answers")(self.answers)
+        blueprint.get("/machine")(self.machine)
+        blueprint.get("/models")(self.models)
+        blueprint.get("/export.csv")(self.export)
+        blueprint.get("/report")(self.report)
+        blueprint.before_request(gate.check)
+        login.with_faults(blueprint)
+        return blueprint
+
+    def today(self) -> str:
+        """How it goes, and whether everything is well."""
+        asked = self._asked("today")
+        scope = asked.scope(self._statistics)
+        if asked.days <= _HOURS_UP_TO_DAYS:
+            over = drawn.hours(self._statistics.by_hour(scope))
+        else:
+            over = drawn.spans(self._statistics.by_day(scope))
+        totals = self._statistics.totals(scope)
+        return self._page(
+            "today",
+            asked,
+            live_seconds=_LIVE_SECONDS,
+            totals=totals,
+            actions=drawn.action_shares(totals),
+            chart=drawn.verdicts(*over),
+            recycled=self._statistics.recycled(scope),
+            latest=self._statistics.latest(scope, _LATEST),
+            notices=self._wellness.notices(asked.machines or self._statistics.machines()),
+            types=words.TYPES,
+            action_names=words.ACTIONS,
+            endings=words.ENDINGS,
+        )
+
+    def over_time(self) -> str:
+        """How it went, day by day."""
+        asked = self._asked("30")
+        days = self._statistics.by_day(asked.scope(self._statistics))
+        over = drawn.spans(days)
+        return self._page(
+            "over_time",
+            asked,
+            recycled=self._statistics.recycled(asked.scope(self._statistics)),
+            verdicts=drawn.verdicts(*over),
+            types=drawn.types(*over),
+            dirty=drawn.dirty(*over),
+            corrections=drawn.corrections(*over),
+            type_names=words.TYPES,
+        )
+
+    def answers(self) -> str:
+        """Who answered, how fast, and what it costs."""
+        asked = self._asked("30")
+        scope = asked.scope(self._statistics)
+        days, totals = self._statistics.by_day(scope), self._statistics.totals(scope)
+        return self._page(
+            "answers",
+            asked,
+            totals=totals,
+            shares=drawn.answer_shares(totals),
+            who=drawn.who_answered(*drawn.spans(days)),
+            times=drawn.response_times(days, self._settings.cloud_seconds),
+            responses=self._statistics.responses(scope),
+            quotas=self._statistics.quota(),
+            tasks=words.TASKS,
+        )
+
+    def machine(self) -> str:
+        """How the machine itself is: the one that this server runs on, whichever others meet in the database."""
+        switch = Switch(self._settings.home, self._settings.mode).at_kiosk()
+        return self._page(
+            "machine",
+            self._asked("today"),
+            live_seconds=_LIVE_SECONDS,
+            notices=self._wellness.notices([self._services.journal.machine_id]),
+            own=self._services.journal.machine_id,
+            gauges=condition.gauges(self._settings.home),
+            breakers=self._services.sorter.router.breakers(),
+            breaker_words=words.BREAKERS,
+            latest=next(iter(self._statistics.latest(self._last_week(), 1)), None),
+            mode=switch.mode(),
+            holds=self._services.sorter.router.mode,
+            turned=switch.turned(),
+            left_out=services.left_out(self._settings),
+            modes=words.MODES,
+        )
+
+    def models(self) -> str:
+        """Which models answer, and whether what they see has changed."""
+        asked = self._asked("30")
+        return self._page(
+            "models",
+            asked,
+            models=self._statistics.models(asked.scope(self._statistics)),
+            rollout=self._services.operations.rollout.state(),
+            drift=self._services.operations.monitoring.state(asked.machines or self._statistics.machines()),
+            states=words.STATES,
+            tasks=words.TASKS,
+            opinions=words.OPINIONS,
+            trials=words.TRIALS,
+        )
+
+    def export(self) -> Response:
+        """The days asked for as a CSV file, sent while it is counted."""
+        asked = self._asked("30")
+        name = f"triof-{asked.first:%Y-%m-%d}-{asked.last:%Y-%m-%d}.csv"
+        lines = self._statistics.csv(asked.scope(self._statistics))
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response((line.encode() for line in lines), mimetype="text/csv", headers=headers)
+
+    def report(self) -> Response:
+        """A tenant's page about one month, which prints well; the last whole one unless told otherwise."""
+        asked = self._asked("30")
+        first = wanted_month(request.args.get("month"), self._statistics.today) or _last_month(self._statistics.today)
+        scope = self._statistics.days(first, _month_end(first), asked.machines or None)
+        language: Language = "fr" if str(get_locale()) == "fr" else "en"
+        page = month.render(self._statistics, scope, language)
+        return Response(page, headers={"Content-Security-Policy": month.CONTENT_SECURITY_POLICY})
+
+    def _last_week(self) -> Scope:
+        today = self._statistics.today
+        return self._statistics.days(today - timedelta(7), today, [self._services.journal.machine_id])
+
+    def _asked(self, usual: str) -> Asked:
+        return read(request.args, self._statistics.today, usual)
+
+    def _page(self, name: str, asked: Asked, **values: Any) -> str:
+        usual = {"lang": None, "since": None, "until": None}
+        return render_template(
+            f"dashboard/{name}.html",
+            here=f"dashboard.{name}",
+            filter=asked,
+            asked=asked.address() if {"period", "since"} & set(request.args) else asked.address(**usual, period=None),
+            asked_words=_said(asked),
+            periods={code: words.PERIODS[code] for code in PERIODS},
+            machines=self._statistics.machines(),
+            today=self._statistics.today,
+            last_month=f"{_last_month(self._statistics.today):%Y-%m}",
+            language_urls={code: url_for(f"dashboard.{name}", **_with_language(code)) for code in ("fr", "en")},
+            **values,
+        )
+
+
+def _with_language(code: str) -> Mapping[str, Any]:
+    return {**request.args.to_dict(flat=False), "lang": code}
+
+
+def _said(asked: Asked) -> str:
+    if asked.period == "today":
+        return words.long_day(asked.last)
+    return str(_("%(first)s to %(last)s", first=words.long_day(asked.first), last=words.long_day(asked.last)))
+
+
+def _month_end(first: date) -> date:
+    return (first.replace(day=28) + timedelta(4)).replace(day=1) - timedelta(1)
+
+
+def _last_month(today: date) -> date:
+    return (today.replace(day=1) - timedelta(1)).replace(day=1)

@@ -1,0 +1,206 @@
+"""Every sentence that the dashboard says by a code, in English; translations/ holds the others."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+
+from flask_babel import LazyString, format_currency, format_date, format_datetime, format_decimal, format_percent
+from flask_babel import lazy_gettext as _
+
+PAGES: tuple[tuple[str, LazyString], ...] = (
+    ("dashboard.today", _("At a glance")),
+    ("dashboard.over_time", _("Over time")),
+    ("dashboard.answers", _("Answers")),
+    ("dashboard.machine", _("Machine")),
+    ("dashboard.models", _("Models")),
+)
+PERIODS: Mapping[str, LazyString] = {
+    "today": _("Today"),
+    "7": _("7 days"),
+    "30": _("30 days"),
+    "365": _("1 year"),
+}
+ROLES: Mapping[str, LazyString] = {"operator": _("Operator"), "technician": _("Technician")}
+ACTIONS: Mapping[str, LazyString] = {
+    "accept": _("Accepted"),
+    "ask": _("Asked"),
+    "refuse": _("Refused"),
+}
+TYPES: Mapping[str, LazyString] = {
+    "bottle": _("Bottles"),
+    "cup": _("Cups"),
+    "cutlery": _("Cutlery"),
+    "other": _("Something else"),
+}
+TASKS: Mapping[str, LazyString] = {"waste_type": _("What is it?"), "cleanliness": _("Is it clean?")}
+ENDINGS: Mapping[str, LazyString] = {
+    "shredded": _("Shredded"),
+    "returned": _("Given back"),
+    "failed": _("Failed"),
+    "interrupted": _("Interrupted"),
+}
+MODES: Mapping[str, LazyString] = {
+    "auto": _("The cloud first, this machine where it does not answer"),
+    "cloud": _("The cloud has to answer; a fall-back is shown as a fault"),
+    "local": _("This machine alone, nothing that needs the network"),
+}
+PARTS: Mapping[str, LazyString] = {
+    "waste_type": _("Nobody can tell what an item is."),
+    "cleanliness": _("Nobody can tell whether an item is clean."),
+    "journal": _("The journal does not answer."),
+    "disk": _("The disk is nearly full."),
+    "camera": _("The camera gives no picture."),
+    "slot": _("The machine is out of order."),
+}
+TOPICS: Mapping[str, LazyString] = {
+    "brightness": _("Brightness of the photos"),
+    "sharpness": _("Sharpness of the photos"),
+    "asked": _("How often people are asked"),
+    "refused": _("How often items are handed back"),
+    "corrected": _("How often people correct the machine"),
+    "agreement": _("Cloud and machine disagree"),
+    "confidence": _("Doubt of the model"),
+    "labels": _("How often each label is seen"),
+    "embedding": _("What items look like"),
+    "quota": _("The quota is nearly used up."),
+    "cloud": _("The cloud does not answer."),
+    "jammed": _("The latest deposit was not finished."),
+    "disk": _("The disk is nearly full."),
+}
+STATES: Mapping[str, LazyString] = {
+    "learning": _("still learning"),
+    "quiet": _("as before"),
+    "alarm": _("has changed"),
+}
+LABELS: Mapping[str, LazyString] = {
+    "bottle": _("Bottle"),
+    "cup": _("Cup"),
+    "cutlery": _("Cutlery"),
+    "other": _("Something else"),
+    "clean": _("Clean"),
+    "dirty": _("Dirty"),
+}
+OPINIONS: Mapping[str, LazyString] = {
+    "promote": _("Promote it"),
+    "keep": _("Keep what is in service"),
+    "wait": _("Wait"),
+}
+TRIALS: Mapping[str, LazyString] = {
+    "shadow": _("asked, never believed"),
+    "canary": _("believed in a share of the deposits"),
+}
+BREAKERS: Mapping[str, LazyString] = {
+    "closed": _("answers"),
+    "open": _("not asked, as it failed"),
+    "half_open": _("is being tried again"),
+}
+FAILURES: Mapping[str, LazyString] = {
+    "ProviderUnavailable": _("did not answer"),
+    "BreakerOpen": _("was not asked, as it had failed before"),
+    "RateLimited": _("was asked too fast"),
+    "QuotaExceeded": _("quota used up"),
+    "ProviderMisconfigured": _("not set up"),
+    "PhotoRejected": _("could not read the photo"),
+}
+PROVIDERS: Mapping[str, LazyString] = {
+    "custom_vision": _("Cloud (Custom Vision)"),
+    "local_cnn": _("This machine"),
+    "fake": _("Rehearsal"),
+}
+
+
+def signal(name: str) -> str:
+    """What is watched, or what an alert is about, by its dotted name (:mod:`triof.monitoring.signals`)."""
+    topic, task = [*name.removeprefix("drift.").split("."), ""][:2]
+    told = str(TOPICS.get(topic, topic))
+    return f"{told} \N{EN DASH} {TASKS[task]}" if task in TASKS else told
+
+
+def label(name: str) -> str:
+    """A label, or the empty part of a signal that is about all."""
+    return str(LABELS.get(name, name))
+
+
+def count(number: float) -> str:
+    """A number of things."""
+    return str(format_decimal(round(number)))
+
+
+def decimal(number: float, digits: int = 1) -> str:
+    """A number with so many digits behind the point."""
+    return str(format_decimal(round(number, digits), format=f"#,##0.{'0' * digits}"))
+
+
+def amount(number: float) -> str:
+    """A measured number, with as many digits as one can read in passing."""
+    return count(number) if number >= 100 else decimal(number)
+
+
+def share(part: float) -> str:
+    """A share from 0 to 1, as a percentage with one digit behind the point where it has one."""
+    return str(format_percent(part, format="#,##0.# %"))
+
+
+def percent_of(part: float) -> str:
+    """A share as a percentage without digits behind the point; may be above 1."""
+    return str(format_percent(part, format="#,##0 %"))
+
+
+def seconds(number: float) -> str:
+    """A duration in seconds, a short one in milliseconds."""
+    if 0 < number < 0.1:
+        return f"{count(number * 1000)} ms"
+    return f"{decimal(number, 2)} s"
+
+
+def euros(number: float) -> str:
+    """An amount of money."""
+    return str(format_currency(number, "EUR"))
+
+
+def day(moment: date) -> str:
+    """A day, short."""
+    return str(format_date(moment, "d MMM"))
+
+
+def long_day(moment: date) -> str:
+    """A day with its year."""
+    return str(format_date(moment, "d MMM y"))
+
+
+def moment(at: datetime) -> str:
+    """Day and time, as the clock on the wall says it."""
+    return str(format_datetime(at, "d MMM HH:mm", rebase=False))
+
+
+def clock(at: datetime) -> str:
+    """The time of a day."""
+    return str(format_datetime(at, "HH:mm", rebase=False))
+
+
+def failure(code: str) -> str:
+    """Why somebody did not answer."""
+    return str(FAILURES.get(code, code))
+
+
+def provider(name: str) -> str:
+    """Who answers."""
+    return str(PROVIDERS.get(name, name))
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "counted": count,
+    "decimal": decimal,
+    "amount": amount,
+    "share": share,
+    "percent_of": percent_of,
+    "seconds": seconds,
+    "euros": euros,
+    "day": day,
+    "long_day": long_day,
+    "moment": moment,
+    "clock": clock,
+    "failure": failure,
+    "signal": signal,
+    "label": label,
+    "provider": provider,
+}
