@@ -20,7 +20,7 @@ kiosk: .venv/stamp-base ## Set all up and run the machine on http://127.0.0.1:80
 	$(BIN)/triof kiosk $(ARGS)
 
 test: .venv/stamp-test,train,data ## Run every test that this machine can run (ARGS='-k journal')
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: .venv/stamp-lint ## Check style and types
 	$(BIN)/ruff check .

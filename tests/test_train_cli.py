@@ -121,7 +121,6 @@ def test_the_shipped_type_is_good_enough(dataset: Path) -> None:
     assert measured["waste_type"]["accuracy"] >= 0.95
 
 
-@pytest.mark.xfail(strict=True, reason="0.875 is measured (docs/models.md): issue 5 is open")
 def test_the_shipped_cleanliness_is_good_enough(dataset: Path) -> None:
     measured = json.loads(triof("evaluate", "cleanliness", "--data", dataset, "--json").stdout)
     assert measured["cleanliness"]["macro_f1"] >= 0.88
