@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, text
 
-from providers.base import Photo, ProviderMisconfigured
+from providers.base import TASKS, Photo, ProviderMisconfigured
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import BundleCard, Input
 from providers.local_cnn.options import SHIPPED_BUNDLES
@@ -515,7 +515,7 @@ def test_a_larger_input_is_known_before_the_photo_is_decoded(
     monkeypatch.setattr(azure_export, "SIDE", 448)
     done("install", own_bundle(tmp_path / "b", side=448))
     sorter = services.build_sorter(Settings(home=home, mode="local"))
-    assert sorter.router.needed_side == bundle.load(SHIPPED_BUNDLES / "waste_type").card.input.width
+    assert sorter.router.needed_side == max(bundle.load(SHIPPED_BUNDLES / task).card.input.width for task in TASKS)
     done("activate", "mine-1")
     assert sorter.router.needed_side == 448
     assert sorter.judge(BOTTLE.read_bytes()).predictions["waste_type"].model_version == "mine-1"

@@ -71,22 +71,26 @@ def load_of(clients: Popen[str]) -> Load:
 
 
 class _Client:
-    """One connection, whose answers must name their length."""
+    """One who asks again and again, on one connection where the server keeps it; answers must name their length."""
 
-    def __init__(self, order: Order, request: bytes) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", order.port), 60)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._request = request
+    def __init__(self, order: Order, request: bytes, ready: selectors.BaseSelector) -> None:
+        self._port, self._request, self._ready = order.port, request, ready
+        self._socket: socket.socket | None = None
         self._got = b""
         self.asked = 0.0
 
     def ask(self) -> None:
         self.asked, self._got = time.perf_counter(), b""
-        self.socket.sendall(self._request)
+        if not self._socket:
+            self._socket = socket.create_connection(("127.0.0.1", self._port), 60)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._ready.register(self._socket, selectors.EVENT_READ, self)
+        self._socket.sendall(self._request)
 
     def answered(self) -> str | None:
         """The status if the answer is whole."""
-        chunk = self.socket.recv(1 << 16)
+        assert self._socket
+        chunk = self._socket.recv(1 << 16)
         if not chunk:
             raise ConnectionError(f"the server hung up: {self._got[:200]!r}")
         self._got += chunk
@@ -95,7 +99,13 @@ class _Client:
             return None
         lines = head.decode("latin-1").lower().split("\r\n")
         length = next(int(line.split(":")[1]) for line in lines if line.startswith("content-length:"))
-        return lines[0].split()[1] if len(body) >= length else None
+        if len(body) < length:
+            return None
+        if "connection: close" in lines:
+            self._ready.unregister(self._socket)
+            self._socket.close()
+            self._socket = None
+        return lines[0].split()[1]
 
 
 def ask(order: Order) -> Load:
@@ -107,9 +117,7 @@ def ask(order: Order) -> Load:
     statuses, times, whole = Counter[str](), list[float](), 0
     with selectors.DefaultSelector() as ready:
         for _ in range(order.clients):
-            client = _Client(order, request)
-            ready.register(client.socket, selectors.EVENT_READ, client)
-            client.ask()
+            _Client(order, request, ready).ask()
         begin = time.perf_counter() + order.warm_up
         end = begin + order.seconds
         cpu = time.process_time()

@@ -22,9 +22,13 @@ class Judgement:
     predictions: Mapping[Task, Prediction]
     unanswered: Mapping[Task, NoProviderAnswered]
     verdict: Verdict
-    statistics: PhotoStatistics
     duration: float
     mode: Mode
+
+    @property
+    def statistics(self) -> PhotoStatistics:
+        """What the photo is like; worked out when asked for, as who only wants an answer does not need it."""
+        return measure(self.photo)
 
 
 class Followed(NamedTuple):
@@ -74,7 +78,7 @@ class Sorter:
             except NoProviderAnswered as error:
                 unanswered[task] = error
         verdict = decide(predictions.get("waste_type"), predictions.get("cleanliness"), self._policy)
-        judged = Judgement(photo, predictions, unanswered, verdict, measure(photo), self._clock() - started, mode)
+        judged = Judgement(photo, predictions, unanswered, verdict, self._clock() - started, mode)
         for observer in self._observers:
             observer(judged)
         return judged
