@@ -20,7 +20,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from providers.base import Attempt, NoProviderAnswered, Photo, Prediction, Task
-from providers.photo_statistics import PhotoStatistics
 from triof.journal import Journal
 from triof.scope import Scope
 from triof.settings import Settings
@@ -53,7 +52,7 @@ def judgement(label: str | None = "bottle", reason: str = "sure", seconds: float
         unanswered["waste_type"] = NoProviderAnswered("waste_type", attempts)
     predictions["cleanliness"] = prediction("cleanliness", "dirty" if reason == "dirty" else "clean")
     verdict = Verdict(action, label, reason)  # type: ignore[arg-type]
-    return Judgement(PHOTO, predictions, unanswered, verdict, PhotoStatistics(0.5, 6.0), seconds, "auto")
+    return Judgement(PHOTO, predictions, unanswered, verdict, seconds, "auto")
 
 
 @dataclass

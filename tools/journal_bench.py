@@ -19,7 +19,6 @@ from uuid import uuid4
 from PIL import Image
 
 from providers.base import Attempt, Photo, Prediction
-from providers.photo_statistics import PhotoStatistics
 from tools.bench import Ratio, seconds, turns
 from triof.journal import Journal
 from triof.settings import Settings
@@ -191,9 +190,7 @@ def _judgement() -> Judgement:
         embedding=embedding,
     )
     verdict = Verdict("accept", "bottle", "sure")
-    return Judgement(
-        photo, {"waste_type": cloud, "cleanliness": clean}, {}, verdict, PhotoStatistics(0.5, 6.2), 0.22, "auto"
-    )
+    return Judgement(photo, {"waste_type": cloud, "cleanliness": clean}, {}, verdict, 0.22, "auto")
 
 
 def visit(journal: Journal) -> None:
