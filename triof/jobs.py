@@ -20,7 +20,6 @@ from threading import Event, Lock, Thread
 from typing import Any, Literal, cast
 from uuid import UUID, uuid4
 
-from filelock import FileLock, Timeout
 from sqlalchemy import ColumnElement, Row, Table, func, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -29,6 +28,7 @@ from triof.api_settings import ApiSettings
 from triof.durable import replace_file
 from triof.errors import TriofError
 from triof.journal import Journal
+from triof.sole import Sole
 from triof.tables import Job as JobRow
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class Jobs:
         self._ask = ask
         self._now = now
         self._putting = Lock()
-        self._worked = FileLock(home / "queue.lock")
+        self._sole = Sole(home / "queue.lock")
         self._news = Event()
         self._closed = False
         self._thread = Thread(target=self._run, name="jobs", daemon=True)
@@ -123,7 +123,7 @@ class Jobs:
         self._news.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._worked.release()
+        self._sole.release()
 
     def claim(self, asked: Asked) -> Job:
         """The job of a request that is answered at once: a new one to ``finish`` or ``forget``, or the finished one.
@@ -184,7 +184,7 @@ class Jobs:
 
     def work(self) -> bool:
         """Judge the photo that has waited longest; False if none waits, or another process works the queue off."""
-        if not self._is_ours():
+        if not self._sole.is_ours():
             return False
         with self._journal.begin() as connection:
             waiting = select(_JOBS.c.id).where(*self._are("queued")).order_by(_JOBS.c.at, _JOBS.c.id).limit(1)
@@ -227,15 +227,6 @@ class Jobs:
                 pause = _PAUSE_SECONDS
             self._news.wait(pause)
             self._news.clear()
-
-    def _is_ours(self) -> bool:
-        if self._worked.is_locked:
-            return True
-        try:
-            self._worked.acquire(blocking=False)
-        except (Timeout, OSError):
-            return False
-        return True
 
     def _begin(self, id_: UUID) -> Path | None:
         """The photo, renamed as tried once more; None where it is gone, or has taken the process down twice."""

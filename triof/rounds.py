@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
 
-from filelock import FileLock, Timeout
+from triof.sole import Sole
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Rounds:
     """Makes ``rounds``, one after the other in a thread of its own, until closed."""
 
     def __init__(self, home: Path, rounds: list[Round], clock: Callable[[], float] = time.monotonic) -> None:
-        self._lock = FileLock(home / "rounds.lock")
+        self._sole = Sole(home / "rounds.lock")
         self._rounds = rounds
         self._clock = clock
         self._closed = Event()
@@ -46,11 +46,11 @@ class Rounds:
         self._closed.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._lock.release()
+        self._sole.release()
 
     def make(self) -> None:
         """Do what is due, unless another process makes the rounds."""
-        if not self._ours():
+        if not self._sole.is_ours():
             return
         for each in self._rounds:
             if self._clock() >= self._due[each.name] and not self._closed.is_set():
@@ -63,12 +63,3 @@ class Rounds:
     def _run(self) -> None:
         while not self._closed.wait(_LOOK_SECONDS):
             self.make()
-
-    def _ours(self) -> bool:
-        if self._lock.is_locked:
-            return True
-        try:
-            self._lock.acquire(blocking=False)
-        except (Timeout, OSError):
-            return False
-        return True

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement
 
@@ -25,8 +24,3 @@ class Scope:
         """The conditions for the rows of ``table``."""
         period = (table.at >= self.since, table.at < self.until)
         return period if self.machines is None else (table.machine_id.in_(self.machines), *period)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a page or a file that says what it is about."""
-        machines = None if self.machines is None else sorted(self.machines)
-        return {"since": self.since.isoformat(), "until": self.until.isoformat(), "machines": machines}

@@ -63,23 +63,18 @@ class Standing:
     days: int
     """Of the baseline."""
     deposits: int
-    baseline_since: datetime | None
     text: str
     """For a technician."""
 
     def as_json(self) -> dict[str, Any]:
         """To be written down."""
-        times = {name: at.isoformat() if (at := getattr(self, name)) else None for name in ("since", "baseline_since")}
-        return {**asdict(self), **times}
+        return {**asdict(self), "since": self.since.isoformat() if self.since else None}
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> "Standing":
         """As it was written down."""
-        times = {
-            name: datetime.fromisoformat(written[name]) if written[name] else None
-            for name in ("since", "baseline_since")
-        }
-        return cls(**{**written, **times})
+        since = datetime.fromisoformat(written["since"]) if written["since"] else None
+        return cls(**{**written, "since": since})
 
 
 @dataclass
@@ -90,8 +85,6 @@ class Watched:
     settings: MonitoringSettings
     bookmark: Bookmark = field(default_factory=Bookmark)
     detectors: dict[tuple[str, str], Detector] = field(default_factory=dict)
-    begun: dict[str, float] = field(default_factory=dict)
-    """When the baseline of each signal began: seconds since the epoch."""
     _streaks: dict[str, tuple[str, int]] = field(default_factory=dict)
     _height: float = math.inf
     _day: int = 0
@@ -118,7 +111,6 @@ class Watched:
     def forget(self, signals: Iterable[Signal]) -> None:
         """Begin new baselines."""
         for signal in signals:
-            self.begun.pop(signal.name, None)
             for part in signal.parts:
                 self.detectors.pop((signal.name, part), None)
 
@@ -136,7 +128,6 @@ class Watched:
     def _observe(self, signal: Signal, part: str, value: Array, day: int, at: float) -> None:
         key = (signal.name, part)
         if key not in self.detectors:
-            self.begun.setdefault(signal.name, at)
             self.detectors[key] = self._detector(signal)
         self.detectors[key].add(day, at, value, self._height)
 
@@ -180,24 +171,22 @@ class Watched:
         before = detector.profile.mean if detector.ready else None
         value, usual = _in_units(signal, detector, mean, before)
         since = datetime.fromtimestamp(finding.since, UTC) if detector.alarmed and finding.since else None
-        begun = self.begun.get(signal.name)
         return Standing(
-            self.machine,
-            signal.name,
-            signal.task,
-            part,
-            detector.state,
-            value,
-            usual,
-            _from_reference(found) if signal.topic == "embedding" else references.get((signal.name, part)),
-            round(finding.evidence, 2),
-            round(self.height(), 2),
-            finding.n if detector.alarmed else n,
-            since,
-            len(detector.baseline.days),
-            detector.baseline.observations,
-            datetime.fromtimestamp(begun, UTC) if begun else None,
-            self._text(signal, part, detector, value, usual),
+            machine=self.machine,
+            signal=signal.name,
+            task=signal.task,
+            part=part,
+            state=detector.state,
+            value=value,
+            baseline=usual,
+            reference=_from_reference(found) if signal.topic == "embedding" else references.get((signal.name, part)),
+            evidence=round(finding.evidence, 2),
+            threshold=round(self.height(), 2),
+            n=finding.n if detector.alarmed else n,
+            since=since,
+            days=len(detector.baseline.days),
+            deposits=detector.baseline.observations,
+            text=self._text(signal, part, detector, value, usual),
         )
 
     def _text(self, signal: Signal, part: str, detector: Detector, value: float | None, usual: float | None) -> str:
@@ -221,7 +210,6 @@ class Watched:
         """To be written down."""
         return {
             "bookmark": self.bookmark.as_json(),
-            "begun": self.begun,
             "height": self._height if math.isfinite(self._height) else None,
             "detectors": [[*key, detector.as_json()] for key, detector in self.detectors.items()],
         }
@@ -229,7 +217,6 @@ class Watched:
     def restore(self, written: Mapping[str, Any]) -> None:
         """Be as it was when that was written down. Raises KeyError, TypeError or ValueError where that was spoilt."""
         self.bookmark = Bookmark.from_json(written["bookmark"])
-        self.begun = dict(written["begun"])
         self._height = math.inf if written["height"] is None else float(written["height"])
         for name, part, detector in written["detectors"]:
             self.detectors[name, part] = self._detector(SIGNALS[name])

@@ -187,7 +187,6 @@ class Latest:
     """What the person said it is."""
     ending: str | None
     """shredded, returned, failed or interrupted; None while it is under way."""
-    ending_reason: str | None
     seconds: float | None
     """From the photo's bytes to the verdict."""
     mode: str

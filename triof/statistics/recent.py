@@ -64,7 +64,6 @@ def _latest(judged: _Row, events: Mapping[str, _Row], answers: Mapping[str, _Row
         provider=told.provider if told else None,
         chosen=confirmed.waste_type if confirmed else None,
         ending=ending.kind.removeprefix("deposit.") if ending else None,
-        ending_reason=ending.reason if ending else None,
         seconds=None if milliseconds is None else milliseconds / 1000,
         mode=judged.detail.get("mode", ""),
     )
