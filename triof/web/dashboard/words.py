@@ -6,6 +6,8 @@ from datetime import date, datetime
 from flask_babel import LazyString, format_currency, format_date, format_datetime, format_decimal, format_percent
 from flask_babel import lazy_gettext as _
 
+from providers.local_cnn.pointer import SHIPPED
+
 PAGES: tuple[tuple[str, LazyString], ...] = (
     ("dashboard.today", _("At a glance")),
     ("dashboard.over_time", _("Over time")),
@@ -187,6 +189,13 @@ def provider(name: str) -> str:
     return str(PROVIDERS.get(name, name))
 
 
+def model(name: str) -> str:
+    """What answers."""
+    if name == SHIPPED:
+        return str(_("the one that comes with Triof"))
+    return name or str(_("not set up"))
+
+
 FILTERS: Mapping[str, Callable[..., str]] = {
     "counted": count,
     "decimal": decimal,
@@ -203,4 +212,5 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "signal": signal,
     "label": label,
     "provider": provider,
+    "model": model,
 }
