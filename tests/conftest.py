@@ -282,5 +282,5 @@ def cloud_machine(cloud: CustomVisionServer, tmp_path: Path, new_journal: Path) 
     yield build
     for machine in machines:
         machine.services.deposits.close()
-        machine.services.sorter.router.close()
+        machine.services.sorter.close()
         machine.services.journal.close()

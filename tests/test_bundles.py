@@ -519,7 +519,7 @@ def test_a_larger_input_is_known_before_the_photo_is_decoded(
     done("activate", "mine-1")
     assert sorter.router.needed_side == 448
     assert sorter.judge(BOTTLE.read_bytes()).predictions["waste_type"].model_version == "mine-1"
-    sorter.router.close()
+    sorter.close()
 
 
 def test_a_closed_provider_takes_no_other_bundle(home: Path, bottle: Photo) -> None:

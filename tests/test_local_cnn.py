@@ -3,8 +3,10 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Event
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image, ImageDraw
 
 from providers.base import LABELS, TASKS, Photo, ProviderUnavailable, Task
-from providers.local_cnn import augmentation, bundle, scenes
+from providers.local_cnn import augmentation, bundle, runtime, scenes
 from providers.local_cnn.augmentation import border_colour
 from providers.local_cnn.options import SHIPPED_BUNDLES, LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
@@ -87,24 +89,54 @@ def test_a_closed_provider_says_so(provider: LocalCnn) -> None:
         provider.predict(drawn_bottle(), timeout=5)
 
 
-def test_a_busy_model_is_unavailable_in_time(provider: LocalCnn) -> None:
-    with provider._model.runtime._lock, pytest.raises(ProviderUnavailable, match="busy"):
-        provider.predict(drawn_bottle(), timeout=0.01)
+def watched(monkeypatch: pytest.MonkeyPatch, invoked: Callable[[], object]) -> list[Interpreter]:
+    """Call ``invoked`` whenever one of LiteRT's interpreters is to run; gives those that were made."""
+    made: list[Interpreter] = []
 
-
-def test_a_model_that_cannot_be_run_is_unavailable(provider: LocalCnn, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken:
-        """LiteRT's interpreter, once one of its operations fails."""
-
-        def __init__(self, interpreter: Interpreter) -> None:
-            self.tensor = interpreter.tensor
+    class Watched(Interpreter):
+        def __init__(self, **options: object) -> None:
+            super().__init__(**options)
+            made.append(self)
 
         def invoke(self) -> None:
-            raise RuntimeError("Node number 3 (CONV_2D) failed to invoke.")
+            invoked()
+            super().invoke()
 
-    monkeypatch.setattr(provider._model.runtime, "_interpreter", Broken(provider._model.runtime._interpreter))
+    monkeypatch.setattr(runtime, "Interpreter", Watched)
+    return made
+
+
+def test_several_photos_are_looked_at_at_once_and_no_more_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = Barrier(2, timeout=10)
+    made = watched(monkeypatch, both.wait)
+    provider = LocalCnn("waste_type", LocalCnnOptions(interpreters=2))
+    assert len(made) == 1
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: provider.predict(drawn_bottle(), timeout=10), range(8)))
+    assert len(made) == 2
+
+
+def test_a_busy_model_is_unavailable_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, let = Event(), Event()
+    watched(monkeypatch, lambda: (asked.set(), let.wait(10)))
+    provider = LocalCnn("waste_type", LocalCnnOptions(interpreters=1))
+    with ThreadPoolExecutor(1) as pool:
+        under_way = pool.submit(provider.predict, drawn_bottle(), timeout=5)
+        assert asked.wait(10)
+        with pytest.raises(ProviderUnavailable, match="busy"):
+            provider.predict(drawn_bottle(), timeout=0.01)
+        provider.close()
+        let.set()
+        assert under_way.result().label == "bottle"
+
+
+def test_a_model_that_cannot_be_run_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("Node number 3 (CONV_2D) failed to invoke.")
+
+    watched(monkeypatch, fail)
     with pytest.raises(ProviderUnavailable, match="CONV_2D"):
-        provider.predict(drawn_bottle(), timeout=5)
+        LocalCnn("waste_type", LocalCnnOptions()).predict(drawn_bottle(), timeout=5)
 
 
 def test_hands_and_empty_slots_that_no_training_has_seen_are_other() -> None:

@@ -104,7 +104,7 @@ def build(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     yield made
     for machine in machines:
         machine.services.deposits.close()
-        machine.services.sorter.router.close()
+        machine.services.sorter.close()
         machine.services.journal.close()
 
 

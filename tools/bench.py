@@ -100,16 +100,19 @@ def turns(rounds: int, *calls: Callable[[], object]) -> list[float]:
     return [median(column) for column in zip(*([seconds(call) for call in calls] for _ in range(rounds)), strict=True)]
 
 
-def camera_jpeg() -> bytes:
-    """A demo picture as the camera would send it: 1280 x 720, JPEG."""
-    picture = Image.open(pictures_in(DEMO_PICTURES)[0]).convert("RGB").resize((1280, 720))
+def camera_jpeg(width: int = 1280, height: int = 720) -> bytes:
+    """A demo picture as the camera would send it, a JPEG; or as one of so many pixels would."""
+    picture = Image.open(pictures_in(DEMO_PICTURES)[0]).convert("RGB").resize((width, height))
     buffer = BytesIO()
     picture.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 
-def bare_pipeline(image: bytes) -> Callable[[], object]:
-    """The decode and the two interpreter calls, and nothing else."""
+def bare_pipeline(image: bytes, *, resizing: bool = False) -> Callable[[], object]:
+    """The decode and the two interpreter calls, and nothing else: the tensors are ready-made.
+
+    With ``resizing`` the calls get the photo, at the size that each model reads.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     models = [Interpreter(str(SHIPPED_BUNDLES / task / bundle.MODEL_FILE), num_threads=1) for task in TASKS]
@@ -123,6 +126,8 @@ def bare_pipeline(image: bytes) -> Callable[[], object]:
         picture.draft("RGB", (224, 224))
         picture.load()
         for model, tensor, values in zip(models, inputs, tensors, strict=True):
+            if resizing:
+                values[0] = picture.resize(values.shape[2:0:-1], Image.Resampling.BILINEAR)
             model.set_tensor(tensor["index"], values)
             model.invoke()
 

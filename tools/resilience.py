@@ -207,7 +207,7 @@ def machine(settings: Settings) -> Iterator[tuple[Sorter, Callable[[], int]]]:
         list(sorter.router.problems())
         yield sorter, opened
     finally:
-        sorter.router.close()
+        sorter.close()
         journal.close()
 
 

@@ -62,7 +62,8 @@ def load(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, needed_side: int
                 width, height = height, width
             if needed_side:
                 opened.draft("RGB", (needed_side, needed_side))
-            picture = _to_rgb(ImageOps.exif_transpose(opened))
+            ImageOps.exif_transpose(opened, in_place=True)
+            picture = _to_rgb(opened)
     except PhotoError:
         raise
     except UnidentifiedImageError as error:
@@ -199,6 +200,6 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     elif picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
-    rgb = picture.convert("RGB")
+    rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
     rgb.info.clear()
     return rgb

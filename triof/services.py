@@ -253,7 +253,7 @@ class Services:
     def close(self) -> None:
         """Finish what is under way, then close everything."""
         self.operations.close()
-        self.sorter.router.close()
+        self.sorter.close()
         self.journal.close()
 
 

@@ -1,8 +1,10 @@
 """The way of a photo: image, photo, router, verdict. Each step takes what the step before returned."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from triof import photo as photos
 from triof.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.router import Member, Mode, Router
 from triof.verdict import Policy, Verdict, decide
+from triof.workers import AllBusy, Workers
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Sorter:
         self._policy = policy
         self._limits = limits
         self._clock = clock
+        self._helpers = Workers("judging", (os.cpu_count() or 1) - 1)
         self._observers: list[Callable[[Judgement], None]] = []
 
     def observe(self, observer: Callable[[Judgement], None]) -> None:
@@ -70,13 +74,9 @@ class Sorter:
         started = self._clock()
         mode = self.router.mode
         photo = photos.load(image, self._limits, needed_side=self._side(deposit_id))
-        predictions: dict[Task, Prediction] = {}
-        unanswered: dict[Task, NoProviderAnswered] = {}
-        for task in TASKS:
-            try:
-                predictions[task] = self.router.predict(photo, task, deposit_id)
-            except NoProviderAnswered as error:
-                unanswered[task] = error
+        heard = self._ask_all(photo, deposit_id)
+        predictions = {task: answer for task, answer in heard.items() if isinstance(answer, Prediction)}
+        unanswered = {task: answer for task, answer in heard.items() if isinstance(answer, NoProviderAnswered)}
         verdict = decide(predictions.get("waste_type"), predictions.get("cleanliness"), self._policy)
         judged = Judgement(photo, predictions, unanswered, verdict, self._clock() - started, mode)
         for observer in self._observers:
@@ -95,9 +95,30 @@ class Sorter:
 
         self.router.contest.follow_up(Followed(deposit_id, judgement, load, self.router.members))
 
-    def _side(self, deposit_id: UUID | None) -> int:
-        return max(SIDE, self.router.side_for(deposit_id))
-
     def keepsake(self, image: bytes) -> bytes:
         """The photo as a JPEG to show and keep, upright and without metadata. Raises PhotoError."""
         return photos.keepsake(image, self._limits)
+
+    def close(self) -> None:
+        """Close the router; what is under way ends first."""
+        self._helpers.close()
+        self.router.close()
+
+    def _ask_all(self, photo: Photo, deposit_id: UUID | None) -> Mapping[Task, Prediction | NoProviderAnswered]:
+        """Both questions at once as long as there is a core for it: who waits alone waits for the longer one only."""
+        ask = partial(self._ask, photo, deposit_id)
+        first, second = TASKS
+        try:
+            asked = self._helpers.submit(partial(ask, second))
+        except AllBusy:
+            return {first: ask(first), second: ask(second)}
+        return {first: ask(first), second: asked.result()}
+
+    def _ask(self, photo: Photo, deposit_id: UUID | None, task: Task) -> Prediction | NoProviderAnswered:
+        try:
+            return self.router.predict(photo, task, deposit_id)
+        except NoProviderAnswered as error:
+            return error
+
+    def _side(self, deposit_id: UUID | None) -> int:
+        return max(SIDE, self.router.side_for(deposit_id))

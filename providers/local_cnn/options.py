@@ -1,5 +1,6 @@
 """The settings of the local network."""
 
+import os
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +20,9 @@ class LocalCnnOptions(Options):
     bundles: Path | None = None
     """Where bundles are installed; what is active there answers, unless one of the two above overrules it."""
     threads: int = Field(default=1, ge=1, le=64)
-    """Threads of the interpreter; more than one was slower on a busy machine."""
+    """Threads of each interpreter; more than one was slower on a busy machine."""
+    interpreters: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 4), ge=1, le=64)
+    """Photos that one model can look at at once; each beyond the first takes memory only when it is needed."""
 
     def chosen(self, task: Task) -> Path | None:
         """The folder that the settings name for ``task``, which overrules what is active."""

@@ -24,11 +24,11 @@ _LEAST = 1e-12
 class Model:
     """One bundle, ready to answer; whoever holds it may go on asking it when another one serves."""
 
-    def __init__(self, loaded: Bundle, threads: int = 1) -> None:
+    def __init__(self, loaded: Bundle, threads: int = 1, interpreters: int = 1) -> None:
         """Raises ProviderMisconfigured when the model does not fit its card."""
         self.card = loaded.card
         self.needed_side = max(loaded.card.input.width, loaded.card.input.height)
-        self.runtime = Runtime(loaded, threads)
+        self.runtime = Runtime(loaded, threads, interpreters)
 
     def scores(self, photo: Photo, *, timeout: float) -> dict[str, float]:
         """A probability for every label of the task. Raises ProviderUnavailable."""
@@ -75,7 +75,7 @@ class LocalCnn:
     def __init__(self, task: Task, options: LocalCnnOptions) -> None:
         """Load and check the bundle of ``task``. Raises ProviderMisconfigured."""
         self.task = task
-        self._threads = options.threads
+        self._of_each = options.threads, options.interpreters
         self._swapping = Lock()
         self._closed = False
         chosen = options.chosen(task)
@@ -83,7 +83,7 @@ class LocalCnn:
         self._seen = self._pointer.signature() if self._pointer else None
         # Where the active one is damaged, a machine with the model that ships is better than one without.
         active = self._active(self._pointer, None) if self._pointer and self._seen else None
-        self._model = active or Model(bundle.load(chosen or SHIPPED_BUNDLES / task, task), options.threads)
+        self._model = active or Model(bundle.load(chosen or SHIPPED_BUNDLES / task, task), *self._of_each)
 
     @property
     def card(self) -> BundleCard:
@@ -152,7 +152,7 @@ class LocalCnn:
             loaded = bundle.load(pointer.folder(self.task, pointer.version(self.task)), self.task)
             if before and before.card == loaded.card:
                 return None
-            model = Model(loaded, self._threads)
+            model = Model(loaded, *self._of_each)
             model.warm_up()
         # Whatever is wrong with it, the one before goes on answering: a person stands in front of the machine.
         except Exception as error:

@@ -1,6 +1,9 @@
 """The interpreter: the only place that imports LiteRT."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,9 +26,13 @@ class Answer(NamedTuple):
 
 
 class Runtime:
-    """One interpreter with one lock: LiteRT's own memory allows a single question at a time."""
+    """A model's interpreters. LiteRT's own memory allows each a single question at a time.
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+    One is there from the beginning. More, up to ``interpreters``, are made when so many ask at once; all read the same
+    bytes of the model, and each takes memory of its own to work in (23 MB with the bundles that ship).
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 1, interpreters: int = 1) -> None:
         """Load and check. Raises ProviderMisconfigured when the model does not fit its card.
 
         Nothing is asked for warmth: a model's first answer takes as long as the others.
@@ -34,40 +41,57 @@ class Runtime:
         self._scale = np.float32((high - low) / 255)
         self._offset = np.float32(low)
         self._channels = slice(None) if bundle.card.input.channels == "rgb" else slice(None, None, -1)
-        self._lock = threading.Lock()
-        self._interpreter: Interpreter | None = _interpreter(bundle, threads)
-        self._input, self._outputs = _tensors(self._interpreter, bundle)
+        self._make = partial(_interpreter, bundle, threads)
+        self._turns = threading.Semaphore(interpreters)
+        self._closed = False
+        first = self._make()
+        self._idle = [first]
+        self._input, self._outputs = _tensors(first, bundle)
 
     def ask(self, pixels: Pixels, *, timeout: float) -> "Answer":
         """Ask the model about (height, width, 3) RGB. Raises ProviderUnavailable.
 
-        ``timeout`` bounds the wait for the lock, in seconds; an answer under way is a few milliseconds off.
+        ``timeout`` bounds the wait for an interpreter, in seconds; an answer under way is a few milliseconds off.
         """
-        if not self._lock.acquire(timeout=max(timeout, 0)):
+        if not self._turns.acquire(timeout=max(timeout, 0)):
             raise ProviderUnavailable(f"The local model was busy for {timeout:.1f} s: try again.")
         try:
-            return self._answer(pixels)
+            with self._taken() as interpreter:
+                return self._answer(interpreter, pixels)
         finally:
-            self._lock.release()
+            self._turns.release()
 
     def close(self) -> None:
-        """Give the interpreter's memory back, once a question under way is answered."""
-        with self._lock:
-            self._interpreter = None
+        """Give the interpreters' memory back; that of one under way, once it has answered."""
+        self._closed = True
+        self._idle.clear()
 
-    def _answer(self, pixels: Pixels) -> "Answer":
-        if self._interpreter is None:
+    @contextmanager
+    def _taken(self) -> Iterator[Interpreter]:
+        if self._closed:
             raise ProviderUnavailable("The local model was closed: restart the machine's software.")
+        try:
+            # The one used last, whose memory is warm.
+            interpreter = self._idle.pop()
+        except IndexError:
+            interpreter = self._make()
+        try:
+            yield interpreter
+        finally:
+            if not self._closed:
+                self._idle.append(interpreter)
+
+    def _answer(self, interpreter: Interpreter, pixels: Pixels) -> "Answer":
         # A view into the interpreter's memory must not outlive this call: LiteRT refuses to run while one exists.
-        tensor = self._interpreter.tensor(self._input)()[0]
+        tensor = interpreter.tensor(self._input)()[0]
         np.multiply(pixels[:, :, self._channels], self._scale, out=tensor)
         tensor += self._offset
         del tensor
         try:
-            self._interpreter.invoke()
+            interpreter.invoke()
         except RuntimeError as error:
             raise ProviderUnavailable(f"The local model could not be run ({error}): reinstall Triof.") from error
-        return Answer(*(self._interpreter.get_tensor(index)[0] for index in self._outputs))
+        return Answer(*(interpreter.get_tensor(index)[0] for index in self._outputs))
 
 
 class Extractor:
