@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from providers.base import Task
 from providers.fake import FakeProvider, Step
+from tests.browsing import launched
 from tests.custom_vision_server import CustomVisionServer
 from triof import operations
 from triof import services as factory
@@ -36,6 +37,13 @@ from triof.tables import Event
 from triof.watch import Watch
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium; whoever needs it is skipped where there is none."""
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture(autouse=True)

@@ -1,74 +1,30 @@
 """The touchscreen in a real browser: the whole deposit, with and without JavaScript, on every screen we sell."""
 
-import threading
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
-from tests.conftest import ROOT, BuildCloudMachine, BuildMachine, Machine
+from tests.browsing import Window, served
+from tests.conftest import BuildCloudMachine, BuildMachine, Machine
 from tests.custom_vision_server import CustomVisionServer
 from tests.test_fall_back import SESSION, check_journal
 from triof.capture import BrowserCamera, FolderCamera
 from triof.paths import DEMO_PICTURES
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
 SCREENS = {"landscape": (800, 480), "small": (1024, 600), "portrait": (1080, 1920)}
-SCREENSHOTS = ROOT / "tests" / "screenshots"
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}: apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
-def serve() -> Iterator[Any]:
+def serve() -> Iterator[Callable[[Machine], str]]:
     """Serves machines over real HTTP; gives their address."""
-    servers = []
-
-    def start(machine: Machine) -> str:
-        server = make_server("127.0.0.1", 0, machine.client().application, threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
+    with ExitStack() as servers:
+        yield lambda machine: servers.enter_context(served(machine.client().application))
 
 
-class Screen:
+class Screen(Window):
     """A page that must stay without errors, scroll bars and small targets."""
-
-    def __init__(self, browser: Any, url: str, size: tuple[int, int], **context: Any) -> None:
-        self.context = browser.new_context(viewport=dict(zip(("width", "height"), size, strict=True)), **context)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
-        self.complaints: list[str] = []
-        self.page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(url)
 
     def at(self, name: str) -> "Screen":
         """Wait for a page by its own word and look at it."""
@@ -97,11 +53,6 @@ class Screen:
             measured["wide"] <= 0 and measured["high"] <= 0 and not measured["small"]
         )
         assert not self.complaints
-
-    def keep(self, name: str) -> None:
-        """A screenshot for people to look at."""
-        SCREENSHOTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["javascript", "no-javascript"])

@@ -6,8 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
-from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from providers.local_cnn.options import LocalCnnOptions
+from tests.browsing import Window, served
 from tests.conftest import Clock, encoded
-from tests.test_browser import ARGUMENTS, CHROMIUM, SCREENSHOTS
 from triof import corrections, datasets
 from triof.corrections import Correction
 from triof.curation import labelling
@@ -426,45 +425,14 @@ def test_a_port_that_is_taken_is_one_sentence(command: Any) -> None:
 
 
 @pytest.fixture
-def serve() -> Iterator[Any]:
-    servers = []
-
-    def start(desk: Desk) -> str:
-        app = labels.create_app(
-            desk, lambda _: Opinion("cup", 0.93, "it looks like the cups of a hundred other photos")
-        )
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
+def serve() -> Iterator[Callable[[Desk], str]]:
+    opinion = Opinion("cup", 0.93, "it looks like the cups of a hundred other photos")
+    with ExitStack() as servers:
+        yield lambda desk: servers.enter_context(served(labels.create_app(desk, lambda _: opinion)))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}: apt-get install chromium")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class Screen:
+class Screen(Window):
     """The page in a browser; every complaint of the browser is one of the test's."""
-
-    def __init__(self, browser: Any, url: str, size: tuple[int, int], **context: Any) -> None:
-        self.context = browser.new_context(viewport=dict(zip(("width", "height"), size, strict=True)), **context)
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
-        self.complaints: list[str] = []
-        self.page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(url)
 
     def at(self, number: int) -> "Screen":
         """Wait until that photo can be decided about."""
@@ -489,8 +457,7 @@ class Screen:
         assert measured["faults"] == []
         assert measured["photo"] > 0
         assert not self.complaints
-        SCREENSHOTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"labels-{name}.png")
+        self.keep(f"labels-{name}")
 
 
 @pytest.mark.parametrize("size", [(800, 480), (1024, 600), (1280, 800), (390, 844)], ids=lambda size: f"{size[0]}")

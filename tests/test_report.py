@@ -11,9 +11,8 @@ import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from click.testing import CliRunner, Result
-from playwright.sync_api import sync_playwright
 
-from tests.test_browser import ARGUMENTS, CHROMIUM
+from tests.browsing import Window
 from tests.test_statistics import Place
 from triof.cli import main
 from triof.paths import TRANSLATIONS
@@ -106,17 +105,11 @@ def test_what_is_asked_wrongly_is_one_sentence(report: Report, arguments: list[s
     assert "Traceback" not in told.output
 
 
-def test_the_page_prints_on_two_sheets_of_a4(report: Report, tmp_path: Path) -> None:
-    if not CHROMIUM.exists():
-        pytest.skip("no Chromium")
+def test_the_page_prints_on_two_sheets_of_a4(report: Report, browser: Any, tmp_path: Path) -> None:
     assert report("--month", "2025-10", "--out", "page.html").exit_code == 0
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 420, "height": 800})
-        page.goto((tmp_path / "page.html").as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") <= 420
-        printed = page.pdf(prefer_css_page_size=True)
-        browser.close()
+    window = Window(browser, (tmp_path / "page.html").as_uri(), (420, 800))
+    assert window.page.evaluate("document.documentElement.scrollWidth") <= 420
+    printed = window.page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
 
 

@@ -134,11 +134,18 @@ class _Rotating(logging.handlers.RotatingFileHandler):
 
     def __init__(self, path: Path, max_bytes: int, files: int) -> None:
         self._told = ""
+        self._line: tuple[logging.LogRecord | None, str] = None, ""
         super().__init__(path, maxBytes=max_bytes, backupCount=files, encoding="utf-8", delay=True)
 
     def _open(self) -> TextIOWrapper:
         Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
         return super()._open()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; the standard library asks for it twice, to see whether there is room and to write it."""
+        if self._line[0] is not record:
+            self._line = record, super().format(record)
+        return self._line[1]
 
     def doRollover(self) -> None:  # noqa: N802
         """Begin a new file; where that cannot be done, go on with the one there is."""
