@@ -10,7 +10,6 @@ import logging
 import math
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +19,9 @@ from threading import Lock
 from typing import Any, Literal, NamedTuple, cast, get_args
 from uuid import UUID, uuid4
 
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy import Row, Table, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
@@ -70,35 +72,12 @@ class Key:
 
 
 class Usage(NamedTuple):
-    """Where a key stands within its limit. In ``seconds`` there is room for one more, or for what was refused."""
+    """Where a key stands within its limit. In ``seconds`` there is room for more."""
 
     allowed: bool
     limit: int
     remaining: int
     seconds: int
-
-
-class _Window:
-    """The moments of the last minute at which a key asked.
-
-    (The memory of `limits` starts a thread with every question and waits for it, which took longer than all the rest
-    that the API adds; and it knows the wall clock alone.)
-    """
-
-    def __init__(self) -> None:
-        self._moments = deque[float]()
-
-    def count(self, now: float, limit: int, photos: int) -> Usage:
-        moments = self._moments
-        while moments and moments[0] <= now - WINDOW_SECONDS:
-            moments.popleft()
-        excess = len(moments) + photos - limit
-        if excess <= 0:
-            moments.extend([now] * photos)
-        # So many have to leave before there is room.
-        leaving = moments[min(max(excess, 1), len(moments)) - 1]
-        seconds = math.ceil(leaving + WINDOW_SECONDS - now)
-        return Usage(excess <= 0, limit, limit - len(moments), seconds)
 
 
 class Keys:
@@ -120,8 +99,7 @@ class Keys:
         self._looked_at: float | None = None
         self._noted: dict[UUID, datetime] = {}
         # In this process alone: there is one that serves, and a limit that a restart forgets does no harm.
-        self._windows: dict[UUID, _Window] = {}
-        self._counting = Lock()
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._notes = ThreadPoolExecutor(1, "key-notes")
 
     def create(
@@ -193,9 +171,11 @@ class Keys:
 
     def count(self, key: Key, photos: int = 1) -> Usage:
         """Count a question, or so many ``photos``, against the limit of ``key``."""
-        with self._counting:
-            window = self._windows.setdefault(key.id, _Window())
-            return window.count(self._clock(), key.per_minute or self._per_minute, photos)
+        limit = RateLimitItemPerMinute(key.per_minute or self._per_minute)
+        allowed = self._limiter.hit(limit, str(key.id), cost=photos)
+        # The limiter goes by the wall clock, and so must who reads it.
+        frees_at, remaining = self._limiter.get_window_stats(limit, str(key.id))
+        return Usage(allowed, limit.amount, remaining, max(1, math.ceil(frees_at - time.time())))
 
     def close(self) -> None:
         """Write what is still to be noted."""
