@@ -276,6 +276,14 @@ def test_machines_and_days_stay_chosen_from_page_to_page(machine: Machine) -> No
 
 
 @pytest.mark.usefixtures("quick")
+def test_what_is_not_there_leads_back_to_where_one_was(machine: Machine) -> None:
+    client = machine.client()
+    for address, start in (("/dashboard/nowhere", "/dashboard"), ("/nowhere", "/")):
+        answer = client.get(address)
+        assert answer.status_code == 404
+        assert re.findall(r'class="button[^>]*href="([^"]+)"', answer.text) == [start]
+
+
 def test_downloads(machine: Machine) -> None:
     create(machine)
     deposit(machine)

@@ -220,7 +220,9 @@ def test_a_server_that_a_service_manager_ends_answers_first(tmp_path: Path, jpeg
         asking = threading.Thread(target=ask)
         asking.start()
         assert eventually((tmp_path / "asked").exists)
-        assert requests.get(server.url, timeout=PATIENCE).status_code == 404, "there is no touchscreen"
+        nowhere = requests.get(server.url, timeout=PATIENCE)
+        assert nowhere.status_code == 404, "there is no touchscreen"
+        assert 'href="/dashboard"' in nowhere.text
         server.send(signal.SIGTERM)
         assert eventually(lambda: _refused(server.port))
         (tmp_path / "answer").touch()

@@ -2,7 +2,7 @@
 
 import logging
 
-from flask import Flask, Response, render_template
+from flask import Flask, Response, current_app, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -37,5 +37,8 @@ def _unexpected(error: Exception) -> tuple[str, int] | Response:
 
 def _page(code: str, status: int) -> tuple[str, int]:
     fault = FAULTS[code]
+    # Who looks at the dashboard is not led to a touchscreen, which a server without a machine does not even have.
+    if request.path.startswith("/dashboard") or "kiosk" not in current_app.blueprints:
+        return render_template("dashboard/fault.html", title=fault.title, message=fault.message), status
     page = render_template("kiosk/error.html", title=fault.title, message=fault.message, remedy=fault.remedy)
     return page, status
