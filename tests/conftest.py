@@ -262,7 +262,7 @@ def cloud_settings(cloud: CustomVisionServer, home: Path, **changes: object) -> 
         "published_name": cloud.published_name,
         "calls_per_second": 1000,
     }
-    patience = {"cloud_seconds": 0.5, "deadline_seconds": 2.5}
+    patience = {"cloud_seconds": 1.5, "deadline_seconds": 4.0}
     settings = {"home": home, "language": "en", "custom_vision": custom_vision, **patience, **changes}
     return Settings.model_validate(settings)
 
