@@ -164,6 +164,15 @@ def test_after_a_rest_a_second_has_passed_at_the_same_pace() -> None:
     assert world.pace.per_second == 10
 
 
+def test_a_rest_counts_from_when_the_other_one_may_have_called() -> None:
+    world = World(10)
+    began = world.now
+    world.pace.rest(seconds_ago=0.6)
+    world.pace.rest(seconds_ago=100)
+    world.run([QUICK], workers=1)
+    assert 0.4 < world.left[0] - began < 0.5
+
+
 def test_a_call_that_fails_gives_its_turn_back() -> None:
     world = World(1)
     world.run([Call(fails=True), QUICK], workers=1)

@@ -103,13 +103,9 @@ class TrainingServer(TrainingService, Service):
     @property
     def peak_per_second(self) -> int:
         """The most training requests that arrived within any second, those refused included."""
-        return self.peak_within(1.0)
-
-    def peak_within(self, seconds: float) -> int:
-        """The same for another length of time."""
         with self._lock:
             times = sorted(self.arrivals)
-        return max((bisect_left(times, start + seconds) - index for index, start in enumerate(times)), default=0)
+        return max((bisect_left(times, start + 1.0) - index for index, start in enumerate(times)), default=0)
 
     @property
     def export_zip(self) -> bytes:

@@ -76,10 +76,11 @@ class Pace:
             self._paused_until = max(self._paused_until, now + seconds)
             self._changed_at = self._paused_until
 
-    def rest(self) -> None:
-        """Let a second pass, for another process may have called until a moment ago."""
+    def rest(self, seconds_ago: float = 0.0) -> None:
+        """Let a second pass, for another process may have called until ``seconds_ago``."""
         with self._lock:
-            self._paused_until = max(self._paused_until, self._clock() + _SECOND + _JITTER_SECONDS)
+            left = _SECOND + _JITTER_SECONDS - seconds_ago
+            self._paused_until = max(self._paused_until, self._clock() + left)
 
     def _heard(self, call: _Call) -> None:
         with self._lock:

@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import ParamSpec, TypeVar
 
+import psutil
+
 from providers.base import ProviderError, ProviderMisconfigured, ProviderUnavailable, RateLimited
 from providers.custom_vision.faults import Refused
 from providers.custom_vision.options import DOMAINS, TRAINING_TIERS, CustomVisionOptions, TrainingTier
@@ -74,6 +76,8 @@ class Trainer:
         self._on_wait = on_wait
         self._given_up = Event()
         self.pace = Pace(options.training_calls_per_second or self.tier.per_second, clock, self._sleep)
+        # Commands that follow each other share the vendor's second: the one before ended when this process began.
+        self.pace.rest(seconds_ago=time.time() - psutil.Process().create_time())
         self._client = TrainingClient(
             endpoint,
             key,
