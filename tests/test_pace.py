@@ -158,7 +158,7 @@ def test_the_longest_pause_holds_and_the_pace_never_ends() -> None:
 def test_after_a_rest_a_second_has_passed_at_the_same_pace() -> None:
     world = World(10)
     began = world.now
-    world.pace.rest()
+    world.pace.rest(seconds_ago=0)
     world.run([QUICK], workers=1)
     assert 1 < world.left[0] - began < 1.1
     assert world.pace.per_second == 10
@@ -171,6 +171,14 @@ def test_a_rest_counts_from_when_the_other_one_may_have_called() -> None:
     world.pace.rest(seconds_ago=100)
     world.run([QUICK], workers=1)
     assert 0.4 < world.left[0] - began < 0.5
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_waiting() -> None:
+    world = World(10)
+    began = world.now
+    world.pace.rest(seconds_ago=-3600)
+    world.run([QUICK], workers=1)
+    assert world.left[0] - began < 1.1
 
 
 def test_a_call_that_fails_gives_its_turn_back() -> None:

@@ -62,6 +62,7 @@ def load(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, needed_side: int
                 width, height = height, width
             if needed_side:
                 opened.draft("RGB", (needed_side, needed_side))
+            opened.load()
             ImageOps.exif_transpose(opened, in_place=True)
             picture = _to_rgb(opened)
     except PhotoError:

@@ -100,7 +100,7 @@ class Sorter:
         return photos.keepsake(image, self._limits)
 
     def close(self) -> None:
-        """Close the router; what is under way ends first."""
+        """End the helpers and close the router."""
         self._helpers.close()
         self.router.close()
 

@@ -161,8 +161,6 @@ class Upload:
         in_doubt = self._ledger.in_doubt()
         if not in_doubt:
             return
-        # The run that died may have asked as much as it might, and the vendor counts on.
-        self._trainer.pace.rest()
         for batch, sendings in in_doubt.items():
             arrived = self._arrived(str(batch), sendings)
             self._ledger.settle({photo: ("sent", "", image_id) for photo, image_id in arrived.items()})

@@ -76,10 +76,11 @@ class Pace:
             self._paused_until = max(self._paused_until, now + seconds)
             self._changed_at = self._paused_until
 
-    def rest(self, seconds_ago: float = 0.0) -> None:
+    def rest(self, seconds_ago: float) -> None:
         """Let a second pass, for another process may have called until ``seconds_ago``."""
         with self._lock:
-            left = _SECOND + _JITTER_SECONDS - seconds_ago
+            # Never longer, even where the wall clock was set back since.
+            left = _SECOND + _JITTER_SECONDS - max(seconds_ago, 0)
             self._paused_until = max(self._paused_until, self._clock() + left)
 
     def _heard(self, call: _Call) -> None:

@@ -38,7 +38,6 @@ def _unexpected(error: Exception) -> tuple[str, int] | Response:
 def _page(code: str, status: int) -> tuple[str, int]:
     fault = FAULTS[code]
     # Who looks at the dashboard is not led to a touchscreen, which a server without a machine does not even have.
-    if request.path.startswith("/dashboard") or "kiosk" not in current_app.blueprints:
-        return render_template("dashboard/fault.html", title=fault.title, message=fault.message), status
-    page = render_template("kiosk/error.html", title=fault.title, message=fault.message, remedy=fault.remedy)
-    return page, status
+    elsewhere = request.path.startswith("/dashboard") or "kiosk" not in current_app.blueprints
+    template = "dashboard/fault.html" if elsewhere else "kiosk/error.html"
+    return render_template(template, title=fault.title, message=fault.message, remedy=fault.remedy), status
