@@ -305,3 +305,14 @@ def test_a_lost_state_is_made_again_from_the_journal_without_firing_again(build_
         (each["signal"], each["state"], each["value"]) for each in before
     ]
     assert site.told() == [("fired", "drift.brightness")]
+
+
+def test_what_an_earlier_version_wrote_down_is_read(build_site: BuildSite, home: Path) -> None:
+    site = build_site()
+    site.days(1)
+    kept = home / "monitoring" / "machine-1.json"
+    written = json.loads(kept.read_text())
+    for each in written["standings"]:
+        each["a_field_that_is_gone"] = 1
+    kept.write_text(json.dumps(written))
+    assert site.standing("brightness").state == "learning"

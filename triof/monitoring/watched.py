@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,9 +72,9 @@ class Standing:
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> "Standing":
-        """As it was written down."""
-        since = datetime.fromisoformat(written["since"]) if written["since"] else None
-        return cls(**{**written, "since": since})
+        """As it was written down, be it by an earlier version that knew more."""
+        known = {each.name: written[each.name] for each in fields(cls)}
+        return cls(**{**known, "since": datetime.fromisoformat(known["since"]) if known["since"] else None})
 
 
 @dataclass
