@@ -6,9 +6,10 @@ image, which is the one thing that this API takes: apiflask issues 465 and 603.)
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from triof.keys import KeyScope
+from triof.photo import PhotoFault
 from triof.web.api import models
 
 Schema = dict[str, Any]
@@ -59,7 +60,7 @@ class Route(NamedTuple):
 
 _KEY_PROBLEMS = ("key_missing", "key_unknown", "key_expired", "key_revoked", "scope_missing", "rate_limited")
 _IDEMPOTENCY_PROBLEMS = ("idempotency_key_unfit", "still_running", "idempotency_key_reused")
-_PHOTO_PROBLEMS = ("empty", "too_many_bytes", "not_a_photo", "too_many_pixels", "too_small", "too_long", "damaged")
+_PHOTO_PROBLEMS: tuple[PhotoFault, ...] = get_args(PhotoFault)
 _INTAKE_PROBLEMS = ("bad_request", "no_image", "request_too_large", "content_type", "too_many_images")
 
 _IDEMPOTENCY_KEY = Parameter(
