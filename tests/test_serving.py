@@ -18,8 +18,9 @@ from tools.running_kiosk import RunningKiosk
 from triof.cli import main
 from triof.home import open_journal
 from triof.keys import Keys
+from triof.server_settings import ServerSettings
 from triof.serving import Server
-from triof.settings import ServerSettings, Settings
+from triof.settings import Settings
 
 PATIENCE = 20
 """Seconds after which a test has failed; none waits so long when all is well."""

@@ -14,6 +14,7 @@ from triof.services import KioskServices, Services
 from triof.settings import Settings
 from triof.web import access, dashboard, errors, health, kiosk, texts
 from triof.web.api.blueprint import Api
+from triof.web.hosts import Hosts
 
 _MULTIPART_BYTES = 65_536
 """What a form adds to the photo it carries."""
@@ -50,6 +51,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     )
     app.extensions["triof"] = services
     access.register(app, services.operations.metrics)
+    app.before_request(Hosts(settings.server.host, settings.server.trusted_hosts).check)
     csrf = CSRFProtect(app)
     Babel(app, locale_selector=lambda: session.get("language", settings.language))
     app.jinja_env.filters.update(texts.FILTERS)

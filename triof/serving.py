@@ -21,7 +21,7 @@ from waitress.server import BaseWSGIServer
 from waitress.task import WSGITask
 
 from triof.errors import TriofError
-from triof.settings import ServerSettings
+from triof.server_settings import ServerSettings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

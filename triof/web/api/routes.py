@@ -53,8 +53,9 @@ class Route(NamedTuple):
 
     @property
     def all_problems(self) -> tuple[str, ...]:
-        """Those of the route, and those of every route that needs a key."""
-        return (*self.problems, *_KEY_PROBLEMS, "unavailable") if self.scope else self.problems
+        """Those of the route, those of every route, and those of every route that needs a key."""
+        of_keys = (*_KEY_PROBLEMS, "unavailable") if self.scope else ()
+        return (*self.problems, *of_keys, "host_unknown")
 
 
 _KEY_PROBLEMS = ("key_missing", "key_unknown", "key_expired", "key_revoked", "scope_missing", "rate_limited")
