@@ -1,6 +1,7 @@
 """Where the pages and the API are served, to which names, and what a client may take."""
 
 import re
+from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -33,6 +34,23 @@ def _as_sent(name: str) -> str:
         return ""
 
 
+def _networks(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        try:
+            network = ip_network(name, strict=False)
+        except ValueError as error:
+            raise PydanticCustomError(
+                "network",
+                "{name} is no address: give IP addresses such as 127.0.0.1, or networks such as 10.0.0.0/24",
+                {"name": repr(name)},
+            ) from error
+        if network.prefixlen == 0:
+            raise PydanticCustomError(
+                "network", "{name} is every address: name the proxies alone, as they are believed", {"name": repr(name)}
+            )
+    return names
+
+
 class ServerSettings(Options):
     """Where pages and API are served, and what a client may take."""
 
@@ -40,6 +58,8 @@ class ServerSettings(Options):
     port: int = Field(8080, ge=1, le=65535)
     trusted_hosts: Annotated[Listed, AfterValidator(_host_names)] = ()
     """Further names by which the server may be asked, in lower case; one that begins with a dot covers all below it."""
+    trusted_proxies: Annotated[Listed, AfterValidator(_networks)] = ()
+    """Addresses and networks of proxies whose ``X-Forwarded-For``, ``-Proto`` and ``-Host`` are believed."""
     threads: int = Field(8, ge=1, le=64)
     request_seconds: int = Field(60, ge=1)
     """Within this a request must have arrived as a whole, and a connection must be used again."""
