@@ -51,6 +51,10 @@ def _networks(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+KEPT_THREADS = 2
+"""Threads that answer what must not wait: the machine's own touchscreen, and whether the server is alive."""
+
+
 class ServerSettings(Options):
     """Where pages and API are served, and what a client may take."""
 
@@ -67,3 +71,8 @@ class ServerSettings(Options):
     """For so long a server that is told to stop finishes what it was asked before."""
     touchscreen_from_anywhere: bool = False
     """Whether other computers than the machine itself may open the touchscreen's pages, which need no login."""
+
+    @property
+    def all_threads(self) -> int:
+        """Requests that may be under way at once."""
+        return self.threads + KEPT_THREADS

@@ -9,12 +9,11 @@ from flask import Flask, Response, g, request
 
 from triof import logs
 from triof.metrics import Metrics
-from triof.web.proxies import address_of
+from triof.web.proxies import PROXY_HEADERS, address_of
 
 log = logging.getLogger(__name__)
 
 _SANE_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
 _ASKED_OFTEN = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -48,7 +47,7 @@ def is_from_here() -> bool:
 
     No header can say so. One that a proxy sets says the opposite: then the request may come from anywhere.
     """
-    if any(name in request.headers for name in _FORWARDED):
+    if any(name in request.headers for name in PROXY_HEADERS):
         return False
     peer = address_of(request.remote_addr or "")
     return peer is not None and peer.is_loopback

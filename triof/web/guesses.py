@@ -1,7 +1,7 @@
 """Guesses at passwords: the first are free, then each wrong one makes the next wait longer, up to a minute.
 
-Nothing is locked, so that nobody's guesses keep the owner of an account out. Three counts, each forgotten a quarter of
-an hour after its last wrong guess:
+Nothing is locked, so that no stranger's guesses keep the owner of an account out. Three counts, each forgotten a
+quarter of an hour after its last wrong guess:
 
 | count | free guesses | for |
 |---|---|---|

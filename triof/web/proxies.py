@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
+PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
+"""A request with one of these came through a proxy, or says so."""
+
+
 class TrustedProxies:
     """WSGI middleware around ``app``; ``trusted`` are addresses and networks, as the settings hold them."""
 
