@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import select
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -111,7 +112,7 @@ class Places:
             all_ = [each for holder in self._holders.values() for each in holder.channels]
             leaving += [each for each in all_ if each.quiet_since < idle_since and not each.requests]
         for channel in leaving:
-            if channel.requests:
+            if channel.requests and channel.connected:
                 # Its request came in the meantime.
                 self._add(channel)
             else:
@@ -242,10 +243,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
 
 def places_there_are() -> int:
-    """PLACES, or fewer where this process may open so few files."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return PLACES
+    """PLACES, or fewer where this process may open or watch so few files."""
+    if not hasattr(select, "poll"):
+        # Windows has select alone, which takes 512 sockets.
+        return PLACES - 100
+    import resource
+
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return PLACES if files == resource.RLIM_INFINITY else max(2 * OWN_PLACES, min(PLACES, files - _OTHER_FILES))
