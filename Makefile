@@ -11,7 +11,7 @@ ARGS ?=
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
 	@touch $@
 
-.PHONY: help kiosk test lint bench kill-drill planted-errors compare-models simulate-rollout simulate-drift demo-pictures translations clean
+.PHONY: help kiosk test lint bench kill-drill attack planted-errors compare-models simulate-rollout simulate-drift demo-pictures translations clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench: .venv/stamp-test,train,data ## Measure speed and memory as ratios within 
 
 kill-drill: .venv/stamp-test,train,data ## Kill a running kiosk 50 times and count what was lost
 	$(BIN)/python -m tools.kill_drill $(ARGS)
+
+attack: .venv/stamp-test,train,data ## Attack a running kiosk and measure what the touchscreen notices (ARGS='--only idle')
+	$(BIN)/python -m tools.attack $(ARGS)
 
 planted-errors: .venv/stamp-test,train,data ## Plant wrong labels and count those that `triof dataset check` finds (ARGS='--task cleanliness')
 	$(BIN)/python -m tools.planted_errors $(ARGS)

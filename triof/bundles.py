@@ -26,6 +26,7 @@ from triof.errors import TriofError
 
 if TYPE_CHECKING:
     from providers.local_cnn.bundle import Bundle, BundleCard
+    from providers.local_cnn.isolated import Isolation
     from triof.journal import Journal
     from triof.settings import Settings
     from triof.trial import Trial
@@ -96,25 +97,27 @@ def install(source: Path, settings: Settings, *, photos: Path | None = None, any
     """
     from triof import evidence, trial
 
-    found = _read(source, settings)
     store = Store(settings)
-    there = store.same(found)
-    shown = evidence.gather(found.card, settings, photos)
-    asked = folders.load(there) if there else found
-    tried, outcome, note = trial.run(asked, shown, anyway=anyway)
+    with store.isolation() as isolation:
+        found = _read(source, settings, isolation)
+        there = store.same(found)
+        shown = evidence.gather(found.card, settings, photos)
+        asked = folders.load(there) if there else found
+        tried, outcome, note = trial.run(asked, shown, isolation, anyway=anyway)
+        isolation.remember(tried.model)
     if there:
         return Installed(asked.card, there, outcome, note, already=True)
     card = tried.card.model_copy(update={"metrics": {**tried.card.metrics, "trial": asdict(outcome)}})
     return Installed(card, store.add(replace(tried, card=card)), outcome, note, already=False)
 
 
-def _read(source: Path, settings: Settings) -> Bundle:
+def _read(source: Path, settings: Settings, isolation: Isolation) -> Bundle:
     from providers.local_cnn import azure_export, package
 
     files = package.read(source, (folders.CARD_FILE, azure_export.MANIFEST_FILE))
     if folders.CARD_FILE in files:
         return folders.assemble(source, files)
-    return azure_export.bundle_of(source, files, settings.custom_vision.tags)
+    return azure_export.bundle_of(source, files, settings.custom_vision.tags, isolation)
 
 
 class Store:
@@ -125,6 +128,12 @@ class Store:
         self._folder = options(settings).bundles or settings.home / "bundles"
         self._pointer = Pointer(self._folder)
 
+    def isolation(self) -> Isolation:
+        """Where models are loaded that may never have been tried on this computer."""
+        from providers.local_cnn.isolated import Isolation
+
+        return Isolation(self._folder)
+
     def entries(self, task: Task) -> list[Entry]:
         """The shipped one, then those installed, by name. Raises ProviderMisconfigured for an unreadable pointer."""
         active, before = self._pointer.version(task), self._before(task)
@@ -133,10 +142,12 @@ class Store:
 
     def check_active(self, task: Task) -> str:
         """Ask what was activated, and say its version. Raises ProviderError and others; then the shipped one serves."""
-        from providers.local_cnn.provider import Model
+        from providers.local_cnn.provider import Model, try_first
 
         version = self._pointer.version(task)
-        model = Model(folders.load(self._pointer.folder(task, version), task))
+        loaded = folders.load(self._pointer.folder(task, version), task)
+        try_first(loaded, self._folder)
+        model = Model(loaded)
         try:
             model.warm_up()
         finally:
@@ -216,7 +227,9 @@ class Store:
         from triof import trial
 
         found = folders.load(self._pointer.folder(task, version), task)
-        trial.check(found)
+        with self.isolation() as isolation:
+            trial.check(found, isolation)
+            isolation.remember(found.model)
         return found.card
 
     def find(self, name: str) -> tuple[Task, str]:

@@ -12,6 +12,7 @@ import numpy as np
 from providers.base import ProviderUnavailable
 from providers.local_cnn import azure_export
 from providers.local_cnn.bundle import Bundle, BundleCard, Input
+from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.provider import Model
 from triof import evidence
 from triof.bundles import BundleRefused
@@ -78,14 +79,14 @@ class _Asked:
         return self.trial.right + (0 if self.trial.others else self.trial.agreed)
 
 
-def run(bundle: Bundle, seen: Evidence, *, anyway: bool) -> tuple[Bundle, Trial, str]:
+def run(bundle: Bundle, seen: Evidence, isolation: Isolation, *, anyway: bool) -> tuple[Bundle, Trial, str]:
     """The bundle as it is to be read, what came of it, and what must be said of its metadata ("" if they are right).
 
     Raises BundleRefused for one that answers all alike and, unless ``anyway``, for one that contradicts the cloud;
-    ProviderMisconfigured for one that does not fit its card.
+    ProviderMisconfigured for one that does not fit its card or cannot be run.
     """
-    stated = _ask(bundle, seen)
-    best = _best(stated, seen)
+    stated = _ask(bundle, seen, isolation)
+    best = _best(stated, seen, isolation)
     trial = best.trial
     if best.alike:
         raise _all_alike(best)
@@ -99,17 +100,17 @@ def run(bundle: Bundle, seen: Evidence, *, anyway: bool) -> tuple[Bundle, Trial,
     return best.bundle, trial, _told(stated, best) if best is not stated else ""
 
 
-def check(bundle: Bundle) -> None:
+def check(bundle: Bundle, isolation: Isolation) -> None:
     """Ask once more about the demo pictures. Raises BundleRefused, ProviderMisconfigured."""
-    asked = _ask(bundle, Evidence(evidence.demo(bundle.card), [], []))
+    asked = _ask(bundle, Evidence(evidence.demo(bundle.card), [], []), isolation)
     tried = Trial.of(bundle.card)
     # One that tells no demo picture from another was installed because it told other photos apart.
     if asked.fault or (asked.alike and not (tried and tried.demo_alike)):
         raise _all_alike(asked)
 
 
-def _ask(bundle: Bundle, seen: Evidence) -> _Asked:
-    model = Model(bundle)
+def _ask(bundle: Bundle, seen: Evidence, isolation: Isolation) -> _Asked:
+    model = Model(bundle, isolation=isolation)
     references = [*seen.demo, *seen.labelled]
     try:
         answers = [model.scores(shown.photo, timeout=_TIMEOUT) for shown in [*references, *seen.recorded]]
@@ -128,13 +129,13 @@ def _ask(bundle: Bundle, seen: Evidence) -> _Asked:
     return _Asked(bundle, trial, _alike(answers))
 
 
-def _best(stated: _Asked, seen: Evidence) -> _Asked:
+def _best(stated: _Asked, seen: Evidence, isolation: Isolation) -> _Asked:
     """The reading that the metadata state, unless another one is clearly better."""
     known, compared = stated.trial.known, 0 if seen.others else len(seen.recorded)
     contradicts = compared >= _ENOUGH_PHOTOS and stated.trial.agreed < _FINE_AGREEMENT * compared
     if not stated.alike and not contradicts:
         return stated
-    others = [_ask(reading, seen) for reading in azure_export.readings(stated.bundle)]
+    others = [_ask(reading, seen, isolation) for reading in azure_export.readings(stated.bundle)]
     sensible = [other for other in others if not other.alike]
     most = max((other.hits for other in sensible), default=0)
     # Of those that can hardly be told apart, the usual one.

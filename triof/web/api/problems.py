@@ -43,6 +43,9 @@ KINDS = {
     "key_expired": Kind(401, "The API key has ended", "Ask whoever runs the machine for another one."),
     "key_revoked": Kind(401, "The API key was taken back", "Ask whoever runs the machine for another one."),
     "scope_missing": Kind(403, "The API key does not open this", "Ask for a key with the scope that is named."),
+    "host_unknown": Kind(
+        403, "The server is not called like that", "Ask it by its IP address, or have the name added to its settings."
+    ),
     "not_found": Kind(404, "There is nothing here", "Check the address. What belongs to another key is not shown."),
     "method_not_allowed": Kind(405, "This address takes another method", "See the header Allow."),
     "still_running": Kind(
