@@ -67,7 +67,7 @@ COSTLY = {
 
 @pytest.mark.parametrize("name", COSTLY)
 def test_what_takes_more_memory_than_allowed_is_refused_before_it_takes_it(name: str) -> None:
-    limits = PhotoLimits(max_bytes=100_000_000, decode_megabytes=16)
+    limits = PhotoLimits(max_bytes=100_000_000, decode_megabytes=20)
     assert code(COSTLY[name], limits) == "too_costly"
 
 
@@ -105,13 +105,13 @@ def test_one_large_image_waits_and_others_are_refused_while_small_ones_pass() ->
         with gate.reserved(50_000_000, 100_000_000, 60):
             waited.set()
 
-    threads = [Thread(target=decode), Thread(target=decode_later)]
+    threads = [Thread(target=target, daemon=True) for target in (decode, decode_later)]
     threads[0].start()
     assert decoding.wait(10)
     threads[1].start()
     while gate.waiting == 0:
         pass
-    with pytest.raises(DecoderBusy), gate.reserved(20_000_000, 100_000_000, 60):
+    with pytest.raises(DecoderBusy), gate.reserved(21_000_000, 100_000_000, 60):
         pass
     with gate.reserved(1_000_000, 100_000_000, 0):
         assert not waited.is_set()

@@ -73,7 +73,7 @@ def _jpeg(image: bytes, seconds: float) -> Source:
         return opened.convert("RGB")
 
     def bytes_for(factor: int) -> int:
-        return file.buffered_bytes + 8 * _up(file.width, factor) * _up(file.height, factor)
+        return file.buffered_bytes + 4 * _up(file.width, factor) * _up(file.height, factor)
 
     return Source(
         file.width,
