@@ -10,6 +10,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from providers import native_lines
 from providers.base import Pixels, ProviderUnavailable
 from providers.local_cnn.bundle import Bundle, refused
 
@@ -98,8 +99,9 @@ class Extractor:
     """A model without a card that gives several tensors for one photo; for training, in one thread."""
 
     def __init__(self, model: bytes) -> None:
-        self._interpreter = Interpreter(model_content=model, num_threads=1)
-        self._interpreter.allocate_tensors()
+        with native_lines.kept_back():
+            self._interpreter = Interpreter(model_content=model, num_threads=1)
+            self._interpreter.allocate_tensors()
         self._input = int(self._interpreter.get_input_details()[0]["index"])
         # LiteRT keeps no order among outputs; by their number of dimensions they can be told apart.
         outputs = sorted(self._interpreter.get_output_details(), key=lambda tensor: len(tensor["shape"]))
@@ -115,7 +117,8 @@ class Extractor:
 def shapes(model: bytes) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
     """Of the inputs and of the outputs of a model without a card. Raises ValueError where it is none."""
     try:
-        interpreter = Interpreter(model_content=model, num_threads=1)
+        with native_lines.kept_back():
+            interpreter = Interpreter(model_content=model, num_threads=1)
     except RuntimeError as error:
         raise ValueError(str(error)) from error
     details = (interpreter.get_input_details(), interpreter.get_output_details())
@@ -125,8 +128,9 @@ def shapes(model: bytes) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
 
 def _interpreter(bundle: Bundle, threads: int) -> Interpreter:
     try:
-        interpreter = Interpreter(model_content=bundle.model, num_threads=threads)
-        interpreter.allocate_tensors()
+        with native_lines.kept_back():
+            interpreter = Interpreter(model_content=bundle.model, num_threads=threads)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise refused(bundle.folder, f"LiteRT cannot read its model ({error})") from error
     return interpreter
