@@ -20,8 +20,9 @@ from typing import Any
 
 import requests
 
+from providers.custom_vision.arrivals import Photo
 from providers.custom_vision.options import CustomVisionOptions
-from providers.custom_vision.trainer import Photo, Trainer
+from providers.custom_vision.trainer import Trainer
 from tools import bench
 from tools.bench import Ratio
 from triof import datasets, home
