@@ -72,6 +72,18 @@ def bundle_of(source: Path, files: Files, tags: Mapping[str, str]) -> Bundle:
     return Bundle(source, card, model)
 
 
+def check(source: Path, files: Files) -> None:
+    """Raise ProviderMisconfigured unless the export in ``source`` is whole and LiteRT reads its model.
+
+    What its tags mean here, and whether Triof can ask it, does not matter.
+    """
+    manifest = _json(source, files, MANIFEST_FILE)
+    named = _tags(source, files, str(manifest.get("LabelFileName") or "labels.txt"))
+    _, outputs = _shapes(source, _model(source, files, manifest))
+    if outputs != [(1, len(named))]:
+        raise unusable(source, f"its model gives {outputs} for {len(named)} tags: {_EXPORT_AGAIN}")
+
+
 def readings(bundle: Bundle) -> Iterator[Bundle]:
     """The other orders and ranges in which an export may want its pixels, the likeliest first; of ours there are none.
 
@@ -169,10 +181,7 @@ def _labels(source: Path, named: list[str], tags: Mapping[str, str]) -> tuple[Ta
 
 
 def _input(source: Path, model: bytes, metadata: Mapping[str, Any], labels: int) -> Input:
-    try:
-        inputs, outputs = shapes(model)
-    except ValueError as error:
-        raise unusable(source, f"LiteRT cannot read its model ({error}): {_EXPORT_AGAIN}") from error
+    inputs, outputs = _shapes(source, model)
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][3] != 3 or outputs != [(1, labels)]:
         raise unusable(
             source,
@@ -182,6 +191,13 @@ def _input(source: Path, model: bytes, metadata: Mapping[str, Any], labels: int)
     channels = _meant(source, metadata, "Image.BitmapPixelFormat", _CHANNELS, "bgr8")
     range_ = _meant(source, metadata, "Image.NominalPixelRange", _RANGES, "nominalrange_0_255")
     return Input(width=width, height=height, channels=channels, range=range_)
+
+
+def _shapes(source: Path, model: bytes) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    try:
+        return shapes(model)
+    except ValueError as error:
+        raise unusable(source, f"LiteRT cannot read its model ({error}): {_EXPORT_AGAIN}") from error
 
 
 def _meant(source: Path, metadata: Mapping[str, Any], name: str, known: Mapping[str, T], usual: str) -> T:
