@@ -25,6 +25,7 @@ from tests.azure_desk import ATTEMPTS, INTERRUPTIBLE, RATE, Desk, a_photo, azure
 from tests.conftest import Clock, encoded
 from tests.custom_vision_server import CANNED, Fault, Reply, Request
 from tests.training_server import TrainingServer
+from tools import upload_drill
 from triof import uploading
 from triof.cli.azure import session
 from triof.uploading import MAX_BYTES, fit
@@ -707,25 +708,30 @@ def begun(desk: Desk, azure: TrainingServer, photos: Path) -> Callable[[], subpr
     return begin
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGKILL])
-def test_an_upload_that_is_ended_goes_on_and_sends_nothing_twice(
-    desk: Desk, azure: TrainingServer, begun: Callable[[], subprocess.Popen[str]], photos: Path, signal_: signal.Signals
+def test_an_upload_that_is_interrupted_goes_on_and_sends_nothing_twice(
+    desk: Desk, azure: TrainingServer, begun: Callable[[], subprocess.Popen[str]], photos: Path
 ) -> None:
     process = begun()
-    azure.after_store = lambda count: os.kill(process.pid, signal_) if count == 2 else None
+    azure.after_store = lambda count: os.kill(process.pid, signal.SIGINT) if count == 2 else None
     out, complaints = process.communicate(timeout=30)
     azure.after_store = None
     there = len(azure.photos)
     assert 0 < there < PHOTOS
-    if signal_ == signal.SIGINT:
-        assert process.returncode == 1
-        assert complaints.startswith("Error: Interrupted\n")
-        assert "of 70 photos have arrived; the same command goes on with the rest." in complaints
-        assert complaints.count("\n") == 2
-        assert "Stopping: what is under way ends first" in out
+    assert process.returncode == 1
+    assert complaints.startswith("Error: Interrupted\n")
+    assert "of 70 photos have arrived; the same command goes on with the rest." in complaints
+    assert complaints.count("\n") == 2
+    assert "Stopping: what is under way ends first" in out
     sent, already, _, refused, _ = map(int, row(desk.upload(photos), "all"))
     assert (sent + already, refused) == (PHOTOS, 0)
     assert all_arrived_once(azure)
+
+
+def test_an_upload_that_is_killed_and_cut_off_sends_nothing_twice_and_nothing_is_refused() -> None:
+    """`make upload-drill` in small."""
+    came = upload_drill.drill("refused", photos=100, kills=1, side=100, cut_seconds=0.3)
+    assert came.well, came
+    assert came.most_in_a_second <= 10
 
 
 def test_ctrl_c_does_not_wait_for_what_everybody_waits_for(
