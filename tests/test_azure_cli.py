@@ -689,6 +689,15 @@ def test_evaluation_shows_the_vendor_s_word_and_ours_beside_the_local_model(
     assert azure.calls == tests, "each photo is asked about once"
 
 
+def test_an_evaluation_names_the_command_that_holds_an_installed_export_against_its_answers(
+    desk: Desk, published: Path
+) -> None:
+    desk.well("export", "latest", "--out", "model.zip", "--install")
+    told = desk.well("evaluate", "--data", str(published), "--split", "train", "--yes", "--no-report")
+    (bundle,) = (desk.home / "bundles" / "waste_type").iterdir()
+    assert f"`triof bundles check {bundle.name}`" in told
+
+
 def test_a_name_that_still_answers_with_the_iteration_before_spoils_no_record(
     desk: Desk, azure: TrainingServer, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

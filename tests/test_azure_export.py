@@ -189,6 +189,65 @@ def test_metadata_that_lie_about_the_channels_are_found_out_by_the_answers_of_th
     assert "read as they say (RGB from 0 to 255) it agrees with the cloud on" in ran.output
 
 
+RANGES = ("NominalRange_0_255", "Normalized_0_1", "Normalized_1_1", "NominalRange_16_235")
+
+
+@pytest.mark.parametrize("truth", ["NominalRange_0_255", "Normalized_0_1"])
+@pytest.mark.parametrize("stated", RANGES)
+def test_whatever_the_metadata_say_a_few_answers_of_the_cloud_tell_how_it_is_read(
+    home: Path, export: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, stated: str, truth: str
+) -> None:
+    """Of a sure model, which gives most photos one probability however it is read."""
+    monkeypatch.setattr(azure_export, "GAIN", 8.0)
+    record(home, PICTURES[::3])
+    said = json.dumps({**metadata("Rgb8", "Normalized_0_1"), "Image.NominalPixelRange": stated}).encode()
+    ran = triof("bundles", "install", export(nominal_range=truth, changes={"metadata_properties.json": said}))
+    assert ran.exit_code == 0, ran.output
+    assert (installed(home).input.channels, installed(home).input.range[1]) == ("bgr", 255 if "255" in truth else 1)
+    assert "on 7 of 7 photos (100.0 %), its probabilities to 0.00" in ran.output
+
+
+def test_a_range_that_is_nearly_right_is_told_by_the_probabilities(home: Path, export: Callable[..., Path]) -> None:
+    """Both readings give each of these photos the same label."""
+    said = json.dumps({**metadata("Bgr8", "NominalRange_0_255"), "Image.NominalPixelRange": RANGES[3]}).encode()
+    source = export(changes={"metadata_properties.json": said})
+    assert triof("bundles", "install", source).exit_code == 0
+    lied = [picture for picture in PICTURES if answer(home, picture).label == true_label(picture)]
+    record(home, lied[:6])
+    ran = triof("bundles", "check", VERSION)
+    assert "(BGR from 16 to 235) it agrees with the cloud on 6 of 6 photos (100.0 %)" in ran.output
+    assert installed(home).input.range == (0, 255)
+
+
+def true_label(picture: Path) -> str:
+    scores = by_label(expected_scores(picture.read_bytes(), TAGS))
+    return max(scores, key=scores.__getitem__)
+
+
+@pytest.mark.parametrize(("count", "decides"), [(24, True), (4, False)])
+def test_without_answers_the_photos_whose_label_is_known_decide_if_they_are_enough(
+    tmp_path: Path, home: Path, export: Callable[..., Path], count: int, decides: bool
+) -> None:
+    lines = ["path,waste_type,cleanliness,group,split"]
+    for number in range(count):
+        picture = tmp_path / f"{number}.png"
+        Image.new("RGB", (64, 64), ((255, 120 + number, 0), (0, 120 + number, 255))[number % 2]).save(picture)
+        lines.append(f"{picture},{true_label(picture)},,{number},test")
+    (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
+    said = json.dumps(metadata("Rgb8", "NominalRange_0_255")).encode()
+    source = export(changes={"metadata_properties.json": said})
+    ran = triof("bundles", "install", source, "--photos", tmp_path / "manifest.csv")
+    assert ran.exit_code == 0, ran.output
+    assert installed(home).input.channels == ("bgr" if decides else "rgb")
+    assert ("reference photos, otherwise about" in ran.output) is decides
+
+
+def test_answers_that_no_reading_gives_change_nothing(home: Path, export: Callable[..., Path]) -> None:
+    record(home, PICTURES[:10], wrong=10)
+    assert "metadata of the export are wrong" not in triof("bundles", "install", export()).output
+    assert installed(home).input.channels == "bgr"
+
+
 def test_metadata_that_always_say_the_same_are_found_out(home: Path, export: Callable[..., Path]) -> None:
     """What real exports of the domain General (compact) say, whatever they want."""
     record(home)

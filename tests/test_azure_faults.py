@@ -210,6 +210,21 @@ def whole(desk: Desk, azure: TrainingServer, folder: str = "b") -> bool:
     )
 
 
+@pytest.mark.parametrize("fault", ["html_200", "redirect", "cut", "empty_200", "expired_link"])
+def test_rubbish_instead_of_an_export_is_fetched_once_more_and_never_kept(
+    desk: Desk, azure: TrainingServer, fault: Fault
+) -> None:
+    ready_to_train(desk)
+    desk.well("train", "--wait")
+    azure.faults_next(100, fault, only="GET /blobs/exports")
+    told = desk.fails("export", "latest", "--out", "model.zip")
+    assert "key" not in told
+    assert not list(desk.folder.glob("model*"))
+    azure._next.clear()
+    azure.faults_next(1, fault, only="GET /blobs/exports")
+    desk.well("export", "latest", "--out", "model.zip", "--install")
+
+
 # The proof
 
 
