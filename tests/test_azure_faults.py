@@ -153,6 +153,7 @@ def test_rubbish_that_comes_each_time_is_counted_named_and_not_kept(
     assert f"Not fetched: photo {victim}: " in ran.stdout
     assert "Not exported: Iteration 1 for TensorFlowLite: " in ran.stdout
     assert "2 are missing: the same command tries again." in ran.stdout
+    assert "Was not whole" not in ran.stdout
     assert "key" not in ran.output
     assert len(datasets.read(desk.folder / "b").photos) == 9
     assert len([path for path in (desk.folder / "b").rglob("*") if path.is_file()]) == 9 + len(["manifest", "project"])

@@ -96,9 +96,9 @@ class _Recorded(Trainer):
         super().__init__(options)
         self.requests: list[list[Photo]] = []
 
-    def store(self, batch: str, photos: Any) -> Any:
+    def store(self, batch: str, photos: Any, since: Any = None) -> Any:
         self.requests.append(list(photos))
-        return super().store(batch, photos)
+        return super().store(batch, photos, since)
 
 
 def ours(options: CustomVisionOptions, items: list[LabelledPhoto]) -> tuple[float, list[list[Photo]]]:

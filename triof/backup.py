@@ -2,7 +2,7 @@
 
 The folder is a data set that Triof reads: ``manifest.csv`` and ``photos/``; beside them ``project.json``, which also
 lists what the cloud had, and ``exports/``. What is there already and whole is not fetched again. Every photo is of the
-split ``train``, as the cloud has learned from it: whatever is measured on them flatters.
+split ``train``, as the cloud has learned from it: what is measured on them flatters.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ EXPORTS = "exports"
 _THREADS = 4
 _TOGETHER = 64
 _MOST_AWAY = _THREADS
-"""So many photos in a row that do not come are no longer a fault of theirs."""
+"""After so many photos in a row that do not come, it is the network that does not answer."""
 _PART = ".part"
 """What is not there as a whole yet."""
 _ENDINGS = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"BM": ".bmp", b"GI": ".gif"}
@@ -47,8 +47,8 @@ class Backup:
         self._record = read_json(folder / RECORD)
         self._failed: dict[str, str] = {}
         self._away = 0
-        self.mended: list[str] = []
-        """What an earlier run had kept though it was not whole: file names."""
+        self.mended: list[Path] = []
+        """What an earlier run had kept though it was not whole; whatever is there now has been fetched again."""
 
     @property
     def missing(self) -> list[str]:
@@ -152,7 +152,7 @@ class Backup:
         try:
             check(path)
         except Refused:
-            self.mended.append(path.name)
+            self.mended.append(path)
             path.unlink()
             return False
         return True

@@ -202,7 +202,7 @@ class Guard:
             log.warning("call.spared_unnoted provider=%s cause=%s", self.name, error)
 
     def rate_wait(self) -> RateWait:
-        """For how long not to ask for the sake of the calls a second; whoever cannot wait asks, and is refused."""
+        """For how long a question would be refused for the sake of the calls a second."""
         rest, built = self._rest, self._built
         if rest and isinstance(rest.cause, RateLimited) and (left := rest.until - self._clock()) > 0:
             return RateWait(left, rest.cause.refused)
@@ -307,7 +307,7 @@ class Guard:
         return self._at_most_until_looked_at((error.resets_at - self._wall_clock()).total_seconds())
 
     def _at_most_until_looked_at(self, seconds: float) -> float:
-        """The ledger knows until when, for every process, and whether somebody has it asked again meanwhile."""
+        """The ledger knows until when, for every process, and whether `triof quota --resume` ended it meanwhile."""
         built = self._built
         return min(seconds, _LEDGER_SECONDS) if built and built[1] and self._ledger_knows else seconds
 

@@ -44,8 +44,8 @@ _SECRETS = (
 def kept(settings: LogsSettings, folder: Path, name: str, terminal: TextIO | None = None) -> Iterator[None]:
     """Keep the log of this process in ``folder``/``name``.log, and show it on ``terminal`` (None: stderr).
 
-    Somebody at a terminal sees everything of ours, a service's stderr warnings and errors only; the lines of libraries
-    are in the file.
+    A terminal shows all lines of ours, the stderr of a service warnings and errors only; lines of libraries are in the
+    file.
     """
     terminal = terminal or sys.stderr
     shown = logging.StreamHandler(terminal)

@@ -86,6 +86,8 @@ class _Asked:
     """Why it gave no sensible answers, if it did not."""
     unlikely: float = 0.0
     """Minus the logarithm of how likely its distances from the cloud's answers are, for the true reading."""
+    worst: float | None = None
+    """The largest of these distances."""
     rights: Sequence[bool] = ()
     """Whether it knows each reference whose label is known."""
 
@@ -143,7 +145,8 @@ def _ask(bundle: Bundle, seen: Evidence) -> _Asked:
     )
     # By Cauchy's distribution, in which one answer that is far off for its own reasons counts for little.
     unlikely = sum(math.log1p((distance / _TRUE_DISTANCE) ** 2) for distance in distances)
-    return _Asked(bundle, trial, _alike(answers), unlikely=unlikely, rights=rights)
+    worst = max(distances, default=None)
+    return _Asked(bundle, trial, _alike(answers), unlikely=unlikely, worst=worst, rights=rights)
 
 
 def _distances(answers: Sequence[Mapping[str, float]], recorded: Sequence[Shown]) -> Iterator[float]:
@@ -154,6 +157,8 @@ def _distances(answers: Sequence[Mapping[str, float]], recorded: Sequence[Shown]
 
 def _best(stated: _Asked, seen: Evidence) -> _Asked:
     """The reading that the metadata state, unless another one is clearly better."""
+    if not stated.alike and stated.worst is not None and stated.worst <= NEAR:
+        return stated
     others = [_ask(reading, seen) for reading in azure_export.readings(stated.bundle)]
     sensible = [other for other in others if not other.alike]
     near = [other for other in sensible if other.trial.distance is not None and other.trial.distance <= NEAR]
@@ -166,9 +171,7 @@ def _best(stated: _Asked, seen: Evidence) -> _Asked:
         usual = (other for other in sensible if other.trial.right >= most - _CLEARLY_BETTER * stated.trial.known)
         return next(usual, stated)
     # A reading that the cloud's answers speak against knows more references by chance.
-    possible = [
-        other for other in sensible if not stated.trial.distance or other.unlikely - stated.unlikely < _DECISIVE
-    ]
+    possible = [other for other in sensible if other.unlikely - stated.unlikely < _DECISIVE]
     knowing = max(possible, key=lambda other: other.trial.right, default=stated)
     return knowing if _chance(knowing.rights, stated.rights) < _CHANCE else stated
 

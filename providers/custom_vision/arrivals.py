@@ -1,7 +1,7 @@
 """What has arrived of the photos that were sent, where the answers that said so got lost.
 
-Every photo carries the id of its request as metadata. They are read page by page, from the newest photo back: nobody
-promises that the service can filter by them.
+Every photo carries the id of its request as metadata. They are read page by page, from the newest photo back, as it is
+not certain that the service can filter by them.
 """
 
 import hashlib

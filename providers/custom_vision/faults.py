@@ -116,8 +116,8 @@ def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime, 
             )
         case 410:
             return ServiceRetired(
-                "Azure Custom Vision is retired (status 410): it answers nobody any more. The part on the retirement in"
-                " docs/azure.md tells how to go on without it."
+                "Azure Custom Vision is retired (status 410): no call is answered any more. The part on the retirement"
+                " in docs/azure.md tells how to go on without it."
             )
         case 429:
             seconds = min(_wait(headers, text, now) or 1.0, _LONGEST_RATE_WAIT)

@@ -62,7 +62,7 @@ class Pace:
                 self._window.end(call, self._clock(), failed=failed)
 
     def pause(self, seconds: float) -> None:
-        """The vendor says to wait: nobody calls for ``seconds``, and then less often."""
+        """The vendor says to wait: no call leaves for ``seconds``, and then fewer."""
         with self._lock:
             now = self._clock()
             # Those that were refused together were refused for one reason.

@@ -102,9 +102,9 @@ def _judge(sorter: Sorter, path: str, limits: PhotoLimits) -> dict[str, Any]:
 
 
 def _in_turn(sorter: Sorter, image: bytes) -> Judgement:
-    """Judge at our own pace, for which nobody has to hurry; where the vendor finds it too fast, once more.
+    """Judge at our own pace; where the vendor finds it too fast (429), once more after the time that it wants.
 
-    After that the local answer is believed, which is there all the same.
+    After that the local answer is believed.
     """
     asked_again = False
     for _ in range(_TURNS):

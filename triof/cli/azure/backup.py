@@ -43,8 +43,9 @@ def backup(ctx: click.Context, folder: Path, *, no_exports: bool, verify: bool) 
             raise click.ClickException(f"{why}\nWhat has come is in {folder}: the same command goes on.") from error
         for found in left:
             opened.say(str(found) if isinstance(found, Path) else f"Not exported: {found}")
-        for name in sorted(run.mended):
-            opened.say(f"Was not whole, and was fetched again: {name}")
+        for path in sorted(run.mended):
+            again = any(path.parent.glob(f"{path.stem}.*"))
+            opened.say(f"Was not whole, and {'was fetched again' if again else 'was removed'}: {path.name}")
         for missing in run.missing:
             opened.say(f"Not fetched: photo {missing}", "yellow")
         lacking = len(run.missing) + sum(isinstance(found, str) for found in left)
