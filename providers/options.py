@@ -42,5 +42,7 @@ def _split(value: Any) -> Any:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)]
-"""One name or more; in an environment variable or a flag they are separated by commas."""
+Listed = Annotated[tuple[str, ...], BeforeValidator(_split)]
+"""Any number of names; in an environment variable or a flag they are separated by commas."""
+Names = Annotated[Listed, Field(min_length=1)]
+"""The same, one name at least."""

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import BundleCard, Input
+from providers.local_cnn.isolated import Isolation
 from tests.azure_export import SIDE, litert_model
 from triof.journal import Journal
 from triof.rollout.candidates import Arm, Candidate
@@ -40,6 +41,7 @@ def make_home(folder: Path, journal: Path) -> Path:
             sha256=hashlib.sha256(model).hexdigest(),
         )
         bundle.save(folder / "bundles" / "waste_type" / version, card, model)
+        Isolation(folder / "bundles").remember(model)
     activate(folder, FIRST)
     return folder
 

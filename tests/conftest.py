@@ -230,7 +230,7 @@ def assemble(settings: Settings, sorter: Sorter, camera: Camera) -> Machine:
     around = operations.build(settings, sorter, journal)
     watch = Watch(deposits, photo_store)
     services = KioskServices(sorter, journal, around, camera, photo_store, deposits, watch, lock)
-    app = create_app(settings, services)
+    app = create_app(settings, services, clock)
     return Machine(clock, hardware, services, app.test_client)
 
 

@@ -101,7 +101,7 @@ def test_whatever_is_wrong_with_a_photo_is_told_by_its_code(build_desk: Build, j
         (flat[20, 40], {}, (422, "too_small")),
         (jpeg + bytes(60_000), {}, (413, "too_many_bytes")),
         (jpeg + bytes(200_000), {}, (413, "request_too_large")),
-        (jpeg, {"Content-Type": "image/tiff"}, (415, "content_type")),
+        (encoded(Image.new("RGB", (64, 64)), "TIFF"), {"Content-Type": "image/tiff"}, (415, "unread_format")),
         (b"a=b", {"Content-Type": "application/x-www-form-urlencoded"}, (415, "content_type")),
         (None, {}, (400, "no_image")),
         (b"not a form", {"Content-Type": "multipart/form-data"}, (400, "no_image")),

@@ -47,7 +47,11 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
 @pytest.mark.parametrize(
     ("library", "folder", "only"),
     [
-        ("ai_edge_litert", "providers", {f"providers/local_cnn/{name}.py" for name in ("runtime", "reading_back")}),
+        (
+            "ai_edge_litert",
+            "providers",
+            {f"providers/local_cnn/{name}.py" for name in ("runtime", "isolated_child", "reading_back")},
+        ),
         ("azure", "providers", {"providers/custom_vision/client.py"}),
         ("azure", "triof", set()),
         ("msrest", "providers", {"providers/custom_vision/client.py"}),

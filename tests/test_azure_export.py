@@ -325,6 +325,13 @@ def said(**fields: str) -> dict[str, bytes]:
         (said(NormalizeMean="[123.0, 117.0, 104.0]"), "NormalizeMean [123.0, 117.0, 104.0], which Triof does not do"),
         (said(NormalizeStd="[58, 57, 57]"), "General (compact)"),
         (said(NormalizeStd="58"), "'58' is no list"),
+        (
+            said(CropMethod="CenterCrop", CropWidth="224", CropHeight="224"),
+            "a crop (CropMethod CenterCrop, CropWidth 224",
+        ),
+        (said(CropMethod="centercrop "), "General (compact)"),
+        (said(CropMethod="FullImageShorterSide"), "which Triof does not do"),
+        (said(CropHeight="224.0"), "(CropMethod NoCrop, CropWidth 0, CropHeight 224.0)"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_remedy(
@@ -334,6 +341,13 @@ def test_what_does_not_fit_is_refused_with_the_remedy(
     assert ran.exit_code == 1
     assert told in ran.output
     assert not list((home / "bundles").glob("*/*"))
+
+
+@pytest.mark.parametrize(
+    "way", [{"CropMethod": ""}, {"CropMethod": "nocrop", "CropWidth": "0.0"}, {"CropMethod": "None"}]
+)
+def test_metadata_that_ask_for_no_crop_are_read(home: Path, export: Callable[..., Path], way: dict[str, str]) -> None:
+    assert triof("bundles", "install", export(changes=said(**way))).exit_code == 0
 
 
 def test_what_litert_cannot_read_is_refused_even_with_the_right_checksum(

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.api_desk import START, Desk, form
-from tests.conftest import BuildMachine, Machine
+from tests.conftest import BuildMachine, Clock, Machine
 from triof.cli import main
+from triof.rate_limit import MovingWindow
 
 
 @pytest.fixture
@@ -77,6 +80,23 @@ def test_each_scope_opens_its_own_and_admin_everything(desk: Desk, jpeg: bytes) 
             assert 'error="insufficient_scope"' in refused.headers["WWW-Authenticate"]
 
 
+def test_a_key_that_may_ask_may_fetch_what_came_of_it_and_of_nothing_else(desk: Desk, jpeg: bytes) -> None:
+    asks, other = desk.keys.create("erp", ["predict"]), desk.keys.create("crm", ["predict"])
+    reads = desk.keys.create("wall", ["read"])
+    headers = {"Authorization": f"Bearer {asks}", "Content-Type": "image/jpeg", "Prefer": "respond-async"}
+    accepted = desk.client.post("/api/v2/predict", data=jpeg, headers=headers)
+    assert accepted.status_code == 202
+    assert desk.jobs.work()
+    where = accepted.headers["Location"]
+    done = desk.get(asks, where)
+    assert (done.status_code, done.json and done.json["status"]) == (200, "succeeded")
+    assert [desk.get(key, where).status_code for key in (other, reads)] == [404, 404]
+    assert desk.told(asks) == (403, "scope_missing")
+    rotated = desk.keys.rotate("erp")
+    desk.clock.pass_(2)
+    assert desk.get(rotated, where).status_code == 200
+
+
 def test_a_key_ends_when_its_time_is_over(desk: Desk) -> None:
     key = desk.keys.create("guest", ["read"], expires_at=START + timedelta(hours=1))
     assert desk.told(key) == (200, "")
@@ -119,10 +139,7 @@ def test_last_use_is_noted_at_most_once_a_minute(desk: Desk) -> None:
         assert noted() == START + timedelta(seconds=expected)
 
 
-def test_each_key_has_a_limit_of_its_own_which_photos_of_a_batch_use_up(
-    desk: Desk, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(time, "time", lambda: desk.now().timestamp())
+def test_each_key_has_a_limit_of_its_own_which_photos_of_a_batch_use_up(desk: Desk, jpeg: bytes) -> None:
     small, large = desk.keys.create("small", ["admin"], per_minute=16), desk.keys.create("large", ["admin"])
     first = desk.get(small)
     assert first.headers["RateLimit-Policy"] == '"key";q=16;w=60'
@@ -137,9 +154,45 @@ def test_each_key_has_a_limit_of_its_own_which_photos_of_a_batch_use_up(
     assert desk.told(large) == (200, "")
     desk.clock.pass_(50.001)
     assert desk.told(small) == (200, "")
-    # One more than there is room for, and when there will be.
+    # One more than there is room for, and when there will be room for both.
     refused = desk.client.post("/api/v2/predict-batch", data=form(jpeg, jpeg), headers=headers)
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "10")
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_limits_do_not_go_by_the_wall_clock(desk: Desk, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    key = desk.keys.create("small", ["read"], per_minute=16)
+    assert [desk.told(key)[0] for _ in range(17)] == [200] * 16 + [429]
+    turned = time.time() + days * 86_400
+    monkeypatch.setattr(time, "time", lambda: turned)
+    assert desk.get(key).headers["Retry-After"] == "60"
+    desk.clock.pass_(60)
+    assert desk.told(key) == (200, "")
+
+
+@given(
+    limit=st.integers(16, 40),
+    uses=st.lists(st.tuples(st.floats(0, 70), st.integers(1, 16)), min_size=1, max_size=40),
+)
+def test_what_is_refused_fits_after_the_time_that_is_told_and_not_before(
+    limit: int, uses: list[tuple[float, int]]
+) -> None:
+    clock = Clock()
+    window = MovingWindow(60, clock)
+    taken: list[tuple[float, int]] = []
+    for pause, cost in uses:
+        clock.pass_(pause)
+        use = window.use("key", limit, cost)
+        before = sum(amount for at, amount in taken if at > clock() - 60)
+        assert use.allowed == (before + cost <= limit)
+        taken += [(clock(), cost)] * use.allowed
+        assert use.remaining == limit - before - cost * use.allowed
+        if not use.allowed:
+            clock.pass_(use.seconds - 0.01)
+            assert not window.use("key", limit, cost).allowed
+            clock.pass_(0.011)
+            assert window.use("key", limit, cost).allowed
+            taken.append((clock(), cost))
 
 
 def test_a_key_of_another_machine_opens_nothing_here(build_machine: BuildMachine, tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ CODES = {
     "wide_bomb": "too_many_pixels",
     "one_pixel": "too_small",
     "line": "too_small",
-    "jpeg_marker_only": "not_a_photo",
+    "jpeg_marker_only": "damaged",
+    "tiff": "unread_format",
 }
 
 
@@ -118,9 +119,12 @@ def test_every_mode_of_every_format_becomes_rgb(format_: str, mode: str) -> None
 
 def test_transparency_lies_over_white() -> None:
     clear = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    clear.paste("black", (32, 0, 64, 64))
     assert photo.load(encoded(clear, "PNG")).picture.getpixel((0, 0)) == (255, 255, 255)
-    palette = clear.convert("P")
-    assert photo.load(encoded(palette, "PNG", transparency=palette.getpixel((0, 0)))).picture.getpixel((0, 0)) == (
+    palette = Image.new("P", (64, 64), 1)
+    palette.paste(0, (32, 0, 64, 64))
+    palette.putpalette([200, 0, 0, 0, 0, 200])
+    assert photo.load(encoded(palette, "PNG", transparency=1)).picture.getpixel((0, 0)) == (
         255,
         255,
         255,

@@ -4,147 +4,68 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import requests
 from click.testing import CliRunner
 
-from tests.conftest import Clock
+from tests.raw_clients import BEGUN, GET, PATIENCE, App, Serve, answer, eventually, serving
 from tools.running_kiosk import RunningKiosk
 from triof.cli import main
 from triof.home import open_journal
 from triof.keys import Keys
-from triof.serving import Server
-from triof.settings import ServerSettings, Settings
-
-PATIENCE = 20
-"""Seconds after which a test has failed; none waits so long when all is well."""
-
-
-class App:
-    """Answers at once, at ``/slow`` when told to."""
-
-    def __init__(self) -> None:
-        self.asked, self.go = threading.Event(), threading.Event()
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        if environ["PATH_INFO"] == "/slow":
-            self.asked.set()
-            assert self.go.wait(PATIENCE)
-        start_response("200 OK", [("Content-Length", "4")])
-        return [b"done"]
+from triof.settings import Settings
 
 
 @pytest.fixture
-def app() -> Iterator[App]:
-    app = App()
-    yield app
-    app.go.set()
-
-
-class Served:
-    """A server in a thread, and its clients."""
-
-    def __init__(self, app: App, **settings: Any) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.clock = Clock()
-        self.server = Server(app, ServerSettings(port=self.port, threads=2, **settings), 1_000_000, self.clock)
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
-        self.thread.start()
-        self.clients: list[socket.socket] = []
-
-    def client(self, said: bytes = b"") -> socket.socket:
-        client = socket.create_connection(("127.0.0.1", self.port), PATIENCE)
-        self.clients.append(client)
-        client.sendall(said)
-        return client
-
-    def takes_no_more(self) -> bool:
-        try:
-            self.client().close()
-        except ConnectionRefusedError:
-            return True
-        return False
-
-    def ended(self) -> bool:
-        self.thread.join(PATIENCE)
-        return not self.thread.is_alive()
+def app() -> App:
+    return App()
 
 
 @pytest.fixture
-def serve(app: App) -> Iterator[Callable[..., Served]]:
-    all_served: list[Served] = []
-
-    def start(**settings: Any) -> Served:
-        all_served.append(Served(app, **settings))
-        return all_served[-1]
-
-    yield start
-    app.go.set()
-    for served in all_served:
-        for client in served.clients:
-            client.close()
-        served.server.stop()
-        assert served.ended()
+def serve(app: App) -> Iterator[Serve]:
+    with serving(app) as start:
+        yield start
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return holds()
-
-
-def answer(client: socket.socket) -> bytes:
-    """All of it, which may come in pieces; empty where none comes."""
-    got = b""
-    while not got.endswith(b"done"):
-        if not (chunk := client.recv(1000)):
-            return b""
-        got += chunk
-    return got
-
-
-GET = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
-BEGUN = (b"GET / HT", b"GET / HTTP/1.1\r\nX-Slow: 1", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab")
-
-
-def test_a_hundred_who_dribble_keep_nobody_waiting(serve: Callable[..., Served]) -> None:
+def test_a_hundred_who_dribble_keep_nobody_waiting(serve: Serve) -> None:
     served = serve()
     for number in range(100):
         served.client(BEGUN[number % len(BEGUN)])
     assert answer(served.client(GET % b""))
 
 
-def test_a_request_has_only_so_long_to_arrive(serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch) -> None:
-    now = Clock()
-    monkeypatch.setattr("waitress.channel.time", SimpleNamespace(time=now))
+def test_a_request_has_only_so_long_to_arrive(serve: Serve) -> None:
     served = serve(request_seconds=60)
-    (listener,) = served.server._listeners
-    dribbling, later = served.client(BEGUN[1]), served.client()
-
-    def received(count: int) -> Callable[[], bool]:
-        return lambda: sum(c.request is not None for c in listener.active_channels.values()) == count
-
-    assert eventually(received(1))
-    now.pass_(50)
+    silent, dribbling, later = served.client(), served.client(BEGUN[1]), served.client(GET % b"")
+    assert answer(later)
+    served.clock.pass_(50)
     later.sendall(BEGUN[1])
     dribbling.sendall(b"23")
-    assert eventually(received(2))
-    listener.maintenance(now() + 11)
-    listener.pull_trigger()
+    served.round()
+    served.clock.pass_(11)
+    served.round()
+    assert silent.recv(100) == b""
     assert dribbling.recv(100) == b"", "the second drop of it has bought it time"
     later.sendall(b"\r\nHost: x\r\n\r\n")
     assert answer(later)
 
 
-def test_told_to_stop_it_finishes_what_it_was_asked(app: App, serve: Callable[..., Served]) -> None:
+def test_the_wall_clock_closes_nothing(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = serve()
+    begun = served.client(BEGUN[1])
+    served.round()
+    turned = time.time() + 86_400
+    monkeypatch.setattr(time, "time", lambda: turned)
+    served.clock.pass_(2)
+    served.round()
+    begun.sendall(b"\r\nHost: x\r\n\r\n")
+    assert answer(begun)
+
+
+def test_told_to_stop_it_finishes_what_it_was_asked(app: App, serve: Serve) -> None:
     served = serve()
     idle = served.client(GET % b"")
     assert answer(idle)
@@ -161,9 +82,7 @@ def test_told_to_stop_it_finishes_what_it_was_asked(app: App, serve: Callable[..
     assert served.ended()
 
 
-def test_what_takes_too_long_is_cut_off(
-    app: App, serve: Callable[..., Served], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_takes_too_long_is_cut_off(app: App, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     served = serve(stop_seconds=30)
     stuck = served.client(GET % b"slow")
     assert app.asked.wait(PATIENCE)
@@ -176,7 +95,7 @@ def test_what_takes_too_long_is_cut_off(
     assert "server.cut_off requests=1 seconds=30" in caplog.messages
 
 
-def test_told_twice_it_stops_at_once(app: App, serve: Callable[..., Served]) -> None:
+def test_told_twice_it_stops_at_once(app: App, serve: Serve) -> None:
     served = serve(stop_seconds=30)
     served.client(GET % b"slow")
     assert app.asked.wait(PATIENCE)

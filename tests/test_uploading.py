@@ -305,7 +305,9 @@ def test_whatever_the_vendor_does_not_take_is_made_fit(
 
 
 def test_transparency_becomes_white_and_not_black() -> None:
-    made = fit(encoded(Image.new("RGBA", (64, 64), (0, 0, 0, 0)), "PNG"), 800)
+    item = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    item.paste("black", (0, 0, 20, 20))
+    made = fit(encoded(item, "PNG"), 800)
     with Image.open(BytesIO(made)) as picture:
         assert picture.getpixel((30, 30)) == (255, 255, 255)
 

@@ -29,7 +29,8 @@ from tools.running_kiosk import free_port
 from tools.serving import CLIENTS, key
 from triof import services
 from triof.app import create_app
-from triof.settings import ServerSettings, Settings
+from triof.server_settings import ServerSettings
+from triof.settings import Settings
 
 SERVERS = ("waitress", "gunicorn", "cheroot", "granian")
 _THREADS = 8
@@ -88,7 +89,7 @@ def _answers(port: int, seconds: float) -> float | None:
     """After how long ``/livez`` is answered to somebody new; None if it is not."""
     began = time.monotonic()
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), seconds) as client:
-        client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         if client.recv(100).startswith(b"HTTP/1.1 200"):
             return time.monotonic() - began
     return None
@@ -97,7 +98,7 @@ def _answers(port: int, seconds: float) -> float | None:
 def beside_slow_ones(port: int, headers: Mapping[str, str], end: str) -> str:
     """What somebody new waits while 64 others dribble what follows ``end``."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    begun = f"POST /api/v2/predict HTTP/1.1\r\nHost: x\r\n{lines}{end}".encode()
+    begun = f"POST /api/v2/predict HTTP/1.1\r\nHost: localhost\r\n{lines}{end}".encode()
     ended = Event()
     with ExitStack() as stack:
         slow = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 5)) for _ in range(64)]

@@ -16,7 +16,7 @@ from triof.sorter import Judgement, Sorter
 Outcome = dict[str, Any]
 """Either ``{"prediction": …}`` or ``{"problem": {"code", "detail", …}}``."""
 
-_PASSING = {"no_provider_answered", "not_begun"}
+_PASSING = {"no_provider_answered", "not_begun", "busy"}
 
 
 def ask(sorter: Sorter, image: bytes, id_: UUID) -> Outcome:

@@ -1,6 +1,8 @@
 """The Flask app around the services."""
 
 import secrets
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from flask import Flask, Response, request, session
@@ -14,6 +16,8 @@ from triof.services import KioskServices, Services
 from triof.settings import Settings
 from triof.web import access, dashboard, errors, health, kiosk, texts
 from triof.web.api.blueprint import Api
+from triof.web.hosts import Hosts
+from triof.web.proxies import TrustedProxies
 
 _MULTIPART_BYTES = 65_536
 """What a form adds to the photo it carries."""
@@ -32,10 +36,12 @@ _HEADERS = {
 }
 
 
-def create_app(settings: Settings, services: Services | None = None) -> Flask:
+def create_app(
+    settings: Settings, services: Services | None = None, clock: Callable[[], float] = time.monotonic
+) -> Flask:
     """All pages and the API; the touchscreen's only where the services have a machine.
 
-    Without ``services`` those of a kiosk are built from the settings.
+    Without ``services`` those of a kiosk are built from the settings. ``clock`` in monotonic seconds.
     """
     services = services or factory.build_kiosk(settings)
     app = Flask("triof", template_folder=str(TEMPLATES), static_folder=str(STATIC))
@@ -49,14 +55,16 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         BABEL_TRANSLATION_DIRECTORIES=str(TRANSLATIONS),
     )
     app.extensions["triof"] = services
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.server.trusted_proxies)  # type: ignore[method-assign]
     access.register(app, services.operations.metrics)
+    app.before_request(Hosts(settings.server.host, settings.server.trusted_hosts).check)
     csrf = CSRFProtect(app)
     Babel(app, locale_selector=lambda: session.get("language", settings.language))
     app.jinja_env.filters.update(texts.FILTERS)
     if isinstance(services, KioskServices):
         app.register_blueprint(kiosk.Pages(services, settings).blueprint())
-    app.register_blueprint(health.blueprint(services))
-    dashboard.register(app, services, settings)
+    app.register_blueprint(health.blueprint(services, clock))
+    dashboard.register(app, services, settings, clock)
     api = Api(services).blueprint()
     # Its requests carry a key, which no page of another site can make a browser send.
     csrf.exempt(api)

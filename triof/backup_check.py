@@ -14,6 +14,7 @@ from providers.base import ProviderMisconfigured
 from providers.custom_vision.faults import Refused
 from providers.custom_vision.records import TFLITE, Kind
 from providers.local_cnn import azure_export, package
+from providers.local_cnn.isolated import Isolation
 from triof import datasets, evidence, trial
 from triof.backup import EXPORTS, RECORD
 from triof.bundles import BundleRefused
@@ -123,13 +124,14 @@ def _check_export(path: Path, kind: Kind, settings: Settings, copies: Mapping[st
 
 def _agreement(path: Path, settings: Settings, copies: Mapping[str, Path]) -> str:
     """How it does beside the cloud's recorded answers. Raises BundleRefused where it contradicts them."""
-    try:
-        files = package.read(path, (azure_export.MANIFEST_FILE,))
-        bundle = azure_export.bundle_of(path, files, settings.custom_vision.tags)
-    except ProviderMisconfigured as error:
-        return f"its model loads, but cannot be asked here ({error})"
-    shown = evidence.gather(bundle.card, settings, None, copies)
-    _, outcome, note = trial.run(bundle, shown, anyway=True)
+    with Isolation(None) as isolation:
+        try:
+            files = package.read(path, (azure_export.MANIFEST_FILE,))
+            bundle = azure_export.bundle_of(path, files, settings.custom_vision.tags, isolation)
+        except ProviderMisconfigured as error:
+            return f"its model loads, but cannot be asked here ({error})"
+        shown = evidence.gather(bundle.card, settings, None, copies)
+        _, outcome, note = trial.run(bundle, shown, isolation, anyway=True)
     if outcome.distance is not None and outcome.distance > trial.NEAR:
         raise BundleRefused(f"It is not the model that the cloud asked: it {outcome.agreement}.")
     return f"its model loads; {outcome.agreement}{f' ({note})' if note else ''}"

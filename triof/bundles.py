@@ -27,6 +27,7 @@ from triof.who import user
 
 if TYPE_CHECKING:
     from providers.local_cnn.bundle import Bundle, BundleCard
+    from providers.local_cnn.isolated import Isolation
     from triof.journal import Journal
     from triof.settings import Settings
     from triof.trial import Trial
@@ -95,11 +96,12 @@ def install(source: Path, settings: Settings, *, photos: Path | None = None, any
     ``photos`` are labelled ones to try it on besides the demo pictures. Raises BundleRefused, ProviderError,
     DatasetError, HomeUnusable, JournalUnusable.
     """
-    found = _read(source, settings)
     store = Store(settings)
-    if there := store.same(found):
-        return _tried_again(folders.load(there), settings, photos, anyway=anyway)
-    tried, outcome, note = _try(found, settings, photos, anyway=anyway)
+    with store.isolation() as isolation:
+        found = _read(source, settings, isolation)
+        if there := store.same(found):
+            return _tried_again(folders.load(there), settings, isolation, photos, anyway=anyway)
+        tried, outcome, note = _try(found, settings, isolation, photos, anyway=anyway)
     return Installed(tried.card, store.add(tried), outcome, note, already=False)
 
 
@@ -109,33 +111,40 @@ def check(name: str, settings: Settings, *, photos: Path | None = None) -> Insta
     Raises what :func:`install` does.
     """
     store = Store(settings)
-    return _tried_again(folders.load(store.folder(*store.find(name))), settings, photos)
+    with store.isolation() as isolation:
+        return _tried_again(folders.load(store.folder(*store.find(name))), settings, isolation, photos)
 
 
-def _tried_again(found: Bundle, settings: Settings, photos: Path | None, *, anyway: bool = False) -> Installed:
-    tried, outcome, note = _try(found, settings, photos, anyway=anyway)
+def _tried_again(
+    found: Bundle, settings: Settings, isolation: Isolation, photos: Path | None, *, anyway: bool = False
+) -> Installed:
+    tried, outcome, note = _try(found, settings, isolation, photos, anyway=anyway)
     if tried.card.input != found.card.input:
         with home.journal(settings) as journal:
             Store(settings).mend(tried, journal, user(), note)
     return Installed(tried.card, found.folder, outcome, note, already=True)
 
 
-def _try(found: Bundle, settings: Settings, photos: Path | None, *, anyway: bool) -> tuple[Bundle, Trial, str]:
+def _try(
+    found: Bundle, settings: Settings, isolation: Isolation, photos: Path | None, *, anyway: bool
+) -> tuple[Bundle, Trial, str]:
     """The bundle as it is to be read, with what came of the trial on its card."""
     from triof import evidence, trial
 
-    tried, outcome, note = trial.run(found, evidence.gather(found.card, settings, photos), anyway=anyway)
+    shown = evidence.gather(found.card, settings, photos)
+    tried, outcome, note = trial.run(found, shown, isolation, anyway=anyway)
+    isolation.remember(tried.model)
     card = tried.card.model_copy(update={"metrics": {**tried.card.metrics, "trial": asdict(outcome)}})
     return replace(tried, card=card), outcome, note
 
 
-def _read(source: Path, settings: Settings) -> Bundle:
+def _read(source: Path, settings: Settings, isolation: Isolation) -> Bundle:
     from providers.local_cnn import azure_export, package
 
     files = package.read(source, (folders.CARD_FILE, azure_export.MANIFEST_FILE))
     if folders.CARD_FILE in files:
         return folders.assemble(source, files)
-    return azure_export.bundle_of(source, files, settings.custom_vision.tags)
+    return azure_export.bundle_of(source, files, settings.custom_vision.tags, isolation)
 
 
 class Store:
@@ -146,6 +155,12 @@ class Store:
         self._folder = options(settings).bundles or settings.home / "bundles"
         self._pointer = Pointer(self._folder)
 
+    def isolation(self) -> Isolation:
+        """Where models are loaded that may never have been tried on this computer."""
+        from providers.local_cnn.isolated import Isolation
+
+        return Isolation(self._folder)
+
     def entries(self, task: Task) -> list[Entry]:
         """The shipped one, then those installed, by name. Raises ProviderMisconfigured for an unreadable pointer."""
         active, before = self._pointer.version(task), self._before(task)
@@ -154,10 +169,12 @@ class Store:
 
     def check_active(self, task: Task) -> str:
         """Ask what was activated, and say its version. Raises ProviderError and others; then the shipped one serves."""
-        from providers.local_cnn.provider import Model
+        from providers.local_cnn.provider import Model, try_first
 
         version = self._pointer.version(task)
-        model = Model(folders.load(self._pointer.folder(task, version), task))
+        loaded = folders.load(self._pointer.folder(task, version), task)
+        try_first(loaded, self._folder)
+        model = Model(loaded)
         try:
             model.warm_up()
         finally:
@@ -251,7 +268,9 @@ class Store:
         from triof import trial
 
         found = folders.load(self._pointer.folder(task, version), task)
-        trial.check(found)
+        with self.isolation() as isolation:
+            trial.check(found, isolation)
+            isolation.remember(found.model)
         return found.card
 
     def find(self, name: str) -> tuple[Task, str]:

@@ -8,16 +8,27 @@ from providers.base import ProviderMisconfigured
 from providers.custom_vision.faults import Refused
 from providers.custom_vision.records import TFLITE, Kind
 from providers.local_cnn import azure_export, package
+from providers.local_cnn.isolated import Isolation
 from triof import photo
 from triof.photo import PhotoError, PhotoLimits
 
-_LIMITS = PhotoLimits(max_bytes=50_000_000, max_pixels=170_000_000, min_side=1, max_side=20_000)
-"""Whatever the vendor may have taken."""
+_LIMITS = PhotoLimits(
+    max_bytes=50_000_000,
+    max_pixels=170_000_000,
+    min_side=1,
+    max_side=20_000,
+    decode_megabytes=1024,
+    decode_seconds=30.0,
+    wait_seconds=600.0,
+)
+"""For all that the vendor may have taken; decoding is not urgent here."""
 _PROOF_SIDE = 64
 """A photo is read to its end at a fraction of its scale too."""
 _RUBBISH = {
     "empty": "it is empty",
     "not_a_photo": "it is something else, such as a web page",
+    "unread_format": "it is of a kind that the cloud does not keep",
+    "heic": "it is of a kind that the cloud does not keep",
     "damaged": "it is damaged or cut short",
 }
 _CORE_ML = b"\x08"
@@ -40,7 +51,9 @@ def check_export(path: Path, kind: Kind = TFLITE) -> None:
     """
     try:
         if kind == TFLITE:
-            azure_export.check(path, package.read(path, (azure_export.MANIFEST_FILE,)))
+            files = package.read(path, (azure_export.MANIFEST_FILE,))
+            with Isolation(None) as isolation:
+                azure_export.check(path, files, isolation)
         elif kind[0] != "CoreML" or not _begins(path, _CORE_ML):
             _check_zip(path)
     except ProviderMisconfigured as error:

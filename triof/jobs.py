@@ -25,6 +25,7 @@ from sqlalchemy.exc import IntegrityError
 
 from triof.answers import Outcome, refusal
 from triof.api_settings import ApiSettings
+from triof.decoding.errors import DecoderBusy
 from triof.durable import replace_file
 from triof.errors import TriofError
 from triof.journal import Journal
@@ -193,7 +194,10 @@ class Jobs:
             return False
         path = self._begin(id_)
         try:
-            self.finish(id_, self._outcome(id_, path))
+            outcome = self._outcome(id_, path)
+            if outcome.get("problem", {}).get("code") == "busy":
+                raise DecoderBusy(outcome["problem"]["detail"])
+            self.finish(id_, outcome)
         except Exception:
             # It is not the photo's fault.
             if path:

@@ -19,14 +19,12 @@ from threading import Lock
 from typing import Any, Literal, NamedTuple, cast, get_args
 from uuid import UUID, uuid4
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy import Row, Table, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from triof.errors import TriofError
 from triof.journal import Journal
+from triof.rate_limit import MovingWindow
 from triof.tables import ApiKey
 
 log = logging.getLogger(__name__)
@@ -72,7 +70,7 @@ class Key:
 
 
 class Usage(NamedTuple):
-    """Where a key stands within its limit. In ``seconds`` there is room for more."""
+    """Where a key stands within its limit. In ``seconds`` there is room for one more, or for what was refused."""
 
     allowed: bool
     limit: int
@@ -99,7 +97,7 @@ class Keys:
         self._looked_at: float | None = None
         self._noted: dict[UUID, datetime] = {}
         # In this process alone: there is one that serves, and a limit that a restart forgets does no harm.
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._window = MovingWindow(WINDOW_SECONDS, clock)
         self._notes = ThreadPoolExecutor(1, "key-notes")
 
     def create(
@@ -171,11 +169,9 @@ class Keys:
 
     def count(self, key: Key, photos: int = 1) -> Usage:
         """Count a question, or so many ``photos``, against the limit of ``key``."""
-        limit = RateLimitItemPerMinute(key.per_minute or self._per_minute)
-        allowed = self._limiter.hit(limit, str(key.id), cost=photos)
-        # The limiter goes by the wall clock, and so must who reads it.
-        frees_at, remaining = self._limiter.get_window_stats(limit, str(key.id))
-        return Usage(allowed, limit.amount, remaining, max(1, math.ceil(frees_at - time.time())))
+        limit = key.per_minute or self._per_minute
+        use = self._window.use(key.id, limit, photos)
+        return Usage(use.allowed, limit, use.remaining, max(1, math.ceil(use.seconds)))
 
     def close(self) -> None:
         """Write what is still to be noted."""
@@ -200,7 +196,8 @@ class Keys:
 
     def _note_use(self, row: Row[Any], now: datetime) -> None:
         last = self._noted.get(row.id, row.last_used_at)
-        if last and now - last < _USE_NOTED:
+        # By its distance: the clock may have been set back.
+        if last and abs(now - last) < _USE_NOTED:
             return
         self._noted[row.id] = now
         # A server that is being closed takes no more notes.

@@ -4,26 +4,52 @@ Whatever comes in (a wrong extension, a bomb, a web page) either becomes an upri
 """
 
 import hashlib
-import re
 import struct
 import warnings
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Literal
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from pydantic import Field
 
 from providers.base import Photo
 from providers.options import Options
+from triof.decoding import jpeg, sources
+from triof.decoding.budget import MemoryGate
+from triof.decoding.errors import (
+    DecoderBusy,
+    DecodingError,
+    Invisible,
+    Oversized,
+    TooCostly,
+    Undecodable,
+    Unlit,
+    Unsupported,
+)
+from triof.decoding.orientation import is_sideways, upright
+from triof.decoding.sources import Source
 from triof.errors import TriofError
-
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+from triof.image_format import HEAD_BYTES, ImageFormat, image_format
 
 # Pillow measures bombs by a limit of its own and prints a warning; ours stands in the settings and raises.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-PhotoFault = Literal["empty", "too_many_bytes", "not_a_photo", "too_many_pixels", "too_small", "too_long", "damaged"]
+PhotoFault = Literal[
+    "empty",
+    "too_many_bytes",
+    "not_a_photo",
+    "heic",
+    "unread_format",
+    "too_many_pixels",
+    "too_small",
+    "too_long",
+    "too_costly",
+    "damaged",
+    "transparent",
+    "too_dark",
+    "busy",
+]
 
 
 class PhotoError(TriofError):
@@ -33,48 +59,117 @@ class PhotoError(TriofError):
         super().__init__(message)
         self.code = code
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same photo may be judged a moment later."""
+        return self.code == "busy"
+
 
 class PhotoLimits(Options):
-    """What a photo may be. Sides and pixels are those of the whole image, before any reduction."""
+    """What a photo may be, and what decoding one may cost. Sides and pixels are those of the whole image."""
 
     max_bytes: int = Field(20_000_000, ge=1)
-    max_pixels: int = Field(50_000_000, ge=1, le=170_000_000)
+    max_pixels: int = Field(110_000_000, ge=1, le=170_000_000)
     min_side: int = Field(32, ge=1)
-    max_side: int = Field(12_000, ge=1)
+    max_side: int = Field(16_384, ge=1)
+    decode_megabytes: int = Field(256, ge=16)
+    """Memory that all photos under way may take together while they are decoded."""
+    decode_seconds: float = Field(2.0, gt=0)
+    """Processor time that decoding one photo may take."""
+    wait_seconds: float = Field(0.5, ge=0)
+    """How long a photo waits for that memory."""
 
 
 DEFAULT_LIMITS = PhotoLimits()
+
+_GATE = MemoryGate()
+"""The memory is the process's, so there is one gate for all who decode."""
 
 
 def load(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, needed_side: int | None = None) -> Photo:
     """Decode ``image``: JPEG, PNG, WebP, BMP or GIF (first frame), any mode, transparency over white.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 of its scale as long as both sides keep ``needed_side`` pixels (None: at
-    full scale). Raises PhotoError.
+    full scale), other large pictures are reduced likewise. Metadata never decide, but for how the camera was held.
+    Raises PhotoError.
     """
     check_length(len(image), limits)
+    format_ = image_format(image[:HEAD_BYTES])
     try:
-        # Opening reads the header only, so that a bomb is turned away before its pixels take memory.
-        with Image.open(BytesIO(image), formats=FORMATS) as opened:
-            width, height = opened.size
-            _check_size(width, height, limits)
-            if _stands_sideways(opened):
-                width, height = height, width
-            if needed_side:
-                opened.draft("RGB", (needed_side, needed_side))
-            opened.load()
-            ImageOps.exif_transpose(opened, in_place=True)
-            picture = _to_rgb(opened)
-    except PhotoError:
-        raise
-    except UnidentifiedImageError as error:
-        raise PhotoError("not_a_photo", "This is not a photo: send a JPEG, PNG, WebP, BMP or GIF.") from error
-    except Image.DecompressionBombError as error:
-        raise _too_many_pixels(limits) from error
-    # Pillow's decoders raise whatever the damage leads to: OSError, SyntaxError, ValueError, struct.error, ...
-    except Exception as error:
-        raise PhotoError("damaged", "The photo is damaged and cannot be read to its end: take it again.") from error
+        source = _open(image, format_, limits)
+        _check_size(source.width, source.height, limits)
+        picture = upright(_decode(source, limits, needed_side), source.orientation)
+    except DecodingError as error:
+        raise _photo_error(error, limits) from error
+    picture.info.clear()
+    width, height = source.width, source.height
+    if is_sideways(source.orientation):
+        width, height = height, width
     return Photo(picture, hashlib.sha256(image).hexdigest(), width, height)
+
+
+def _open(image: bytes, format_: ImageFormat | None, limits: PhotoLimits) -> Source:
+    """Raises PhotoError, DecodingError."""
+    if format_ is None:
+        raise PhotoError("not_a_photo", "This is not a photo: send a JPEG, PNG, WebP, BMP or GIF.")
+    if format_ not in sources.FORMATS:
+        raise PhotoError("unread_format", f"This is a {format_} image: send a JPEG, PNG, WebP, BMP or GIF.")
+    try:
+        return sources.open_source(image, format_, limits.decode_seconds)
+    except ImportError as error:
+        raise PhotoError(
+            "heic",
+            "This is a HEIC photo: on an iPhone choose Settings > Camera > Formats > Most Compatible, on another phone"
+            " turn high efficiency pictures off, and take it again; or install triof[heic] on this machine.",
+        ) from error
+
+
+def _decode(source: Source, limits: PhotoLimits, needed_side: int | None) -> Image.Image:
+    """Raises DecodingError."""
+    factor = source.shrinks_to(_largest_factor(source, needed_side))
+    # The RGB picture, which Pillow keeps in 4 bytes a pixel.
+    size = source.bytes_for(factor) + 4 * (source.width // factor) * (source.height // factor)
+    with _GATE.reserved(size, limits.decode_megabytes * 1_000_000, limits.wait_seconds):
+        try:
+            return source.decode(factor)
+        except DecodingError as error:
+            fault = type(error)(*error.args)
+        except MemoryError:
+            fault = TooCostly("there is too little memory")
+        # Decoders raise whatever the damage leads to: OSError, SyntaxError, ValueError, struct.error, ...
+        except Exception as error:
+            fault = Undecodable(str(error))
+        # Without the traceback of the error, whose frames hold the pixels.
+        raise fault
+
+
+def _largest_factor(source: Source, needed_side: int | None) -> int:
+    if not needed_side:
+        return 1
+    return max(1, min(source.width, source.height) // needed_side)
+
+
+def _photo_error(error: DecodingError, limits: PhotoLimits) -> PhotoError:
+    """The sentence for each kind of error."""
+    match error:
+        case Unsupported():
+            return PhotoError(
+                "unread_format", f"This kind of image is not read ({error}): save it as an ordinary JPEG."
+            )
+        case Invisible():
+            return PhotoError("transparent", "Every pixel of this picture is transparent: send a photo of the item.")
+        case Unlit():
+            return PhotoError(
+                "too_dark", f"The picture is too dark ({error}): take it with more light, or with 8 bits."
+            )
+        case Oversized():
+            return _too_many_pixels(limits)
+        case TooCostly():
+            return PhotoError("too_costly", f"The picture cannot be decoded: {error}. Send a smaller one, or a JPEG.")
+        case DecoderBusy():
+            return PhotoError("busy", "Other large photos are being decoded: send it again in a moment.")
+        case _:
+            return PhotoError("damaged", "The photo is damaged and cannot be read to its end: take it again.")
 
 
 def keepsake(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side: int = 1280) -> bytes:
@@ -82,7 +177,7 @@ def keepsake(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side
 
     Raises PhotoError.
     """
-    picture = load(image, limits).picture
+    picture = load(image, limits, needed_side=longest_side).picture
     picture.thumbnail((longest_side, longest_side))
     jpeg = BytesIO()
     picture.save(jpeg, "JPEG", quality=88)
@@ -138,33 +233,11 @@ def _too_many_pixels(limits: PhotoLimits) -> PhotoError:
     )
 
 
-_JPEG_PARTS = frozenset({*range(0xC0, 0xD0), 0xDB, 0xDD} - {0xC8, 0xCC})
-"""The SOFs, DHT, DQT and DRI: what is needed to decode."""
-_JFIF, _ADOBE, _SOS, _EOI = 0xE0, 0xEE, 0xDA, 0xD9
-_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]")
-"""Within a scan 0xFF is followed by 0 or by the number of a restart."""
 _PNG_PARTS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"sRGB", b"gAMA", b"cHRM", b"pHYs"})
 
 
 def _is_bare_jpeg(image: bytes) -> bool:
-    at = 2
-    while image[at] == 0xFF and image[at + 1] != _EOI:
-        marker, length = image[at + 1], int.from_bytes(image[at + 2 : at + 4])
-        body = image[at + 4 : at + 2 + length]
-        known = (
-            marker in _JPEG_PARTS
-            or marker == _SOS
-            # 14 bytes are a JFIF without a thumbnail.
-            or (marker == _JFIF and body.startswith(b"JFIF\0") and len(body) == 14)
-            or (marker == _ADOBE and body.startswith(b"Adobe") and len(body) == 12)
-        )
-        if not known or length < 2:
-            return False
-        at += 2 + length
-        if marker == _SOS:
-            end = _AFTER_SCAN.search(image, at)
-            at = end.start() if end else len(image)
-    return image[at:] == bytes((0xFF, _EOI))
+    return jpeg.read(image).lean == image
 
 
 def _is_bare_png(image: bytes) -> bool:
@@ -187,20 +260,3 @@ def _is_bare_bmp(image: bytes) -> bool:
 
 _BARE: Mapping[str, Callable[[bytes], bool]] = {"JPEG": _is_bare_jpeg, "PNG": _is_bare_png, "BMP": _is_bare_bmp}
 """By format, whether a file holds nothing but what its pixels need; of others nobody knows."""
-
-_ORIENTATION_TAG = 0x0112
-
-
-def _stands_sideways(picture: Image.Image) -> bool:
-    return picture.getexif().get(_ORIENTATION_TAG, 1) in (5, 6, 7, 8)
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
-        picture = picture.convert("I").point(lambda value: value / 257).convert("L")
-    elif picture.has_transparency_data:
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture.convert("RGBA"))
-    rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
-    rgb.info.clear()
-    return rgb

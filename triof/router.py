@@ -65,7 +65,7 @@ class _Heard(NamedTuple):
 
 
 class Router:
-    """The routes of all tasks. ``deadline`` is in seconds and holds for one question to one route.
+    """The routes of all tasks. ``deadline`` is in seconds and holds for one question to one route, decoding included.
 
     A provider in the cloud gets ``cloud_seconds`` of it. With a ``cascade`` (a probability) it is not asked at all
     where the next local one is at least so sure. ``mode`` is looked at before every question, and so is whether a drill
@@ -117,9 +117,13 @@ class Router:
             members = self.contest.route(task, deposit_id, members)
         return [self._rehearsed(member) if isinstance(member, Guard) else member for member in members]
 
-    def predict(self, photo: Photo, task: Task, deposit_id: UUID | None = None) -> Prediction:
-        """The first answer of the task's route, with all attempts. Raises NoProviderAnswered."""
-        prediction = _Question(photo, task, self.members(task, deposit_id), self._limits).answer()
+    def predict(self, photo: Photo, task: Task, deposit_id: UUID | None = None, *, spent: float = 0.0) -> Prediction:
+        """The first answer of the task's route, with all attempts. Raises NoProviderAnswered.
+
+        ``spent`` seconds of the deadline are over already.
+        """
+        limits = self._limits._replace(deadline=self._limits.deadline - spent)
+        prediction = _Question(photo, task, self.members(task, deposit_id), limits).answer()
         for failed in _failed_first(prediction):
             # In cloud mode somebody has said that the cloud has to answer.
             level = logging.ERROR if self.mode == "cloud" else logging.WARNING

@@ -148,7 +148,7 @@ def _contest(settings: Settings, journal: Callable[[], Journal], line: Mapping[s
             task,
             lambda: _built(name, task, chosen),
             breaker=Breaker(settings.breaker),
-            workers=Workers(candidate.label, settings.server.threads),
+            workers=Workers(candidate.label, settings.server.all_threads),
             calls=lambda provider: _ledger(provider, journal),
             note=notes.submit,
         )
@@ -161,7 +161,7 @@ def _contest(settings: Settings, journal: Callable[[], Journal], line: Mapping[s
 
 def _line(name: str, settings: Settings, journal: Callable[[], Journal], notes: Executor) -> Line:
     """Makes the guards of one provider: whatever the task, it is one vendor, who is well or not."""
-    workers = Workers(name, settings.server.threads)
+    workers = Workers(name, settings.server.all_threads)
     breaker = outliving(
         settings.home / f"breaker-{name.replace(':', '.')}.json",
         settings.breaker,

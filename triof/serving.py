@@ -1,7 +1,8 @@
 """The web server: waitress, which takes a request in as a whole before a thread looks at it.
 
-So whoever sends slowly takes a connection and none of the threads (docs/serving.md compares it with others). Added
-here: a request has a limited time to arrive, and a server that is told to stop finishes what it was asked.
+So a slow sender takes a connection and none of the threads (docs/serving.md compares it with others). Added here: the
+touchscreen and ``/livez`` have threads of their own, and a server that is told to stop finishes what it was asked. What
+connections may take is in :mod:`triof.connections`.
 """
 
 from __future__ import annotations
@@ -14,14 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import waitress
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
-from waitress.server import BaseWSGIServer
-from waitress.task import WSGITask
+from waitress.adjustments import Adjustments
+from waitress.task import ThreadedTaskDispatcher
 
+from triof.connections import Channel, Listener, Places, places_there_are
 from triof.errors import TriofError
-from triof.settings import ServerSettings
+from triof.server_settings import KEPT_THREADS, ServerSettings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -33,11 +33,7 @@ _RECEIVE_BYTES = 262_144
 _KEPT_IN_MEMORY_BYTES = 2_097_152
 """A larger body waits in a temporary file."""
 _HEADER_BYTES = 65_536
-_CONNECTIONS = 500
-"""Beyond that nobody is let in before somebody leaves; fewer than the files that a process may open."""
 _LOOK_SECONDS = 1
-_SWEEP_SECONDS = 5
-"""How often connections whose time is up are closed."""
 
 
 class CannotListen(TriofError):
@@ -56,44 +52,43 @@ class Server:
     ) -> None:
         """Listen. Raises CannotListen."""
         self._clock = clock
+        self._idle_seconds = settings.request_seconds
         self._stop_seconds = settings.stop_seconds
         self._stop_by: float | None = None
         self._sockets: dict[int, Any] = {}
+        self._places = Places(settings.trusted_proxies, places_there_are(), clock)
+        self._threads = RequestThreads(settings.threads)
         try:
-            listening = waitress.create_server(
-                app,
-                self._sockets,
+            adjustments = Adjustments(
                 host=settings.host,
                 port=settings.port,
-                threads=settings.threads,
                 ident=None,
                 # Otherwise a body that the app refuses is first stored as a whole.
                 max_request_body_size=max_body_bytes,
                 max_request_header_size=_HEADER_BYTES,
                 inbuf_overflow=_KEPT_IN_MEMORY_BYTES,
                 recv_bytes=_RECEIVE_BYTES,
-                connection_limit=_CONNECTIONS,
-                channel_timeout=settings.request_seconds,
-                cleanup_interval=_SWEEP_SECONDS,
                 # What came through a proxy must not look as if it came from this machine.
                 clear_untrusted_proxy_headers=False,
             )
+            self._listeners = [
+                Listener(app, self._sockets, dispatcher=self._threads, adj=adjustments, sockinfo=sockinfo)
+                for sockinfo in adjustments.listen
+            ]
         except (OSError, ValueError) as error:
             raise CannotListen(
                 f"Cannot listen on {settings.host}:{settings.port} ({getattr(error, 'strerror', None) or error}): end"
                 " the other program there, or choose another port with --port or another address with --host."
             ) from error
-        self._dispatcher = listening.task_dispatcher
-        self._listeners = [each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)]
         for listener in self._listeners:
-            listener.channel_class = _Channel
-            listener.stopping = False
+            listener.places = self._places
 
     def run(self) -> None:
         """Serve; returns when all that was asked before :meth:`stop` is answered, or its time is up."""
         use_poll = hasattr(select, "poll")
         while self._stop_by is None:
             wasyncore.loop(_LOOK_SECONDS, use_poll, self._sockets, count=1)
+            self._places.tidy(self._clock() - self._idle_seconds)
         for listener in self._listeners:
             listener.stopping = True
             wasyncore.dispatcher.close(listener)
@@ -101,7 +96,7 @@ class Server:
             wasyncore.loop(min(_LOOK_SECONDS, self._stop_by - self._clock()), use_poll, self._sockets, count=1)
         if busy:
             log.warning("server.cut_off requests=%d seconds=%.0f", busy, self._stop_seconds)
-        self._dispatcher.shutdown(timeout=0 if busy else _LOOK_SECONDS)
+        self._threads.shutdown(timeout=0 if busy else _LOOK_SECONDS)
         wasyncore.close_all(self._sockets)
 
     def stop(self) -> None:
@@ -112,7 +107,7 @@ class Server:
 
     def _busy(self) -> int:
         """The connections on which something is still to be received or answered; the others are closed."""
-        channels = [each for each in self._sockets.values() if isinstance(each, HTTPChannel)]
+        channels = [each for each in self._sockets.values() if isinstance(each, Channel)]
         idle = [each for each in channels if not (each.requests or each.request or each.total_outbufs_len)]
         for channel in idle:
             channel.handle_close()
@@ -131,22 +126,24 @@ def stopped_by_signals(server: Server) -> Iterator[None]:
             signal.signal(getattr(signal, name), handler)
 
 
-class _Task(WSGITask):  # type: ignore[misc]
-    def build_response_header(self) -> bytes:
-        if self.channel.server.stopping:
-            self.set_close_on_finish()
-        header: bytes = super().build_response_header()
-        return header
+class RequestThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
+    """``threads`` that answer requests, and KEPT_THREADS for those that must not wait for them."""
 
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self.set_thread_count(threads)
+        self._kept = ThreadedTaskDispatcher()
+        self._kept.set_thread_count(KEPT_THREADS)
 
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection whose requests' time counts from their first byte: who dribbles is as good as silent."""
+    def add_task(self, task: Channel) -> None:
+        """Have a request answered as soon as one of its threads is free."""
+        if task.is_urgent:
+            self._kept.add_task(task)
+        else:
+            super().add_task(task)
 
-    task_class = _Task
-    last_activity: float
-
-    def handle_read(self) -> None:
-        began: float | None = self.last_activity if self.request else None
-        super().handle_read()
-        if began and self.request:
-            self.last_activity = began
+    def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
+        """End the threads; those that are still busy after ``timeout`` seconds are left alone."""
+        kept: bool = self._kept.shutdown(cancel_pending, timeout)
+        others: bool = super().shutdown(cancel_pending, timeout)
+        return kept and others

@@ -34,6 +34,7 @@ from triof.photo import PhotoLimits
 from triof.recycling import ReportSettings
 from triof.rollout.options import RolloutSettings
 from triof.router import Mode
+from triof.server_settings import ServerSettings
 from triof.slot import SlotSettings
 from triof.verdict import Policy
 
@@ -52,20 +53,6 @@ class SettingsError(TriofError):
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("The settings have mistakes, mend them and start again:\n" + "\n".join(mistakes))
         self.mistakes = mistakes
-
-
-class ServerSettings(Options):
-    """Where pages and API are served, and what a client may take."""
-
-    host: str = Field("127.0.0.1", min_length=1)
-    port: int = Field(8080, ge=1, le=65535)
-    threads: int = Field(8, ge=1, le=64)
-    request_seconds: int = Field(60, ge=1)
-    """Within this a request must have arrived as a whole, and a connection must be used again."""
-    stop_seconds: float = Field(30, ge=0)
-    """For so long a server that is told to stop finishes what it was asked before."""
-    touchscreen_from_anywhere: bool = False
-    """Whether other computers than the machine itself may open the touchscreen's pages, which need no login."""
 
 
 class LogsSettings(Options):

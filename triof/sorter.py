@@ -16,6 +16,8 @@ from triof.router import Member, Mode, Router
 from triof.verdict import Policy, Verdict, decide
 from triof.workers import AllBusy, Workers
 
+_Heard = Prediction | NoProviderAnswered
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -74,7 +76,7 @@ class Sorter:
         started = self._clock()
         mode = self.router.mode
         photo = photos.load(image, self._limits, needed_side=self._side(deposit_id))
-        heard = self._ask_all(photo, deposit_id)
+        heard = self._ask_all(partial(self._ask, photo, deposit_id, self._clock() - started))
         predictions = {task: answer for task, answer in heard.items() if isinstance(answer, Prediction)}
         unanswered = {task: answer for task, answer in heard.items() if isinstance(answer, NoProviderAnswered)}
         verdict = decide(predictions.get("waste_type"), predictions.get("cleanliness"), self._policy)
@@ -104,9 +106,8 @@ class Sorter:
         self._helpers.close()
         self.router.close()
 
-    def _ask_all(self, photo: Photo, deposit_id: UUID | None) -> Mapping[Task, Prediction | NoProviderAnswered]:
+    def _ask_all(self, ask: Callable[[Task], _Heard]) -> Mapping[Task, _Heard]:
         """Both questions at once as long as there is a core for it: who waits alone waits for the longer one only."""
-        ask = partial(self._ask, photo, deposit_id)
         first, second = TASKS
         try:
             asked = self._helpers.submit(partial(ask, second))
@@ -114,9 +115,9 @@ class Sorter:
             return {first: ask(first), second: ask(second)}
         return {first: ask(first), second: asked.result()}
 
-    def _ask(self, photo: Photo, deposit_id: UUID | None, task: Task) -> Prediction | NoProviderAnswered:
+    def _ask(self, photo: Photo, deposit_id: UUID | None, spent: float, task: Task) -> _Heard:
         try:
-            return self.router.predict(photo, task, deposit_id)
+            return self.router.predict(photo, task, deposit_id, spent=spent)
         except NoProviderAnswered as error:
             return error
 

@@ -15,6 +15,7 @@ import numpy as np
 from providers.base import ProviderUnavailable
 from providers.local_cnn import azure_export
 from providers.local_cnn.bundle import Bundle, BundleCard, Input
+from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.provider import Model
 from triof import evidence
 from triof.bundles import BundleRefused
@@ -92,14 +93,14 @@ class _Asked:
     """Whether it knows each reference whose label is known."""
 
 
-def run(bundle: Bundle, seen: Evidence, *, anyway: bool) -> tuple[Bundle, Trial, str]:
+def run(bundle: Bundle, seen: Evidence, isolation: Isolation, *, anyway: bool) -> tuple[Bundle, Trial, str]:
     """The bundle as it is to be read, what came of it, and what is wrong with how it was read ("": nothing).
 
     Raises BundleRefused for one that answers all alike and, unless ``anyway``, for one that contradicts the cloud;
-    ProviderMisconfigured for one that does not fit its card.
+    ProviderMisconfigured for one that does not fit its card or cannot be run.
     """
-    stated = _ask(bundle, seen)
-    best = _best(stated, seen)
+    stated = _ask(bundle, seen, isolation)
+    best = _best(stated, seen, isolation)
     trial = best.trial
     if best.alike:
         raise _all_alike(best)
@@ -113,17 +114,17 @@ def run(bundle: Bundle, seen: Evidence, *, anyway: bool) -> tuple[Bundle, Trial,
     return best.bundle, trial, _told(stated, best) if best is not stated else ""
 
 
-def check(bundle: Bundle) -> None:
+def check(bundle: Bundle, isolation: Isolation) -> None:
     """Ask once more about the demo pictures. Raises BundleRefused, ProviderMisconfigured."""
-    asked = _ask(bundle, Evidence(evidence.demo(bundle.card), [], []))
+    asked = _ask(bundle, Evidence(evidence.demo(bundle.card), [], []), isolation)
     tried = Trial.of(bundle.card)
     # One that tells no demo picture from another was installed because it told other photos apart.
     if asked.fault or (asked.alike and not (tried and tried.demo_alike)):
         raise _all_alike(asked)
 
 
-def _ask(bundle: Bundle, seen: Evidence) -> _Asked:
-    model = Model(bundle)
+def _ask(bundle: Bundle, seen: Evidence, isolation: Isolation) -> _Asked:
+    model = Model(bundle, isolation=isolation)
     references = [*seen.demo, *seen.labelled]
     try:
         answers = [model.scores(shown.photo, timeout=_TIMEOUT) for shown in [*references, *seen.recorded]]
@@ -155,11 +156,11 @@ def _distances(answers: Sequence[Mapping[str, float]], recorded: Sequence[Shown]
         yield max(abs(score - shown.scores.get(label, 0.0)) for label, score in scores.items())
 
 
-def _best(stated: _Asked, seen: Evidence) -> _Asked:
+def _best(stated: _Asked, seen: Evidence, isolation: Isolation) -> _Asked:
     """The reading that the metadata state, unless another one is clearly better."""
     if not stated.alike and stated.worst is not None and stated.worst <= NEAR:
         return stated
-    others = [_ask(reading, seen) for reading in azure_export.readings(stated.bundle)]
+    others = [_ask(reading, seen, isolation) for reading in azure_export.readings(stated.bundle)]
     sensible = [other for other in others if not other.alike]
     near = [other for other in sensible if other.trial.distance is not None and other.trial.distance <= NEAR]
     likeliest = min((other.unlikely for other in near), default=math.inf)

@@ -27,7 +27,7 @@ from providers.custom_vision.trainer import BATCH_PHOTOS, Trainer
 from triof import photo as photos
 from triof.datasets import LabelledPhoto
 from triof.errors import TriofError
-from triof.photo import PhotoError
+from triof.photo import PhotoError, PhotoLimits
 from triof.upload_ledger import Known, Outcome, Sending, UploadLedger
 from triof.upload_report import Report, may_pass, outcome_of, sentence
 
@@ -37,6 +37,8 @@ _BATCH_BYTES = 1_000_000
 """Of files in one request: on bad Wi-Fi a large one takes longer than its timeout."""
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF")
 _PROOF_SIDE = 64
+_LIMITS = PhotoLimits(wait_seconds=600.0)
+"""A photo that was not sent because others were being decoded would count as refused for good."""
 _WORKERS = 4
 _NOT_CORRECTED = "Its label was corrected, but the cloud does not take the new one: look at it there."
 
@@ -305,10 +307,10 @@ def fit(image: bytes, side: int) -> bytes:
     Raises PhotoError, PhotoRejected.
     """
     # Decoding at a fraction of the scale is enough to know that it can be read to its end.
-    seen = photos.load(image, needed_side=_PROOF_SIDE)
+    seen = photos.load(image, _LIMITS, needed_side=_PROOF_SIDE)
     if len(image) <= MAX_BYTES and fits(seen.width, seen.height, side) and photos.is_plain(image, _FORMATS):
         return image
-    return fitted(photos.load(image, needed_side=side).picture, side, MAX_BYTES)
+    return fitted(photos.load(image, _LIMITS, needed_side=side).picture, side, MAX_BYTES)
 
 
 def check(upload: Upload, trainer: Trainer, items: Sequence[tuple[LabelledPhoto, Tag]]) -> None:

@@ -19,8 +19,9 @@ from pydantic import ValidationError
 
 from providers.base import LABELS, TASKS, Task
 from providers.local_cnn.bundle import Bundle, BundleCard, Input, faults
+from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.package import Files, unusable
-from providers.local_cnn.runtime import shapes
+from providers.local_cnn.runtime import Shapes, shapes_of
 
 MANIFEST_FILE = "cvexport.manifest"
 VENDOR = "azure"
@@ -35,13 +36,15 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "nominalrange_16_235": (16.0, 235.0),
 }
 _USUAL_RANGES = tuple(_RANGES.values())[:3]
+_NO_CROP = ("", "nocrop", "none", "null", "0", "0.0")
 _EXPORT_AGAIN = "in the portal choose Performance, Export, TensorFlow, TensorFlow Lite, and take that file"
 
 
-def bundle_of(source: Path, files: Files, tags: Mapping[str, str]) -> Bundle:
+def bundle_of(source: Path, files: Files, tags: Mapping[str, str], isolation: Isolation) -> Bundle:
     """The export whose ``files`` were found in ``source``, read as its metadata say.
 
-    ``tags`` maps the vendor's tags (casefolded) to our labels. Raises ProviderMisconfigured with the remedy.
+    ``tags`` maps the vendor's tags (casefolded) to our labels; the model is loaded within ``isolation``. Raises
+    ProviderMisconfigured with the remedy.
     """
     manifest = _json(source, files, MANIFEST_FILE)
     model = _model(source, files, manifest)
@@ -63,7 +66,7 @@ def bundle_of(source: Path, files: Files, tags: Mapping[str, str]) -> Bundle:
             version=f"{VENDOR}-{task}-{_short(iteration) or sha256[:8]}",
             labels=labels,
             gives="probabilities",
-            input=_input(source, model, metadata, len(labels)),
+            input=_input(source, _shapes(source, model, isolation), metadata, len(labels)),
             sha256=sha256,
             trained_on=origin,
         )
@@ -72,14 +75,14 @@ def bundle_of(source: Path, files: Files, tags: Mapping[str, str]) -> Bundle:
     return Bundle(source, card, model)
 
 
-def check(source: Path, files: Files) -> None:
+def check(source: Path, files: Files, isolation: Isolation) -> None:
     """Raise ProviderMisconfigured unless the export in ``source`` is whole and LiteRT reads its model.
 
-    What its tags mean here, and whether Triof can ask it, does not matter.
+    What its tags mean here, and whether Triof can ask it, does not matter. The model is loaded within ``isolation``.
     """
     manifest = _json(source, files, MANIFEST_FILE)
     named = _tags(source, files, str(manifest.get("LabelFileName") or "labels.txt"))
-    _, outputs = _shapes(source, _model(source, files, manifest))
+    _, outputs = _shapes(source, _model(source, files, manifest), isolation)
     if outputs != [(1, len(named))]:
         raise unusable(source, f"its model gives {outputs} for {len(named)} tags: {_EXPORT_AGAIN}")
 
@@ -144,6 +147,20 @@ def _check_method(source: Path, manifest: Mapping[str, Any], metadata: Mapping[s
                 f"its metadata ask for {name} {asked}, which Triof does not do: train the project in the domain General"
                 " (compact) and export it again",
             )
+    _check_crop(source, metadata)
+
+
+def _check_crop(source: Path, metadata: Mapping[str, Any]) -> None:
+    """Triof shrinks the whole photo: a model that was trained on a part of it would be asked about another one."""
+    names = ("CropMethod", "CropWidth", "CropHeight")
+    asked = {name: str(metadata.get(f"CustomVision.Preprocess.{name}") or "").strip() for name in names}
+    if any(value.lower() not in _NO_CROP for value in asked.values()):
+        told = ", ".join(f"{name} {value}" for name, value in asked.items() if value)
+        raise unusable(
+            source,
+            f"its metadata ask for a crop ({told}), which Triof does not do: train the project in the domain General"
+            " (compact) and export it again",
+        )
 
 
 def _numbers(source: Path, text: str) -> list[float]:
@@ -180,8 +197,15 @@ def _labels(source: Path, named: list[str], tags: Mapping[str, str]) -> tuple[Ta
     )
 
 
-def _input(source: Path, model: bytes, metadata: Mapping[str, Any], labels: int) -> Input:
-    inputs, outputs = _shapes(source, model)
+def _shapes(source: Path, model: bytes, isolation: Isolation) -> Shapes:
+    try:
+        return shapes_of(isolation.interpreter(source, model))
+    except (ValueError, RuntimeError) as error:
+        raise unusable(source, f"LiteRT cannot read its model ({error}): {_EXPORT_AGAIN}") from error
+
+
+def _input(source: Path, shapes: Shapes, metadata: Mapping[str, Any], labels: int) -> Input:
+    inputs, outputs = shapes
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][3] != 3 or outputs != [(1, labels)]:
         raise unusable(
             source,
@@ -191,13 +215,6 @@ def _input(source: Path, model: bytes, metadata: Mapping[str, Any], labels: int)
     channels = _meant(source, metadata, "Image.BitmapPixelFormat", _CHANNELS, "bgr8")
     range_ = _meant(source, metadata, "Image.NominalPixelRange", _RANGES, "nominalrange_0_255")
     return Input(width=width, height=height, channels=channels, range=range_)
-
-
-def _shapes(source: Path, model: bytes) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-    try:
-        return shapes(model)
-    except ValueError as error:
-        raise unusable(source, f"LiteRT cannot read its model ({error}): {_EXPORT_AGAIN}") from error
 
 
 def _meant(source: Path, metadata: Mapping[str, Any], name: str, known: Mapping[str, T], usual: str) -> T:

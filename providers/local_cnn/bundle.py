@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from providers.base import LABELS, ProviderMisconfigured, Task
 from providers.local_cnn import model_card
+from providers.local_cnn.regular_files import read_regular
 from providers.options import Options
 
 MODEL_FILE = "model.tflite"
@@ -25,6 +26,8 @@ LABELS_FILE = "labels.txt"
 CARD_FILE = "bundle.json"
 PAGE_FILE = "model-card.md"
 """For people; written from the card, and nothing reads it."""
+_MOST_BYTES = 200_000_000
+"""Of each file; the models that ship have seven million."""
 FILES = (MODEL_FILE, LABELS_FILE, CARD_FILE)
 """Without which a bundle is none."""
 _PARTS = (*FILES, PAGE_FILE)
@@ -200,7 +203,7 @@ def _part(place: Path, files: Mapping[str, bytes], name: str) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, _MOST_BYTES)
     except OSError as error:
         raise refused(path.parent, f"{path.name} cannot be read ({error.strerror})") from error
 

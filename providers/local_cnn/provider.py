@@ -1,6 +1,8 @@
 """The local network as a provider."""
 
 import logging
+from functools import partial
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
@@ -9,6 +11,7 @@ from providers.base import LABELS, Photo, Prediction, ProviderUnavailable, Task
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import Bundle, BundleCard
 from providers.local_cnn.calibration import Numbers, softmax
+from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.options import SHIPPED_BUNDLES, LocalCnnOptions
 from providers.local_cnn.pointer import Pointer
 from providers.local_cnn.runtime import Runtime
@@ -24,11 +27,17 @@ _LEAST = 1e-12
 class Model:
     """One bundle, ready to answer; whoever holds it may go on asking it when another one serves."""
 
-    def __init__(self, loaded: Bundle, threads: int = 1, interpreters: int = 1) -> None:
-        """Raises ProviderMisconfigured when the model does not fit its card."""
+    def __init__(
+        self, loaded: Bundle, threads: int = 1, interpreters: int = 1, isolation: Isolation | None = None
+    ) -> None:
+        """Load a model that was tried before, or any within ``isolation``.
+
+        Raises ProviderMisconfigured when the model does not fit its card.
+        """
         self.card = loaded.card
         self.needed_side = max(loaded.card.input.width, loaded.card.input.height)
-        self.runtime = Runtime(loaded, threads, interpreters)
+        make = partial(isolation.interpreter, loaded.folder, loaded.model) if isolation else None
+        self.runtime = Runtime(loaded, threads, interpreters, make)
 
     def scores(self, photo: Photo, *, timeout: float) -> dict[str, float]:
         """A probability for every label of the task. Raises ProviderUnavailable."""
@@ -62,6 +71,18 @@ class Model:
         return logits
 
 
+def try_first(loaded: Bundle, bundles: Path | None) -> None:
+    """Let a model answer in a process of its own, unless it was tried before; ``bundles`` holds the installed ones.
+
+    Raises ProviderMisconfigured for one that ends its process or does not fit its card, ProviderUnavailable for one
+    that gives no answer.
+    """
+    with Isolation(bundles) as isolation:
+        if not isolation.trusts(loaded.folder, loaded.model):
+            Model(loaded, isolation=isolation).warm_up()
+            isolation.remember(loaded.model)
+
+
 class LocalCnn:
     """Answers from a bundle in a few milliseconds, without any network.
 
@@ -75,7 +96,7 @@ class LocalCnn:
     def __init__(self, task: Task, options: LocalCnnOptions) -> None:
         """Load and check the bundle of ``task``. Raises ProviderMisconfigured."""
         self.task = task
-        self._of_each = options.threads, options.interpreters
+        self._options = options
         self._swapping = Lock()
         self._closed = False
         chosen = options.chosen(task)
@@ -83,7 +104,7 @@ class LocalCnn:
         self._seen = self._pointer.signature() if self._pointer else None
         # Where the active one is damaged, a machine with the model that ships is better than one without.
         active = self._active(self._pointer, None) if self._pointer and self._seen else None
-        self._model = active or Model(bundle.load(chosen or SHIPPED_BUNDLES / task, task), *self._of_each)
+        self._model = active or self._ready(bundle.load(chosen or SHIPPED_BUNDLES / task, task))
 
     @property
     def card(self) -> BundleCard:
@@ -135,6 +156,10 @@ class LocalCnn:
                 self._swapping.release()
         return self._model
 
+    def _ready(self, loaded: Bundle) -> Model:
+        try_first(loaded, self._options.bundles)
+        return Model(loaded, self._options.threads, self._options.interpreters)
+
     def _follow(self, pointer: Pointer) -> None:
         if self._closed:
             return
@@ -152,7 +177,7 @@ class LocalCnn:
             loaded = bundle.load(pointer.folder(self.task, pointer.version(self.task)), self.task)
             if before and before.card == loaded.card:
                 return None
-            model = Model(loaded, *self._of_each)
+            model = self._ready(loaded)
             model.warm_up()
         # Whatever is wrong with it, the one before goes on answering: a person stands in front of the machine.
         except Exception as error:

@@ -1,7 +1,7 @@
 """The interpreter: the only place that imports LiteRT."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from providers.base import Pixels, ProviderUnavailable
 from providers.local_cnn.bundle import Bundle, refused
 
 Outputs = NDArray[np.float32]
+Shapes = tuple[list[tuple[int, ...]], list[tuple[int, ...]]]
 
 
 class Answer(NamedTuple):
@@ -33,16 +34,23 @@ class Runtime:
     bytes of the model, and each takes memory of its own to work in (23 MB with the bundles that ship).
     """
 
-    def __init__(self, bundle: Bundle, threads: int = 1, interpreters: int = 1) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int = 1,
+        interpreters: int = 1,
+        make: Callable[[], Interpreter] | None = None,
+    ) -> None:
         """Load and check. Raises ProviderMisconfigured when the model does not fit its card.
 
-        Nothing is asked for warmth: a model's first answer takes as long as the others.
+        ``make`` gives interpreters in another way (:mod:`providers.local_cnn.isolated`). Nothing is asked for warmth: a
+        model's first answer takes as long as the others.
         """
         low, high = bundle.card.input.range
         self._scale = np.float32((high - low) / 255)
         self._offset = np.float32(low)
         self._channels = slice(None) if bundle.card.input.channels == "rgb" else slice(None, None, -1)
-        self._make = partial(_interpreter, bundle, threads)
+        self._make = partial(_made, bundle, make or partial(interpreter_of, bundle.model, threads))
         self._turns = threading.Semaphore(interpreters)
         self._closed = False
         first = self._make()
@@ -114,26 +122,36 @@ class Extractor:
         return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
 
 
-def shapes(model: bytes) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+def interpreter_of(model: bytes, threads: int = 1) -> Interpreter:
+    """An interpreter that is ready to be asked. Raises ValueError or RuntimeError where LiteRT cannot read it."""
+    with native_lines.kept_back():
+        interpreter = Interpreter(model_content=model, num_threads=threads)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+def shapes(model: bytes) -> Shapes:
     """Of the inputs and of the outputs of a model without a card. Raises ValueError where it is none."""
     try:
         with native_lines.kept_back():
             interpreter = Interpreter(model_content=model, num_threads=1)
+        return shapes_of(interpreter)
     except RuntimeError as error:
         raise ValueError(str(error)) from error
+
+
+def shapes_of(interpreter: Interpreter) -> Shapes:
+    """Of the inputs and of the outputs of an interpreter's model."""
     details = (interpreter.get_input_details(), interpreter.get_output_details())
     inputs, outputs = ([tuple(map(int, tensor["shape"])) for tensor in tensors] for tensors in details)
     return inputs, outputs
 
 
-def _interpreter(bundle: Bundle, threads: int) -> Interpreter:
+def _made(bundle: Bundle, make: Callable[[], Interpreter]) -> Interpreter:
     try:
-        with native_lines.kept_back():
-            interpreter = Interpreter(model_content=bundle.model, num_threads=threads)
-            interpreter.allocate_tensors()
+        return make()
     except (ValueError, RuntimeError) as error:
         raise refused(bundle.folder, f"LiteRT cannot read its model ({error})") from error
-    return interpreter
 
 
 def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, list[int]]:

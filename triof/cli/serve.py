@@ -31,8 +31,10 @@ def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
 def run(settings: Settings, services: Services) -> None:
     """Serve until told to stop, then finish what is under way and close ``services``. Raises CannotListen."""
     from triof.app import create_app
+    from triof.decoding.budget import return_freed_memory
     from triof.serving import Server, stopped_by_signals
 
+    return_freed_memory()
     try:
         app = create_app(settings, services)
         largest = max(app.config["MAX_CONTENT_LENGTH"], settings.api.batch_bytes)

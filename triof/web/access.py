@@ -1,6 +1,5 @@
 """Around every request: its id, its line in the log, its metrics; and who may see what belongs to the machine alone."""
 
-import ipaddress
 import logging
 import re
 import time
@@ -10,11 +9,11 @@ from flask import Flask, Response, g, request
 
 from triof import logs
 from triof.metrics import Metrics
+from triof.web.proxies import PROXY_HEADERS, address_of
 
 log = logging.getLogger(__name__)
 
 _SANE_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 _ASKED_OFTEN = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -46,13 +45,9 @@ def register(app: Flask, metrics: Metrics) -> None:
 def is_from_here() -> bool:
     """Whether the request was made on this machine.
 
-    No header is believed that says so. One that names a proxy is: then nobody knows where the request comes from.
+    No header can say so. One that a proxy sets says the opposite: then the request may come from anywhere.
     """
-    if any(name in request.headers for name in _FORWARDED):
+    if any(name in request.headers for name in PROXY_HEADERS):
         return False
-    try:
-        peer = ipaddress.ip_address((request.remote_addr or "").partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(peer, "ipv4_mapped", None)
-    return bool((mapped or peer).is_loopback)
+    peer = address_of(request.remote_addr or "")
+    return peer is not None and peer.is_loopback

@@ -5,9 +5,7 @@ Every step is a POST that leads back to the one page, so that it works without J
 
 import logging
 import secrets
-from collections.abc import Callable
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Collection
 
 from flask import Flask, Response, abort, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
@@ -15,11 +13,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from providers.base import LABELS
-from providers.options import is_loopback
 from triof import photo as photos
 from triof.curation.labelling import UNUSABLE, Desk, Opinion, Question, tally
 from triof.paths import STATIC, TEMPLATES
 from triof.photo import PhotoError
+from triof.web.hosts import Hosts
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +35,11 @@ _FORM_BYTES = 65_536
 _KEPT = "private, max-age=3600"
 
 
-def create_app(desk: Desk, opinion: Callable[[Question], Opinion | None]) -> Flask:
-    """The app around ``desk``; ``opinion`` says what the machine itself thinks of a photo."""
+def create_app(desk: Desk, opinion: Callable[[Question], Opinion | None], trusted_hosts: Collection[str] = ()) -> Flask:
+    """The app around ``desk``; ``opinion`` says what the machine itself thinks of a photo.
+
+    It answers as localhost and by the names in ``trusted_hosts``.
+    """
     app = Flask("triof", template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.config.update(
         # A page of an earlier run, which counted other photos, must not decide anything.
@@ -49,7 +50,7 @@ def create_app(desk: Desk, opinion: Callable[[Question], Opinion | None]) -> Fla
         MAX_CONTENT_LENGTH=_FORM_BYTES,
         WTF_CSRF_TIME_LIMIT=None,
     )
-    app.before_request(_only_this_machine)
+    app.before_request(Hosts("localhost", trusted_hosts).check)
     CSRFProtect(app)
     pages = Pages(desk, opinion)
     app.get("/", endpoint="labels")(pages.show)
@@ -133,15 +134,6 @@ class Pages:
     def _minutes_left(self, questions: int) -> int | None:
         pace = self._desk.per_minute
         return max(1, round(questions / pace)) if pace else None
-
-
-def _only_this_machine() -> Any:
-    """Turn away pages of the internet whose name leads to this machine (DNS rebinding)."""
-    if not is_loopback(urlsplit(f"//{request.host}").hostname):
-        return Response(
-            "This page is for this machine alone: open it as http://127.0.0.1.\n", 403, mimetype="text/plain"
-        )
-    return None
 
 
 def _add_headers(response: Response) -> Response:

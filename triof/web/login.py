@@ -4,9 +4,10 @@ The cookie is the touchscreen's too: logging in and out changes nothing that bel
 """
 
 import logging
+import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from flask import (
@@ -24,22 +25,17 @@ from flask import (
 )
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
 from triof.users import User, Users
+from triof.web.guesses import Guesses, TooManyGuesses
 
 log = logging.getLogger(__name__)
 
 Page = str | Response | BaseResponse
 
-_MINUTES = 15
-_PER_NAME = RateLimitItemPerMinute(8, _MINUTES)
-_PER_ADDRESS = RateLimitItemPerMinute(40, _MINUTES)
-"""Guesses: many people may sit behind one address."""
+_NAME_CHARACTERS = 64
 _OUR_PAGES = re.compile(r"/dashboard(?:/(?!log)[a-z][a-z./-]*)?(?:\?[\w=&%.+-]*)?")
 _HOUR_SECONDS = 3600
 
@@ -55,11 +51,13 @@ class Cookies(SecureCookieSessionInterface):
 class Gate:
     """Lets people in. ``session_hours`` is how long a login holds; ``clock`` gives seconds since 1970."""
 
-    def __init__(self, users: Users, session_hours: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, users: Users, session_hours: float, guesses: Guesses, clock: Callable[[], float] = time.time
+    ) -> None:
         self._users = users
+        self._guesses = guesses
         self._seconds = session_hours * _HOUR_SECONDS
         self._clock = clock
-        self._guesses = MovingWindowRateLimiter(MemoryStorage())
 
     def blueprint(self) -> Blueprint:
         """The addresses of logging in and out, the only ones of the dashboard that ask for no login."""
@@ -93,17 +91,22 @@ class Gate:
     def log_in(self) -> Page:
         """Let somebody in, if the password is theirs."""
         name, password = request.form.get("name", ""), request.form.get("password", "")
-        # Counted before the password is looked at: of many guesses at once none may slip through.
-        if not self._may_guess(name):
+        account = name.strip().lower()[:_NAME_CHARACTERS]
+        is_known = session.get("known") == account
+        try:
+            was_right = self._guesses.begin(account, request.remote_addr or "", is_known=is_known)
+        except TooManyGuesses as error:
             log.warning("login.throttled address=%s", request.remote_addr)
-            return self._form("throttled", 429, {"Retry-After": str(_MINUTES * 60)})
+            return self._throttled(math.ceil(error.seconds))
         user = self._users.with_password(name, password)
         if not user:
             log.warning("login.refused address=%s", request.remote_addr)
             return self._form("wrong", 401)
-        self._guesses.clear(_PER_NAME, "name", user.name)
+        was_right()
         # The form that somebody else may have left open, or planted, must not act for this person.
         session.pop("csrf_token", None)
+        # Kept beyond the logout: guesses of strangers do not delay this browser (triof/web/guesses.py).
+        session["known"] = user.name
         session["login"] = {"user": user.session, "since": int(self._clock())}
         return redirect(_next(), 303)
 
@@ -121,14 +124,15 @@ class Gate:
             return None
         return self._users.with_session(kept["user"])
 
-    def _may_guess(self, name: str) -> bool:
-        name_left = self._guesses.hit(_PER_NAME, "name", name.strip().lower()[:64])
-        return self._guesses.hit(_PER_ADDRESS, "address", request.remote_addr or "") and name_left
+    def _throttled(self, seconds: int) -> Response:
+        response = self._form("throttled", 429, seconds=seconds)
+        response.headers["Retry-After"] = str(seconds)
+        return response
 
-    def _form(self, fault: str = "", status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    def _form(self, fault: str = "", status: int = 200, seconds: int = 0) -> Response:
         nobody = not self._users.all()
-        page = render_template("dashboard/login.html", fault=fault, nobody=nobody, next=_next(), minutes=_MINUTES)
-        return make_response(page, status, dict(headers or {}))
+        page = render_template("dashboard/login.html", fault=fault, nobody=nobody, next=_next(), seconds=seconds)
+        return make_response(page, status)
 
 
 def with_faults(blueprint: Blueprint) -> None:

@@ -87,7 +87,7 @@ def _serve(desk: Desk, port: int, settings: Settings) -> None:
     from triof.curation.opinions import Opinions
     from triof.web import labels
 
-    app = labels.create_app(desk, Opinions(bundles.options(settings)).of)
+    app = labels.create_app(desk, Opinions(bundles.options(settings)).of, settings.server.trusted_hosts)
     try:
         server = waitress.create_server(app, host=_HOST, port=port, threads=4, ident=None)
     except OSError as error:

@@ -7,7 +7,7 @@ from triof.web.api.problems import Refusal
 from triof.web.api.routes import ROUTES
 
 _CHALLENGE = 'Bearer realm="triof"'
-_SCOPES = {f"api.{route.name}": route.scope for route in ROUTES}
+_SCOPES = {f"api.{route.name}": route.scopes for route in ROUTES}
 
 
 class Door:
@@ -24,17 +24,18 @@ class Door:
 
     def admit(self) -> None:
         """Before a request is answered. Raises Refusal."""
-        scope = _SCOPES.get(request.endpoint or "")
+        scopes = _SCOPES.get(request.endpoint or "")
         # OPTIONS is what a browser asks before it sends a key.
-        if not scope or request.method == "OPTIONS":
+        if not scopes or request.method == "OPTIONS":
             return
         g.api_key = self._whose()
         self.count(1)
-        if not self.key.may(scope):
+        if not any(map(self.key.may, scopes)):
+            has = ", ".join(sorted(self.key.scopes))
             raise Refusal(
                 "scope_missing",
-                f"This needs a key with the scope {scope}; this one has {', '.join(sorted(self.key.scopes))}.",
-                WWW_Authenticate=f'{_CHALLENGE}, error="insufficient_scope", scope="{scope}"',
+                f"This needs a key with the scope {' or '.join(scopes)}; this one has {has}.",
+                WWW_Authenticate=f'{_CHALLENGE}, error="insufficient_scope", scope="{scopes[0]}"',
             )
 
     def count(self, photos: int) -> None:

@@ -21,8 +21,8 @@ def photo() -> bytes:
     """The one photo of the request. Raises Refusal."""
     if request.mimetype == FORM_TYPE:
         return content(_uploads(1)[0])
-    # Whoever says nothing of the body's type means bytes (RFC 9110, 8.3); the bytes themselves say what they are.
-    if request.mimetype and request.mimetype not in RAW_TYPES:
+    # A body without a type is bytes (RFC 9110, 8.3); the bytes tell the format, also of image/jpg or image/x-png.
+    if request.mimetype and request.mimetype not in RAW_TYPES and not request.mimetype.startswith("image/"):
         raise _unknown_type((FORM_TYPE, *RAW_TYPES))
     image = request.get_data(cache=False)
     if not image and not request.mimetype:

@@ -60,17 +60,18 @@ def _schemas() -> Document:
 
 
 def _operation(route: Route, settings: ApiSettings) -> Document:
+    needs = f" Needs a key with the scope {' or '.join(route.scopes)}." if route.scopes else ""
     operation: Document = {
         "operationId": route.name,
         "summary": route.summary,
-        "description": route.description + (f" Needs a key with the scope {route.scope}." if route.scope else ""),
+        "description": route.description + needs,
         "tags": [route.version or "document"],
         "parameters": [_parameter(parameter) for parameter in route.parameters],
         "responses": {
             **{str(answer.status): _success(answer, route) for answer in route.answers},
             **_failures(route),
         },
-        "security": [{"key": []}] if route.scope else [],
+        "security": [{"key": []}] if route.scopes else [],
     }
     if route.body:
         operation["requestBody"] = {"required": True, "content": _content(route)}
@@ -108,7 +109,7 @@ def _success(answer: Answer, route: Route) -> Document:
     return {
         "description": answer.description,
         "content": {"application/json": {"schema": schema}},
-        "headers": {**headers, **(_HEADERS if route.scope else {})},
+        "headers": {**headers, **(_HEADERS if route.scopes else {})},
     }
 
 
@@ -116,7 +117,7 @@ def _failures(route: Route) -> Document:
     by_status: defaultdict[int, list[str]] = defaultdict(list)
     for code in route.all_problems:
         by_status[problems.KINDS[code].status].append(code)
-    if route.scope:
+    if route.scopes:
         by_status[500].append("internal")
     return {str(status): _failure(status, codes) for status, codes in sorted(by_status.items())}
 

@@ -43,6 +43,9 @@ KINDS = {
     "key_expired": Kind(401, "The API key has ended", "Ask whoever runs the machine for another one."),
     "key_revoked": Kind(401, "The API key was taken back", "Ask whoever runs the machine for another one."),
     "scope_missing": Kind(403, "The API key does not open this", "Ask for a key with the scope that is named."),
+    "host_unknown": Kind(
+        403, "The server is not called like that", "Ask it by its IP address, or have the name added to its settings."
+    ),
     "not_found": Kind(404, "There is nothing here", "Check the address. What belongs to another key is not shown."),
     "method_not_allowed": Kind(405, "This address takes another method", "See the header Allow."),
     "still_running": Kind(
@@ -58,10 +61,21 @@ KINDS = {
         "Say Content-Type: image/jpeg (png, webp, bmp, gif), application/octet-stream, or multipart/form-data.",
     ),
     "not_a_photo": Kind(415, "This is not a photo", "Send a JPEG, PNG, WebP, BMP or GIF."),
+    "heic": Kind(
+        415,
+        "HEIC photos are not read here",
+        "Send a JPEG: on an iPhone choose Settings > Camera > Formats > Most Compatible. Or install triof[heic] there.",
+    ),
+    "unread_format": Kind(415, "This image format is not read", "Send a JPEG, PNG, WebP, BMP or GIF."),
     "empty": Kind(422, "The file is empty", "Send the whole file."),
     "too_many_pixels": Kind(422, "The photo has too many pixels", "Send a smaller one."),
     "too_small": Kind(422, "The photo is too small", "Send a larger one."),
     "too_long": Kind(422, "The photo is too long", "Send one with shorter sides."),
+    "too_costly": Kind(
+        422, "The photo takes too much memory or time to decode", "Send a smaller one, or an ordinary JPEG."
+    ),
+    "transparent": Kind(422, "The picture is transparent everywhere", "Send a photo of the item."),
+    "too_dark": Kind(422, "The picture is too dark", "Take it with more light, or save it with 8 bits a sample."),
     "damaged": Kind(422, "The photo is damaged", "Send the whole file, or take the photo again."),
     "too_many_images": Kind(422, "There are too many photos in the request", "Send at most so many as it says."),
     "dates_unfit": Kind(422, "This is no period", "Write dates as 2026-11-30, the first not after the last."),
@@ -72,6 +86,7 @@ KINDS = {
     "internal": Kind(500, "The service failed", "Try again; if it stays, its log says why, under the instance."),
     "interrupted": Kind(500, "The photo could not be judged to the end", "Send it again."),
     "queue_full": Kind(503, "The queue is full", "Wait so long as the header Retry-After says."),
+    "busy": Kind(503, "Other large photos are being decoded", "Send it again in a moment."),
     "not_begun": Kind(503, "There was no time left for this photo", "Send it again, with fewer others."),
     "no_provider_answered": Kind(
         503, "Nobody could judge the photo", "Try again later; the attempts say who was asked and what came."

@@ -6,9 +6,10 @@ image, which is the one thing that this API takes: apiflask issues 465 and 603.)
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from triof.keys import KeyScope
+from triof.photo import PhotoFault
 from triof.web.api import models
 
 Schema = dict[str, Any]
@@ -33,12 +34,15 @@ class Answer(NamedTuple):
 
 
 class Route(NamedTuple):
-    """One address; ``name`` is that of the method which serves it. Without a ``scope`` it needs no key."""
+    """One address; ``name`` is that of the method which serves it.
+
+    A key needs one of the ``scopes``; where there are none, no key is needed.
+    """
 
     method: Literal["GET", "POST"]
     rule: str
     name: str
-    scope: KeyScope | None
+    scopes: tuple[KeyScope, ...]
     summary: str
     description: str
     answers: tuple[Answer, ...]
@@ -53,13 +57,14 @@ class Route(NamedTuple):
 
     @property
     def all_problems(self) -> tuple[str, ...]:
-        """Those of the route, and those of every route that needs a key."""
-        return (*self.problems, *_KEY_PROBLEMS, "unavailable") if self.scope else self.problems
+        """Those of the route, those of every route, and those of every route that needs a key."""
+        of_keys = (*_KEY_PROBLEMS, "unavailable") if self.scopes else ()
+        return (*self.problems, *of_keys, "host_unknown")
 
 
 _KEY_PROBLEMS = ("key_missing", "key_unknown", "key_expired", "key_revoked", "scope_missing", "rate_limited")
 _IDEMPOTENCY_PROBLEMS = ("idempotency_key_unfit", "still_running", "idempotency_key_reused")
-_PHOTO_PROBLEMS = ("empty", "too_many_bytes", "not_a_photo", "too_many_pixels", "too_small", "too_long", "damaged")
+_PHOTO_PROBLEMS: tuple[PhotoFault, ...] = get_args(PhotoFault)
 _INTAKE_PROBLEMS = ("bad_request", "no_image", "request_too_large", "content_type", "too_many_images")
 
 _IDEMPOTENCY_KEY = Parameter(
@@ -81,7 +86,7 @@ ROUTES = (
         "POST",
         "/api/v1/predict",
         "predict_v1",
-        "predict",
+        ("predict",),
         "Judge a photo",
         "What the photo shows, and whether that is clean. A question that nobody answered is null.",
         (Answer(200, "The photo is judged.", models.PredictionV1),),
@@ -93,7 +98,7 @@ ROUTES = (
         "POST",
         "/api/v1/predict-batch",
         "predict_batch_v1",
-        "predict",
+        ("predict",),
         "Judge several photos",
         "Up to 16 photos, one after the other; what is wrong with one fails no other.",
         (Answer(200, "Each photo has a prediction or a problem.", models.BatchV1),),
@@ -105,7 +110,7 @@ ROUTES = (
         "POST",
         "/api/v2/predict",
         "predict_v2",
-        "predict",
+        ("predict",),
         "Judge a photo, and say why",
         "As in v1, with the machine's verdict, who answered, every attempt, and how long it took.",
         (
@@ -125,7 +130,7 @@ ROUTES = (
         "POST",
         "/api/v2/predict-batch",
         "predict_batch_v2",
-        "predict",
+        ("predict",),
         "Judge several photos, and say why",
         "Up to 16 photos, one after the other; what is wrong with one fails no other.",
         (Answer(200, "Each photo has a prediction or a problem.", models.BatchV2),),
@@ -137,7 +142,7 @@ ROUTES = (
         "GET",
         "/api/v2/predictions/<uuid:id>",
         "prediction",
-        "read",
+        ("predict", "read"),
         "Fetch a prediction",
         "One that was asked for with Prefer: respond-async or with an Idempotency-Key, by the same key.",
         (Answer(200, "How far it is.", models.Job),),
@@ -148,7 +153,7 @@ ROUTES = (
         "GET",
         "/api/v2/machine",
         "machine",
-        "read",
+        ("read",),
         "How the machine stands",
         "Mode, who is asked, which models answer, the quota, and how many photos wait.",
         (Answer(200, "The machine.", models.Machine),),
@@ -157,7 +162,7 @@ ROUTES = (
         "GET",
         "/api/v2/deposits/summary",
         "summary",
-        "read",
+        ("read",),
         "What was dropped into the machine",
         "Counts of some days, both included. Predictions of this API are no deposits and do not count.",
         (Answer(200, "The counts.", models.Summary),),
@@ -177,7 +182,7 @@ ROUTES = (
         "GET",
         "/api/openapi.json",
         "document",
-        None,
+        (),
         "This document",
         "The OpenAPI document of both versions.",
         (Answer(200, "An OpenAPI 3.1 document."),),

@@ -1,5 +1,7 @@
 """The dashboard: what an operator sees of machines and models, and what a technician may do about them."""
 
+from collections.abc import Callable
+
 from flask import Flask
 
 from triof.services import Services
@@ -7,11 +9,12 @@ from triof.settings import Settings
 from triof.users import Users
 from triof.web import login
 from triof.web.dashboard import acts, pages, words
+from triof.web.guesses import Guesses
 
 
-def register(app: Flask, services: Services, settings: Settings) -> None:
-    """All addresses below ``/dashboard``."""
-    gate = login.Gate(Users(services.journal), settings.dashboard.session_hours)
+def register(app: Flask, services: Services, settings: Settings, clock: Callable[[], float]) -> None:
+    """All addresses below ``/dashboard``. ``clock`` in monotonic seconds."""
+    gate = login.Gate(Users(services.journal), settings.dashboard.session_hours, Guesses(clock))
     app.session_interface = login.Cookies()
     app.jinja_env.filters.update(words.FILTERS)
     app.register_blueprint(gate.blueprint())

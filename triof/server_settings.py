@@ -1,0 +1,78 @@
+"""Where the pages and the API are served, to which names, and what a client may take."""
+
+import re
+from ipaddress import ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from providers.options import Listed, Options
+
+_HOST_NAME = re.compile(r"\.?[0-9a-z_]([0-9a-z._-]*[0-9a-z_])?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
+
+
+def _host_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names as a browser sends them, in lower case and IDNA."""
+    sent = tuple(_as_sent(name) for name in names)
+    wrong = [name for name, plain in zip(names, sent, strict=True) if not _HOST_NAME.fullmatch(plain)]
+    if wrong:
+        raise PydanticCustomError(
+            "host_name",
+            "{wrong} is no host name: give names such as triof.example, or .example for all below it, without scheme,"
+            " port and path",
+            {"wrong": ", ".join(map(repr, wrong))},
+        )
+    return sent
+
+
+def _as_sent(name: str) -> str:
+    plain = name.strip().lower().removesuffix(".").strip("[]")
+    try:
+        return plain if plain.isascii() else "." * plain.startswith(".") + plain.strip(".").encode("idna").decode()
+    except UnicodeError:
+        return ""
+
+
+def _networks(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        try:
+            network = ip_network(name, strict=False)
+        except ValueError as error:
+            raise PydanticCustomError(
+                "network",
+                "{name} is no address: give IP addresses such as 127.0.0.1, or networks such as 10.0.0.0/24",
+                {"name": repr(name)},
+            ) from error
+        if network.prefixlen == 0:
+            raise PydanticCustomError(
+                "network", "{name} is every address: name the proxies alone, as they are believed", {"name": repr(name)}
+            )
+    return names
+
+
+KEPT_THREADS = 2
+"""Threads that answer what must not wait: the machine's own touchscreen, and whether the server is alive."""
+
+
+class ServerSettings(Options):
+    """Where pages and API are served, and what a client may take."""
+
+    host: str = Field("127.0.0.1", min_length=1)
+    port: int = Field(8080, ge=1, le=65535)
+    trusted_hosts: Annotated[Listed, AfterValidator(_host_names)] = ()
+    """Further names by which the server may be asked, in lower case; one that begins with a dot covers all below it."""
+    trusted_proxies: Annotated[Listed, AfterValidator(_networks)] = ()
+    """Addresses and networks of proxies whose ``X-Forwarded-For``, ``-Proto`` and ``-Host`` are believed."""
+    threads: int = Field(8, ge=1, le=64)
+    request_seconds: int = Field(60, ge=1)
+    """Within this a request must have arrived as a whole, and a connection must be used again."""
+    stop_seconds: float = Field(30, ge=0)
+    """For so long a server that is told to stop finishes what it was asked before."""
+    touchscreen_from_anywhere: bool = False
+    """Whether other computers than the machine itself may open the touchscreen's pages, which need no login."""
+
+    @property
+    def all_threads(self) -> int:
+        """Requests that may be under way at once."""
+        return self.threads + KEPT_THREADS
