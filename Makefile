@@ -11,7 +11,7 @@ ARGS ?=
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
 	@touch $@
 
-.PHONY: help kiosk test lint bench kill-drill attack planted-errors compare-models simulate-rollout simulate-drift demo-pictures translations clean
+.PHONY: help kiosk test lint bench kill-drill upload-drill attack planted-errors compare-models simulate-rollout simulate-drift demo-pictures translations clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ bench: .venv/stamp-test,train,data ## Measure speed and memory as ratios within 
 
 kill-drill: .venv/stamp-test,train,data ## Kill a running kiosk 50 times and count what was lost
 	$(BIN)/python -m tools.kill_drill $(ARGS)
+
+upload-drill: .venv/stamp-test,train,data ## Kill an upload of 800 photos 20 times, cut its network, count what went twice (ARGS='--kills 5')
+	$(BIN)/python -m tools.upload_drill $(ARGS)
 
 attack: .venv/stamp-test,train,data ## Attack a running kiosk and measure what the touchscreen notices (ARGS='--only idle')
 	$(BIN)/python -m tools.attack $(ARGS)

@@ -7,6 +7,7 @@ A provider gets a :class:`Photo` and returns a :class:`Prediction`, or raises on
     ├── RateLimited              too fast; .retry_after
     ├── QuotaExceeded            the month is used up; .resets_at
     ├── ProviderMisconfigured    no key, unknown project, model missing or unfit
+    │   └── ServiceRetired       the vendor has switched the service off
     ├── PhotoRejected            this photo cannot be judged by this provider
     └── NoProviderAnswered       raised by the router only; .attempts
 
@@ -148,12 +149,14 @@ class Provider(Protocol):
 class ProviderError(Exception):
     """Why a provider did not answer. The message says what happened and what to do about it."""
 
+    sent = True
+    """False where the question certainly never reached the vendor, so that it costs nothing."""
+    refused = False
+    """True where the vendor turned the call away without looking at it, so that it counts against no quota."""
+
 
 class ProviderUnavailable(ProviderError):
-    """The network, a timeout, a server's fault, or an answer that makes no sense.
-
-    ``sent`` is False where the question certainly never reached the vendor, so that it costs nothing.
-    """
+    """The network, a timeout, a server's fault, or an answer that makes no sense."""
 
     def __init__(self, message: str, *, sent: bool = True) -> None:
         super().__init__(message)
@@ -180,8 +183,16 @@ class ProviderMisconfigured(ProviderError):
     """A key, a project or a model is missing or wrong: somebody has to mend the configuration."""
 
 
+class ServiceRetired(ProviderMisconfigured):
+    """The vendor has switched the service off for good."""
+
+
 class PhotoRejected(ProviderError):
     """This provider cannot judge this photo; another one may."""
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class NoProviderAnswered(ProviderError):

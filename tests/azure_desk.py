@@ -52,6 +52,7 @@ class Desk:
         ran = CliRunner().invoke(main, ["azure", *arguments], input=answer)
         assert ran.exception is None or isinstance(ran.exception, SystemExit), repr(ran.exception)
         assert "Traceback" not in ran.output
+        assert "stamina" not in ran.output
         for key in (self.azure.training_key, self.azure.prediction_key):
             assert key not in ran.output
         return ran

@@ -59,11 +59,15 @@ def azure_export_zip(
         "metadata_properties.json": _json(metadata(channels, other(nominal_range) if lying else nominal_range)),
         **(changes or {}),
     }
+    return zipped({name: contents for name, contents in files.items() if contents is not None})
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """A zip of these files."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, contents in files.items():
-            if contents is not None:
-                archive.writestr(name, contents)
+            archive.writestr(name, contents)
     return buffer.getvalue()
 
 

@@ -40,6 +40,8 @@ Fault = Literal[
     "half_open",  # RST after reading the request, as a middlebox that forgot the connection
     "reset",  # the same
     "truncated",  # less than Content-Length says, then closed
+    "cut",  # half of the body, with the length of that half
+    "dropped",  # RST, and nothing was done, as on a connection that was closed while it was idle
     "empty_503",
     "empty_401",
     "empty_429",
@@ -61,6 +63,8 @@ Fault = Literal[
     "too_few_tags",  # the first two only
     "server_error",
     "bad_image",
+    "retired",
+    "expired_link",  # as the storage answers for an address whose day is over
 ]
 DRIP_SECONDS = 0.1
 MISSING_BYTES = 100
@@ -68,7 +72,7 @@ FOREVER_BYTES = 1_000_000
 MOST_IMAGE_BYTES = 4 * 1024 * 1024
 LONGEST_SIDE = 10_240
 MOST_ASPECT = 25
-REFUSED = frozenset({400, 401, 403, 404, 429})
+REFUSED = frozenset({400, 401, 403, 404, 410, 429})
 CLASSIFY = re.compile(r"/customvision/v3\.1/prediction/([^/]+)/classify/iterations/([^/]+)/image(/nostore)?")
 TAG_SCORES = MappingProxyType({"bouteille": 0.95, "gobelet": 0.03, "couvert": 0.015, "Negative": 0.005})
 
@@ -169,6 +173,14 @@ CANNED: Mapping[Fault | None, Reply] = MappingProxyType(
         "redirect": Reply(307, headers={"Location": "http://127.0.0.1:1/portal"}),
         "server_error": of_service(500, "ErrorPredictionServiceUnavailable", "The prediction service is unavailable."),
         "bad_image": BAD_FORMAT,
+        "retired": of_gateway(410, "This service has been retired."),
+        "expired_link": Reply(
+            403,
+            b"<Error><Code>AuthenticationFailed</Code><Message>Signature not valid in the specified time frame"
+            b"</Message></Error>",
+            {"Content-Type": "application/xml"},
+        ),
+        "dropped": Reply(503),
     }
 )
 
@@ -372,7 +384,7 @@ class CustomVisionServer(Service):
         with self._lock:
             self._remember(request, image)
             refusal = self._too_much() or problem
-            if refusal is None and reply.status not in REFUSED:
+            if refusal is None and reply.status not in REFUSED and fault != "dropped":
                 self.calls += 1
         return (refusal, None) if refusal else (reply, fault)
 
@@ -525,7 +537,7 @@ class _Conversation(BaseHTTPRequestHandler):
             self.server.stopped.wait(self.server.service.latency)
 
     def _deliver(self, reply: Reply, fault: Fault | None) -> None:
-        if fault in ("half_open", "reset"):
+        if fault in ("half_open", "reset", "dropped"):
             self.close_connection = True
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif fault == "drip":
@@ -535,6 +547,9 @@ class _Conversation(BaseHTTPRequestHandler):
         elif fault == "truncated":
             self.close_connection = True
             self.wfile.write(reply.head(len(reply.body) + MISSING_BYTES) + reply.body)
+        elif fault == "cut":
+            half = reply.body[: len(reply.body) // 2]
+            self.wfile.write(reply.head(len(half)) + half)
         else:
             # One write: two would cost 40 ms of Nagle and delayed acknowledgement on some systems.
             self.wfile.write(reply.head(len(reply.body)) + reply.body)

@@ -20,6 +20,7 @@ import trustme
 from click.testing import CliRunner, Result
 
 from tests.conftest import ROOT
+from triof import services
 from triof.cli import main
 from triof.journal import Journal
 from triof.monitoring.alerts import Alerts, Fault
@@ -351,6 +352,11 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
     assert look() == {"disk", "jammed", "cloud", "quota"}
     journal.record("breaker.closed", reason="custom_vision")
     journal.record("deposit.shredded")
+    assert look() == {"disk", "quota"}
+    (ledger,) = services.ledgers(settings, journal).values()
+    ledger.retired(datetime.now(UTC) + timedelta(days=7))
+    assert look() == {"disk", "quota", "cloud"}
+    ledger.resume()
     assert look() == {"disk", "quota"}
     monitor.close()
     journal.close()

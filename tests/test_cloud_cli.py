@@ -6,13 +6,15 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 from click.testing import CliRunner, Result
+from PIL import Image
 
-from tests.custom_vision_server import CustomVisionServer
+from tests.custom_vision_server import CANNED, CustomVisionServer
 from tools.running_kiosk import QUICK, RunningKiosk
 from triof.capture import CameraError, FolderCamera
 from triof.cli import main
@@ -209,6 +211,65 @@ def test_classify_takes_the_time_that_the_tier_needs(set_up: CustomVisionServer)
     ran = triof("classify", "--mode", "cloud", *[BOTTLE] * 3)
     assert ran.exit_code == 0, ran.output
     assert ran.stdout.count("(custom_vision)") == set_up.calls == 3
+
+
+def usage() -> dict[str, object]:
+    (told,) = (json.loads(text) for text in triof("quota", "--json").stdout.splitlines())
+    return dict(told)
+
+
+def test_classify_asks_once_more_where_the_vendor_finds_it_too_fast_and_then_believes_the_local_answer(
+    set_up: CustomVisionServer,
+) -> None:
+    set_up.fault = "rate_limited"
+    started = time.monotonic()
+    ran = triof("classify", BOTTLE, BOTTLE)
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout.count("(local_cnn)") == 2
+    assert set_up.received <= 4
+    # The vendor wants a second each time.
+    assert time.monotonic() - started < 5
+    assert (usage()["used"], usage()["refused"]) == (0, set_up.received)
+    assert f"refused    {set_up.received} calls beside these" in triof("quota").stdout
+
+
+def test_classify_does_not_wait_as_long_as_a_vendor_may_want(
+    set_up: CustomVisionServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up.fault = "rate_limited"
+    patient = replace(CANNED["rate_limited"], headers={"Retry-After": "120"})
+    monkeypatch.setattr("tests.custom_vision_server.CANNED", {**CANNED, "rate_limited": patient})
+    started = time.monotonic()
+    assert triof("classify", *[BOTTLE] * 3).stdout.count("(local_cnn)") == 3
+    assert time.monotonic() - started < 5
+    assert set_up.received == 1
+
+
+def test_what_cannot_pass_is_no_call_and_what_was_answered_is_no_refusal(
+    set_up: CustomVisionServer, tmp_path: Path
+) -> None:
+    Image.new("RGB", (1100, 40)).save(tmp_path / "thin.png")
+    triof("classify", str(tmp_path / "thin.png"))
+    assert (usage()["used"], usage()["refused"], set_up.received) == (0, 0, 0)
+    set_up.scores = {"verre": 1.0}
+    triof("classify", BOTTLE)
+    assert (usage()["used"], usage()["refused"]) == (1, 0)
+
+
+def test_a_retired_service_is_said_and_asked_no_more_until_somebody_says_so(set_up: CustomVisionServer) -> None:
+    set_up.fault = "retired"
+    for _ in range(3):
+        assert "(local_cnn)" in triof("classify", BOTTLE).stdout
+    assert set_up.received == 1, "every process knows"
+    assert "retired" in line(triof("doctor"), "cloud")
+    assert "quota --resume" in line(triof("doctor"), "cloud")
+    assert set_up.received == 1
+    assert "the cloud says that it is retired; it is asked once more from" in triof("quota").stdout
+    assert usage()["retired_until"]
+    set_up.fault = None
+    triof("quota", "--resume")
+    assert "(custom_vision)" in triof("classify", BOTTLE).stdout
+    assert usage()["retired_until"] is None
 
 
 def test_classify_in_cloud_mode_fails_where_the_cloud_does(set_up: CustomVisionServer) -> None:

@@ -1,19 +1,23 @@
 # ruff: noqa: F811 (fixtures are imported)
 """The trainer of Azure's projects by itself: what the commands do not show. The local networks' is another one."""
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import md5
 from threading import Thread
 
 import pytest
 import stamina
 
-from providers.base import ProviderError, ProviderMisconfigured, ProviderUnavailable, RateLimited
+from providers.base import ProviderError, ProviderMisconfigured, ProviderUnavailable, RateLimited, ServiceRetired
 from providers.custom_vision import trainer as trainers
-from providers.custom_vision.faults import Refused, download_refusal, training_refusal
+from providers.custom_vision.arrivals import Photo
+from providers.custom_vision.faults import Refused, check_digest, download_refusal, training_refusal
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.records import Tag
-from providers.custom_vision.trainer import Photo, Trainer
+from providers.custom_vision.trainer import Trainer
 from tests.azure_desk import RATE, a_photo, azure, sent_once  # noqa: F401 (fixtures)
 from tests.conftest import Clock
 from tests.training_server import TrainingServer
@@ -67,13 +71,30 @@ def test_photos_of_a_batch_are_found_by_their_contents(trainer: Trainer, azure: 
     trainer.store("one", photos)
     trainer.store("two", others)
     ids = {photo.contents: photo.id for photo in azure.photos.values()}
-    found = trainer.find("one", [photos[2], others[0]])
-    assert {name: image.id for name, image in found.items()} == {"2.jpg": ids[photos[2].image]}
+    found = trainer.of_batches({"one": 4, "two": 2, "three": 1}, None)
+    assert {batch: len(images) for batch, images in found.items()} == {"one": 4, "two": 2, "three": 0}
+    matched = trainer.match(found["one"], [photos[2], others[0]])
+    assert {name: image.id for name, image in matched.items()} == {"2.jpg": ids[photos[2].image]}
 
 
-def test_what_came_with_a_batch_is_counted(trainer: Trainer) -> None:
-    trainer.store("b", some(trainer.tags()[0], 3))
-    assert (trainer.count_stored("b"), trainer.count_stored("other")) == (3, 0)
+def test_a_batch_is_looked_for_among_the_newest_photos_only(
+    trainer: Trainer, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainers, "_PAGE", 10)
+    tag = trainer.tags()[0]
+    assert trainer.newest() is None
+    trainer.store("old", some(tag, 60))
+    for age, photo in enumerate(reversed(azure.photos.values())):
+        photo.created = f"2026-11-22T10:{59 - age // 2:02}:00.000Z"
+    since = trainer.newest()
+    assert since
+    trainer.store("new", some(tag, 15))
+    before = azure.operations["GetImages"]
+    assert len(trainer.of_batches({"new": 15}, since)["new"]) == 15
+    assert azure.operations["GetImages"] - before == 2, "no page more than the batch lies on"
+    assert len(trainer.of_batches({"new": 64}, since)["new"]) == 15
+    assert azure.operations["GetImages"] - before == 4, "nothing much older than the request is looked at"
+    assert len(trainer.of_batches({"new": 64, "old": 60}, None)["old"]) == 60
 
 
 def test_many_photos_are_retagged_in_calls_of_the_vendor_s_size(trainer: Trainer, azure: TrainingServer) -> None:
@@ -117,23 +138,12 @@ def test_who_is_called_away_waits_for_nothing(azure: TrainingServer) -> None:
     trainer.close()
 
 
-def test_a_lost_answer_to_what_may_not_be_done_twice_is_not_asked_again(
-    trainer: Trainer, azure: TrainingServer
-) -> None:
-    azure.faults_next(1, "reset", only="POST .*/tags")
-    with pytest.raises(ProviderUnavailable):
-        trainer.create_tag(trainer.project_id, "couvert", negative=False)
-    assert azure.operations["CreateTag"] == 3
-    azure.faults_next(1, "empty_429", only="POST .*/tags")
-    trainer.create_tag(trainer.project_id, "verre", negative=False)
-
-
 def test_settings_that_lack_something_are_told_by_name() -> None:
     with pytest.raises(ProviderMisconfigured, match="TRAINING_ENDPOINT"):
         Trainer(CustomVisionOptions())
 
 
-@pytest.mark.parametrize("status", [400, 402, 404, 405, 409, 410, 413, 415, 422, 431])
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 409, 413, 415, 422, 431])
 def test_a_refusal_is_not_asked_again(status: int) -> None:
     error = training_refusal(status, {}, '{"code": "BadRequestSomething", "message": "No."}', NOW)
     assert isinstance(error, Refused)
@@ -147,6 +157,33 @@ def test_what_may_pass_is(status: int) -> None:
     assert isinstance(training_refusal(429, {"Retry-After": "7"}, "", NOW), RateLimited)
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 410])
-def test_an_address_that_has_expired_is_told(status: int) -> None:
-    assert "expired" in str(download_refusal(status, {}, "<Error/>", NOW))
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 416])
+def test_an_address_that_has_expired_is_told_and_no_key_is_blamed(status: int) -> None:
+    error = download_refusal(status, {}, "<Error/>", NOW)
+    assert isinstance(error, Refused)
+    assert "expired" in str(error)
+    assert "key" not in str(error)
+
+
+@pytest.mark.parametrize("code", ["404", "ResourceNotFound", ""])
+def test_where_there_is_no_training_api_the_endpoint_is_named(code: str) -> None:
+    body = json.dumps({"error": {"code": code, "message": "Resource not found"}}) if code else "<html>Not Found</html>"
+    error = training_refusal(404, {}, body, NOW)
+    assert isinstance(error, ProviderMisconfigured)
+    assert "custom_vision.training_endpoint" in str(error)
+
+
+def test_a_service_that_is_retired_is_told_as_such() -> None:
+    error = training_refusal(410, {}, '{"code": "Gone", "message": "It is gone."}', NOW)
+    assert isinstance(error, ServiceRetired)
+    assert "docs/azure.md" in str(error)
+
+
+@pytest.mark.parametrize("stated", ["", "no digest", b64encode(md5(b"other").digest()).decode()])
+def test_what_comes_otherwise_than_its_checksum_says_is_not_taken(stated: str) -> None:
+    check_digest(b"photo", {"Content-MD5": b64encode(md5(b"photo").digest()).decode()})
+    if stated:
+        with pytest.raises(Refused, match="checksum"):
+            check_digest(b"photo", {"Content-MD5": stated})
+    else:
+        check_digest(b"photo", {})

@@ -36,6 +36,7 @@ from providers.base import (
     ProviderUnavailable,
     QuotaExceeded,
     RateLimited,
+    ServiceRetired,
     Task,
 )
 from providers.custom_vision import line as line_module
@@ -249,6 +250,8 @@ TOLD: dict[Fault, tuple[type[ProviderError], str]] = {
     "half_open": (ProviderUnavailable, "connection to the cloud broke off"),
     "reset": (ProviderUnavailable, "connection to the cloud broke off"),
     "truncated": (ProviderUnavailable, "connection to the cloud broke off"),
+    "cut": (ProviderUnavailable, "makes no sense"),
+    "dropped": (ProviderUnavailable, "connection to the cloud broke off"),
     "empty_503": (ProviderUnavailable, "status 503"),
     "empty_401": (ProviderMisconfigured, "renew custom_vision.prediction_key"),
     "empty_429": (RateLimited, "too fast"),
@@ -270,6 +273,8 @@ TOLD: dict[Fault, tuple[type[ProviderError], str]] = {
     "too_few_tags": (ProviderMisconfigured, r"0\.98 instead of 1"),
     "server_error": (ProviderUnavailable, "status 500 .The prediction service is unavailable"),
     "bad_image": (PhotoRejected, "cannot read this photo .The image is not a JPEG"),
+    "retired": (ServiceRetired, "retired .status 410.*docs/azure.md"),
+    "expired_link": (ProviderMisconfigured, "check the key"),
 }
 
 
@@ -328,9 +333,16 @@ QUOTA = "Out of call volume quota"
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        (gateway(401), ProviderMisconfigured, r"renew custom_vision\.prediction_key \(no\)"),
+        (
+            gateway(401),
+            ProviderMisconfigured,
+            r"renew custom_vision\.prediction_key, or mend .prediction_endpoint.*\(no\)",
+        ),
         (gateway(403), ProviderMisconfigured, "check the key"),
-        (gateway(404), ProviderMisconfigured, r"check custom_vision\.project_id and \.published_name"),
+        (gateway(404), ProviderMisconfigured, r"no prediction API .* check custom_vision\.prediction_endpoint.*\(no\)"),
+        (gateway(404, "Resource not found"), ProviderMisconfigured, r"custom_vision\.prediction_endpoint"),
+        ((404, "<html>Not Found"), ProviderMisconfigured, r"custom_vision\.prediction_endpoint"),
+        (service(404, "ResourceNotFound"), ProviderMisconfigured, r"custom_vision\.prediction_endpoint"),
         (service(404, "NotFoundProject"), ProviderMisconfigured, r"\.project_id"),
         (service(404, "NotFoundIteration"), ProviderMisconfigured, r"\.published_name"),
         (gateway(429, "You have exceeded rate limit of your current tier."), RateLimited, "too fast"),
@@ -342,6 +354,7 @@ QUOTA = "Out of call volume quota"
         ((413, ""), PhotoRejected, "cannot read this photo"),
         ((415, ""), PhotoRejected, "cannot read this photo"),
         *(((status, ""), ProviderMisconfigured, "check") for status in (403, 404)),
+        *((answer, ServiceRetired, "is retired") for answer in (gateway(410), service(410, "Gone"), (410, ""))),
         *(((status, ""), ProviderUnavailable, f"status {status}") for status in (408, 500, 502, 503, 504, 204, 418)),
         *(((status, "<html>Wi-Fi"), ProviderUnavailable, "login page") for status in (301, 302, 303, 307, 308)),
         ((200, "null"), ProviderUnavailable, "makes no sense"),

@@ -319,6 +319,23 @@ def test_a_technician_has_the_cloud_asked_again(build_machine: BuildMachine) -> 
 
 
 @pytest.mark.usefixtures("quick")
+def test_calls_that_were_refused_and_a_service_that_is_retired_are_told(build_machine: BuildMachine) -> None:
+    machine = build_machine(custom_vision=CLOUD)
+    create(machine)
+    (ledger,) = services.ledgers(machine.services.operations.settings, machine.services.journal).values()
+    person = Person(machine.client()).log_in("marie")
+    assert "calls refused" not in person.open("/answers").page.text
+    ledger.refused(ledger.take())
+    assert '<b data-number="refused">1</b>' in person.open("/answers").page.text
+    assert '<b data-number="used">0</b>' in person.page.text
+    ledger.retired(datetime.now(UTC) + timedelta(7))
+    assert "is retired." in person.open("").page.text
+    assert "Retired" in person.open("/answers").page.text
+    person.send("/quota/resume", provider="custom_vision")
+    assert "Retired" not in person.open("/answers").page.text
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_technician_answers_an_alert_and_hears_why_a_model_cannot_change(machine: Machine) -> None:
     create(machine)
     alerts = machine.services.operations.monitoring.alerts

@@ -19,6 +19,7 @@ from providers.base import (
     ProviderUnavailable,
     QuotaExceeded,
     RateLimited,
+    ServiceRetired,
     Task,
 )
 from providers.fake import FakeProvider, Step
@@ -77,6 +78,10 @@ class Counted:
         self.given_back: list[UUID] = []
         self.spared = 0
         self.word: list[datetime] = []
+        self.turned_away: list[UUID] = []
+        self.retired_until: list[datetime] = []
+        self.heard_of: list[tuple[UUID, bool]] = []
+        self.full_for = 0.0
         self.refusal: ProviderError | None = None
 
     def take(self) -> UUID:
@@ -85,8 +90,20 @@ class Counted:
         self.taken.append(uuid4())
         return self.taken[-1]
 
+    def heard(self, call: UUID, *, failed: bool) -> None:
+        self.heard_of.append((call, failed))
+
     def give_back(self, call: UUID) -> None:
         self.given_back.append(call)
+
+    def refused(self, call: UUID) -> None:
+        self.turned_away.append(call)
+
+    def wait(self) -> float:
+        return self.full_for
+
+    def retired(self, until: datetime) -> None:
+        self.retired_until.append(until)
 
     def spare(self) -> None:
         if self.refusal:
@@ -331,6 +348,63 @@ def test_the_vendors_word_is_passed_on_to_the_ledger(guarded: Build, ask: Ask) -
     guard = guarded(Cloud([QuotaExceeded("all used", resets_at)]))
     refused(ask, guard)
     assert guard.counted.word == [resets_at]
+
+
+def turned_away(error: ProviderError) -> ProviderError:
+    """As the vendor's client raises it."""
+    error.refused = True
+    return error
+
+
+def test_a_call_that_the_vendor_turned_away_is_told_from_one_that_it_answered(guarded: Build, ask: Ask) -> None:
+    errors = [turned_away(RateLimited("too fast", 0.0)), ProviderMisconfigured("unknown tag"), "cup"]
+    guard = guarded(Cloud(errors))
+    for _ in errors[:2]:
+        refused(ask, guard)
+    assert guard.counted.turned_away == guard.counted.taken[:1], "an answer that nobody understands was one"
+    assert [failed for _, failed in guard.counted.heard_of] == [True, True]
+    assert not guard.counted.given_back
+
+
+def test_a_photo_that_never_left_is_given_back(guarded: Build, ask: Ask) -> None:
+    guard = guarded(Cloud([PhotoRejected("too narrow", sent=False), PhotoRejected("not readable")]))
+    for _ in range(2):
+        refused(ask, guard)
+    assert guard.counted.given_back == guard.counted.taken[:1]
+
+
+def test_a_retired_service_rests_for_days_and_every_process_knows(guarded: Build, ask: Ask, clock: Clock) -> None:
+    cloud = Cloud([ServiceRetired("is retired")] * 2)
+    guard = guarded(cloud)
+    refused(ask, guard)
+    (until,) = guard.counted.retired_until
+    assert until - EPOCH > timedelta(days=6)
+    guard.counted.refusal = ServiceRetired("it said so")
+    for _ in range(5):
+        clock.pass_(61)
+        assert str(refused(ask, guard)) == "it said so"
+    assert len(cloud.timeouts) == 1
+    alone = guarded(cloud, calls=lambda provider: None)
+    refused(ask, alone)
+    clock.pass_(86_400)
+    refused(ask, alone)
+    assert len(cloud.timeouts) == 2, "also where nothing is counted"
+    assert guard.guard.state == "closed"
+
+
+def test_whoever_can_wait_is_told_for_how_long_and_who_says_so(guarded: Build, ask: Ask, clock: Clock) -> None:
+    guard = guarded(Cloud([turned_away(RateLimited("too fast", 7.0)), "cup"]))
+    assert guard.guard.rate_wait() == (0.0, False), "nothing is built yet"
+    guard.guard.prepare()
+    guard.counted.full_for = 0.4
+    assert guard.guard.rate_wait() == (0.4, False)
+    refused(ask, guard)
+    clock.pass_(2)
+    assert guard.guard.rate_wait() == (5.0, True)
+    clock.pass_(5)
+    guard.counted.refusal = RateLimited("our own count", 0.3)
+    refused(ask, guard)
+    assert guard.guard.rate_wait() == (pytest.approx(0.3), False)
 
 
 def test_misconfigured_it_is_closed_and_built_anew_after_a_rest(guarded: Build, ask: Ask, clock: Clock) -> None:

@@ -128,6 +128,14 @@ def test_somebody_at_a_terminal_sees_all_and_a_service_what_is_wrong(kept: Kept,
     assert "some.trouble" in kept.terminal.getvalue()
 
 
+def test_the_lines_of_libraries_are_in_the_file_and_not_on_the_terminal(kept: Kept) -> None:
+    logging.getLogger("urllib3.connectionpool").warning("Retrying %s", "photo")
+    logging.getLogger("triofs_friend").error("not ours")
+    log.warning("some.trouble")
+    assert [line["event"] for line in kept.lines()] == ["Retrying photo", "not ours", "some.trouble"]
+    assert kept.terminal.getvalue().count("\n") == 1
+
+
 # ---- requests and deposits ----
 
 

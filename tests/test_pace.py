@@ -4,13 +4,16 @@ import heapq
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from itertools import count
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.custom_vision.pace import Pace
+from providers.custom_vision.options import CustomVisionOptions
+from providers.custom_vision.pace import Learned, Pace
+from triof.learned_pace import LearnedPace
 
 SMALL, LARGE = 100, 1 << 20
 LATE = 0.03
@@ -31,11 +34,11 @@ class Call(NamedTuple):
 class World:
     """Time, and workers who call as fast as they may; all in one thread."""
 
-    def __init__(self, per_second: int) -> None:
+    def __init__(self, per_second: int, **options: Any) -> None:
         self.now = 1000.0
         self.arrivals: list[float] = []
         self.left: list[float] = []
-        self.pace = Pace(per_second, lambda: self.now, self.sleep)
+        self.pace = Pace(per_second, lambda: self.now, self.sleep, **options)
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = count()
         self._under_way = 0
@@ -187,7 +190,7 @@ def test_a_call_that_fails_gives_its_turn_back() -> None:
     assert world.left[1] - world.left[0] <= 1 + THINKS[SMALL]
 
 
-def test_a_pace_that_was_slowed_down_rises_again_in_time() -> None:
+def test_a_pace_that_was_slowed_down_rises_again_up_to_what_was_refused() -> None:
     world = World(8)
     world.pace.pause(1)
     assert world.pace.per_second == 6
@@ -196,10 +199,83 @@ def test_a_pace_that_was_slowed_down_rises_again_in_time() -> None:
     assert world.pace.per_second == 7
     world.now += 100
     world.run([QUICK] * 3, workers=1)
-    assert world.pace.per_second == 8
+    assert world.pace.per_second == 7, "8 were too many"
+    world.now += 3600
+    world.run([QUICK] * 3, workers=1)
+    assert world.pace.per_second == 8, "an hour later they may not be"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 12))
+def test_what_the_vendor_really_grants_is_found_in_a_few_refusals_and_kept_to(granted: int, real: int) -> None:
+    world = World(granted)
+    refused = 0
+    for _ in range(30):
+        if world.pace.per_second > real:
+            world.pace.pause(1)
+            refused += 1
+        world.now += 12
+        world.run([QUICK], workers=1)
+    assert world.pace.per_second == min(granted, real)
+    assert refused <= max(0, granted - real)
+
+
+def test_what_was_learned_holds_from_the_first_call_on_and_is_told_once() -> None:
+    told: list[Learned] = []
+    world = World(10, on_learned=told.append)
+    for _ in range(4):
+        world.pace.pause(1)
+    world.now += 1.5
+    world.pace.pause(1)
+    assert told == [Learned(7, 9), Learned(5, 6)]
+    world = World(10, learned=Learned(2, 3))
+    world.run([QUICK] * 9, workers=8)
+    assert world.peak == 2
+    world.now += 11
+    world.run([QUICK] * 9, workers=8)
+    assert world.peak == 3
+
+
+@pytest.mark.parametrize("learned", [Learned(0, 0), Learned(-5, 2), Learned(99, 99), Learned(3, 1)])
+def test_what_was_learned_is_never_nonsense(learned: Learned) -> None:
+    assert 1 <= World(10, learned=learned).pace.per_second <= 10
 
 
 def test_answers_that_come_sooner_tell_that_earlier_ones_had_arrived_late() -> None:
     world = World(2)
     world.run([Call(LARGE, late=1.0, stuck=0.1), Call(LARGE, stuck=0.1), QUICK, Call(LARGE), Call(LARGE)], workers=2)
     assert world.peak <= 2
+
+
+# From one command to the next
+
+
+OPTIONS = {"training_endpoint": "https://name.cognitiveservices.azure.com", "training_tier": "F0"}
+
+
+def kept(home: Path, now: float = 0.0, **changes: object) -> LearnedPace:
+    return LearnedPace(home, CustomVisionOptions.model_validate({**OPTIONS, **changes}), lambda: now)
+
+
+def test_what_was_learned_is_kept_for_the_resource_and_its_tier(tmp_path: Path) -> None:
+    assert kept(tmp_path).read() is None
+    kept(tmp_path).keep(Learned(2, 3))
+    assert kept(tmp_path, 3000.0).read() == Learned(2, 3)
+    assert kept(tmp_path, 2 * 3600.0).read() == Learned(2, 5), "each hour one more is tried"
+    assert kept(tmp_path, -9e9).read() == Learned(2, 3), "whatever the clock says"
+    assert kept(tmp_path, training_tier="S0").read() is None
+    assert kept(tmp_path, training_calls_per_second=4).read() is None
+    assert kept(tmp_path, training_endpoint="https://other.cognitiveservices.azure.com").read() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"of": 1}', b'{"most": "many", "per_second": null, "at": 0}'])
+def test_a_file_that_somebody_has_spoilt_teaches_nothing(tmp_path: Path, content: bytes) -> None:
+    kept(tmp_path).keep(Learned(2, 3))
+    (path,) = (tmp_path / "azure").iterdir()
+    path.write_bytes(content)
+    assert kept(tmp_path).read() is None
+
+
+def test_a_home_that_cannot_be_written_ends_no_upload(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    kept(tmp_path / "home").keep(Learned(2, 3))

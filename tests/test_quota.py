@@ -30,6 +30,7 @@ from providers.base import (
     ProviderUnavailable,
     QuotaExceeded,
     RateLimited,
+    ServiceRetired,
 )
 from providers.fake import Step
 from tests.conftest import ROOT, Clock
@@ -177,22 +178,78 @@ def test_a_clock_set_back_does_not_stop_the_calls(ledger: Build, now: Now) -> No
     assert taken(ours, 3) == 2
 
 
+def answered(ledger: Ledger, now: Now, after: float = 0.0) -> None:
+    """Make a call whose answer comes after so many seconds."""
+    call = ledger.take()
+    now.pass_(timedelta(seconds=after))
+    ledger.heard(call, failed=False)
+
+
+JITTER = timedelta(milliseconds=30)
+
+
 def test_no_more_than_the_tier_allows_in_any_second(ledger: Build, now: Now) -> None:
     two = ledger(None, 2)
-    two.take()
+    answered(two, now)
     now.pass_(timedelta(milliseconds=400))
-    two.take()
+    assert two.wait() == 0
+    answered(two, now)
+    assert two.wait() == pytest.approx(0.63)
     now.pass_(timedelta(milliseconds=500))
     with pytest.raises(RateLimited, match="2 calls a second") as refused:
         two.take()
-    assert refused.value.retry_after == pytest.approx(0.1)
+    assert refused.value.retry_after == pytest.approx(0.1 + JITTER.total_seconds())
+    assert not refused.value.refused, "the vendor was not asked"
     assert two.usage().used == 2
-    now.pass_(timedelta(milliseconds=100))
-    assert taken(two, 2) == 1
+    now.pass_(timedelta(milliseconds=100) + JITTER)
+    answered(two, now)
+    assert taken(two, 1) == 0
     now.pass_(timedelta(milliseconds=399))
     assert taken(two, 1) == 0
     now.pass_(MOMENT)
     assert taken(two, 1) == 1
+
+
+def test_a_call_whose_answer_came_late_counts_for_longer(ledger: Build, now: Now) -> None:
+    """As the first one on a new connection, which arrives when the others are half a second under way."""
+    two = ledger(None, 2)
+    answered(two, now, 0.1)
+    now.pass_(timedelta(seconds=60))
+    answered(two, now, 0.5)
+    answered(two, now, 0.1)
+    now.pass_(timedelta(milliseconds=550))
+    assert taken(two, 1) == 0, "more than a second after it left, but not after it may have arrived"
+    assert two.wait() == pytest.approx(0.5 - 0.1 + 0.03 + 1.0 - 1.15)
+    now.pass_(timedelta(seconds=two.wait()))
+    assert taken(two, 1) == 1
+
+
+def test_a_call_that_was_refused_counts_in_its_second_and_against_no_quota(ledger: Build, now: Now) -> None:
+    ours = ledger(3, 2)
+    for _ in range(2):
+        ours.refused(ours.take())
+    assert taken(ours, 1) == 0
+    usage = ours.usage()
+    assert (usage.used, usage.refused, usage.remaining, usage.euros) == (0, 2, 3, 0.0)
+    now.pass_(timedelta(seconds=6))
+    assert taken(ours, 2) == 2
+    usage = ours.usage()
+    assert (usage.used, usage.refused, usage.remaining) == (2, 2, 1)
+
+
+def test_a_retired_service_is_not_asked_by_anybody_until_somebody_says_so(ledger: Build, now: Now) -> None:
+    ours = ledger(10)
+    ours.retired(now() + timedelta(days=7))
+    for again in (ours, ledger(10), ledger(10, tier="S0")):
+        with pytest.raises(ServiceRetired, match="quota --resume"):
+            again.take()
+    assert ours.usage().retired_until == EPOCH + timedelta(days=7)
+    assert taken(ledger(2, resource="other.cognitiveservices.azure.com"), 1) == 1
+    ours.resume()
+    assert taken(ours, 1) == 1
+    ours.retired(now() + timedelta(days=7))
+    now.pass_(timedelta(days=7))
+    assert taken(ours, 1) == 1, "after a week it is asked once more"
 
 
 # The vendor's word
@@ -591,7 +648,7 @@ def test_the_vendors_quota_is_met_once_and_known_after_a_restart(server: CustomV
     assert server.calls == 3
     assert server.received == 4, "asked again although it had said when to come back"
     usage = counted()
-    assert (usage["used"], usage["remaining"], usage["exhausted"]) == (4, 0, True)
+    assert (usage["used"], usage["refused"], usage["remaining"], usage["exhausted"]) == (3, 1, 0, True)
 
 
 def test_the_command_has_the_vendor_asked_again(server: CustomVisionServer) -> None:
@@ -638,7 +695,9 @@ def test_the_command_tells_people_too(server: CustomVisionServer) -> None:
         "used": 5,
         "limit": 10_000,
         "remaining": 9_995,
+        "refused": 0,
         "exhausted": False,
+        "retired_until": None,
         "resets_at": counted()["resets_at"],
         "spared": 1,
         "euros": 0.0,

@@ -4,10 +4,11 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -24,6 +25,7 @@ from tests.azure_desk import ATTEMPTS, INTERRUPTIBLE, RATE, Desk, a_photo, azure
 from tests.conftest import Clock, encoded
 from tests.custom_vision_server import CANNED, Fault, Reply, Request
 from tests.training_server import TrainingServer
+from tools import upload_drill
 from triof import uploading
 from triof.cli.azure import session
 from triof.uploading import MAX_BYTES, fit
@@ -336,8 +338,8 @@ def test_photos_of_all_kinds_arrive(desk: Desk, azure: TrainingServer) -> None:
 # What goes wrong on the way
 
 
-@pytest.mark.parametrize("filters", ["both", "prefixed", "bare"])
-@pytest.mark.parametrize("fault", ["reset", "truncated"])
+@pytest.mark.parametrize("filters", ["both", "prefixed", "bare", "refused"])
+@pytest.mark.parametrize("fault", ["reset", "truncated", "dropped"])
 def test_a_photo_whose_answer_got_lost_is_not_sent_again(
     desk: Desk, azure: TrainingServer, photos: Path, fault: Fault, filters: str
 ) -> None:
@@ -347,6 +349,7 @@ def test_a_photo_whose_answer_got_lost_is_not_sent_again(
     assert row(told, "all") == ["70", "0", "0", "0", "0"]
     assert all_arrived_once(azure)
     assert len(azure.batches) == 2
+    assert azure.refused == 0
 
 
 def test_a_gateway_s_502_for_what_was_stored_is_no_second_photo(
@@ -384,15 +387,20 @@ def test_where_only_a_part_arrived_only_the_rest_is_sent(
     assert sum(azure.batches) == PHOTOS
 
 
-def test_where_nobody_can_ask_what_arrived_the_vendor_knows_the_contents(
+def test_where_nobody_can_ask_what_arrived_nothing_is_sent_again(
     desk: Desk, azure: TrainingServer, photos: Path
 ) -> None:
+    def lose_sight(_: int) -> None:
+        azure.faults_next(ATTEMPTS, "bad_image", only=r"GET .*/images$")
+
+    azure.after_store = lose_sight
     azure.faults_next(1, "reset", only=STORE)
-    azure.faults_next(2 * ATTEMPTS, "bad_image", only=r"GET .*/images$")
-    told = desk.upload(photos)
-    assert row(told, "all")[3] == "0"
-    assert len(azure.photos) == PHOTOS
-    assert sum(map(int, row(told, "all"))) == PHOTOS
+    assert "the same command goes on" in desk.fails("upload", str(photos), "--split", "all")
+    assert sent_once(azure)
+    azure.after_store = None
+    azure._next.clear()
+    assert sum(map(int, row(desk.upload(photos), "all"))) == PHOTOS
+    assert all_arrived_once(azure)
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -488,19 +496,63 @@ def test_a_dead_network_ends_with_what_arrived_and_the_same_command_goes_on(
     assert all_arrived_once(azure)
 
 
+def cut_off(azure: TrainingServer) -> None:
+    """Let the answers to all that is stored from now on get lost, and everything after them."""
+    azure.faults_next(2, "reset", only=STORE)
+    azure.after_store = lambda _: setattr(azure, "fault", "reset")
+
+
+def connect(azure: TrainingServer) -> None:
+    """Let all be well again."""
+    azure.after_store = azure.fault = None
+    azure._next.clear()
+
+
+@pytest.mark.parametrize("filters", ["both", "refused"])
 def test_a_request_in_doubt_is_finished_by_the_next_run(
-    desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, azure: TrainingServer, photos: Path, filters: str
 ) -> None:
-    azure.faults_next(ATTEMPTS * 2, "reset", only=f"{STORE}|GET .*/images$")
+    azure.filters = filters  # type: ignore[assignment]
+    cut_off(azure)
     desk.fails("upload", str(photos), "--split", "all")
     assert len(azure.photos) > 0
-    azure._next.clear()
+    connect(azure)
     removed = min((photos / "bottle").iterdir())
     removed.rename(photos / "moved.jpg")
     told = desk.upload(photos)
     assert sum(map(int, row(told, "all"))) == PHOTOS - 1
     assert row(told, "all")[3] == "0"
     assert sent_once(azure)
+    assert azure.refused == 0
+
+
+def test_a_request_of_which_a_part_arrived_is_finished_by_the_next_run(
+    desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = azure._create_images_from_files
+
+    def half(call: Any) -> Any:
+        call.body["images"] = call.body["images"][::2]
+        return store(call)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(azure, "_create_images_from_files", half)
+        cut_off(azure)
+        desk.fails("upload", str(photos), "--split", "all")
+    connect(azure)
+    assert 0 < len(azure.photos) < PHOTOS
+    assert row(desk.upload(photos), "all") == ["70", "0", "0", "0", "0"]
+    assert all_arrived_once(azure)
+
+
+def test_what_an_earlier_version_left_in_doubt_is_finished(desk: Desk, azure: TrainingServer, photos: Path) -> None:
+    cut_off(azure)
+    desk.fails("upload", str(photos), "--split", "all")
+    connect(azure)
+    with closing(sqlite3.connect(desk.home / "journal.db")) as journal, journal:
+        journal.execute("UPDATE uploads SET since = NULL")
+    assert row(desk.upload(photos), "all") == ["70", "0", "0", "0", "0"]
+    assert all_arrived_once(azure)
 
 
 def test_two_uploads_at_once_are_one_too_many(desk: Desk, azure: TrainingServer, photos: Path) -> None:
@@ -621,6 +673,25 @@ def test_a_rate_below_the_table_s_is_found_out(
     assert made[0].pace.per_second == RATE * 3 // 4
 
 
+def test_a_rate_that_was_found_out_holds_in_the_next_run(
+    desk: Desk, azure: TrainingServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As users of F0 report: two calls a second, where the table says ten."""
+    monkeypatch.setattr(azure, "_clock", clock)
+    monkeypatch.setattr(uploading, "BATCH_PHOTOS", 1)
+    desk.set(training_calls_per_second=None)
+    desk.ready()
+    azure.rate_per_second = 2
+    desk.upload(desk.photos({"bottle": 16}))
+    assert 0 < azure.refused < 10
+    azure.refused = 0
+    clock.pass_(2)
+    desk.upload(desk.photos({"bottle": 16}, "more"))
+    assert azure.refused == 0
+    assert all_arrived_once(azure, 32)
+    azure.arrivals.clear()
+
+
 # Signals
 
 
@@ -639,25 +710,30 @@ def begun(desk: Desk, azure: TrainingServer, photos: Path) -> Callable[[], subpr
     return begin
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGKILL])
-def test_an_upload_that_is_ended_goes_on_and_sends_nothing_twice(
-    desk: Desk, azure: TrainingServer, begun: Callable[[], subprocess.Popen[str]], photos: Path, signal_: signal.Signals
+def test_an_upload_that_is_interrupted_goes_on_and_sends_nothing_twice(
+    desk: Desk, azure: TrainingServer, begun: Callable[[], subprocess.Popen[str]], photos: Path
 ) -> None:
     process = begun()
-    azure.after_store = lambda count: os.kill(process.pid, signal_) if count == 2 else None
+    azure.after_store = lambda count: os.kill(process.pid, signal.SIGINT) if count == 2 else None
     out, complaints = process.communicate(timeout=30)
     azure.after_store = None
     there = len(azure.photos)
     assert 0 < there < PHOTOS
-    if signal_ == signal.SIGINT:
-        assert process.returncode == 1
-        assert complaints.startswith("Error: Interrupted\n")
-        assert "of 70 photos have arrived; the same command goes on with the rest." in complaints
-        assert complaints.count("\n") == 2
-        assert "Stopping: what is under way ends first" in out
+    assert process.returncode == 1
+    assert complaints.startswith("Error: Interrupted\n")
+    assert "of 70 photos have arrived; the same command goes on with the rest." in complaints
+    assert complaints.count("\n") == 2
+    assert "Stopping: what is under way ends first" in out
     sent, already, _, refused, _ = map(int, row(desk.upload(photos), "all"))
     assert (sent + already, refused) == (PHOTOS, 0)
     assert all_arrived_once(azure)
+
+
+def test_an_upload_that_is_killed_and_cut_off_sends_nothing_twice_and_nothing_is_refused() -> None:
+    """`make upload-drill` in small."""
+    came = upload_drill.drill("refused", photos=100, kills=1, side=100, cut_seconds=0.3)
+    assert came.well, came
+    assert came.most_in_a_second <= 10
 
 
 def test_ctrl_c_does_not_wait_for_what_everybody_waits_for(
@@ -715,9 +791,9 @@ def test_a_photo_that_nobody_has_tagged_gets_its_tag(desk: Desk, azure: Training
 def test_what_an_earlier_run_sent_is_known_though_its_files_have_moved(desk: Desk, azure: TrainingServer) -> None:
     desk.ready()
     photos = desk.photos({"bottle": 5, "cup": 5})
-    azure.faults_next(ATTEMPTS * 2, "reset", only=f"{STORE}|GET .*/images$")
+    cut_off(azure)
     desk.fails("upload", str(photos), "--split", "all")
-    azure._next.clear()
+    connect(azure)
     moved = photos.rename(photos.with_name("moved"))
     assert row(desk.upload(moved), "all")[3:] == ["0", "0"]
     assert sent_once(azure)

@@ -8,14 +8,16 @@ comes after the work was done; one that is an answer of its own (``empty_503``, 
 import re
 import secrets
 import time
+from base64 import b64encode
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Mapping
 from email.message import Message
+from hashlib import md5
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tests.azure_export import azure_export_zip, expected_scores
+from tests.azure_export import azure_export_zip, expected_scores, zipped
 from tests.custom_vision_server import (
     ACCESS_DENIED,
     CANNED,
@@ -79,6 +81,10 @@ class TrainingServer(TrainingService, Service):
         """Predictions that count against the quota."""
         self.arrivals: list[float] = []
         """When the head of each training request came, by the clock."""
+        self.refused = 0
+        """Requests that were answered with 400 to 499."""
+        self.states_digests = True
+        """Whether what the storage gives out comes with its ``Content-MD5``."""
         self.downloads: list[dict[str, str]] = []
         """The headers of each request for an exported model or a photo."""
         self.answer: Callable[[bytes], Mapping[str, float]] | None = None
@@ -162,7 +168,12 @@ class TrainingServer(TrainingService, Service):
 
     def judge(self, request: Request) -> tuple[Reply, Fault | None]:
         """The answer, and the fault by which it is delivered."""
-        path = unquote(urlsplit(request.path).path)
+        reply, fault = self._judge(request, unquote(urlsplit(request.path).path))
+        with self._lock:
+            self.refused += 400 <= reply.status < 500
+        return reply, fault
+
+    def _judge(self, request: Request, path: str) -> tuple[Reply, Fault | None]:
         if self.on_request:
             self.on_request(request.method, path)
         if path.startswith(BLOBS):
@@ -266,11 +277,12 @@ class TrainingServer(TrainingService, Service):
         if contents is None:
             return Reply(404, b"<Error><Code>ResourceNotFound</Code></Error>", {"Content-Type": "application/xml"})
         kind, body = contents()
-        return Reply(200, body, {"Content-Type": kind})
+        digest = {"Content-MD5": b64encode(md5(body, usedforsecurity=False).digest()).decode()}
+        return Reply(200, body, {"Content-Type": kind, **(digest if self.states_digests else {})})
 
     def _exported(self, iteration: Iteration, export: Export) -> tuple[str, bytes]:
         if export.flavor != "TensorFlowLite":
-            return "application/zip", b"PK\x05\x06" + bytes(18)
+            return "application/zip", zipped({"model.onnx": b"a model of another kind", "labels.txt": b"cup"})
         if self._export_zip is not None:
             return "application/zip", self._export_zip
         channels: Any = "Rgb8" if iteration.domain == COMPACT_S1 else "Bgr8"

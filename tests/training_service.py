@@ -66,8 +66,8 @@ class TrainingService:
         self.export_ends_as: Literal["Done", "Failed"] = "Done"
         self.unique_project_names = False  # unknown: the code for it exists, yet equal names have been seen
         self.refuses_republishing = True  # unknown: publishing what is published under the same name already
-        self.filters: Literal["both", "prefixed", "bare"] = "both"
-        """Whether ``$filter`` begins with "metadata=" (unknown: the swagger's example leaves both readings)."""
+        self.filters: Literal["both", "prefixed", "bare", "refused"] = "both"
+        """How ``$filter`` begins, if it is taken at all (unknown: the swagger's example has more than one reading)."""
         self.shuffles = False
         """Whether the answer to an upload comes in another order than the photos did (unknown)."""
         self.violations: list[str] = []

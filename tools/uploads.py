@@ -20,8 +20,9 @@ from typing import Any
 
 import requests
 
+from providers.custom_vision.arrivals import Photo
 from providers.custom_vision.options import CustomVisionOptions
-from providers.custom_vision.trainer import Photo, Trainer
+from providers.custom_vision.trainer import Trainer
 from tools import bench
 from tools.bench import Ratio
 from triof import datasets, home
@@ -95,9 +96,9 @@ class _Recorded(Trainer):
         super().__init__(options)
         self.requests: list[list[Photo]] = []
 
-    def store(self, batch: str, photos: Any) -> Any:
+    def store(self, batch: str, photos: Any, since: Any = None) -> Any:
         self.requests.append(list(photos))
-        return super().store(batch, photos)
+        return super().store(batch, photos, since)
 
 
 def ours(options: CustomVisionOptions, items: list[LabelledPhoto]) -> tuple[float, list[list[Photo]]]:

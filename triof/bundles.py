@@ -23,6 +23,7 @@ from providers.local_cnn.pointer import SHIPPED, Pointer
 from triof import home
 from triof.durable import read_json, replace_file
 from triof.errors import TriofError
+from triof.who import user
 
 if TYPE_CHECKING:
     from providers.local_cnn.bundle import Bundle, BundleCard
@@ -51,15 +52,15 @@ class BundleRefused(TriofError):
 
 
 class Installed(NamedTuple):
-    """What came of an installation."""
+    """What came of an installation, or of a check of what is installed."""
 
     card: BundleCard
     folder: Path
     trial: Trial
     note: str
-    """What is wrong with its metadata; empty if nothing is."""
+    """How it was read wrongly; empty if it was not."""
     already: bool
-    """Whether it was there before; then it was only tried, and stays as it was."""
+    """Whether it was there before; then it was only tried, and mended if it was read wrongly."""
 
 
 class Change(NamedTuple):
@@ -95,20 +96,46 @@ def install(source: Path, settings: Settings, *, photos: Path | None = None, any
     ``photos`` are labelled ones to try it on besides the demo pictures. Raises BundleRefused, ProviderError,
     DatasetError, HomeUnusable, JournalUnusable.
     """
-    from triof import evidence, trial
-
     store = Store(settings)
     with store.isolation() as isolation:
         found = _read(source, settings, isolation)
-        there = store.same(found)
-        shown = evidence.gather(found.card, settings, photos)
-        asked = folders.load(there) if there else found
-        tried, outcome, note = trial.run(asked, shown, isolation, anyway=anyway)
-        isolation.remember(tried.model)
-    if there:
-        return Installed(asked.card, there, outcome, note, already=True)
+        if there := store.same(found):
+            return _tried_again(folders.load(there), settings, isolation, photos, anyway=anyway)
+        tried, outcome, note = _try(found, settings, isolation, photos, anyway=anyway)
+    return Installed(tried.card, store.add(tried), outcome, note, already=False)
+
+
+def check(name: str, settings: Settings, *, photos: Path | None = None) -> Installed:
+    """Try what is installed as ``name`` again, and mend it if the cloud's answers since tell that it is read wrongly.
+
+    Raises what :func:`install` does.
+    """
+    store = Store(settings)
+    with store.isolation() as isolation:
+        return _tried_again(folders.load(store.folder(*store.find(name))), settings, isolation, photos)
+
+
+def _tried_again(
+    found: Bundle, settings: Settings, isolation: Isolation, photos: Path | None, *, anyway: bool = False
+) -> Installed:
+    tried, outcome, note = _try(found, settings, isolation, photos, anyway=anyway)
+    if tried.card.input != found.card.input:
+        with home.journal(settings) as journal:
+            Store(settings).mend(tried, journal, user(), note)
+    return Installed(tried.card, found.folder, outcome, note, already=True)
+
+
+def _try(
+    found: Bundle, settings: Settings, isolation: Isolation, photos: Path | None, *, anyway: bool
+) -> tuple[Bundle, Trial, str]:
+    """The bundle as it is to be read, with what came of the trial on its card."""
+    from triof import evidence, trial
+
+    shown = evidence.gather(found.card, settings, photos)
+    tried, outcome, note = trial.run(found, shown, isolation, anyway=anyway)
+    isolation.remember(tried.model)
     card = tried.card.model_copy(update={"metrics": {**tried.card.metrics, "trial": asdict(outcome)}})
-    return Installed(card, store.add(replace(tried, card=card)), outcome, note, already=False)
+    return replace(tried, card=card), outcome, note
 
 
 def _read(source: Path, settings: Settings, isolation: Isolation) -> Bundle:
@@ -179,6 +206,20 @@ class Store:
             if not self.same(tried):
                 folders.save(folder, tried.card, tried.model)
         return folder
+
+    def mend(self, tried: Bundle, journal: Journal, who: str, why: str) -> None:
+        """Let an installed bundle be read in another way, at once in a running kiosk. Raises BundleRefused."""
+        task, version = tried.card.task, tried.card.version
+        with self._alone():
+            journal.record("bundle.mended", reason=task, version=version, who=who, why=why)
+            folders.rewrite(tried.folder, tried.card)
+            if version == self._active(task):
+                # Written again, so that a kiosk loads it anew.
+                self._point(task, version, self._before(task))
+
+    def folder(self, task: Task, version: str) -> Path:
+        """Where the bundle of that version is."""
+        return self._pointer.folder(task, version)
 
     def activate(self, name: str, journal: Journal, who: str, why: str) -> Change:
         """Put a bundle into service, unless it is, once it has answered. Raises BundleRefused, ProviderError."""

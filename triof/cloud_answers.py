@@ -5,9 +5,8 @@ stopped and no call is paid twice.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
-
-import stamina
 
 from providers.base import Photo, PhotoRejected, Prediction, ProviderError, ProviderUnavailable, RateLimited
 from triof import photo as photos
@@ -63,14 +62,20 @@ def count_new(items: Sequence[LabelledPhoto], settings: Settings, iteration_id: 
 
 
 def _asked(guard: Guard, photo: Photo, done: int) -> Prediction:
+    from providers.retries import retry_context
+
     try:
-        return stamina.retry(on=_wait, attempts=_ATTEMPTS, timeout=_PATIENCE_SECONDS)(guard.trial)(photo, _SECONDS)
+        for attempt in retry_context(on=_wait, attempts=_ATTEMPTS, timeout=_PATIENCE_SECONDS):
+            with attempt:
+                time.sleep(guard.rate_wait().seconds)
+                return guard.trial(photo, _SECONDS)
     except PhotoRejected:
         raise
     except ProviderError as error:
         raise EvaluationInterrupted(
             f"{error} {done:,} answers are kept: the same command goes on with the rest."
         ) from error
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _check_iteration(prediction: Prediction, iteration_id: str, done: int) -> None:

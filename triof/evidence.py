@@ -4,9 +4,10 @@ References are the demo pictures that ship with Triof, whose names tell what the
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from PIL import Image
@@ -31,6 +32,8 @@ class Shown(NamedTuple):
 
     photo: Photo
     label: str | None
+    scores: Mapping[str, float] = MappingProxyType({})
+    """The cloud's own probabilities, where its answer is recorded."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Evidence:
     demo: Sequence[Shown]
     labelled: Sequence[Shown]
     recorded: Sequence[Shown]
-    """With the cloud's answer for the label."""
+    """With the cloud's answer."""
     others: str = ""
     """Whose answers they are, where they are not those of the model's own iteration: "iteration aaaaaaaa"."""
 
@@ -48,25 +51,30 @@ class Evidence:
 class _Recorded(NamedTuple):
     path: Path
     iteration: str
-    label: str
+    scores: Mapping[str, float]
     photo: str
     """SHA-256 of the bytes that the cloud saw, which may not be those of the file."""
 
 
-def gather(card: BundleCard, settings: Settings, labelled: Path | None) -> Evidence:
-    """All there is for the task of ``card``. Raises DatasetError, HomeUnusable, JournalUnusable."""
-    answers, others = _recorded(card, settings)
+def gather(
+    card: BundleCard, settings: Settings, labelled: Path | None, elsewhere: Mapping[str, Path] = MappingProxyType({})
+) -> Evidence:
+    """All there is for the task of ``card``; ``elsewhere`` are further copies of photos, by SHA-256.
+
+    Raises DatasetError, HomeUnusable, JournalUnusable.
+    """
+    answers, others = _recorded(card, settings, elsewhere)
     return Evidence(
         demo(card),
-        list(_load(_labelled(labelled, card.task), card)) if labelled else [],
-        list(_load(((answer.path, answer.label) for answer in answers), card)),
+        list(_load(((*found, {}) for found in _labelled(labelled, card.task)), card)) if labelled else [],
+        list(_load(((answer.path, None, answer.scores) for answer in answers), card)),
         others,
     )
 
 
 def demo(card: BundleCard) -> list[Shown]:
     """The demo pictures; of an item that is no plastic nobody says whether it is clean."""
-    return list(_load(((path, _named(path, card.task)) for path in pictures_in(DEMO_PICTURES)), card))
+    return list(_load(((path, _named(path, card.task), {}) for path in pictures_in(DEMO_PICTURES)), card))
 
 
 def _named(path: Path, task: Task) -> str | None:
@@ -81,9 +89,9 @@ def _labelled(source: Path, task: Task) -> Iterator[tuple[Path, str]]:
         yield item.path, item.labels[task]
 
 
-def _recorded(card: BundleCard, settings: Settings) -> tuple[Sequence[_Recorded], str]:
+def _recorded(card: BundleCard, settings: Settings, elsewhere: Mapping[str, Path]) -> tuple[Sequence[_Recorded], str]:
     """Those of the iteration that ``card`` names, if there are any; else all, and of which iterations they are."""
-    answers = [*_in_files(card.task, settings.home), *_in_journal(card.task, settings)]
+    answers = [*_in_files(card.task, settings.home, elsewhere), *_in_journal(card.task, settings)]
     found = [answer for answer in answers if answer.path.is_file()]
     iteration = str(card.trained_on.get("iteration", "")).lower()
     same = [answer for answer in found if iteration and answer.iteration.lower() == iteration]
@@ -93,18 +101,22 @@ def _recorded(card: BundleCard, settings: Settings) -> tuple[Sequence[_Recorded]
     return chosen, f"iteration{'s' if len(others) > 1 else ''} {', '.join(others)}" if others else ""
 
 
-def _in_files(task: Task, home_: Path) -> Iterator[_Recorded]:
+def _in_files(task: Task, home_: Path, elsewhere: Mapping[str, Path]) -> Iterator[_Recorded]:
     for iteration in reversed(recorded.iterations(home_)):
         for path, sha256, scores in recorded.read(home_, iteration):
-            if set(scores) <= set(LABELS[task]) and _digest(path) == sha256:
-                yield _Recorded(path, iteration, max(scores, key=scores.__getitem__), sha256)
+            if not scores or not set(scores) <= set(LABELS[task]):
+                continue
+            if found := next(
+                (each for each in (path, elsewhere.get(sha256)) if each and _digest(each) == sha256), None
+            ):
+                yield _Recorded(found, iteration, scores, sha256)
 
 
 def _in_journal(task: Task, settings: Settings) -> Iterator[_Recorded]:
     store = PhotoStore(settings.home / "photos", 0, 0)
     with home.journal(settings) as journal:
         for row in journal.answers(_CLOUD, task, _MOST_ROWS):
-            yield _Recorded(store.path(row.photo), row.model_version.rpartition("@")[2], row.label, row.photo)
+            yield _Recorded(store.path(row.photo), row.model_version.rpartition("@")[2], row.scores, row.photo)
 
 
 def _digest(path: Path) -> str:
@@ -114,13 +126,14 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _load(files: Iterable[tuple[Path, str | None]], card: BundleCard) -> Iterator[Shown]:
+def _load(files: Iterable[tuple[Path, str | None, Mapping[str, float]]], card: BundleCard) -> Iterator[Shown]:
     """What can be read, no larger than it must be: there may be hundreds."""
     width, height = card.input.width, card.input.height
-    for path, label in files:
+    for path, label, scores in files:
         try:
             seen = photo.load(path.read_bytes(), needed_side=max(width, height))
         except (OSError, PhotoError):
             continue
         small = Image.fromarray(seen.resized(width, height))
-        yield Shown(Photo(small, seen.sha256, seen.width, seen.height), label)
+        told = label or (max(scores, key=scores.__getitem__) if scores else None)
+        yield Shown(Photo(small, seen.sha256, seen.width, seen.height), told, scores)

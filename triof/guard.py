@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
@@ -24,6 +24,7 @@ from providers.base import (
     ProviderUnavailable,
     QuotaExceeded,
     RateLimited,
+    ServiceRetired,
     Task,
 )
 from triof.breaker import Breaker, Permit, State
@@ -34,7 +35,9 @@ log = logging.getLogger(__name__)
 _MISCONFIGURED_SECONDS = 60.0
 """A key that is refused is not tried with every photo; after this the settings are read again."""
 _LEDGER_SECONDS = 60.0
-"""How long the ledger's word that the quota is used up holds without looking again; the cloud is not asked."""
+"""How long the ledger's word that the cloud must not be asked holds without looking again."""
+_RETIRED = timedelta(days=7)
+"""A service that is said to be retired is asked once more after so long, as even this may be a mistake."""
 _PING_SECONDS = 3.0
 _HEAD_START_SECONDS = 0.02
 """About what a question takes to leave; the network then takes longer than any local model."""
@@ -46,14 +49,34 @@ class Calls(Protocol):
     def take(self) -> UUID:
         """Count a call about to be made. Raises ProviderError if it must not be made."""
 
+    def heard(self, call: UUID, *, failed: bool) -> None:
+        """Its answer has come, or it has failed; must neither write nor wait."""
+
     def give_back(self, call: UUID) -> None:
         """It never reached the vendor."""
+
+    def refused(self, call: UUID) -> None:
+        """The vendor turned it away."""
+
+    def wait(self) -> float:
+        """For how many seconds no call may be made for the sake of the calls a second."""
 
     def spare(self) -> None:
         """A question did not need to be asked."""
 
     def exhausted(self, resets_at: datetime) -> None:
         """The vendor says that nothing is left until then."""
+
+    def retired(self, until: datetime) -> None:
+        """The vendor says that the service is retired; it is not asked until then."""
+
+
+class RateWait(NamedTuple):
+    """For how long a provider is not to be asked, as it would be too fast."""
+
+    seconds: float
+    by_vendor: bool
+    """Whether the vendor has said so, and not our own count."""
 
 
 class _Rest(NamedTuple):
@@ -178,6 +201,15 @@ class Guard:
         except ProviderError as error:
             log.warning("call.spared_unnoted provider=%s cause=%s", self.name, error)
 
+    def rate_wait(self) -> RateWait:
+        """For how long a question would be refused for the sake of the calls a second."""
+        rest, built = self._rest, self._built
+        if rest and isinstance(rest.cause, RateLimited) and (left := rest.until - self._clock()) > 0:
+            return RateWait(left, rest.cause.refused)
+        with suppress(ProviderError), _whatever_breaks():
+            return RateWait(built[1].wait() if built and built[1] else 0.0, by_vendor=False)
+        return RateWait(0.0, by_vendor=False)
+
     def ping(self) -> None:
         """Raise ProviderError if the provider could not be asked now."""
         self._check_rest()
@@ -214,6 +246,8 @@ class Guard:
                 self._rest_for(self._quota_seconds(error), error)
             case RateLimited():
                 self._rest_for(error.retry_after, error)
+            case ServiceRetired():
+                self._rest_for(self._at_most_until_looked_at(_RETIRED.total_seconds()), error)
             case ProviderMisconfigured():
                 # Built anew afterwards, with whatever key its file holds then.
                 self._forget()
@@ -223,16 +257,28 @@ class Guard:
         provider, calls = self._provider()
         with _whatever_breaks():
             call = calls.take() if calls else None
+        failed = True
         try:
-            return ask(provider, photo, self.task, ends - self._clock())
-        except QuotaExceeded as error:
-            if calls:
-                self._tell(partial(calls.exhausted, error.resets_at))
+            prediction = ask(provider, photo, self.task, ends - self._clock())
+            failed = False
+        except ProviderError as error:
+            if calls and call:
+                self._note_failure(calls, call, error)
             raise
-        except ProviderUnavailable as error:
-            if calls and call and not error.sent:
-                self._tell(partial(calls.give_back, call))
-            raise
+        finally:
+            if calls and call:
+                calls.heard(call, failed=failed)
+        return prediction
+
+    def _note_failure(self, calls: Calls, call: UUID, error: ProviderError) -> None:
+        if not error.sent:
+            self._tell(partial(calls.give_back, call))
+        elif error.refused:
+            self._tell(partial(calls.refused, call))
+        if isinstance(error, QuotaExceeded):
+            self._tell(partial(calls.exhausted, error.resets_at))
+        elif isinstance(error, ServiceRetired):
+            self._tell(partial(calls.retired, self._wall_clock() + _RETIRED))
 
     def _tell(self, ledger: Callable[[], None]) -> None:
         """Tell the ledger what came of a call; that it cannot be written is not what came of it."""
@@ -258,9 +304,11 @@ class Guard:
                 built[0].close()
 
     def _quota_seconds(self, error: QuotaExceeded) -> float:
-        seconds = (error.resets_at - self._wall_clock()).total_seconds()
+        return self._at_most_until_looked_at((error.resets_at - self._wall_clock()).total_seconds())
+
+    def _at_most_until_looked_at(self, seconds: float) -> float:
+        """The ledger knows until when, for every process, and whether `triof quota --resume` ended it meanwhile."""
         built = self._built
-        # The ledger knows until when, for every process, and whether somebody has paid for more meanwhile.
         return min(seconds, _LEDGER_SECONDS) if built and built[1] and self._ledger_knows else seconds
 
     def _rest_for(self, seconds: float, cause: ProviderError) -> None:

@@ -39,6 +39,7 @@ Kind = Literal[
     "drill.ended",
     "bundle.activated",
     "bundle.removed",
+    "bundle.mended",
     "candidate.started",
     "candidate.ended",
     "candidate.failed",

@@ -21,6 +21,7 @@ import structlog
 from structlog.typing import Processor
 
 from triof.settings import LogsSettings
+from triof.terminal import is_ours
 
 bind = structlog.contextvars.bind_contextvars
 """Put fields on every line of this request from now on."""
@@ -43,11 +44,13 @@ _SECRETS = (
 def kept(settings: LogsSettings, folder: Path, name: str, terminal: TextIO | None = None) -> Iterator[None]:
     """Keep the log of this process in ``folder``/``name``.log, and show it on ``terminal`` (None: stderr).
 
-    Somebody at a terminal sees everything, a service's stderr warnings and errors only.
+    A terminal shows all lines of ours, the stderr of a service warnings and errors only; lines of libraries are in the
+    file.
     """
     terminal = terminal or sys.stderr
     shown = logging.StreamHandler(terminal)
     shown.setFormatter(_formatter(structlog.dev.ConsoleRenderer(colors=terminal.isatty())))
+    shown.addFilter(is_ours)
     shown.setLevel(logging.NOTSET if terminal.isatty() else logging.WARNING)
     file = _Rotating(folder / f"{name}.log", round(settings.megabytes * 1e6), settings.files)
     file.setFormatter(_formatter(structlog.processors.JSONRenderer(ensure_ascii=False)))

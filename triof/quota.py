@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any, NamedTuple, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, Table, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from providers.base import Allowance, ProviderMisconfigured, QuotaExceeded, RateLimited
+from providers.base import Allowance, ProviderMisconfigured, QuotaExceeded, RateLimited, ServiceRetired
+from providers.call_window import JITTER_SECONDS, SECOND, Call, CallWindow
 from triof.journal import Journal
 from triof.tables import Entry, EntryKind, UtcDateTime
 
@@ -25,7 +27,9 @@ _LEDGER = cast(Table, Entry.__table__)
 
 WINDOW = timedelta(days=30)
 """The vendor's month is a rolling one."""
-_SECOND = timedelta(seconds=1)
+_SECOND = timedelta(seconds=SECOND + JITTER_SECONDS)
+"""The vendor's second, as far as one can know when a call arrived."""
+_KINDS_BESIDE: tuple[EntryKind, ...] = ("refused", "spared")
 _PATIENCE_SECONDS = 1.0
 """How long a call waits to be counted; less than a person waits for the cloud."""
 _LOCKED_SECONDS = 1.0
@@ -41,6 +45,8 @@ class Usage:
     used: int
     in_tier: int
     """Those of them that were made in the tier of the settings, and cost what the settings say."""
+    refused: int
+    """Calls that the vendor turned away, which are none of those used."""
     spared: int
     """Questions that the cascade did not have to ask."""
     remaining: int | None
@@ -50,6 +56,8 @@ class Usage:
     """When the latest call leaves the count."""
     exhausted: bool
     """Whether nothing can be asked now, by our count or by the vendor's word."""
+    retired_until: datetime | None = None
+    """Until when nothing is asked, as the vendor says that the service is retired."""
 
     @property
     def euros(self) -> float:
@@ -68,6 +76,8 @@ class _Standing(NamedTuple):
     oldest_in_second: datetime | None
     exhausted_until: datetime | None
     """The vendor's word that nothing is left, as far as it still holds."""
+    retired_until: datetime | None
+    """The same of its word that the service is retired."""
 
 
 class Ledger:
@@ -84,6 +94,10 @@ class Ledger:
         self._now = now
         # Built once: putting a statement together takes as long as asking it, and a person waits.
         self._standing = _standing_of(allowance)
+        self._window = CallWindow()
+        self._calls: dict[UUID, Call] = {}
+        """Those of this process that have not been heard of."""
+        self._lock = Lock()
 
     def take(self) -> UUID:
         """Count a call that is about to be made.
@@ -98,15 +112,34 @@ class Ledger:
             standing = self._stands(connection, now)
             self._check(standing, now)
             warned = self._warn_once(connection, standing.in_month, now)
+        with self._lock:
+            self._calls[call] = self._window.begin(now.timestamp())
         if warned:
             resource, limit = self.allowance.resource, self.allowance.per_month
             log.warning("quota.warned resource=%s used=%d of %d", resource, standing.in_month, limit)
         return call
 
+    def heard(self, call: UUID, *, failed: bool) -> None:
+        """The answer to a call has come, or it has failed: when it arrived at the vendor is better known now."""
+        with self._lock:
+            if begun := self._calls.pop(call, None):
+                self._window.end(begun, self._now().timestamp(), failed=failed)
+
     def give_back(self, call: UUID) -> None:
         """The call never reached the vendor."""
         with self._writing() as connection:
             connection.execute(_LEDGER.delete().where(_LEDGER.c.id == call))
+
+    def refused(self, call: UUID) -> None:
+        """The vendor turned the call away: it counts within its second, but against no quota."""
+        with self._writing() as connection:
+            connection.execute(_LEDGER.update().where(_LEDGER.c.id == call).values(kind="refused"))
+
+    def wait(self) -> float:
+        """For how many seconds no call may be made for the sake of the calls a second. Raises SQLAlchemyError."""
+        now = self._now()
+        with self._journal.begin() as connection:
+            return self._rate_wait(self._stands(connection, now), now)
 
     def spare(self) -> None:
         """A question was answered without asking."""
@@ -119,8 +152,14 @@ class Ledger:
             self._write(connection, "exhausted", self._later(connection), resets_at)
         log.error("quota.exhausted resource=%s resets_at=%s", self.allowance.resource, resets_at.isoformat())
 
+    def retired(self, until: datetime) -> None:
+        """The vendor says that the service is retired; it is asked once more after that."""
+        with self._writing() as connection:
+            self._write(connection, "retired", self._later(connection), until)
+        log.error("cloud.retired resource=%s asked_again_at=%s", self.allowance.resource, until.isoformat())
+
     def resume(self) -> None:
-        """Ask the vendor again, whatever it said of its quota until now."""
+        """Ask the vendor again, whatever it said of its quota or its end until now."""
         with self._writing() as connection:
             self._write(connection, "resumed", self._later(connection))
 
@@ -129,7 +168,7 @@ class Ledger:
         now = self._now()
         with self._journal.begin() as connection:
             standing = self._stands(connection, now)
-            spared = self._count(connection, "spared", now - WINDOW)
+            refused, spared = (self._count(connection, kind, now - WINDOW) for kind in _KINDS_BESIDE)
             in_tier = self._count(connection, "call", now - WINDOW, _LEDGER.c.tier == self.allowance.tier)
         limit, word = self.allowance.per_month, standing.exhausted_until
         oldest, latest = standing.oldest_in_month, standing.latest
@@ -142,29 +181,53 @@ class Ledger:
             self.allowance,
             standing.in_month,
             in_tier,
+            refused,
             spared,
             remaining=0 if exhausted else None if limit is None else limit - standing.in_month,
             resets_at=max(filter(None, (word, freed)), default=None),
             all_free_at=max(filter(None, (word, all_freed)), default=None),
             exhausted=exhausted,
+            retired_until=standing.retired_until,
         )
 
     def _later(self, connection: Connection) -> datetime:
         """Now, but after every earlier word: the clock may have been set back since."""
-        words = (_LEDGER.c.resource == self.allowance.resource, _LEDGER.c.kind.in_(("exhausted", "resumed")))
+        words = (_LEDGER.c.resource == self.allowance.resource, _LEDGER.c.kind.in_(("exhausted", "retired", "resumed")))
         last = connection.scalar(select(func.max(_LEDGER.c.at)).where(*words))
         return max(self._now(), last + timedelta(microseconds=1)) if last else self._now()
 
     def _check(self, standing: _Standing, now: datetime) -> None:
-        month, second = self.allowance.per_month, self.allowance.per_second
+        month = self.allowance.per_month
+        if standing.retired_until:
+            raise ServiceRetired(
+                f"The cloud said that its service is retired; it is asked again from {standing.retired_until:%Y-%m-%d}"
+                " on, or after `triof quota --resume`."
+            )
         if standing.exhausted_until:
             raise QuotaExceeded("The cloud said that the quota is used up.", standing.exhausted_until)
-        if second is not None and standing.in_second > second and standing.oldest_in_second:
-            wait = standing.oldest_in_second + _SECOND - now
-            raise RateLimited(f"The tier allows {second} calls a second.", wait.total_seconds())
+        # The call that is about to be made is counted already.
+        if wait := self._rate_wait(standing._replace(in_second=standing.in_second - 1), now):
+            raise RateLimited(f"The tier allows {self.allowance.per_second} calls a second.", wait)
         if month is not None and standing.in_month > month and standing.oldest_in_month:
             resets_at = standing.oldest_in_month + WINDOW
             raise QuotaExceeded(f"All {month:,} calls of 30 days are used up, by our own count.", resets_at)
+
+    def _rate_wait(self, standing: _Standing, now: datetime) -> float:
+        """Seconds until one more call may be made, by the calls that may still count in the vendor's second."""
+        if self.allowance.per_second is None:
+            return 0.0
+        # Those that this process made before, and whose answers tell that they may have arrived late.
+        late = self._late(now.timestamp())
+        if standing.in_second + len(late) < self.allowance.per_second:
+            return 0.0
+        oldest = standing.oldest_in_second
+        leaving = [*late, *([(oldest + _SECOND).timestamp()] if oldest else [])]
+        return max(0.0, min(leaving, default=now.timestamp()) - now.timestamp())
+
+    def _late(self, now: float) -> list[float]:
+        with self._lock:
+            calls = self._window.counting(now)
+            return [self._window.leaves_at(call) for call in calls if call.started <= now - _SECOND.total_seconds()]
 
     def _warn_once(self, connection: Connection, used: int, now: datetime) -> bool:
         limit = self.allowance.per_month
@@ -215,26 +278,22 @@ class Ledger:
 def _standing_of(allowance: Allowance) -> Select[Any]:
     """One statement for a :class:`_Standing`; it takes the moments ``now``, ``month`` and ``second``."""
 
-    def entries(what: ColumnElement[Any], kind: EntryKind, *where: ColumnElement[bool]) -> ScalarSelect[Any]:
-        of = (_LEDGER.c.resource == allowance.resource, _LEDGER.c.kind == kind)
+    def entries(what: ColumnElement[Any], kinds: tuple[EntryKind, ...], *where: ColumnElement[bool]) -> Any:
+        of = (_LEDGER.c.resource == allowance.resource, _LEDGER.c.kind.in_(kinds))
         return select(what).select_from(_LEDGER).where(*of, *where).scalar_subquery()
 
-    at = _LEDGER.c.at
+    at, now = _LEDGER.c.at, bindparam("now", type_=UtcDateTime)
     month, second = (at > bindparam(name, type_=UtcDateTime) for name in ("month", "second"))
-    resumed = entries(func.max(at), "resumed")
+    resumed = entries(func.max(at), ("resumed",))
+    holds = (_LEDGER.c.resets_at > now, or_(resumed.is_(None), at > resumed))
     return select(
-        entries(func.count(), "call", month),
-        entries(func.min(at), "call", month),
-        entries(func.max(at), "call"),
+        entries(func.count(), ("call",), month),
+        entries(func.min(at), ("call",), month),
+        entries(func.max(at), ("call",)),
         # What a clock that was ahead has written is of no second that anybody knows.
-        entries(func.count(), "call", second, at <= bindparam("now", type_=UtcDateTime)),
-        entries(func.min(at), "call", second, at <= bindparam("now", type_=UtcDateTime)),
-        entries(
-            func.max(_LEDGER.c.resets_at),
-            "exhausted",
-            # In another tier the vendor would have said something else.
-            _LEDGER.c.tier == allowance.tier,
-            _LEDGER.c.resets_at > bindparam("now", type_=UtcDateTime),
-            or_(resumed.is_(None), at > resumed),
-        ),
+        entries(func.count(), ("call", "refused"), second, at <= now),
+        entries(func.min(at), ("call", "refused"), second, at <= now),
+        # In another tier the vendor would have said something else.
+        entries(func.max(_LEDGER.c.resets_at), ("exhausted",), _LEDGER.c.tier == allowance.tier, *holds),
+        entries(func.max(_LEDGER.c.resets_at), ("retired",), *holds),
     )

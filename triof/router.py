@@ -24,7 +24,7 @@ from providers.base import (
     Task,
 )
 from triof.breaker import State
-from triof.guard import Guard, ask
+from triof.guard import Guard, RateWait, ask
 
 if TYPE_CHECKING:
     from triof.rollout.contest import Contest
@@ -151,6 +151,11 @@ class Router:
         """The state of the breaker of each provider that has one; those of a drill do not count."""
         members = (member for route in self._routes.values() for member in route)
         return {member.name: member.state for member in members if isinstance(member, Guard)}
+
+    def rate_wait(self) -> RateWait:
+        """For how long not to ask those in the cloud, as it would be too fast; the longest of them."""
+        members = {member for task in self._routes for member in self.members(task) if isinstance(member, Guard)}
+        return max((member.rate_wait() for member in members), default=RateWait(0.0, by_vendor=False))
 
     def settle(self) -> None:
         """Return when all that was to be noted so far is written."""

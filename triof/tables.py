@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-EntryKind = Literal["call", "spared", "exhausted", "resumed", "warned"]
+EntryKind = Literal["call", "refused", "spared", "exhausted", "retired", "resumed", "warned"]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -93,7 +93,8 @@ class PredictionRow(Base):
 class Entry(Base):
     """One line of the ledger of a vendor's resource.
 
-    A call made or spared, the vendor's word that nothing is left, ours that it is asked again, a warning given.
+    A call made, refused or spared, the vendor's word that nothing is left or that the service is retired, ours that it
+    is asked again, a warning given.
     """
 
     __tablename__ = "ledger"
@@ -103,7 +104,7 @@ class Entry(Base):
     tier: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(16))
     resets_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Until when the vendor says that nothing is left."""
+    """Until when the vendor is not asked, as it says that nothing is left or that the service is retired."""
 
 
 class Upload(Base):
@@ -127,6 +128,8 @@ class Upload(Base):
     reason: Mapped[str] = mapped_column(Text)
     image_id: Mapped[str] = mapped_column(String(36))
     """The cloud's own; empty where nobody has heard it."""
+    since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """A time of the cloud's clock before the request left, to look for it from there on; None: not known."""
 
 
 class ApiKey(Base):

@@ -4,7 +4,7 @@ In the journal's database: a photo is written down before it leaves and again wh
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, cast
 from uuid import UUID, uuid4
@@ -27,6 +27,14 @@ class Sending:
     tag_id: str
 
 
+@dataclass
+class Doubt:
+    """A request that was under way when an earlier run died; ``since`` by the cloud's clock, if that is known."""
+
+    since: datetime | None
+    photos: list[Sending] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class Known:
     """What became of a photo; ``outcome`` is ``sending`` where nobody knows yet."""
@@ -37,6 +45,7 @@ class Known:
     image_id: str
     """Empty where the answer that named it got lost."""
     batch: UUID
+    since: datetime | None
 
 
 class UploadLedger:
@@ -56,19 +65,19 @@ class UploadLedger:
             rows = connection.execute(select(*columns).where(*self._are(photos)))
             return {photo: Known(*rest) for photo, *rest in rows}
 
-    def in_doubt(self) -> Mapping[UUID, Sequence[Sending]]:
-        """The requests of this machine that were under way when an earlier run died, with their photos."""
+    def in_doubt(self) -> Mapping[UUID, Doubt]:
+        """The requests of this machine that were under way when an earlier run died."""
         here = _UPLOADS.c.machine_id == self._journal.machine_id
         which = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.outcome == "sending", here)
-        batches: dict[UUID, list[Sending]] = {}
+        columns = (_UPLOADS.c.batch, _UPLOADS.c.since, *(_UPLOADS.c[name] for name in Sending.__dataclass_fields__))
+        batches: dict[UUID, Doubt] = {}
         with self._journal.begin() as connection:
-            rows = select(_UPLOADS.c.batch, *(_UPLOADS.c[name] for name in Sending.__dataclass_fields__))
-            for batch, *rest in connection.execute(rows.where(*which).order_by(_UPLOADS.c.at)):
-                batches.setdefault(batch, []).append(Sending(*rest))
+            for batch, since, *rest in connection.execute(select(*columns).where(*which).order_by(_UPLOADS.c.at)):
+                batches.setdefault(batch, Doubt(since)).photos.append(Sending(*rest))
         return batches
 
-    def begin(self, batch: UUID, photos: Sequence[Sending]) -> None:
-        """These leave now; on return it is on the disk."""
+    def begin(self, batch: UUID, photos: Sequence[Sending], since: datetime | None) -> None:
+        """These leave now, after ``since`` by the cloud's clock; on return it is on the disk."""
         common = {
             "machine_id": self._journal.machine_id,
             "at": self._now(),
@@ -77,6 +86,7 @@ class UploadLedger:
             "outcome": "sending",
             "reason": "",
             "image_id": "",
+            "since": since,
         }
         rows = [{**common, "id": uuid4(), **vars(photo)} for photo in photos]
         with self._journal.queue, self._journal.begin() as connection:

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import Literal, NamedTuple
@@ -18,16 +18,18 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import SQLAlchemyError
 
 from providers.base import PhotoRejected
+from providers.custom_vision.arrivals import Photo
 from providers.custom_vision.faults import Refused
 from providers.custom_vision.options import PHOTOS_A_TAG
 from providers.custom_vision.provider import fits, fitted
-from providers.custom_vision.records import Stored, Tag
-from providers.custom_vision.trainer import BATCH_PHOTOS, Photo, Trainer
+from providers.custom_vision.records import Image, Stored, Tag
+from providers.custom_vision.trainer import BATCH_PHOTOS, Trainer
 from triof import photo as photos
 from triof.datasets import LabelledPhoto
 from triof.errors import TriofError
-from triof.photo import PhotoError
+from triof.photo import PhotoError, PhotoLimits
 from triof.upload_ledger import Known, Outcome, Sending, UploadLedger
+from triof.upload_report import Report, may_pass, outcome_of, sentence
 
 MAX_BYTES = 6_000_000
 """The vendor's limit for a training photo."""
@@ -35,19 +37,10 @@ _BATCH_BYTES = 1_000_000
 """Of files in one request: on bad Wi-Fi a large one takes longer than its timeout."""
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF")
 _PROOF_SIDE = 64
+_LIMITS = PhotoLimits(wait_seconds=600.0)
+"""A photo that was not sent because others were being decoded would count as refused for good."""
 _WORKERS = 4
-_REFUSALS = {
-    "ErrorImageFormat": "The cloud cannot read it: save it as a JPEG.",
-    "ErrorImageSize": "It is too large for the cloud.",
-    "ErrorImageDimensions": "The cloud takes no photo of that shape.",
-    "ErrorLimitExceed": "The project is full: remove photos in the portal, or move the training resource to S0.",
-    "ErrorTagLimitExceed": "It has too many tags.",
-    "ErrorStorage": "The cloud could not store it: the same command tries again.",
-    "ErrorUnknown": "The cloud does not say why: the same command tries again.",
-}
 _NOT_CORRECTED = "Its label was corrected, but the cloud does not take the new one: look at it there."
-_FINAL = ("ErrorImageFormat", "ErrorImageSize", "ErrorImageDimensions")
-"""What the vendor says of the photo itself; any other refusal may have passed or been mended the next time."""
 
 
 class UploadImpossible(TriofError):
@@ -61,28 +54,6 @@ class _Read(NamedTuple):
     photo: str
     image: bytes
     tag: Tag
-
-
-@dataclass
-class Report:
-    """What became of the photos, by tag; safe to count in from many threads."""
-
-    sent: Counter[str] = field(default_factory=Counter)
-    there: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    retagged: Counter[str] = field(default_factory=Counter)
-    copies: Counter[str] = field(default_factory=Counter)
-    """The same file again."""
-    reasons: list[tuple[Path, str]] = field(default_factory=list)
-    """Of the refused ones."""
-    _lock: Lock = field(default_factory=Lock, repr=False)
-
-    def count(self, outcome: Outcome | Literal["retagged", "copies"], tag: Tag, path: Path, reason: str = "") -> None:
-        """One more; one with a corrected label counts twice, as it is there too."""
-        with self._lock:
-            getattr(self, outcome)[tag.name] += 1
-            if outcome == "refused":
-                self.reasons.append((path, reason))
 
 
 class Upload:
@@ -110,10 +81,14 @@ class Upload:
         self._seen: dict[str, Tag] = {}
         self._cleared: set[str] = set()
         """Photos of an earlier run that are known to be there since the beginning of this one."""
+        self._since: datetime | None = None
+        """The newest photo that the cloud has told of, by its clock."""
+        self._lock = Lock()
 
     def run(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Report:
         """Send what is not there yet. Raises ProviderError when the cloud stays away, SQLAlchemyError."""
         self._settle_doubts()
+        self._since = self._trainer.newest()
         workers = min(_WORKERS, self._trainer.pace.per_second)
         under_way: dict[Future[None], Sequence[_Read]] = {}
         with ThreadPoolExecutor(workers, "upload") as pool:
@@ -152,29 +127,32 @@ class Upload:
         return self.report
 
     def _submit(self, pool: ThreadPoolExecutor, batch: Sequence[_Read]) -> Future[None]:
-        name = uuid4()
-        self._ledger.begin(name, [Sending(read.photo, str(read.path.absolute()), read.tag.id) for read in batch])
-        return pool.submit(self._send, name, batch)
+        name, since = uuid4(), self._since
+        sendings = [Sending(read.photo, str(read.path.absolute()), read.tag.id) for read in batch]
+        self._ledger.begin(name, sendings, since)
+        return pool.submit(self._send, name, batch, since)
 
     def _settle_doubts(self) -> None:
         """Ask what arrived of the requests that were under way when an earlier run died."""
         in_doubt = self._ledger.in_doubt()
         if not in_doubt:
             return
-        for batch, sendings in in_doubt.items():
-            arrived = self._arrived(str(batch), sendings)
+        counts = {str(batch): len(doubt.photos) for batch, doubt in in_doubt.items()}
+        found = self._trainer.of_batches(counts, _earliest(doubt.since for doubt in in_doubt.values()))
+        for batch, doubt in in_doubt.items():
+            arrived = self._arrived(found[str(batch)], doubt.photos)
             self._ledger.settle({photo: ("sent", "", image_id) for photo, image_id in arrived.items()})
-            self._ledger.forget({sending.photo for sending in sendings} - arrived.keys())
+            self._ledger.forget({sending.photo for sending in doubt.photos} - arrived.keys())
             # They are counted when the data set comes to them, if they are still in it.
             self._cleared |= arrived.keys()
 
-    def _arrived(self, batch: str, sendings: Sequence[Sending]) -> Mapping[str, str]:
-        """Which photos of a request are in the cloud, with its id of each where that is known."""
-        if self._trainer.count_stored(batch) >= len(sendings):
+    def _arrived(self, images: Sequence[Image], sendings: Sequence[Sending]) -> Mapping[str, str]:
+        """Which photos of a request are among its ``images`` in the cloud, with its id of each where that is known."""
+        if len(images) >= len(sendings):
             return {sending.photo: "" for sending in sendings}
         # Part of them: those whose files are still the same are known by their contents.
         photos = [Photo(sending.photo, image, "") for sending in sendings if (image := _again(sending, self._side))]
-        return {photo: image.id for photo, image in self._trainer.find(batch, photos).items()}
+        return {photo: image.id for photo, image in self._trainer.match(images, photos).items()}
 
     def _batches(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Iterator[list[_Read]]:
         """What is to be sent, in requests within the vendor's limits."""
@@ -231,7 +209,7 @@ class Upload:
     def _settled(self, read: _Read, known: Known, *, lost: bool) -> None:
         """An earlier run has dealt with it."""
         if known.outcome == "refused":
-            self._count("refused", read.tag, read.path, _sentence(known.reason))
+            self._count("refused", read.tag, read.path, sentence(known.reason))
             return
         if lost:
             self._count("refused", read.tag, read.path, _NOT_CORRECTED)
@@ -257,12 +235,15 @@ class Upload:
     def _ids(self, known: Sequence[tuple[_Read, Known]]) -> dict[str, str]:
         """The cloud's id of each photo; where the answer that named it got lost, it is known by its contents."""
         ids = {read.photo: its.image_id for read, its in known if its.image_id}
-        unnamed: dict[UUID, list[Photo]] = defaultdict(list)
+        unnamed: dict[str, list[Photo]] = defaultdict(list)
         for read, its in known:
             if not its.image_id:
-                unnamed[its.batch].append(Photo(read.photo, fit(read.image, self._side), its.tag_id))
-        for batch, lost in unnamed.items():
-            ids |= {photo: image.id for photo, image in self._trainer.find(str(batch), lost).items()}
+                unnamed[str(its.batch)].append(Photo(read.photo, fit(read.image, self._side), its.tag_id))
+        if unnamed:
+            since = _earliest(its.since for _, its in known if not its.image_id)
+            found = self._trainer.of_batches(dict.fromkeys(unnamed, BATCH_PHOTOS), since)
+            for batch, photos in unnamed.items():
+                ids |= {photo: image.id for photo, image in self._trainer.match(found[batch], photos).items()}
         return ids
 
     def _retagged(self, images: Mapping[str, str], was: str, tag_id: str) -> Mapping[str, str]:
@@ -275,7 +256,7 @@ class Upload:
             return {photo: image for one in alone for photo, image in self._retagged(one, was, tag_id).items()}
         return images
 
-    def _send(self, batch: UUID, reads: Sequence[_Read]) -> None:
+    def _send(self, batch: UUID, reads: Sequence[_Read], since: datetime | None) -> None:
         outcomes: dict[str, tuple[Outcome, str, str]] = {}
         ready: dict[str, _Read] = {}
         fit_photos: list[Photo] = []
@@ -288,19 +269,24 @@ class Upload:
             name = f"{read.photo[:16]}.jpg"
             ready[name] = read
             fit_photos.append(Photo(name, image, read.tag.id))
-        stored = self._trainer.store(str(batch), fit_photos) if fit_photos else []
+        stored = self._trainer.store(str(batch), fit_photos, since) if fit_photos else []
+        self._heard(stored)
         for photo, became in zip(fit_photos, stored, strict=True):
-            outcomes[ready[photo.name].photo] = _outcome(became)
+            outcomes[ready[photo.name].photo] = outcome_of(became)
             self._claim(became, ready[photo.name])
         self._note(outcomes)
         for read in reads:
             outcome, reason, _ = outcomes[read.photo]
-            self._count(outcome, read.tag, read.path, _sentence(reason))
+            self._count(outcome, read.tag, read.path, sentence(reason))
+
+    def _heard(self, stored: Sequence[Stored]) -> None:
+        """What leaves from now on is newer than every photo that the cloud has told of."""
+        with self._lock:
+            times = [one.image.created for one in stored if one.image and one.image.created]
+            self._since = max([*times, *([self._since] if self._since else [])], default=None)
 
     def _note(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
-        passing = [
-            photo for photo, (_, reason, _) in outcomes.items() if reason.startswith("Error") and reason not in _FINAL
-        ]
+        passing = [photo for photo, (_, reason, _) in outcomes.items() if may_pass(reason)]
         self._ledger.settle({photo: outcome for photo, outcome in outcomes.items() if photo not in passing})
         self._ledger.forget(passing)
 
@@ -321,10 +307,10 @@ def fit(image: bytes, side: int) -> bytes:
     Raises PhotoError, PhotoRejected.
     """
     # Decoding at a fraction of the scale is enough to know that it can be read to its end.
-    seen = photos.load(image, needed_side=_PROOF_SIDE)
+    seen = photos.load(image, _LIMITS, needed_side=_PROOF_SIDE)
     if len(image) <= MAX_BYTES and fits(seen.width, seen.height, side) and photos.is_plain(image, _FORMATS):
         return image
-    return fitted(photos.load(image, needed_side=side).picture, side, MAX_BYTES)
+    return fitted(photos.load(image, _LIMITS, needed_side=side).picture, side, MAX_BYTES)
 
 
 def check(upload: Upload, trainer: Trainer, items: Sequence[tuple[LabelledPhoto, Tag]]) -> None:
@@ -368,22 +354,14 @@ def _again(sending: Sending, side: int) -> bytes | None:
         return None
 
 
+def _earliest(times: Iterable[datetime | None]) -> datetime | None:
+    """None if one of them is not known."""
+    known = list(times)
+    return None if None in known else min(filter(None, known), default=None)
+
+
 def _take_finished(under_way: dict[Future[None], Sequence[_Read]], until: str) -> None:
     """Wait, and drop those that are done. Raises what one of them raised."""
     for future in wait(under_way, return_when=until).done:
         future.result()
         del under_way[future]
-
-
-def _outcome(became: Stored) -> tuple[Outcome, str, str]:
-    image_id = became.image.id if became.image else ""
-    if became.status == "OK":
-        return "sent", "", image_id
-    if became.status == "OKDuplicate":
-        return "there", "", image_id
-    return "refused", became.status, ""
-
-
-def _sentence(reason: str) -> str:
-    """The vendor's word for a refusal, as a sentence; ours are sentences already."""
-    return _REFUSALS.get(reason, f"The cloud says {reason}.") if reason.startswith("Error") else reason

@@ -23,6 +23,7 @@ from providers.custom_vision import records
 from providers.custom_vision.faults import (
     Refused,
     causes,
+    check_digest,
     download_refusal,
     prediction_refusal,
     training_refusal,
@@ -34,6 +35,9 @@ from providers.options import is_loopback
 
 T = TypeVar("T")
 Refusal = Callable[[int, Mapping[str, str], str, datetime], ProviderError]
+
+_TURNED_AWAY = (401, 403, 404, 410, 429)
+"""What a gateway answers before the service itself sees the call."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class _Endpoint:
         return result
 
     def fetch(self, method: str, address: str, *, timeout: float, to: Path | None = None) -> None:
-        """Ask for an address without the key; ``to`` gets what comes. Raises ProviderError, OSError."""
+        """Ask for an address without the key; ``to`` gets what comes, if it is whole. Raises ProviderError, OSError."""
         # No turn: it is no call of the API, whose calls a second are counted.
         line = Line()
         try:
@@ -98,11 +102,12 @@ class _Endpoint:
                 session.trust_env = self._trust_env
                 session.mount(address, line)
                 answer = session.request(method, address, timeout=self._patience(timeout), allow_redirects=False)
-                if to:
-                    answer.raise_for_status()
+                if to and answer.status_code != requests.codes.ok:
+                    raise requests.HTTPError(response=answer)
         except Exception as error:
             raise self._fault(error, line, timeout, download_refusal) from error
         if to:
+            check_digest(line.body, answer.headers)
             to.write_bytes(line.body)
 
     def close(self) -> None:
@@ -136,7 +141,9 @@ class _Endpoint:
             return unreached(error)
         if line.response is not None and not line.hung_up:
             text = line.body[:4000].decode(errors="replace").replace(self._key, "…")
-            return refusal(line.response.status_code, line.response.headers, text, self._now())
+            fault = refusal(line.response.status_code, line.response.headers, text, self._now())
+            fault.refused = line.response.status_code in _TURNED_AWAY
+            return fault
         if line.hung_up or any(isinstance(cause, TimeoutError | requests.Timeout) for cause in causes(error)):
             return ProviderUnavailable(f"The cloud gave no whole answer within {timeout:.1f} s.")
         return ProviderUnavailable("The connection to the cloud broke off.")
@@ -255,12 +262,14 @@ class TrainingClient:
             raise ProviderUnavailable("The cloud's answer makes no sense: it does not name each photo.")
         return stored
 
-    def images(
-        self, project_id: str, *, take: int, skip: int, where: str | None = None, newest: bool = False
-    ) -> list[Image]:
-        """``take`` (up to 256) photos from the ``skip``-th on; ``where`` filters by metadata."""
-        which = {"take": take, "skip": skip, "order_by": "Newest" if newest else "Oldest", "filter": where}
+    def images(self, project_id: str, *, take: int, skip: int, newest: bool) -> list[Image]:
+        """``take`` (up to 256) photos from the ``skip``-th on, the newest or the oldest first."""
+        which = {"take": take, "skip": skip, "order_by": "Newest" if newest else "Oldest"}
         return self._ask("get_images", _each(records.read_image), project_id, **which)
+
+    def images_by_id(self, project_id: str, image_ids: Sequence[str]) -> list[Image]:
+        """Those of up to 256 photos that are there."""
+        return self._ask("get_images_by_ids", _each(records.read_image), project_id, image_ids=list(image_ids))
 
     def count_images(self, project_id: str) -> int:
         """How many photos there are."""

@@ -1,10 +1,12 @@
 """Whatever went wrong on the way to the vendor and back, as one of the errors in ``providers/base.py``."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from hashlib import md5
 from ssl import SSLCertVerificationError
 
 import requests
@@ -17,14 +19,19 @@ from providers.base import (
     ProviderUnavailable,
     QuotaExceeded,
     RateLimited,
+    ServiceRetired,
 )
 
 _UNKNOWN_WAIT = 3600.0
 """When the vendor does not say how long the quota is gone, it is asked again after so many seconds."""
 _LONGEST_RATE_WAIT = 300.0
 """The rate is one of calls a second."""
-_NOT_ABOUT_THE_CALL = (401, 403, 408, 429)
-"""About the key, the time or the rate: the same call may be taken another time."""
+_PASSING = (408, 429)
+"""About the time or the rate: the same call may be taken another time."""
+_NOT_ABOUT_THE_CALL = (401, 403, 410, *_PASSING)
+"""About the key or the service as a whole as well."""
+_OWN_CODE = re.compile("BadRequest|NotFound|Forbidden|Conflict|Unsupported|Error")
+"""So begin the service's own codes. Those of a gateway, where no Custom Vision is behind it, do not."""
 _LONGEST_WAIT = 31 * 86_400.0
 """The quota's window is 30 days: whoever says more than this is wrong, and would be believed for years."""
 
@@ -41,7 +48,7 @@ def prediction_refusal(status: int, headers: Mapping[str, str], text: str, now: 
     """What an answer of the prediction API means that is no prediction; the bodies' shapes stand in docs/azure.md."""
     said = _message(text)
     match status:
-        case 404:
+        case 404 if _OWN_CODE.match(_code(text)):
             return ProviderMisconfigured(
                 f"The cloud knows no such model: check custom_vision.project_id and .published_name{said}"
             )
@@ -51,33 +58,41 @@ def prediction_refusal(status: int, headers: Mapping[str, str], text: str, now: 
             return PhotoRejected(f"The cloud cannot read this photo{said}")
         case 400 if "BadRequest" in text:
             return ProviderMisconfigured(f"The cloud does not take the question{said}")
-    return _refusal(status, headers, text, now, "custom_vision.prediction_key")
+    return _refusal(status, headers, text, now, "prediction")
 
 
 def training_refusal(status: int, headers: Mapping[str, str], text: str, now: datetime) -> ProviderError:
     """What an answer of the training API means that is not what was asked for."""
-    found = re.search(r'"code"\s*:\s*"(\w{1,100})"', text)
-    code = found[1] if found else str(status)
+    code = _code(text) or str(status)
     if code == "NotFoundProject":
         return ProviderMisconfigured(
             "The training resource has no such project: mend custom_vision.project_id (`triof settings` tells where it"
             " comes from, `triof azure status` what there is)."
         )
-    if status == 404 and code == "404":
-        return ProviderMisconfigured(f"There is no training API: check custom_vision.training_endpoint{_message(text)}")
-    if 400 <= status < 500 and status not in _NOT_ABOUT_THE_CALL:
+    at_all = status != 404 or _OWN_CODE.match(code)
+    if at_all and 400 <= status < 500 and status not in _NOT_ABOUT_THE_CALL:
         return Refused(f"The cloud does not do that{_message(text)}", code)
-    return _refusal(status, headers, text, now, "custom_vision.training_key")
+    return _refusal(status, headers, text, now, "training")
 
 
 def download_refusal(status: int, headers: Mapping[str, str], text: str, now: datetime) -> ProviderError:
     """The same for an address that the training API has given out, which carries its own permission for a day."""
-    if status in (400, 403, 404, 410):
-        return Refused("The cloud does not give this out any more: its address has expired, ask again.", str(status))
-    return _refusal(status, headers, text, now, "custom_vision.training_key")
+    if 400 <= status < 500 and status not in _PASSING:
+        return Refused(
+            f"The cloud does not give this out any more (status {status}): its address has expired, ask again.",
+            str(status),
+        )
+    return _refusal(status, headers, text, now, "training")
 
 
-def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime, key: str) -> ProviderError:
+def check_digest(body: bytes, headers: Mapping[str, str]) -> None:
+    """Raise Refused where the answer's ``Content-MD5`` is not that of its body."""
+    stated = headers.get("Content-MD5", "")
+    if stated and stated != b64encode(md5(body, usedforsecurity=False).digest()).decode():
+        raise Refused("What came is damaged: its checksum is not the one that the cloud states.", "damaged")
+
+
+def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime, resource: str) -> ProviderError:
     said = _message(text)
     if status in (403, 429) and "out of call volume quota" in text.lower():
         wait = timedelta(seconds=_wait(headers, text, now) or _UNKNOWN_WAIT)
@@ -88,13 +103,32 @@ def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime, 
                 "The cloud's answer makes no sense: something else answered in its place, such as a Wi-Fi's login page."
             )
         case 401:
-            return ProviderMisconfigured(f"The cloud refuses the key: renew {key}{said}")
+            return ProviderMisconfigured(
+                f"The cloud refuses the key: renew custom_vision.{resource}_key, or mend .{resource}_endpoint, as both"
+                f" must be of one resource{said}"
+            )
         case 403:
             return ProviderMisconfigured(f"The cloud forbids the call: check the key and its network rules{said}")
+        case 404:
+            return ProviderMisconfigured(
+                f"There is no {resource} API at this address: check custom_vision.{resource}_endpoint, as the page Keys"
+                f" and Endpoint of the {resource} resource shows it{said}"
+            )
+        case 410:
+            return ServiceRetired(
+                "Azure Custom Vision is retired (status 410): no call is answered any more. The part on the retirement"
+                " in docs/azure.md tells how to go on without it."
+            )
         case 429:
             seconds = min(_wait(headers, text, now) or 1.0, _LONGEST_RATE_WAIT)
             return RateLimited("The cloud is asked too fast.", seconds)
     return ProviderUnavailable(f"The cloud answered with status {status}{said}")
+
+
+def _code(text: str) -> str:
+    """The vendor's own word for the reason; empty if there is none."""
+    found = re.search(r'"code"\s*:\s*"(\w{1,100})"', text, re.IGNORECASE)
+    return found[1] if found else ""
 
 
 def _message(text: str) -> str:

@@ -3,116 +3,106 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock
+from typing import NamedTuple
 
-_SECOND = 1.0
-_JITTER_SECONDS = 0.03
-"""By so much a call may have arrived later than its answer tells."""
-_UNHEARD_SECONDS = 5.0
-"""A call without an answer counts for so long: the network may hold it back."""
+from providers.call_window import JITTER_SECONDS, SECOND, Call, CallWindow
+
 _LOOK_SECONDS = 0.02
 _LARGE_BYTES = 1 << 16
 _SLOWER = 0.75
 """After a refusal the pace falls to this share: users of F0 report 2 calls a second where the table says 10."""
 _FASTER_SECONDS = 10.0
-"""So long after the last change it rises again, by one call a second."""
+"""So long after the last change it rises again, by one call a second, below what was refused."""
+_FORGIVEN_SECONDS = 3600.0
+"""So long after the last refusal, one call a second more is tried."""
 
 
-@dataclass
-class _Call:
-    """A call that still counts."""
+class Learned(NamedTuple):
+    """What refusals have taught, in calls a second: the pace, and the most that was not refused."""
 
-    started: float
-    large: bool
-    took: float | None = None
-    """Seconds to its answer, or to its failure."""
-    failed: bool = False
+    per_second: int
+    most: int
 
 
 class Pace:
-    """At most ``per_second`` calls arrive within any second. ``clock`` in monotonic seconds.
-
-    Only the vendor knows when a call arrives. An answer that takes longer than others of its kind tells that it may
-    have arrived late, and then counts for longer.
-    """
+    """At most ``per_second`` calls arrive within any second. ``clock`` in monotonic seconds."""
 
     def __init__(
         self,
         per_second: int,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        learned: Learned | None = None,
+        on_learned: Callable[[Learned], None] = lambda _: None,
     ) -> None:
-        self.per_second = per_second
+        """``learned`` in an earlier process; ``on_learned`` is told, from any thread, when a refusal teaches more."""
         self._granted = per_second
+        self._most = min(per_second, max(1, learned.most)) if learned else per_second
+        self.per_second = min(self._most, max(1, learned.per_second)) if learned else per_second
+        self._on_learned = on_learned
         self._clock = clock
         self._sleep = sleep
         self._lock = Lock()
-        self._calls: list[_Call] = []
-        self._fastest: dict[bool, float] = {}
-        """Seconds of the fastest answer, to a large call and to a small one."""
+        self._window = CallWindow()
         self._paused_until = 0.0
-        self._changed_at = 0.0
+        self._changed_at = self._refused_at = clock()
 
     @contextmanager
     def turn(self, size: int) -> Iterator[None]:
         """Wait until a call of ``size`` bytes may leave; it lasts until the answer has come."""
         call = self._wait(large=size >= _LARGE_BYTES)
+        failed = True
         try:
             yield
-        except BaseException:
-            call.failed = True
-            raise
+            failed = False
         finally:
-            self._heard(call)
+            with self._lock:
+                self._window.end(call, self._clock(), failed=failed)
 
     def pause(self, seconds: float) -> None:
-        """The vendor says to wait: nobody calls for ``seconds``, and then less often for a while."""
+        """The vendor says to wait: no call leaves for ``seconds``, and then fewer."""
         with self._lock:
             now = self._clock()
             # Those that were refused together were refused for one reason.
-            if now >= self._paused_until:
+            is_news = now >= self._paused_until
+            if is_news:
+                self._most = max(1, self.per_second - 1)
                 self.per_second = max(1, int(self.per_second * _SLOWER))
             self._paused_until = max(self._paused_until, now + seconds)
-            self._changed_at = self._paused_until
+            self._changed_at = self._refused_at = self._paused_until
+            learned = Learned(self.per_second, self._most)
+        if is_news:
+            self._on_learned(learned)
 
     def rest(self, seconds_ago: float) -> None:
         """Let a second pass, for another process may have called until ``seconds_ago``."""
         with self._lock:
             # Never longer, even where the wall clock was set back since.
-            left = _SECOND + _JITTER_SECONDS - max(seconds_ago, 0)
+            left = SECOND + JITTER_SECONDS - max(seconds_ago, 0)
             self._paused_until = max(self._paused_until, self._clock() + left)
 
-    def _heard(self, call: _Call) -> None:
-        with self._lock:
-            call.took = self._clock() - call.started
-            if not call.failed:
-                self._fastest[call.large] = min(call.took, self._fastest.get(call.large, call.took))
-
-    def _leaves_at(self, call: _Call) -> float:
-        """When it is a second ago that the call has arrived, by what is known now."""
-        if call.took is None:
-            return call.started + _UNHEARD_SECONDS
-        # One that failed may have arrived at any time until then.
-        late = call.took if call.failed else call.took - self._fastest[call.large] + _JITTER_SECONDS
-        return call.started + late + _SECOND
-
-    def _wait(self, *, large: bool) -> _Call:
+    def _wait(self, *, large: bool) -> Call:
         while True:
             with self._lock:
                 now = self._clock()
                 seconds = self._seconds_to_wait(now)
                 if seconds <= 0:
-                    self._calls.append(_Call(now, large))
-                    return self._calls[-1]
+                    return self._window.begin(now, large=large)
             # Not all at once: an answer that comes meanwhile may let the next one go.
             self._sleep(min(seconds, _LOOK_SECONDS))
 
     def _seconds_to_wait(self, now: float) -> float:
-        self._calls = [call for call in self._calls if self._leaves_at(call) > now]
-        if self.per_second < self._granted and now - self._changed_at >= _FASTER_SECONDS:
-            self.per_second, self._changed_at = self.per_second + 1, now
+        self._rise(now)
         wait = self._paused_until - now
-        if len(self._calls) >= self.per_second:
-            wait = max(wait, sorted(map(self._leaves_at, self._calls))[-self.per_second] - now)
+        leaving = sorted(map(self._window.leaves_at, self._window.counting(now)))
+        if len(leaving) >= self.per_second:
+            wait = max(wait, leaving[-self.per_second] - now)
         return wait
+
+    def _rise(self, now: float) -> None:
+        if self._most < self._granted and now - self._refused_at >= _FORGIVEN_SECONDS:
+            self._most, self._refused_at = self._most + 1, now
+        if self.per_second < self._most and now - self._changed_at >= _FASTER_SECONDS:
+            self.per_second, self._changed_at = self.per_second + 1, now

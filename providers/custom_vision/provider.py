@@ -102,7 +102,7 @@ def fitted(picture: Image.Image, side: int, max_bytes: int = _MAX_BYTES) -> byte
     Raises PhotoRejected for one too narrow for the vendor.
     """
     if max(picture.size) > _MAX_ASPECT * min(picture.size):
-        raise PhotoRejected(f"The cloud takes no photo narrower than {_MAX_ASPECT}:1.")
+        raise PhotoRejected(f"The cloud takes no photo narrower than {_MAX_ASPECT}:1.", sent=False)
     shrunk = side / min(picture.size)
     scale = min(1.0, shrunk if shrunk * _WORTH_SHRINKING < 1 else 1.0, _MAX_SIDE / max(picture.size))
     while len(jpeg := _jpeg(picture, scale)) > max_bytes:

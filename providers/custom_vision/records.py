@@ -10,6 +10,10 @@ from typing import Any
 
 from providers.base import ProviderUnavailable
 
+Kind = tuple[str, str | None]
+"""The platform and the flavor of an export."""
+TFLITE: Kind = ("TensorFlow", "TensorFlowLite")
+
 
 @dataclass(frozen=True)
 class Project:
@@ -95,8 +99,7 @@ class Performance:
 class Export:
     """An exported model. ``status``: Exporting, Done or Failed; ``address`` needs no key and lives 24 hours."""
 
-    platform: str
-    flavor: str
+    kind: Kind
     status: str
     address: str
 
@@ -154,7 +157,7 @@ def read_performance(found: Any) -> Performance:
 
 def read_export(found: Any) -> Export:
     """An export."""
-    return Export(str(found.platform), found.flavor or "", str(found.status), found.download_uri or "")
+    return Export((str(found.platform), found.flavor or None), str(found.status), found.download_uri or "")
 
 
 def _id(found: Any) -> str:

@@ -75,6 +75,18 @@ def bundle_of(source: Path, files: Files, tags: Mapping[str, str], isolation: Is
     return Bundle(source, card, model)
 
 
+def check(source: Path, files: Files, isolation: Isolation) -> None:
+    """Raise ProviderMisconfigured unless the export in ``source`` is whole and LiteRT reads its model.
+
+    What its tags mean here, and whether Triof can ask it, does not matter. The model is loaded within ``isolation``.
+    """
+    manifest = _json(source, files, MANIFEST_FILE)
+    named = _tags(source, files, str(manifest.get("LabelFileName") or "labels.txt"))
+    _, outputs = _shapes(source, _model(source, files, manifest), isolation)
+    if outputs != [(1, len(named))]:
+        raise unusable(source, f"its model gives {outputs} for {len(named)} tags: {_EXPORT_AGAIN}")
+
+
 def readings(bundle: Bundle) -> Iterator[Bundle]:
     """The other orders and ranges in which an export may want its pixels, the likeliest first; of ours there are none.
 

@@ -146,13 +146,21 @@ def save(folder: Path, card: BundleCard, model: bytes) -> None:
     _write(fresh / MODEL_FILE, model)
     _write(fresh / LABELS_FILE, ("\n".join(card.labels) + "\n").encode())
     _write(fresh / PAGE_FILE, model_card.render(card).encode())
-    _write(fresh / CARD_FILE, (json.dumps(card.model_dump(mode="json"), indent=2) + "\n").encode())
+    _write(fresh / CARD_FILE, _as_json(card))
     old = folder.with_name(f".{folder.name}.old")
     clear(old)
     if folder.exists():
         folder.rename(old)
     fresh.rename(folder)
     clear(old)
+
+
+def rewrite(folder: Path, card: BundleCard) -> None:
+    """Replace the card of the bundle in ``folder`` in one step; its model and labels stay. Raises OSError."""
+    for name, content in ((PAGE_FILE, model_card.render(card).encode()), (CARD_FILE, _as_json(card))):
+        fresh = folder.with_name(f".{folder.name}.{name}")
+        _write(fresh, content)
+        fresh.replace(folder / name)
 
 
 def clear(folder: Path) -> None:
@@ -174,6 +182,10 @@ def refused(folder: Path, reason: str) -> ProviderMisconfigured:
 def faults(error: ValidationError) -> str:
     """What is wrong with a card, in one line."""
     return "; ".join(f"{'.'.join(map(str, fault['loc']))} {fault['msg']}".strip() for fault in error.errors())
+
+
+def _as_json(card: BundleCard) -> bytes:
+    return (json.dumps(card.model_dump(mode="json"), indent=2) + "\n").encode()
 
 
 def _card(place: Path, content: bytes) -> BundleCard:

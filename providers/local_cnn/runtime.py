@@ -10,6 +10,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from providers import native_lines
 from providers.base import Pixels, ProviderUnavailable
 from providers.local_cnn.bundle import Bundle, refused
 
@@ -106,8 +107,9 @@ class Extractor:
     """A model without a card that gives several tensors for one photo; for training, in one thread."""
 
     def __init__(self, model: bytes) -> None:
-        self._interpreter = Interpreter(model_content=model, num_threads=1)
-        self._interpreter.allocate_tensors()
+        with native_lines.kept_back():
+            self._interpreter = Interpreter(model_content=model, num_threads=1)
+            self._interpreter.allocate_tensors()
         self._input = int(self._interpreter.get_input_details()[0]["index"])
         # LiteRT keeps no order among outputs; by their number of dimensions they can be told apart.
         outputs = sorted(self._interpreter.get_output_details(), key=lambda tensor: len(tensor["shape"]))
@@ -122,15 +124,18 @@ class Extractor:
 
 def interpreter_of(model: bytes, threads: int = 1) -> Interpreter:
     """An interpreter that is ready to be asked. Raises ValueError or RuntimeError where LiteRT cannot read it."""
-    interpreter = Interpreter(model_content=model, num_threads=threads)
-    interpreter.allocate_tensors()
+    with native_lines.kept_back():
+        interpreter = Interpreter(model_content=model, num_threads=threads)
+        interpreter.allocate_tensors()
     return interpreter
 
 
 def shapes(model: bytes) -> Shapes:
     """Of the inputs and of the outputs of a model without a card. Raises ValueError where it is none."""
     try:
-        return shapes_of(Interpreter(model_content=model, num_threads=1))
+        with native_lines.kept_back():
+            interpreter = Interpreter(model_content=model, num_threads=1)
+        return shapes_of(interpreter)
     except RuntimeError as error:
         raise ValueError(str(error)) from error
 

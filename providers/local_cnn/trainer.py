@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from providers import native_lines
 from providers.base import LABELS, Pixels, ProviderMisconfigured, Task
 from providers.local_cnn import backbone, calibration, embedding, reading_back, training_set
 from providers.local_cnn.bundle import Bundle, BundleCard, Input, Reference
@@ -112,7 +113,8 @@ def convert(model: Any, side: int, *, half_precision: bool = False) -> bytes:
     if half_precision:
         made.optimizations = [tf.lite.Optimize.DEFAULT]
         made.target_spec.supported_types = [tf.float16]
-    return bytes(made.convert())
+    with native_lines.kept_back():
+        return bytes(made.convert())
 
 
 def converter(model: Any, side: int) -> Any:
@@ -125,7 +127,8 @@ def converter(model: Any, side: int) -> Any:
 
 def _import(name: str) -> Any:
     try:
-        return importlib.import_module(name)
+        with native_lines.kept_back():
+            return importlib.import_module(name)
     except ImportError as error:
         raise ProviderMisconfigured(
             f"Training needs {name}: install Triof with its training extra on an x86-64 PC, pip install 'triof[train]'."

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from providers.base import ProviderError
-from triof import __version__
+from triof import __version__, terminal
 from triof.errors import TriofError
 from triof.settings import Loaded, SettingsError, load
 
@@ -69,6 +69,7 @@ def main(ctx: click.Context, flags: tuple[str, ...]) -> None:
         if "=" not in flag:
             raise click.BadParameter(f"{flag!r} is not NAME=VALUE", param_hint="--set")
     ctx.obj = dict(flag.split("=", 1) for flag in flags)
+    terminal.keep_clean()
 
 
 def load_settings(ctx: click.Context, **flags: object) -> Loaded:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import click
-import stamina
 
 from triof import home
 from triof.cli import load_settings
@@ -65,8 +64,6 @@ def test(ctx: click.Context) -> None:
     message = Message(
         str(uuid4()), datetime.now(UTC), machine, "alert.test", "test", "This is a test: alerts would come like this."
     )
-    # Each try again would stand between the lines.
-    stamina.instrumentation.set_on_retry_hooks([])
     failed = False
     for sender in of(settings.alerts):
         try:

@@ -18,8 +18,10 @@ from triof.picture_files import pictures_in
 from triof.router import fallen_back
 from triof.sorter import Judgement, Sorter
 
-_TURNS, _TURN_SECONDS = 20, 0.5
-"""How often and how long to wait while the cloud is asked too fast."""
+_TURNS = 20
+"""How often to wait for our own turn, which other processes may take."""
+_LONGEST_WAIT = 5.0
+"""Seconds that the vendor may ask for before a photo is asked about once more."""
 _REASONS = {
     "sure": "",
     "unsure_type": "not sure of the type",
@@ -100,13 +102,24 @@ def _judge(sorter: Sorter, path: str, limits: PhotoLimits) -> dict[str, Any]:
 
 
 def _in_turn(sorter: Sorter, image: bytes) -> Judgement:
-    """Judge; where the cloud is asked too fast, wait for our turn, as no person is waiting."""
+    """Judge at our own pace; where the vendor finds it too fast (429), once more after the time that it wants.
+
+    After that the local answer is believed.
+    """
+    asked_again = False
     for _ in range(_TURNS):
+        wait = sorter.router.rate_wait()
+        time.sleep(0.0 if wait.by_vendor else wait.seconds)
         judgement = sorter.judge(image)
         causes = [fallen_back(prediction) for prediction in judgement.predictions.values()]
         if not any(cause and cause.outcome == "RateLimited" for cause in causes):
             break
-        time.sleep(_TURN_SECONDS)
+        wait = sorter.router.rate_wait()
+        if wait.by_vendor:
+            if asked_again or wait.seconds > _LONGEST_WAIT:
+                break
+            asked_again = True
+            time.sleep(wait.seconds)
     return judgement
 
 

@@ -13,7 +13,11 @@ from triof.quota import WARNED_FROM, Usage
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a provider.")
-@click.option("--resume", is_flag=True, help="Ask the cloud again, though it said that its quota is used up.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Ask the cloud again, though it said that it is used up or retired.",
+)
 @click.pass_context
 def quota(ctx: click.Context, as_json: bool, resume: bool) -> None:
     """Show what was used in the last 30 days, what is left, when it resets, and the cost in euros."""
@@ -42,6 +46,7 @@ def _print(name: str, usage: Usage) -> None:
     click.secho(f"  used       {usage.used:,}{of}, in the last 30 days", fg=colour)
     remaining = "no limit" if usage.remaining is None else f"{usage.remaining:,}"
     click.secho(f"  remaining  {remaining}; at most {allowance.per_second} a second", fg=colour)
+    click.echo(f"  refused    {usage.refused:,} calls beside these, which the cloud turned away")
     click.echo(f"  resets     {_reset(usage)}")
     click.echo(f"  spared     {usage.spared:,} calls, as this machine was sure enough")
     click.echo(f"  cost       {usage.euros:.2f} € so far, at {allowance.euros_per_1000:g} € for 1,000 calls")
@@ -54,6 +59,8 @@ def _resumed(usage: Usage) -> str:
 
 
 def _reset(usage: Usage) -> str:
+    if usage.retired_until:
+        return f"the cloud says that it is retired; it is asked once more from {_local(usage.retired_until)}"
     if not usage.resets_at or not usage.all_free_at:
         return "nothing to reset"
     if usage.exhausted:
@@ -73,7 +80,9 @@ def _as_json(name: str, usage: Usage) -> dict[str, Any]:
         "used": usage.used,
         "limit": usage.allowance.per_month,
         "remaining": usage.remaining,
+        "refused": usage.refused,
         "exhausted": usage.exhausted,
+        "retired_until": usage.retired_until.isoformat() if usage.retired_until else None,
         "resets_at": usage.resets_at.isoformat() if usage.resets_at else None,
         "spared": usage.spared,
         "euros": round(usage.euros, 4),

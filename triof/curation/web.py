@@ -5,7 +5,6 @@ from strangers: only http and https are spoken, private networks are not entered
 """
 
 import json
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +15,11 @@ from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
 import requests
-import stamina
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
+from providers.retries import RetryingCaller
 from triof import __version__
 from triof.curation.public_network import PUBLIC_POOLS, is_private, kept_out
 from triof.curation.unfetched import Busy, FetchError, Gone, KeptOut, NotWanted, Refused, TooLarge, Unreachable
@@ -33,9 +32,6 @@ _REDIRECTS = 5
 _JSON_BYTES = 10_000_000
 _ROBOTS_BYTES = 500_000
 _AGENT = "triof"
-
-# Who has set up logging sees the retries; nobody else needs them in the middle of a progress bar.
-logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
 class Web:
@@ -59,7 +55,7 @@ class Web:
         self._session.headers["User-Agent"] = f"{_AGENT}/{__version__}{whom} {requests.utils.default_user_agent()}"
         # Compressed bodies could be bombs; photos are compressed already.
         self._session.headers["Accept-Encoding"] = "identity"
-        self._retrying = stamina.RetryingCaller(attempts=4, timeout=None, wait_initial=1.0, wait_max=20.0)
+        self._retrying = RetryingCaller(attempts=4, timeout=None, wait_initial=1.0, wait_max=20.0)
 
     def photo(self, url: str, *, max_bytes: int, invited: bool) -> bytes:
         """The bytes behind ``url``. Unless an API ``invited`` us there, the host's robots.txt is obeyed.

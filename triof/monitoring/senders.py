@@ -12,14 +12,12 @@ from email.message import EmailMessage
 from typing import NamedTuple, Protocol
 
 import requests
-import stamina
 
+from providers.retries import RetryingCaller
 from triof.errors import TriofError
 from triof.monitoring.options import AlertSettings, EmailSettings, WebhookSettings
 
 log = logging.getLogger(__name__)
-# Each try again is told once it has failed for good.
-logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 SIGNATURE = "X-Triof-Signature"
 _ATTEMPTS, _WAIT_SECONDS = 3, 1.0
@@ -79,7 +77,7 @@ class WebhookSender:
 
     def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings
-        self._retrying = stamina.RetryingCaller(attempts=_ATTEMPTS, timeout=None, wait_initial=_WAIT_SECONDS)
+        self._retrying = RetryingCaller(attempts=_ATTEMPTS, timeout=None, wait_initial=_WAIT_SECONDS)
 
     def send(self, message: Message) -> str:
         """Deliver it, with a few tries. Raises NotDelivered."""
@@ -121,7 +119,7 @@ class EmailSender:
 
     def __init__(self, settings: EmailSettings) -> None:
         self._settings = settings
-        self._retrying = stamina.RetryingCaller(attempts=_ATTEMPTS, timeout=None, wait_initial=_WAIT_SECONDS)
+        self._retrying = RetryingCaller(attempts=_ATTEMPTS, timeout=None, wait_initial=_WAIT_SECONDS)
 
     def send(self, message: Message) -> str:
         """Deliver it, with a few tries. Raises NotDelivered."""

@@ -22,7 +22,7 @@ def faults(
 ) -> Iterator[tuple[str, Fault]]:
     """Name and fault of what is wrong now; ``is_open`` names the alerts that have fired already."""
     yield from _quota(settings, journal, "quota" in is_open)
-    yield from _cloud(settings, journal, now)
+    yield from list(_retired(settings, journal)) or _cloud(settings, journal, now)
     yield from _jammed(journal)
     yield from _disk(settings, "disk" in is_open)
 
@@ -37,6 +37,15 @@ def _quota(settings: Settings, journal: Journal, fired: bool) -> Iterator[tuple[
         if usage.exhausted or share >= WARNED_FROM * (0.95 if fired else 1):
             told = "used up: the cloud is not asked" if usage.exhausted else f"nearly used up: {share:.0%} of {limit:,}"
             yield "quota", Fault(f"The quota of {name} is {told}. `triof quota` tells when calls come back.", share)
+
+
+def _retired(settings: Settings, journal: Journal) -> Iterator[tuple[str, Fault]]:
+    from triof import services
+
+    for name, ledger in services.ledgers(settings, journal).items():
+        if ledger.usage().retired_until:
+            text = f"The service behind {name} is retired: this machine judges alone. docs/azure.md tells how to go on."
+            yield "cloud", Fault(text)
 
 
 def _cloud(settings: Settings, journal: Journal, now: datetime) -> Iterator[tuple[str, Fault]]:

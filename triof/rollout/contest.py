@@ -16,7 +16,17 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from providers.base import Attempt, Photo, Prediction, Provider, ProviderError, QuotaExceeded, RateLimited, Task
+from providers.base import (
+    Attempt,
+    Photo,
+    Prediction,
+    Provider,
+    ProviderError,
+    QuotaExceeded,
+    RateLimited,
+    ServiceRetired,
+    Task,
+)
 from triof.guard import Guard, ask
 from triof.rehearsal import Stage
 from triof.rollout.candidates import AZURE, Candidate, Candidates
@@ -30,8 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SHARED_FAULTS = {fault.__name__ for fault in (RateLimited, QuotaExceeded)}
-"""They say nothing about the model: candidate and production share one quota."""
+_SHARED_FAULTS = {fault.__name__ for fault in (RateLimited, QuotaExceeded, ServiceRetired)}
+"""They say nothing about the model: candidate and production share one service and its quota."""
 
 
 class Named:

@@ -152,10 +152,13 @@ class QuotaForecast:
     tier: str
     used: int
     """In the last 30 days."""
+    refused: int
+    """Calls beside these that the vendor turned away."""
     limit: int | None
     """For any 30 days; None: none."""
     exhausted: bool
     resets_at: datetime | None
+    retired_until: datetime | None
     """As in :class:`triof.quota.Usage`."""
     calls_a_day: float
     """The present pace: the mean of the last 7 days."""

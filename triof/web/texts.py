@@ -162,6 +162,7 @@ INSTEAD: dict[str, LazyString] = {
     "RateLimited": _("Judged on this machine: the cloud is busy"),
     "QuotaExceeded": _("Judged on this machine: the cloud's quota is used up"),
     "ProviderMisconfigured": _("Judged on this machine: the cloud isn't set up"),
+    "ServiceRetired": _("Judged on this machine: the cloud service is retired"),
     "PhotoRejected": _("Judged on this machine: the cloud can't read the photo"),
 }
 

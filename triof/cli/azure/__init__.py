@@ -1,7 +1,5 @@
 """``triof azure``."""
 
-import logging
-
 import click
 
 from triof.cli import LazyGroup
@@ -14,5 +12,3 @@ from triof.cli import LazyGroup
 )
 def azure() -> None:
     """Bring photos to Azure Custom Vision, train, publish, and bring everything home."""
-    # The commands say themselves why they try again.
-    logging.getLogger("stamina").setLevel(logging.ERROR)

@@ -81,6 +81,8 @@ def evaluate(
         # Side by side is a fair comparison only on the same photos.
         evaluations = [cloud, _ask_local(opened, settings, [answer.item for answer in cloud.answers])]
         _print_ours(opened, evaluations)
+        for version in _exported(settings, chosen):
+            opened.say(f"It is installed here: `triof bundles check {version}` holds it against these answers.")
         if not no_report:
             path = report or Path("runs") / f"azure-evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
             vendor = [VendorMetrics(*astuple(tag)) for tag in performance.tags]
@@ -95,6 +97,16 @@ def _asking(settings: Settings, iteration: Iteration) -> Settings:
     return settings.model_copy(
         update={"custom_vision": options, "mode": "auto", "routes": {**settings.routes, _TASK: (_PROVIDER,)}}
     )
+
+
+def _exported(settings: Settings, iteration: Iteration) -> list[str]:
+    """The installed bundles that are exports of this iteration."""
+    entries = bundles.Store(settings).entries(_TASK)
+    return [
+        entry.version
+        for entry in entries
+        if entry.card and str(entry.card.trained_on.get("iteration", "")).lower() == iteration.id.lower()
+    ]
 
 
 def _agreed(

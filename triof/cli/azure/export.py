@@ -9,6 +9,7 @@ from triof import bundles
 from triof.cli.azure.session import check_trained, session
 from triof.cli.bundles.activate import put_into_service
 from triof.cli.bundles.install import show
+from triof.cloud_files import check_export
 
 
 @click.command()
@@ -27,7 +28,7 @@ def export(ctx: click.Context, iteration: str, out: Path | None, *, install: boo
         out = out or Path(f"{_file_name(opened.trainer.project().name)}-{chosen.id[:8]}.zip")
         out.parent.mkdir(parents=True, exist_ok=True)
         with opened.console.status("Exporting") as shown:
-            opened.trainer.export(chosen, out, on_look=shown.update)
+            opened.trainer.export(chosen, out, check_export, on_look=shown.update)
         opened.say(f"{chosen.name} is in {out}.")
         if not install:
             opened.say(f"To let this machine answer with it: `triof bundles install {out} --activate`")

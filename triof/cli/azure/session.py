@@ -16,6 +16,7 @@ from providers.custom_vision.trainer import Trainer
 from triof import home
 from triof.cli import load_settings
 from triof.durable import replace_file
+from triof.learned_pace import LearnedPace
 from triof.settings import Loaded, Settings
 
 WRITTEN = "azure-written.toml"
@@ -45,7 +46,10 @@ def session(ctx: click.Context) -> Iterator[Session]:
     loaded = load_settings(ctx)
     # Names of people's projects, tags and files may hold what rich takes for markup.
     console = Console(markup=False, emoji=False, highlight=False)
-    opened = Session(loaded, Trainer(loaded.settings.custom_vision, on_wait=_complaint(console)), console)
+    options = loaded.settings.custom_vision
+    pace = LearnedPace(loaded.settings.home, options)
+    trainer = Trainer(options, on_wait=_complaint(console), learned=pace.read(), on_learned=pace.keep)
+    opened = Session(loaded, trainer, console)
     try:
         yield opened
     except BrokenPipeError:

@@ -4,13 +4,14 @@ import time
 
 import click
 
-from providers.base import ProviderMisconfigured, ProviderUnavailable
+from providers.base import ProviderError, ProviderMisconfigured, ProviderUnavailable
 from providers.custom_vision.options import ADVISED_PHOTOS_A_TAG, PHOTOS_A_TAG, TAGS_TO_TRAIN
 from providers.custom_vision.records import Iteration, Tag
-from providers.custom_vision.trainer import TrainingNotNeeded
+from providers.custom_vision.trainer import TrainingFailed, TrainingNotNeeded
 from triof.cli.azure.session import Session, session
 
 _ENDED = ("Completed", "Failed")
+_MAY_HAVE_BEGUN = " The training may have begun all the same: `triof azure train --wait` looks."
 _GOES_ON = "The training goes on in the cloud: `triof azure train --wait` looks again"
 
 
@@ -43,6 +44,8 @@ def train(ctx: click.Context, *, wait: bool, advanced: int | None, yes: bool) ->
             if latest := next(iter(opened.trainer.iterations()), None):
                 opened.say(f"The latest is {_standing(latest)}.")
             return
+        except ProviderUnavailable as error:
+            raise click.ClickException(f"{error}{_MAY_HAVE_BEGUN if error.sent else ''}") from error
         opened.say(f"{iteration.name} ({iteration.id[:8]}) is being trained in the cloud.")
         if wait:
             _wait(opened, iteration)
@@ -70,7 +73,9 @@ def _wait(opened: Session, iteration: Iteration) -> None:
             done = opened.trainer.wait_for(iteration, look)
         except KeyboardInterrupt:
             raise click.ClickException(f"{_GOES_ON}.") from None
-        except ProviderUnavailable as error:
+        except TrainingFailed:
+            raise
+        except ProviderError as error:
             raise click.ClickException(f"{error} {_GOES_ON}.") from error
     opened.say(f"{done.name} is trained{f', in {done.minutes} min' if done.minutes else ''}.", "green")
     opened.say(f"See how good it is: `triof azure evaluate {done.id[:8]}`")

@@ -19,7 +19,8 @@ from triof import corrections, home
 from triof.cli.azure.session import Session, faults, session
 from triof.datasets import SPLITS, Dataset, LabelledPhoto, Split
 from triof.upload_ledger import UploadLedger
-from triof.uploading import Report, Upload, UploadImpossible, check
+from triof.upload_report import Report
+from triof.uploading import Upload, UploadImpossible, check
 
 _SHOWN_REASONS = 20
 _TASK: WasteTask = "waste_type"

@@ -38,8 +38,7 @@ def show(installed: Installed) -> None:
     """Print what came of it."""
     click.echo(_summary(installed.card))
     if installed.note:
-        again = " To have it read so, remove it and install it again." if installed.already else " It is read so."
-        click.secho(installed.note + again, fg="yellow")
+        click.secho(f"{installed.note} It is read so{' from now on' if installed.already else ''}.", fg="yellow")
     click.echo(_tried(installed.trial))
     click.echo(f"It is installed{' already' if installed.already else ''}, in {installed.folder}.")
 

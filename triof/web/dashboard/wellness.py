@@ -69,7 +69,10 @@ class Wellness:
         today = self._services.operations.statistics.today
         for quota in self._services.operations.statistics.quota():
             name = words.provider(quota.provider)
-            if quota.exhausted:
+            if quota.retired_until:
+                what = _("%(provider)s is retired.", provider=name)
+                yield Notice("cloud", "look", what, _("This machine answers alone; docs/azure.md tells how to go on."))
+            elif quota.exhausted:
                 what = _("%(provider)s: the quota is used up.", provider=name)
                 yield Notice("quota", "look", what, _("This machine answers alone until it resets; see Answers."))
             elif quota.runs_out_on and quota.runs_out_on <= today + _SOON:

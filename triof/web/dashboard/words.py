@@ -101,6 +101,7 @@ FAILURES: Mapping[str, LazyString] = {
     "RateLimited": _("was asked too fast"),
     "QuotaExceeded": _("quota used up"),
     "ProviderMisconfigured": _("not set up"),
+    "ServiceRetired": _("is retired"),
     "PhotoRejected": _("could not read the photo"),
 }
 PROVIDERS: Mapping[str, LazyString] = {

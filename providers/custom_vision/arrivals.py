@@ -1,0 +1,65 @@
+"""What has arrived of the photos that were sent, where the answers that said so got lost.
+
+Every photo carries the id of its request as metadata. They are read page by page, from the newest photo back, as it is
+not certain that the service can filter by them.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from providers.custom_vision.records import Image, Stored
+
+BATCH = "triof_batch"
+"""The key of the metadata."""
+_SKEW = timedelta(seconds=10)
+"""By so much the clocks of the cloud's own servers may differ."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo made fit for the vendor; ``name`` is unique within its batch."""
+
+    name: str
+    image: bytes
+    tag_id: str
+
+
+def of_batches(newest: Iterable[Image], counts: Mapping[str, int], since: datetime | None) -> dict[str, list[Image]]:
+    """Those of the ``newest`` photos that came with these requests, of which ``counts`` tells how many were sent.
+
+    Photos from before ``since`` came with none of them; None: not known. One that is listed twice counts once.
+    """
+    found: dict[str, dict[str, Image]] = {batch: {} for batch in counts}
+    for image in newest:
+        if since and image.created and image.created < since - _SKEW:
+            break
+        batch = image.metadata.get(BATCH, "")
+        if batch in found:
+            found[batch][image.id] = image
+            if all(len(found[each]) >= count for each, count in counts.items()):
+                break
+    return {batch: list(images.values()) for batch, images in found.items()}
+
+
+def match(images: Sequence[Image], photos: Sequence[Photo], download: Callable[[str, Path], None]) -> dict[str, Image]:
+    """Which photo is which image, by the photo's name; told by their contents, as the cloud does not say the names."""
+    found: dict[str, Image] = {}
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "photo"
+        for image in images:
+            download(image.address, file)
+            found[hashlib.sha256(file.read_bytes()).hexdigest()] = image
+    digests = {photo.name: hashlib.sha256(photo.image).hexdigest() for photo in photos}
+    return {name: found[digest] for name, digest in digests.items() if digest in found}
+
+
+def by_name(photos: Sequence[Photo], stored: Sequence[Stored]) -> dict[str, Stored]:
+    """What became of each photo: by the names in the answer, or by its order where it has none."""
+    names = {result.name: result for result in stored}
+    if set(names) == {photo.name for photo in photos}:
+        return names
+    return {photo.name: result for photo, result in zip(photos, stored, strict=True)}

@@ -1,0 +1,83 @@
+"""Makes a call of the training API again until it is answered; what the vendor refuses is not made again."""
+
+from collections.abc import Callable
+from threading import Event
+from typing import TypeVar
+
+from providers.base import ProviderError, ProviderUnavailable, RateLimited
+from providers.custom_vision.faults import Refused
+from providers.custom_vision.pace import Pace
+
+T = TypeVar("T")
+
+_SECONDS = 300.0
+"""How long a call is made again before its last error is raised."""
+_LONGEST_PAUSE_SECONDS = 15.0
+
+
+class Patience:
+    """Retries calls, which leave at ``pace``; safe to use from many threads. Every method raises ProviderError."""
+
+    def __init__(
+        self,
+        make_pace: Callable[[Callable[[float], None]], Pace],
+        on_wait: Callable[[ProviderError], None],
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        """``make_pace`` gets what to sleep with; ``on_wait`` the reason each time a call is going to be made again."""
+        self.sleep = sleep or self._pause
+        self.pace = make_pace(self.sleep)
+        self._on_wait = on_wait
+        self._given_up = Event()
+
+    def call(self, ask: Callable[[], T]) -> T:
+        """Make a call that may be made twice."""
+        from providers.retries import retry_context
+
+        for attempt in retry_context(on=self._waits, attempts=None, timeout=_SECONDS, wait_max=_LONGEST_PAUSE_SECONDS):
+            with attempt:
+                # Not through the decorator, whose cycles would keep photos until the garbage is collected.
+                return ask()
+        raise AssertionError("the last attempt returns or raises")
+
+    def once(self, ask: Callable[[], T], done: Callable[[], T | None]) -> T:
+        """Make a call that must not be made twice.
+
+        Where an answer got lost, ``done`` is asked before the next attempt: it returns what the call has brought about,
+        or None.
+        """
+        doubt = False
+
+        def attempt() -> T:
+            nonlocal doubt
+            if doubt and (found := done()) is not None:
+                return found
+            try:
+                return ask()
+            except ProviderError as error:
+                doubt = doubt or (isinstance(error, ProviderUnavailable) and error.sent)
+                # The first call may have been carried out later than ``done`` looked.
+                if doubt and isinstance(error, Refused) and (found := done()) is not None:
+                    return found
+                raise
+
+        return self.call(attempt)
+
+    def give_up(self) -> None:
+        """Make nothing again and end every pause: what is under way ends, the rest raises."""
+        self._given_up.set()
+
+    def _pause(self, seconds: float) -> None:
+        if self._given_up.wait(seconds):
+            raise ProviderUnavailable("The call was given up before it was made.", sent=False)
+
+    def _waits(self, error: Exception) -> bool | float:
+        if isinstance(error, RateLimited):
+            self.pace.pause(error.retry_after)
+        elif not isinstance(error, ProviderUnavailable):
+            return False
+        if self._given_up.is_set():
+            return False
+        self._on_wait(error)
+        # It is the pace that pauses then, for all threads.
+        return 0.0 if isinstance(error, RateLimited) else True

@@ -1,0 +1,21 @@
+"""``triof bundles check``: try an installed model again, and mend how it is read."""
+
+from pathlib import Path
+
+import click
+
+from triof import bundles
+from triof.cli import load_settings
+from triof.cli.bundles.install import show
+
+
+@click.command()
+@click.argument("version")
+@click.option("--photos", type=click.Path(path_type=Path), help="Labelled ones to try it on too.")
+@click.pass_context
+def check(ctx: click.Context, version: str, photos: Path | None) -> None:
+    """Try the bundle VERSION (or TASK/VERSION) again, also on what the cloud has answered since it was installed.
+
+    An export that is read wrongly (order or range of its pixels) is mended, at once in a running kiosk.
+    """
+    show(bundles.check(version, load_settings(ctx).settings, photos=photos))

@@ -1,0 +1,17 @@
+"""When a request of photos left, by the cloud's clock, so that it is looked for among the newest photos only."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("uploads", sa.Column("since", sa.DateTime(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("uploads", "since")
