@@ -310,7 +310,7 @@ def said(**fields: str) -> dict[str, bytes]:
         ({"cvexport.manifest": b"<html>"}, "cvexport.manifest is damaged"),
         ({"cvexport.manifest": b"[]"}, "cvexport.manifest is damaged"),
         ({"metadata_properties.json": None}, "it has no metadata_properties.json"),
-        ({"labels.txt": b"\xff\xfe"}, "not in UTF-8"),
+        ({"labels.txt": b"gobelet\xe9"}, "not in UTF-8"),
         ({"labels.txt": b""}, "none at all"),
         ({"labels.txt": b"Bouteille\nCouvert"}, "one photo and 2 tags are needed"),
         ({"labels.txt": b"Bouteille\nverre\nGobelet\nNegative"}, "(verre): say in custom_vision.tags which of bottle"),
@@ -358,6 +358,14 @@ def test_what_litert_cannot_read_is_refused_even_with_the_right_checksum(
     ran = triof("bundles", "install", export(changes=changes))
     assert ran.exit_code == 1
     assert "LiteRT cannot read its model" in ran.output
+
+
+@pytest.mark.parametrize("tag", ["Canette\xa0métal", "canette me\u0301tal", " CANETTE  MÉTAL\u200b"])
+def test_a_tag_in_another_form_is_the_one_of_the_settings(home: Path, export: Callable[..., Path], tag: str) -> None:
+    ran = triof("--set", "custom_vision.tags.canette métal=other", "bundles", "install", export(["Bouteille", tag]))
+    assert ran.exit_code == 0, ran.output
+    assert "Bouteille = bottle" in ran.output
+    assert "= other" in ran.output
 
 
 def test_tags_of_two_questions_are_refused(home: Path, export: Callable[..., Path]) -> None:

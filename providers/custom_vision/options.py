@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from providers.base import Allowance, ProviderMisconfigured
 from providers.options import CloudOptions, is_loopback
+from providers.text_files import decoded, plain
 
 Label = Literal["bottle", "cup", "cutlery", "other", "clean", "dirty"]
 
@@ -96,10 +97,10 @@ def _resource_id(value: str) -> str:
 
 
 def _with_default_tags(value: Any) -> Any:
-    """The table of the settings over the default one; names are compared without case."""
+    """The table of the settings over the default one; names are compared as :func:`plain` writes them."""
     if not isinstance(value, Mapping):
         return value
-    return {**DEFAULT_TAGS, **{str(tag).strip().casefold(): label for tag, label in value.items()}}
+    return {**DEFAULT_TAGS, **{plain(str(tag)): label for tag, label in value.items()}}
 
 
 Address = Annotated[Annotated[str, AfterValidator(_endpoint)] | None, BeforeValidator(_unset_if_empty)]
@@ -224,10 +225,11 @@ def _key(name: str, secret: SecretStr | None, file: Path | None) -> str:
 
 def _read_key(name: str, file: Path | None) -> str:
     try:
-        # Strictly decoded it would raise an error that quotes the file.
-        return Path(str(file)).read_text(encoding="utf-8", errors="replace")
+        return decoded(Path(str(file)).read_bytes())
     except OSError as error:
         raise ProviderMisconfigured(
             f"The key file {file} cannot be read ({error.strerror}): give it to this user, or mend"
             f" custom_vision.{name}_key_file."
         ) from None
+    except UnicodeDecodeError:
+        return ""  # the error would quote the file

@@ -8,6 +8,7 @@ from PIL import Image
 
 from providers.base import LABELS, Photo, PhotoRejected, Prediction, ProviderMisconfigured, ProviderUnavailable, Task
 from providers.custom_vision.options import CustomVisionOptions
+from providers.text_files import plain
 
 if TYPE_CHECKING:
     from providers.custom_vision.client import Answer
@@ -72,7 +73,7 @@ class CustomVision:
         self._client.close()
 
     def _scores(self, answer: "Answer") -> dict[str, float]:
-        unknown = [tag for tag, _ in answer.probabilities if tag.strip().casefold() not in self._tags]
+        unknown = [tag for tag, _ in answer.probabilities if plain(tag) not in self._tags]
         if unknown:
             raise ProviderMisconfigured(
                 f"The project has tags that nobody has explained: {', '.join(unknown)}. Say in custom_vision.tags which"
@@ -86,7 +87,7 @@ class CustomVision:
             )
         scores = dict.fromkeys(LABELS[self.task], 0.0)
         for tag, probability in answer.probabilities:
-            scores[self._tags[tag.strip().casefold()]] += probability / total
+            scores[self._tags[plain(tag)]] += probability / total
         return scores
 
 

@@ -22,6 +22,7 @@ from providers.local_cnn.bundle import Bundle, BundleCard, Input, faults
 from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.package import Files, unusable
 from providers.local_cnn.runtime import Shapes, shapes_of
+from providers.text_files import decoded, plain
 
 MANIFEST_FILE = "cvexport.manifest"
 VENDOR = "azure"
@@ -43,7 +44,7 @@ _EXPORT_AGAIN = "in the portal choose Performance, Export, TensorFlow, TensorFlo
 def bundle_of(source: Path, files: Files, tags: Mapping[str, str], isolation: Isolation) -> Bundle:
     """The export whose ``files`` were found in ``source``, read as its metadata say.
 
-    ``tags`` maps the vendor's tags (casefolded) to our labels; the model is loaded within ``isolation``. Raises
+    ``tags`` maps the vendor's tags (:func:`plain`) to our labels; the model is loaded within ``isolation``. Raises
     ProviderMisconfigured with the remedy.
     """
     manifest = _json(source, files, MANIFEST_FILE)
@@ -103,7 +104,7 @@ def readings(bundle: Bundle) -> Iterator[Bundle]:
 
 def _json(source: Path, files: Files, name: str) -> Mapping[str, Any]:
     try:
-        content = json.loads(_file(source, files, name).decode("utf-8-sig"))
+        content = json.loads(decoded(_file(source, files, name)))
     except (ValueError, RecursionError) as error:
         raise unusable(source, f"its {name} is damaged ({error}): download the export again") from error
     if not isinstance(content, dict):
@@ -172,21 +173,21 @@ def _numbers(source: Path, text: str) -> list[float]:
 
 def _tags(source: Path, files: Files, name: str) -> list[str]:
     try:
-        lines = _file(source, files, name).decode("utf-8-sig").split("\n")
+        lines = decoded(_file(source, files, name)).split("\n")
     except UnicodeDecodeError as error:
         raise unusable(source, f"its {name} is not in UTF-8: download the export again") from error
     return [html.unescape(line.strip()).strip() for line in lines if line.strip()]
 
 
 def _labels(source: Path, named: list[str], tags: Mapping[str, str]) -> tuple[Task, tuple[str, ...]]:
-    unknown = [tag for tag in named if tag.casefold() not in tags]
+    unknown = [tag for tag in named if plain(tag) not in tags]
     if unknown or not named:
         raise unusable(
             source,
             f"it has tags that nobody has explained ({', '.join(unknown) or 'none at all'}): say in custom_vision.tags"
             f" which of {', '.join(label for task in TASKS for label in LABELS[task])} each one means",
         )
-    labels = tuple(tags[tag.casefold()] for tag in named)
+    labels = tuple(tags[plain(tag)] for tag in named)
     for task in TASKS:
         if set(labels) <= set(LABELS[task]):
             return task, labels

@@ -5,6 +5,7 @@ import click
 from providers.base import LABELS, ProviderMisconfigured
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.records import Project
+from providers.text_files import plain
 from triof.cli.azure.session import Session, faults, keep, session
 
 _NEGATIVE = "Negative"
@@ -53,9 +54,9 @@ def _project(opened: Session, name: str) -> Project:
 
 
 def _add_tags(opened: Session, project: Project) -> None:
-    there = {tag.name.strip().casefold() for tag in opened.trainer.tags(project.id)}
+    there = {plain(tag.name) for tag in opened.trainer.tags(project.id)}
     for name, negative in _wanted(opened.settings.custom_vision):
-        if name.casefold() in there:
+        if plain(name) in there:
             opened.say(f"  tag {name}: is there")
         else:
             opened.trainer.create_tag(project.id, name, negative=negative)

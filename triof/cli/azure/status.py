@@ -8,6 +8,7 @@ from rich.table import Table
 
 from providers.custom_vision.options import PHOTOS_A_TAG
 from providers.custom_vision.records import Iteration
+from providers.text_files import plain
 from triof import home, services
 from triof.cli.azure.session import Session, faults, session
 
@@ -37,7 +38,7 @@ def _print_project(opened: Session, projects: int) -> None:
     tags, iterations, photos = trainer.tags(), trainer.iterations(), trainer.count_images()
     table = Table("tag", "means", "photos")
     for tag in tags:
-        means = options.tags.get(tag.name.strip().casefold(), "nobody knows: add it to custom_vision.tags")
+        means = options.tags.get(plain(tag.name), "nobody knows: add it to custom_vision.tags")
         few = f" (needs {PHOTOS_A_TAG})" if tag.photos < PHOTOS_A_TAG else ""
         table.add_row(f"{tag.name}{' (Negative)' if tag.negative else ''}", means, f"{tag.photos:,}{few}")
     opened.console.print(table)

@@ -15,6 +15,7 @@ def users() -> None:
 def asked_password(*, from_stdin: bool) -> str:
     """The password: one line of the standard input, or typed twice. Never an argument, which every process can read."""
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        # PowerShell writes a byte order mark before what it sends to another program.
+        return sys.stdin.readline().rstrip("\r\n").removeprefix("\ufeff")
     typed: str = click.prompt("Password", hide_input=True, confirmation_prompt="Once more")
     return typed

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from providers.text_files import decoded
 from triof.curation.sources.base import UNKNOWN, Candidate, SourceError, plain
 from triof.curation.web import Web
 
@@ -20,10 +21,10 @@ class UrlList:
     def find(self, query: str) -> Iterator[Candidate]:
         """In the order of the lines. Raises SourceError."""
         try:
-            text = Path(query).read_text("utf-8-sig")
+            text = decoded(Path(query).read_bytes())
         except (OSError, UnicodeDecodeError) as error:
             raise SourceError(f"{query} cannot be read ({error}): name a text file, one address a line.") from error
-        for line in text.splitlines():
+        for line in text.split("\n"):
             if line.strip() and not line.lstrip().startswith("#"):
                 url, author, licence, *_ = (*line.strip().split("\t"), "", "")
                 yield Candidate(self.name, url=url.strip(), author=plain(author), licence=plain(licence) or UNKNOWN)
