@@ -65,7 +65,7 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
             "triof",
             {"triof/app.py"} | {str(path.relative_to(ROOT)) for path in sources("triof/web")},
         ),
-        ("dotenv", "triof", {"triof/settings.py"}),
+        ("dotenv", "triof", {"triof/env_file.py"}),
     ],
 )
 def test_each_library_has_one_door(library: str, folder: str, only: set[str]) -> None:

@@ -164,6 +164,66 @@ def test_an_env_file_that_is_not_text_is_a_mistake(config: Path) -> None:
     assert ".env: not readable as text in UTF-8" in refusal(config, {"mode": "no"})
 
 
+SAYS_NOTHING = {
+    "no equals sign": ("TRIOF_MODE local", "this line sets nothing: write TRIOF_MODE=value"),
+    "a colon": ("TRIOF_MODE: local", "this line sets nothing: write TRIOF_MODE=value"),
+    "a colon with a value": ("TRIOF_SERVER__PORT:90", "this line sets nothing: write TRIOF_SERVER__PORT=value"),
+    "no value": ("TRIOF_MODE", "this line sets nothing: write TRIOF_MODE=value"),
+    "an exported name": ("export TRIOF_MODE", "this line sets nothing: write TRIOF_MODE=value"),
+    "an open quote": ('TRIOF_MODE="local', "this line sets nothing: write TRIOF_MODE=value, and close the quote"),
+    "another open quote": ("TRIOF_MODE='local", "this line sets nothing: write TRIOF_MODE=value, and close the quote"),
+    "more after the quote": ('TRIOF_MODE="local" or auto', "this line sets nothing: write TRIOF_MODE=value"),
+    "a quote over two lines": ('TRIOF_MODE="local\nTRIOF_SERVER__PORT=90"', "the quote that opens on this line"),
+    "a foreign quote around ours": ('OTHER="x\nTRIOF_MODE=local\n"', "the quote that opens on this line"),
+    "small letters": ("triof_mode=local", "no name of a setting: names are in capitals, such as TRIOF_MODE"),
+    "a hyphen": ("TRIOF-MODE=local", "no name of a setting: names are in capitals, such as TRIOF_MODE"),
+    "a command of Windows": ("set TRIOF_MODE=local", "this line sets nothing: write TRIOF_MODE=value"),
+    "a variable of PowerShell": ('$env:TRIOF_MODE = "local"', "no name of a setting: names are in capitals"),
+    "a sentence": ("the machine answers alone", "this line sets nothing: write NAME=value"),
+    "a foreign colon": ("NAME: value", "this line sets nothing: write NAME=value"),
+}
+
+
+@pytest.mark.parametrize(("line", "told"), SAYS_NOTHING.values(), ids=SAYS_NOTHING)
+@pytest.mark.parametrize("above", ["", "# a comment\n\nTRIOF_LANGUAGE=en\r\n"], ids=["first", "later"])
+def test_a_line_of_an_env_file_that_sets_nothing_is_a_mistake(config: Path, line: str, told: str, above: str) -> None:
+    (config.parent / ".env").write_text(f"{above}{line}\nTRIOF_SERVER__PORT=none\n", newline="")
+    mistakes = refusal(config).splitlines()[1:]
+    assert mistakes[0].startswith(f"  {config.parent / '.env'}, line {4 if above else 1}: ")
+    assert told in mistakes[0]
+    assert any("server.port = 'none'" in mistake for mistake in mistakes)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "# TRIOF_MODE cloud", "  # TRIOF_MODE: cloud", "OTHER=1", "OTHER", "export OTHER=1", "other=1", "[part]"),
+        *("export TRIOF_LANGUAGE=en", "TRIOF_LANGUAGE = en", "TRIOF_LANGUAGE='en' # English", 'TRIOF_LANGUAGE="en"'),
+        'PEM="-----BEGIN\n# triof\n-----END"',
+    ],
+)
+def test_what_an_env_file_may_hold_besides(config: Path, line: str) -> None:
+    (config.parent / ".env").write_text(f"{line}\nTRIOF_MODE=local\n")
+    assert load({}, {}, config.parent / ".env", config).settings.mode == "local"
+
+
+@pytest.mark.parametrize(
+    "written", ["{} hunter2", "{}: hunter2", '{}="hunter2', "{}hunter2", "{}-hunter2", "hunter2 {}"]
+)
+def test_a_line_that_sets_nothing_shows_no_secret(config: Path, written: str) -> None:
+    (config.parent / ".env").write_text(written.format("TRIOF_CUSTOM_VISION__PREDICTION_KEY") + "\n")
+    told = refusal(config)
+    assert "hunter2" not in told
+    assert "TRIOF_CUSTOM_VISION__PREDICTION_KEY" in told
+
+
+def test_small_letters_in_the_environment_are_a_mistake_too(config: Path) -> None:
+    told = refusal(config, environ={"triof_mode": "hunter2", "Triof_Language": "en", "other_mode": "local"})
+    assert told.count("names of settings are in capitals") == 2
+    assert "environment triof_mode" in told
+    assert "hunter2" not in told
+
+
 def test_two_types_in_one_box_are_a_mistake(config: Path) -> None:
     told = refusal(config, flags={"slot.boxes.cup": "1", "mode": "no"})
     assert "slot.boxes (from flag): bottle and cup share box 1" in told

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import platformdirs
-from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -24,9 +23,11 @@ from providers.custom_vision.options import CustomVisionOptions
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
 from providers.options import Names, Options
+from providers.text_files import decoded
 from triof.api_settings import ApiSettings
 from triof.breaker import BreakerSettings
 from triof.capture import CameraSettings
+from triof.env_file import PREFIX, misspelt, read_variables
 from triof.errors import TriofError
 from triof.monitoring.options import AlertSettings, MonitoringSettings
 from triof.paths import CONFIG
@@ -38,7 +39,6 @@ from triof.server_settings import ServerSettings
 from triof.slot import SlotSettings
 from triof.verdict import Policy
 
-PREFIX = "TRIOF_"
 _KEY_LENGTH = 12
 """What is at least so long may be a key."""
 NOT_SETTINGS = frozenset({"TRIOF_DATASET"})
@@ -210,11 +210,14 @@ def load(
 ) -> Loaded:
     """Read all layers. ``flags`` maps dotted names to values. Raises SettingsError with every mistake at once."""
     mistakes: list[str] = []
+    environ = os.environ if environ is None else environ
+    known = [_variable(path) for path in _KNOWN]
     above = [
-        Layer(str(env_file), _by_variables(_read_variables(env_file, mistakes))),
-        Layer("environment", _by_variables(os.environ if environ is None else environ)),
+        Layer(str(env_file), _by_variables(read_variables(env_file, known, mistakes))),
+        Layer("environment", _by_variables(environ)),
         Layer("flag", {tuple(name.split(".")): value for name, value in (flags or {}).items()}),
     ]
+    mistakes += [f"  environment {name}: names of settings are in capitals" for name in misspelt(environ)]
     homes = [layer.leaves[("home",)] for layer in reversed(above) if ("home",) in layer.leaves]
     home = Path(homes[0] if homes and homes[0] else Settings.model_fields["home"].default)
     files = [
@@ -236,14 +239,6 @@ def rows(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
         yield ".".join(path), str(value), loaded.origins.get(path, "default")
 
 
-def _read_variables(env_file: Path, mistakes: list[str]) -> dict[str, str]:
-    try:
-        return {name: value for name, value in dotenv_values(env_file).items() if value is not None}
-    except (OSError, UnicodeDecodeError) as error:
-        mistakes.append(f"  {env_file}: not readable as text in UTF-8: {error}")
-        return {}
-
-
 def _by_variables(variables: Mapping[str, str]) -> dict[Path_, str]:
     ours = {name for name in variables if name.startswith(PREFIX)} - NOT_SETTINGS
     return {tuple(name.removeprefix(PREFIX).lower().split("__")): variables[name] for name in sorted(ours)}
@@ -251,7 +246,7 @@ def _by_variables(variables: Mapping[str, str]) -> dict[Path_, str]:
 
 def _read_toml(path: Path, mistakes: list[str]) -> Layer:
     try:
-        return Layer(str(path), dict(_leaves(tomllib.loads(path.read_bytes().decode()))))
+        return Layer(str(path), dict(_leaves(tomllib.loads(decoded(path.read_bytes())))))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         mistakes.append(f"  {path}: not readable as TOML: {error}")
         return Layer(str(path), {})
@@ -316,9 +311,13 @@ def _named(path: Path_, value: Any, leaf: Path_, origin: str) -> str:
     """The setting at ``path`` as a mistake names it; ``leaf`` is what was set in ``origin``."""
     hidden = value is None or _is_secret(path) or (_is_beside_secret(path) and len(str(value)) >= _KEY_LENGTH)
     shown = "" if hidden else f" = {value!r}"
-    variable = PREFIX + "__".join(leaf).upper()
+    variable = _variable(leaf)
     where = f"{origin} {variable}" if origin == "environment" or origin.endswith(".env") else origin
     return f"{'.'.join(path)}{shown}{f' (from {where})' if where else ''}"
+
+
+def _variable(path: Path_) -> str:
+    return PREFIX + "__".join(path).upper()
 
 
 def _hint(path: Path_) -> str:

@@ -1,0 +1,62 @@
+"""A file of variables, ``.env``: what it sets, and its lines that were meant to set something and do not."""
+
+import re
+from collections.abc import Collection, Iterable
+from io import StringIO
+from pathlib import Path
+
+from dotenv import dotenv_values
+from dotenv.parser import Binding, parse_stream
+
+from providers.text_files import decoded
+
+PREFIX = "TRIOF_"
+_LIKE_OURS = re.compile(r"\W*(?:env:)?triof", re.IGNORECASE)
+"""PowerShell writes ``$env:`` before a name."""
+_OURS = re.compile(rf"\s*(?:export\s+)?{PREFIX}")
+
+
+def read_variables(env_file: Path, known: Collection[str], mistakes: list[str]) -> dict[str, str]:
+    """The variables of a file that need not exist; ``known`` are the names of the settings' ones.
+
+    What is wrong with it is added to ``mistakes``, a line each, without any value: it may be a secret.
+    """
+    try:
+        text = decoded(env_file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        mistakes.append(f"  {env_file}: not readable as text in UTF-8: {error}")
+        return {}
+    bindings = list(parse_stream(StringIO(text)))
+    mistakes += [f"  {env_file}, line {_line(each)}: {why}" for each in bindings if (why := _fault(each, known))]
+    understood = "".join(each.original.string for each in bindings if not each.error)
+    values = dotenv_values(stream=StringIO(understood))
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def misspelt(names: Iterable[str]) -> list[str]:
+    """Those of ``names`` that are nearly names of settings."""
+    return [name for name in names if _LIKE_OURS.match(name) and not name.startswith(PREFIX)]
+
+
+def _fault(binding: Binding, known: Collection[str]) -> str:
+    """Why the binding sets nothing, or not what it seems to set; empty if it does."""
+    written = binding.original.string.strip()
+    # Nothing but the name of a setting can be told from a secret.
+    name = max((each for each in known if each in re.sub(r"\W", "_", written.upper())), key=len, default="")
+    if binding.error or (binding.value is None and binding.key and binding.key.startswith(PREFIX)):
+        quote = ", and close the quote" if {"'", '"'} & set(written) else ""
+        return f"this line sets nothing: write {name or 'NAME'}=value{quote}"
+    if binding.key and misspelt([binding.key]):
+        return f"this is no name of a setting: names are in capitals, such as {name or 'TRIOF_MODE'}"
+    lines = written.split("\n")
+    if len(lines) > 1 and any(map(_OURS.match, lines)):
+        return "the quote that opens on this line closes on a later one: close it on this one"
+    return ""
+
+
+def _line(binding: Binding) -> int:
+    """The number of the line on which it begins."""
+    start = binding.original.string
+    return binding.original.line + start[: len(start) - len(start.lstrip())].count("\n")
