@@ -42,6 +42,7 @@ from triof.cli import main
 from triof.journal import Journal
 from triof.quota import Ledger
 from triof.settings import Settings, load
+from triof.who import user
 
 EPOCH = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RESOURCE = "triof.cognitiveservices.azure.com"
@@ -657,8 +658,12 @@ def test_the_command_has_the_vendor_asked_again(server: CustomVisionServer) -> N
     router.predict(GREY, "waste_type")
     router.close()
     assert counted()["exhausted"]
-    assert CliRunner().invoke(main, ["quota", "--resume"]).exit_code == 0
+    assert CliRunner().invoke(main, ["quota", "--resume", "--why", "paid for more"]).exit_code == 0
     assert not counted()["exhausted"]
+    with closing(sqlite3.connect(load().settings.home / "journal.db")) as journal:
+        ((provider, detail),) = journal.execute("SELECT reason, detail FROM events WHERE kind = 'quota.resumed'")
+    assert (provider, json.loads(detail)) == ("custom_vision", {"who": user(), "why": "paid for more"})
+    assert CliRunner().invoke(main, ["quota", "--why", "nothing"]).exit_code == 2
     server.quota = None
     router = services.build_router(load().settings)
     assert router.predict(GREY, "waste_type").provider == "custom_vision"

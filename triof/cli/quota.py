@@ -9,25 +9,25 @@ import click
 from triof import home, services
 from triof.cli import load_settings
 from triof.quota import WARNED_FROM, Usage
+from triof.who import user
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a provider.")
-@click.option(
-    "--resume",
-    is_flag=True,
-    help="Ask the cloud again, though it said that it is used up or retired.",
-)
+@click.option("--resume", is_flag=True, help="Ask the cloud again, though it said that it is used up or retired.")
+@click.option("--why", default="", help="The reason for that, for the journal.")
 @click.pass_context
-def quota(ctx: click.Context, as_json: bool, resume: bool) -> None:
+def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
     """Show what was used in the last 30 days, what is left, when it resets, and the cost in euros."""
+    if why and not resume:
+        raise click.UsageError("--why belongs to --resume.")
     settings = load_settings(ctx).settings
     for name, remedy in services.left_out(settings).items():
         click.echo(f"Nothing is counted for {name}, which is not set up: {remedy}.", err=True)
     with home.journal(settings) as journal:
         for name, ledger in services.ledgers(settings, journal).items():
             if resume:
-                ledger.resume()
+                services.resume_quota(settings, journal, name, user(), why)
             usage = ledger.usage()
             if as_json:
                 click.echo(json.dumps(_as_json(name, usage)))

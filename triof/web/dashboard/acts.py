@@ -56,11 +56,8 @@ class Acts:
     def resume_quota(self) -> login.Page:
         """Ask a provider again though it said that its quota is used up, as `triof quota --resume` does."""
         provider = request.form.get("provider", "")
-        ledger = services.ledgers(self._settings, self._journal).get(provider)
-        if not ledger:
+        if not services.resume_quota(self._settings, self._journal, provider, g.user.name, _why()):
             return _not_valid()
-        self._journal.record("quota.resumed", reason=provider[:32], who=g.user.name, why=_why())
-        ledger.resume()
         return redirect(url_for("dashboard.answers"), 303)
 
     def accept(self) -> login.Page:
