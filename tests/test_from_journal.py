@@ -15,6 +15,8 @@ from click.testing import CliRunner, Result
 from filelock import FileLock
 from sqlalchemy import event as listening
 
+from providers.local_cnn import bundle
+from providers.local_cnn.options import SHIPPED_BUNDLES
 from tests.conftest import BuildMachine
 from triof import datasets
 from triof.capture import FolderCamera
@@ -51,16 +53,21 @@ class Past:
         ended: bool = True,
         beside: str | None = None,
         probability: float = 0.95,
+        version: str = "v1",
+        believed: str | None = "",
         photo: str = "",
         kept: bool = True,
         journal: Journal | None = None,
     ) -> UUID:
-        """One deposit, an hour after the last one; ``said`` is what the machine believed."""
+        """One deposit, an hour after the last one; ``said`` is what the machine predicted.
+
+        ``believed`` is what the verdict rested on; where it is empty, the journal is of a time that did not say.
+        """
         journal = journal or self.journal
         deposit = uuid4()
         self.at += timedelta(hours=1)
         name = photo or deposit.hex * 2
-        detail = {"action": action, "photo": name}
+        detail = {"action": action, "photo": name} | ({} if believed == "" else {"label": believed})
         happened: list[tuple[Kind, str | None, str | None]] = [("deposit.opened", None, None)]
         happened.append(("deposit.judged", said, reason))
         if confirmed:
@@ -74,14 +81,16 @@ class Past:
         journal._write(
             [
                 *(journal._event(kind, deposit, label, why, detail) for kind, label, why in happened),
-                *(self._row(deposit, name, *answer, probability) for answer in answers if answer[1]),
+                *(self._row(deposit, name, *answer, probability, version) for answer in answers if answer[1]),
             ]
         )
         if kept:
             self.store.store(name, name.encode())
         return deposit
 
-    def _row(self, deposit: UUID, photo: str, task: str, label: str | None, believed: bool, sure: float) -> Any:
+    def _row(
+        self, deposit: UUID, photo: str, task: str, label: str | None, believed: bool, sure: float, version: str
+    ) -> Any:
         return PredictionRow(
             machine_id="machine-7",
             at=self.at,
@@ -91,7 +100,7 @@ class Past:
             probability=sure,
             scores={},
             provider="local_cnn" if believed else "custom_vision",
-            model_version="v1",
+            model_version=version,
             attempts=[],
             photo=photo,
             believed=believed,
@@ -182,6 +191,54 @@ def test_unsure_is_a_question_or_an_item_handed_back_before_one(past: Past, tmp_
         "ask unsure_type",
         "refuse dirty",
     ]
+
+
+SHIPPED = bundle.load(SHIPPED_BUNDLES / "waste_type").card
+DIRTY = {"action": "refuse", "reason": "dirty", "returned": "dirty"}
+
+
+@pytest.mark.parametrize("probability", [0.05, 0.85, 0.95])
+@pytest.mark.parametrize("believed", ["cup", None])
+def test_the_machine_was_as_sure_as_its_verdict_says(
+    past: Past, tmp_path: Path, probability: float, believed: str | None
+) -> None:
+    past.deposit("cup", probability=probability, version=SHIPPED.version, believed=believed, **DIRTY)
+    assert len(fetch(tmp_path / "out", "--which", "unsure")) == (believed is None)
+
+
+@pytest.mark.parametrize("label", SHIPPED.thresholds)
+def test_what_an_older_journal_does_not_say_follows_from_the_model_that_answered(
+    past: Past, tmp_path: Path, label: str
+) -> None:
+    least = SHIPPED.thresholds[label]
+    for probability, version in (
+        (least - 0.001, SHIPPED.version),
+        (least, SHIPPED.version),
+        (0.79, "gone"),
+        (0.8, "gone"),
+    ):
+        past.deposit(label, probability=probability, version=version, **DIRTY)
+    found = fetch(tmp_path / "out", "--which", "unsure")
+    assert [row["waste_type_probability"] for row in found] == [f"{least - 0.001:.4f}", "0.7900"]
+    policy = ("--set", f"policy.thresholds.{label}={least - 0.01}")
+    assert triof(*policy, "dataset", "from-journal", "--out", tmp_path / "new", "--which", "unsure").exit_code == 0
+    assert f"{least - 0.001:.4f}" not in [row["waste_type_probability"] for row in rows(tmp_path / "new")]
+
+
+def test_a_real_deposit_is_unsure_where_its_models_threshold_was_not_reached(
+    build_machine: BuildMachine, tmp_path: Path
+) -> None:
+    dirty = {"clean": 0.01, "dirty": 0.99}
+    # The policy of today is not the one of then.
+    machine = build_machine(
+        waste_type=[{"bottle": 0.0, "cup": 0.85, "cutlery": 0.1, "other": 0.05}],
+        cleanliness=[dirty],
+        camera=FolderCamera(DEMO_PICTURES),
+        policy={"thresholds": {"cup": 0.92}},
+    )
+    machine.visitor().press("/start").press("/waste/pick-type").press("/done")
+    (tmp_path / "home" / "machine_id").write_text("machine-1\n")
+    assert told(fetch(tmp_path / "out", "--which", "unsure")) == [("", "", "unsure")]
 
 
 def test_an_unanswered_type_is_unsure_but_not_corrected(past: Past, tmp_path: Path) -> None:

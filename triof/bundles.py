@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -88,6 +88,17 @@ class Entry:
 def options(settings: Settings) -> LocalCnnOptions:
     """The settings of the local network, with the folder of this home's bundles."""
     return settings.local_cnn.installed_in(settings.home / "bundles")
+
+
+def cards(settings: Settings, task: Task) -> dict[str, BundleCard]:
+    """The card of each bundle of ``task`` that can be read, by its version: shipped, installed, or in the settings."""
+    chosen = settings.local_cnn.chosen(task)
+    found = []
+    with suppress(ProviderMisconfigured):
+        found += [entry.card for entry in Store(settings).entries(task) if entry.card]
+    with suppress(ProviderMisconfigured):
+        found += [folders.load(chosen, task).card] if chosen else []
+    return {card.version: card for card in found}
 
 
 def install(source: Path, settings: Settings, *, photos: Path | None = None, anyway: bool = False) -> Installed:

@@ -118,6 +118,7 @@ class Journal:
         verdict = judgement.verdict
         detail = {
             "action": verdict.action,
+            "label": verdict.label,
             "mode": judgement.mode,
             "photo": judgement.photo.sha256,
             "duration_ms": round(judgement.duration * 1000, 1),

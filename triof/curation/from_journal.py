@@ -16,8 +16,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
-from providers.base import TASKS, Task
-from triof import datasets
+from providers.base import TASKS, Prediction, Task
+from providers.local_cnn.bundle import BundleCard
+from triof import bundles, datasets
 from triof.curation.workplace import alone_in
 from triof.datasets import MANIFEST, DatasetError, LabelledPhoto
 from triof.durable import replace_file
@@ -26,7 +27,7 @@ from triof.photo_store import PhotoStore
 from triof.picture_files import pictures_in
 from triof.settings import JournalSettings, Settings
 from triof.tables import Event, PredictionRow
-from triof.verdict import Policy
+from triof.verdict import Policy, threshold
 
 Why = Literal["corrected", "unsure", "disagreeing", "random"]
 WHYS: tuple[Why, ...] = get_args(Why)
@@ -107,13 +108,14 @@ def collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> 
 def _collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> Tally:
     keep, photos = settings.journal, settings.home / "photos"
     photo_store = PhotoStore(photos, keep.keep_photo_days, keep.keep_photo_megabytes)
+    cards = bundles.cards(settings, "waste_type")
     manifest = out / MANIFEST
     rows = list(datasets.read(manifest).photos) if manifest.exists() else []
     known = {item.path.stem for item in rows}
     tally = Tally()
     try:
         for seen in _seen(journal, wanted, tally):
-            whys = [why for why in WHYS if why in wanted.whys and _is(why, seen, wanted, settings.policy)]
+            whys = [why for why in WHYS if why in wanted.whys and _is(why, seen, wanted, settings.policy, cards)]
             if not whys:
                 continue
             if seen.photo in known:
@@ -172,25 +174,31 @@ def _again(before: Seen, judged: Event) -> bool:
     return returned is not None and returned <= judged.at <= returned + _TRIED_AGAIN
 
 
-def _is(why: Why, seen: Seen, wanted: Wanted, policy: Policy) -> bool:
+def _is(why: Why, seen: Seen, wanted: Wanted, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:
     predicted = seen.believed.get("waste_type")
     if why == "corrected":
         return bool(seen.confirmed and predicted and seen.confirmed != predicted.label)
     if why == "unsure":
-        return seen.judged.detail["action"] == "ask" or _dirty_and_unsure(seen, policy)
+        return seen.judged.detail["action"] == "ask" or _dirty_and_unsure(seen, policy, cards)
     if why == "disagreeing":
         return any(row.task in seen.believed and row.label != seen.believed[row.task].label for row in seen.beside)
     drawn = hashlib.sha256(f"{wanted.seed}:{seen.judged.deposit_id}".encode()).hexdigest()
     return int(drawn[:8], 16) < wanted.share * 0x1_0000_0000
 
 
-def _dirty_and_unsure(seen: Seen, policy: Policy) -> bool:
+def _dirty_and_unsure(seen: Seen, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:
     """Whether it was handed back as dirty before anybody could be asked which type it is."""
-    predicted = seen.believed.get("waste_type")
-    if not predicted or seen.judged.reason != "dirty":
+    row = seen.believed.get("waste_type")
+    if not row or seen.judged.reason != "dirty":
         return False
-    by_label: Mapping[str, float] = {str(label): least for label, least in policy.thresholds.items()}
-    return predicted.probability < by_label.get(predicted.label, policy.default_threshold)
+    if "label" in seen.judged.detail:
+        return seen.judged.detail["label"] is None
+    # Journals of earlier versions do not say. Where the model that answered is gone, the policy's threshold is left.
+    thresholds = cards[row.model_version].thresholds if row.model_version in cards else {}
+    said = Prediction(
+        "waste_type", row.label, row.probability, row.scores, row.provider, row.model_version, thresholds=thresholds
+    )
+    return row.probability < threshold(said, row.label, policy)[0]
 
 
 def _kept(path: Path, keep: JournalSettings) -> bytes | None:
