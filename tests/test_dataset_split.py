@@ -177,7 +177,7 @@ def test_the_new_manifest_holds_the_corrected_labels(photos: Path) -> None:
     ]
     assert [item.path for item in changed] == [photos / "cup" / "12.png"]
     corrections.add(known, Correction("gone.png", "waste_type", "cup", "cutlery"))
-    assert "Only 1 of the 2 corrections" in split(photos, "--corrections", "known.csv", out="again.csv").stdout
+    assert "Only 1 of the 2 corrections" in split(photos, "--corrections", "known.csv", out="again.csv").stderr
     Path("other.csv").write_text("path,task,was,now,why,at\ngone.png,waste_type,cup,bottle,,\n")
     ran = split(photos, "--corrections", "other.csv", out="none.csv")
     assert ran.exit_code == 1

@@ -9,6 +9,7 @@ from PIL import Image
 from tests.conftest import encoded
 from triof import datasets
 from triof.datasets import DatasetError, LabelledPhoto
+from triof.photo import DEFAULT_LIMITS
 
 HEADER = "path,waste_type,cleanliness,group,source,split\n"
 
@@ -58,14 +59,17 @@ def test_a_wrong_manifest_is_refused_with_its_line(tmp_path: Path, lines: list[s
         datasets.read(manifest(tmp_path, *lines))
 
 
-def test_missing_columns_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="lacks the columns cleanliness, group, split"):
-        datasets.read(manifest(tmp_path, "a.jpg,cup", header="path,waste_type\n"))
-
-
-def test_what_is_no_csv_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00\x01", b"", b"file,label\na.jpg,cup\n", b"\x89PNG\r\n\x1a\n\0"])
+def test_what_names_no_photos_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "manifest.csv"
-    path.write_bytes(b"\xff\xfe\x00\x01")
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match="lacks the column path"):
+        datasets.read(path)
+
+
+def test_half_a_letter_of_utf_16_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    path.write_bytes("path".encode("utf-16") + b"\0")
     with pytest.raises(DatasetError, match="cannot be read as CSV"):
         datasets.read(path)
 
@@ -115,7 +119,7 @@ def test_unreadable_photos_are_skipped_and_reported(tmp_path: Path) -> None:
     (folder / "cup" / "page.jpg").write_bytes(b"<html>")
     items = [*datasets.read(folder).photos, LabelledPhoto(folder / "gone.jpg", {"waste_type": "cup"}, "9", "train")]
     unreadable: list[datasets.Unreadable] = []
-    decoded = list(datasets.decode(items, needed_side=32, unreadable=unreadable))
+    decoded = list(datasets.decode(items, DEFAULT_LIMITS, needed_side=32, unreadable=unreadable))
     assert len(decoded) == 2
     assert [fault.path.name for fault in unreadable] == ["page.jpg", "gone.jpg"]
 

@@ -21,6 +21,7 @@ from providers.local_cnn.provider import LocalCnn
 from providers.local_cnn.scenes import Scenery
 from tests.conftest import ROOT, encoded
 from triof import datasets, photo
+from triof.photo import DEFAULT_LIMITS
 
 
 def drawn_bottle(shift: int = 0) -> Photo:
@@ -165,7 +166,7 @@ def test_another_ground_under_the_item_changes_few_answers(dataset: Path, task: 
     items = [item for item in datasets.read(dataset).of(task, "test") if "cleanliness" in item.labels][::4]
     pairs = [
         (provider.predict(shown, timeout=5).label, provider.predict(on_grey(shown), timeout=5).label)
-        for _, shown in datasets.decode(items, needed_side=provider.needed_side, unreadable=[])
+        for _, shown in datasets.decode(items, DEFAULT_LIMITS, needed_side=provider.needed_side, unreadable=[])
         if min(border_colour(shown.picture)) > 200
     ]
     same = sum(white == grey for white, grey in pairs) / len(pairs)

@@ -103,7 +103,7 @@ def test_an_evaluation_is_a_table_of_the_shipped_bundle(photos: Path) -> None:
 )
 def test_a_mistake_is_one_sentence(arguments: list[str], code: int, reason: str) -> None:
     Path("full").mkdir()
-    Path("full/page.png").write_bytes(b"\xff\xfe no text")
+    Path("full/page.png").write_bytes(b"\xe9\xff no text")
     ran = triof(*arguments)
     assert ran.exit_code == code, ran.output
     assert reason in ran.output

@@ -257,6 +257,7 @@ def test_a_data_set_that_is_none_is_a_sentence(desk: Desk, azure: TrainingServer
 
 
 def noise(width: int, height: int) -> Image.Image:
+    """Unlike every other one."""
     return Image.effect_noise((width, height), 100)
 
 
@@ -272,6 +273,27 @@ def upright(**changes: object) -> bytes:
 
 def animated() -> bytes:
     return encoded(plain(), "GIF", save_all=True, append_images=[Image.new("RGB", (64, 48), "blue")])
+
+
+def test_photos_for_which_there_is_no_memory_at_once_are_not_refused(
+    desk: Desk, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIOF_PHOTO__DECODE_MEGABYTES", "40")
+    monkeypatch.setenv("TRIOF_PHOTO__WAIT_SECONDS", "0")
+    for number in range(8):
+        (photos / "cup" / f"large-{number}.jpg").write_bytes(encoded(noise(1600, 1400), "JPEG", quality=60))
+    assert row(desk.upload(photos), "all")[3] == "0"
+
+
+@pytest.mark.parametrize(("max_side", "refused"), [("16384", "1"), ("16500", "0")])
+def test_the_limits_of_the_settings_hold(
+    desk: Desk, photos: Path, monkeypatch: pytest.MonkeyPatch, max_side: str, refused: str
+) -> None:
+    monkeypatch.setenv("TRIOF_PHOTO__MAX_SIDE", max_side)
+    Image.new("RGB", (16_500, 1200), "grey").save(photos / "cup" / "wide.jpg")
+    assert row(desk.upload(photos, "--dry-run"), "gobelet")[3] == refused
+    told = row(desk.upload(photos), "gobelet")
+    assert told[3] == refused
 
 
 @pytest.mark.parametrize(
@@ -518,7 +540,7 @@ def test_a_request_in_doubt_is_finished_by_the_next_run(
     assert len(azure.photos) > 0
     connect(azure)
     removed = min((photos / "bottle").iterdir())
-    removed.rename(photos / "moved.jpg")
+    removed.rename(photos.parent / "moved.jpg")
     told = desk.upload(photos)
     assert sum(map(int, row(told, "all"))) == PHOTOS - 1
     assert row(told, "all")[3] == "0"

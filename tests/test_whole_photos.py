@@ -17,10 +17,11 @@ from tests.conftest import BuildMachine, encoded
 from tests.image_files import JPEG_END as END
 from tests.image_files import JPEGS
 from tests.image_files import LUMPY as PICTURE
-from triof import datasets, photo, uploading
+from triof import datasets, photo
 from triof.capture import FolderCamera
 from triof.cli import main
-from triof.photo import PhotoError
+from triof.photo import DEFAULT_LIMITS, PhotoError
+from triof.uploading import fit
 
 WHOLE: dict[str, Callable[[bytes], bytes]] = {
     "no end marker": lambda jpeg: jpeg[:-2],
@@ -144,9 +145,11 @@ def test_no_half_photo_gets_into_a_data_set_or_into_the_cloud(tmp_path: Path) ->
     (folder / "whole.jpg").write_bytes(JPEGS["baseline"])
     photos = datasets.read(tmp_path / "set").photos
     unreadable: list[datasets.Unreadable] = []
-    decoded = [item.path.name for item, _ in datasets.decode(photos, needed_side=64, unreadable=unreadable)]
+    decoded = [
+        item.path.name for item, _ in datasets.decode(photos, DEFAULT_LIMITS, needed_side=64, unreadable=unreadable)
+    ]
     assert decoded == ["whole.jpg"]
     assert [each.path.name for each in unreadable] == ["half.jpg"]
     with pytest.raises(PhotoError) as refused:
-        uploading.fit(HALF, 640)
+        fit(HALF, 640)
     assert refused.value.code == "damaged"

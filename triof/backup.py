@@ -20,10 +20,12 @@ from providers.base import ProviderUnavailable
 from providers.custom_vision.faults import Refused
 from providers.custom_vision.records import TFLITE, Image, Iteration, Kind, Tag
 from providers.custom_vision.trainer import Trainer, TrainingFailed
+from providers.text_files import plain
 from triof import datasets
 from triof.cloud_files import check_export, check_photo
 from triof.datasets import DatasetError, LabelledPhoto
 from triof.durable import read_json, replace_file
+from triof.label_names import labels_named
 
 RECORD = "project.json"
 EXPORTS = "exports"
@@ -138,10 +140,10 @@ class Backup:
             self._on_photo()
         names = [tags[tag].name for tag in image.tags if tag in tags]
         meanings = self._trainer.options.tags
-        labels = [meanings[name.strip().casefold()] for name in names if name.strip().casefold() in meanings]
+        labels = [meanings[plain(name)] for name in names if plain(name) in meanings]
         return LabelledPhoto(
             path,
-            datasets.labels_named(labels),
+            labels_named(labels),
             hashlib.sha256(path.read_bytes()).hexdigest(),
             "train",
             {"source": "azure", "image_id": image.id, "tag": " ".join(names)},

@@ -28,6 +28,7 @@ from triof.who import user
 if TYPE_CHECKING:
     from providers.local_cnn.bundle import Bundle, BundleCard
     from providers.local_cnn.isolated import Isolation
+    from triof.datasets import Dataset
     from triof.journal import Journal
     from triof.settings import Settings
     from triof.trial import Trial
@@ -101,11 +102,11 @@ def cards(settings: Settings, task: Task) -> dict[str, BundleCard]:
     return {card.version: card for card in found}
 
 
-def install(source: Path, settings: Settings, *, photos: Path | None = None, anyway: bool = False) -> Installed:
+def install(source: Path, settings: Settings, *, photos: Dataset | None = None, anyway: bool = False) -> Installed:
     """Try the export or bundle in the zip or folder ``source``, and install it; it is not in service then.
 
     ``photos`` are labelled ones to try it on besides the demo pictures. Raises BundleRefused, ProviderError,
-    DatasetError, HomeUnusable, JournalUnusable.
+    HomeUnusable, JournalUnusable.
     """
     store = Store(settings)
     with store.isolation() as isolation:
@@ -116,7 +117,7 @@ def install(source: Path, settings: Settings, *, photos: Path | None = None, any
     return Installed(tried.card, store.add(tried), outcome, note, already=False)
 
 
-def check(name: str, settings: Settings, *, photos: Path | None = None) -> Installed:
+def check(name: str, settings: Settings, *, photos: Dataset | None = None) -> Installed:
     """Try what is installed as ``name`` again, and mend it if the cloud's answers since tell that it is read wrongly.
 
     Raises what :func:`install` does.
@@ -127,7 +128,7 @@ def check(name: str, settings: Settings, *, photos: Path | None = None) -> Insta
 
 
 def _tried_again(
-    found: Bundle, settings: Settings, isolation: Isolation, photos: Path | None, *, anyway: bool = False
+    found: Bundle, settings: Settings, isolation: Isolation, photos: Dataset | None, *, anyway: bool = False
 ) -> Installed:
     tried, outcome, note = _try(found, settings, isolation, photos, anyway=anyway)
     if tried.card.input != found.card.input:
@@ -137,7 +138,7 @@ def _tried_again(
 
 
 def _try(
-    found: Bundle, settings: Settings, isolation: Isolation, photos: Path | None, *, anyway: bool
+    found: Bundle, settings: Settings, isolation: Isolation, photos: Dataset | None, *, anyway: bool
 ) -> tuple[Bundle, Trial, str]:
     """The bundle as it is to be read, with what came of the trial on its card."""
     from triof import evidence, trial

@@ -1,5 +1,6 @@
 """Where the image bytes of a deposit come from."""
 
+import logging
 import random
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -9,7 +10,9 @@ from typing import Literal, Protocol
 from providers.options import Options
 from triof.errors import TriofError
 from triof.paths import DEMO_PICTURES
-from triof.picture_files import pictures_in
+from triof.picture_files import PictureFolder, look_in
+
+log = logging.getLogger(__name__)
 
 
 class CameraError(TriofError):
@@ -55,10 +58,14 @@ class FolderCamera:
         self._order = order
         self._choose = choose
         self._turns = count()
+        self._told = ""
 
     def take(self, upload: bytes | None) -> bytes:
         """The next picture of the folder, which is listed anew each time; ``upload`` is not looked at."""
-        pictures = self._pictures()
+        found = self._look()
+        if found.remark and found.remark != self._told:
+            log.warning("camera.left_out why=%s", found.remark)
+        self._told, pictures = found.remark, found.pictures
         path = self._choose(pictures) if self._order == "random" else pictures[next(self._turns) % len(pictures)]
         try:
             return path.read_bytes()
@@ -67,12 +74,14 @@ class FolderCamera:
 
     def ping(self) -> None:
         """Raise CameraError if the folder has no picture."""
-        self._pictures()
+        self._look()
 
-    def _pictures(self) -> list[Path]:
-        if pictures := pictures_in(self._folder):
-            return pictures
-        raise CameraError(f"The folder camera finds no picture in {self._folder}: set camera.folder to one that has.")
+    def _look(self) -> PictureFolder:
+        found = look_in(self._folder)
+        if found.pictures:
+            return found
+        none = f"The folder camera finds no picture in {self._folder}: set camera.folder to one that has."
+        raise CameraError(" ".join(filter(None, (none, found.remark))))
 
 
 class BrowserCamera:

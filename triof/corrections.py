@@ -7,18 +7,25 @@ one photo and task the last one holds; one whose ``why`` is ``undone`` takes the
 The ``path`` is the name that the photo had in its data set: a manifest elsewhere calls it otherwise, see :func:`about`.
 """
 
+import codecs
 import csv
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import astuple, dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 from providers.base import LABELS, Task
+from providers.text_files import plain
 from triof import datasets
+from triof.csv_files import read_table
 from triof.datasets import Dataset, DatasetError, LabelledPhoto
 from triof.durable import append_line, replace_file
+from triof.file_finder import FileFinder, plain_path
+from triof.label_names import NO_TAGS, Tags, label_named
 
 
 @dataclass(frozen=True)
@@ -42,22 +49,15 @@ Corrections = Mapping[tuple[str, Task], Correction]
 """The last word on each photo and task, in the order in which they were said."""
 
 _COLUMNS = tuple(field.name for field in fields(Correction))
+_NEEDED = _COLUMNS[:4]
+"""The others may be empty, and so may be missing."""
 
 
-def read(path: Path) -> Corrections:
+def read(path: Path, tags: Tags = NO_TAGS) -> Corrections:
     """The corrections in the file; none where there is no file yet. Raises DatasetError."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error.strerror}).") from error
-    try:
-        found = [_checked(path, line, row) for line, row in _rows(path, content)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path} cannot be read as CSV in UTF-8 ({error}).") from error
     words: dict[tuple[str, Task], list[Correction]] = {}
-    for correction in found:
+    for line, row in _table(path).rows:
+        correction = _checked(path, line, row, tags)
         key = correction.path, correction.task
         said = words[key] = words.pop(key, [])
         if correction.why != UNDONE:
@@ -67,26 +67,23 @@ def read(path: Path) -> Corrections:
     return {key: said[-1] for key, said in words.items() if said}
 
 
-def mending(source: Path, corrected: Path | None) -> tuple[Dataset, list[str]]:
-    """The data set at ``source`` with the corrections of a file, if one is named, and what to tell of the others.
-
-    That is a sentence about corrections of other photos, or nothing. Raises DatasetError.
-    """
-    dataset = datasets.read(source)
+def mended(source: Path, corrected: Path | None, tags: Tags = NO_TAGS) -> Dataset:
+    """The data set at ``source`` with the corrections of a file, if one is named. Raises DatasetError."""
+    dataset = datasets.read(source, tags)
     if not corrected:
-        return dataset, []
-    known, told = named(dataset, corrected)
-    return applied(dataset, known), told
+        return dataset
+    known, remarks = named(dataset, corrected, tags)
+    return replace(applied(dataset, known), remarks=(*dataset.remarks, *remarks))
 
 
-def named(dataset: Dataset, path: Path) -> tuple[Corrections, list[str]]:
+def named(dataset: Dataset, path: Path, tags: Tags = NO_TAGS) -> tuple[Corrections, list[str]]:
     """The corrections in a file that somebody named, and what to tell people about those of other photos.
 
     Raises DatasetError where there is no such file, or where none of its corrections is about a photo of ``dataset``.
     """
     if not path.is_file():
         raise DatasetError(f"There are no corrections in {path}: name the file that `triof dataset label` wrote.")
-    known = read(path)
+    known = read(path, tags)
     ours = about(dataset, known, path.parent)
     if known and not ours:
         raise DatasetError(
@@ -110,8 +107,9 @@ def about(dataset: Dataset, corrections: Corrections, folder: Path) -> Correctio
 
 def _finder(dataset: Dataset, folder: Path) -> Callable[[str], str | None]:
     names = {dataset.name(item): item.path.absolute() for item in dataset.photos}
+    finder = FileFinder(folder)
     files: dict[Path, str] = {}
-    alike: dict[str, list[str]] = defaultdict(list)
+    ends: dict[str, list[tuple[Sequence[str], str]]] = defaultdict(list)
 
     def find(path: str) -> str | None:
         if path in names:
@@ -119,26 +117,24 @@ def _finder(dataset: Dataset, folder: Path) -> Callable[[str], str | None]:
         if not files:
             for name, photo in names.items():
                 files[photo.resolve()] = name
-                alike[photo.name].append(name)
-        if found := files.get((folder / path).resolve()):
-            return found
-        parts = Path(path).parts
-        ends = [name for name in alike.get(Path(path).name, ()) if names[name].parts[-len(parts) :] == parts]
-        return ends[0] if len(ends) == 1 else None
+                parts = plain_path(str(photo)).split("/")
+                ends[parts[-1]].append((parts, name))
+        if (found := finder.find(path)) and (called := files.get(found.resolve())):
+            return called
+        parts = plain_path(path).split("/")
+        same = [name for its, name in ends.get(parts[-1], ()) if its[-len(parts) :] == parts]
+        if len(same) > 1:  # perhaps but for their case
+            same = [name for name in same if names[name].as_posix().endswith(f"/{path}")]
+        return same[0] if len(same) == 1 else None
 
     return find
 
 
 def add(path: Path, correction: Correction) -> None:
-    """Append one; on return it is on the disk. Raises OSError."""
-    text = StringIO()
-    rows = csv.writer(text, lineterminator="")
+    """Append one; on return it is on the disk. Raises OSError, DatasetError."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    rows.writerow(astuple(replace(correction, at=correction.at or now)))
-    if not path.exists() or not path.stat().st_size:
-        # Never half of it: without its columns the whole file would be unreadable.
-        replace_file(path, ",".join(_COLUMNS).encode() + b"\n", 0o644)
-    append_line(path, text.getvalue().encode(), 0o644)
+    _write_as_ours(path)
+    append_line(path, _csv([asdict(replace(correction, at=correction.at or now))], _COLUMNS), 0o644)
 
 
 def applied(dataset: Dataset, corrections: Corrections) -> Dataset:
@@ -155,27 +151,60 @@ def _corrected(item: LabelledPhoto, name: str, corrections: Corrections) -> Labe
     return replace(item, labels={task: label for task, label in labels.items() if label})
 
 
-def _rows(path: Path, content: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """The rows with their lines, each line by itself, so that one that a power cut has torn spoils no other."""
-    first, *lines = content.splitlines() or [b""]
-    columns = _cells(first.decode())
-    if missing := sorted(set(_COLUMNS) - set(columns)):
-        raise DatasetError(f"{path} is no file of corrections: it lacks the columns {', '.join(missing)}.")
-    for number, line in enumerate(lines, start=2):
-        # What is torn lacks its end, and may end within a letter.
-        if len(_cells(line.decode(errors="replace"))) >= len(_COLUMNS):
-            yield number, dict(zip(columns, _cells(line.decode()), strict=False))
+class _Table(NamedTuple):
+    columns: Sequence[str]
+    rows: Sequence[tuple[int, Mapping[str, str]]]
 
 
-def _cells(line: str) -> list[str]:
-    return next(csv.reader([line]), [])
+def _table(path: Path) -> _Table:
+    """What the file holds, each line by itself, so that one that a power cut has torn spoils no other."""
+    try:
+        content = path.read_bytes()
+        if not content:
+            return _Table(_COLUMNS, [])
+        found = read_table(content, _COLUMNS)
+        if missing := sorted(set(_NEEDED) - set(found.columns)):
+            raise DatasetError(f"{path} is no file of corrections: it lacks the columns {', '.join(missing)}.")
+        # A line that is torn ends before the last of our columns.
+        ours = [name for name in _COLUMNS if name in found.columns]
+        return _Table(found.columns, list(found.rows_by_line(ours)))
+    except FileNotFoundError:
+        return _Table(_COLUMNS, [])
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}).") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path} cannot be read as CSV ({error}).") from error
 
 
-def _checked(path: Path, line: int, row: Mapping[str, str]) -> Correction:
-    cells = {name: row.get(name, "").strip() for name in _COLUMNS}
-    task = next((known for known in LABELS if known == cells["task"]), None)
+def _write_as_ours(path: Path) -> None:
+    """Write a new file, or one that a spreadsheet has saved: among its lines one of ours would not be understood.
+
+    Raises OSError, DatasetError.
+    """
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        head = file.readline().removeprefix(codecs.BOM_UTF8)
+        if [name.strip() for name in head.decode("utf-8", "replace").split(",")][: len(_COLUMNS)] == list(_COLUMNS):
+            return
+    table = _table(path)
+    columns = dict.fromkeys((*_COLUMNS, *filter(None, table.columns)))
+    header = dict(zip(columns, columns, strict=True))
+    # Never half of it: without its columns the whole file would be unreadable.
+    replace_file(path, _csv([header, *(row for _, row in table.rows)], columns) + b"\n", 0o644)
+
+
+def _csv(rows: Iterable[Mapping[str, str]], columns: Iterable[str]) -> bytes:
+    text = StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerows([row.get(column, "") for column in columns] for row in rows)
+    return text.getvalue().removesuffix("\n").encode()
+
+
+def _checked(path: Path, line: int, row: Mapping[str, str], tags: Tags) -> Correction:
+    task = next((known for known in LABELS if known == plain(row["task"])), None)
     if not task:
-        raise DatasetError(f"{path}, line {line}: {cells['task']!r} is no task: use {' or '.join(LABELS)}.")
-    if cells["now"] and cells["now"] not in LABELS[task]:
-        raise DatasetError(f"{path}, line {line}: {cells['now']!r} is no {task}: use {', '.join(LABELS[task])}.")
-    return Correction(cells["path"], task, cells["was"], cells["now"], cells["why"], cells["at"])
+        raise DatasetError(f"{path}, line {line}: {row['task']!r} is no task: use {' or '.join(LABELS)}.")
+    now = label_named(task, row["now"], tags)
+    if row["now"] and not now:
+        raise DatasetError(f"{path}, line {line}: {row['now']!r} is no {task}: use {', '.join(LABELS[task])}.")
+    was = label_named(task, row["was"], tags) or row["was"]
+    return Correction(row["path"], task, was, now or "", row.get("why", ""), row.get("at", ""))

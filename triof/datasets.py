@@ -1,9 +1,9 @@
 """Labelled photos for training and evaluation: from a manifest or from a tree of folders.
 
-A manifest is a CSV file with the columns ``path,waste_type,cleanliness,group,split``; a label that nobody knows is left
-empty, and further columns are kept. A tree holds ``<label>/…`` or ``<waste type>/<cleanliness>/…``. Where no split is
-given it is made here, from the group or the contents of each file, so that the same photo falls into the same part on
-every machine.
+A manifest is a CSV file with the columns ``path,waste_type,cleanliness,group,split``, of which only ``path`` must be
+there; a label that nobody knows is left empty, and further columns are kept. A tree holds ``<label>/…`` or ``<waste
+type>/<cleanliness>/…``, perhaps below folders called like splits. Where no split is given it is made here, from the
+group or the contents of each file, so that the same photo falls into the same part on every machine.
 """
 
 import csv
@@ -12,22 +12,37 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
-from typing import Literal, get_args
 
 from providers.base import LABELS, Photo, Task
+from providers.text_files import tidy
 from triof import photo
+from triof.csv_files import read_table
 from triof.durable import replace_file
 from triof.errors import TriofError
-from triof.picture_files import pictures_in
+from triof.file_finder import FileFinder
+from triof.label_names import NO_TAGS, SPLITS, Split, Tags, label_named, split_named
+from triof.photo import PhotoLimits
+from triof.photo_tree import read_tree
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
+__all__ = [
+    "MANIFEST",
+    "SPLITS",
+    "Dataset",
+    "DatasetError",
+    "LabelledPhoto",
+    "Split",
+    "Unreadable",
+    "decode",
+    "fingerprint",
+    "read",
+    "split_for",
+    "write",
+]
 
 MANIFEST = "manifest.csv"
-NEGATIVE = "negative"
-"""What a manifest calls the waste type ``other``."""
 
 _COLUMNS = ("path", *LABELS, "group", "split")
+_SHOWN = 3
 _SHARES: Mapping[Split, float] = {"train": 0.7, "val": 0.15, "test": 0.15}
 
 
@@ -55,6 +70,8 @@ class Dataset:
 
     source: Path
     photos: tuple[LabelledPhoto, ...]
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+    """Sentences about what was left out, or is taken otherwise than one may expect."""
 
     @property
     def root(self) -> Path:
@@ -84,22 +101,24 @@ class Unreadable:
     reason: str
 
 
-def read(source: Path) -> Dataset:
-    """Read a manifest, a folder that holds one, or a tree of folders. Raises DatasetError."""
+def read(source: Path, tags: Tags = NO_TAGS) -> Dataset:
+    """Read a manifest, a folder that holds one, or a tree of folders; labels may be called as the cloud's ``tags``.
+
+    Raises DatasetError.
+    """
     if source.is_dir() and (source / MANIFEST).is_file():
         source = source / MANIFEST
     if source.is_dir():
-        photos = tuple(_from_tree(source))
+        photos, remarks = _from_tree(source, tags)
     elif source.is_file():
-        photos = tuple(_from_manifest(source))
+        photos, remarks = _from_manifest(source, tags)
     else:
         raise DatasetError(f"{source} does not exist: name a manifest.csv or a folder of labelled photos.")
     if not photos:
-        raise DatasetError(
-            f"{source} holds no labelled photo: put photos into folders called after their label, such as bottle/."
-        )
+        hint = "put photos into folders called after their label, such as bottle/."
+        raise DatasetError(" ".join((f"{source} holds no labelled photo: {hint}", *remarks)))
     _check_groups(source, photos)
-    return Dataset(source, photos)
+    return Dataset(source, tuple(photos), tuple(remarks))
 
 
 def write(manifest: Path, photos: Sequence[LabelledPhoto]) -> None:
@@ -116,19 +135,13 @@ def write(manifest: Path, photos: Sequence[LabelledPhoto]) -> None:
     replace_file(manifest, text.getvalue().encode(), 0o644)
 
 
-def labels_named(names: Sequence[str]) -> dict[Task, str]:
-    """The labels among some names, such as those of folders, each with its task."""
-    names = ["other" if name == NEGATIVE else name for name in names]
-    return {task: name for task, known in LABELS.items() for name in names if name in known}
-
-
 def decode(
-    items: Iterable[LabelledPhoto], *, needed_side: int, unreadable: list[Unreadable]
+    items: Iterable[LabelledPhoto], limits: PhotoLimits, *, needed_side: int, unreadable: list[Unreadable]
 ) -> Iterator[tuple[LabelledPhoto, Photo]]:
     """Decode one after the other, as the machine does; what cannot be read is added to ``unreadable``."""
     for item in items:
         try:
-            yield item, photo.load(item.path.read_bytes(), needed_side=needed_side)
+            yield item, photo.load(item.path.read_bytes(), limits, needed_side=needed_side)
         except (OSError, photo.PhotoError) as error:
             unreadable.append(Unreadable(item.path, str(error)))
 
@@ -146,30 +159,32 @@ def fingerprint(items: Sequence[LabelledPhoto]) -> str:
     return digest.hexdigest()
 
 
-def _from_manifest(manifest: Path) -> Iterator[LabelledPhoto]:
+def _from_manifest(manifest: Path, tags: Tags) -> tuple[list[LabelledPhoto], list[str]]:
+    finder = FileFinder(manifest.parent)
     try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            missing = sorted(set(_COLUMNS) - set(rows.fieldnames or ()))
-            if missing:
-                raise DatasetError(f"{manifest} lacks the columns {', '.join(missing)}: add them to its first line.")
-            for row in rows:
-                yield _from_row(manifest, rows.line_num, row)
+        table = read_table(manifest.read_bytes(), _COLUMNS)
+        if "path" not in table.columns:
+            raise DatasetError(f"{manifest} lacks the column path: name the columns in its first line.")
+        photos = [_from_row(manifest, line, cells, finder, tags) for line, cells in table.rows()]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{manifest} cannot be read as CSV in UTF-8 ({error}).") from error
+        raise DatasetError(f"{manifest} cannot be read as CSV ({error}).") from error
+    if any(item.labels for item in photos):
+        return photos, []
+    return photos, [f"No photo of {manifest} has a label: they stand in its columns {' and '.join(LABELS)}."]
 
 
-def _from_row(manifest: Path, line: int, row: Mapping[str | None, str | None]) -> LabelledPhoto:
-    cells = {name: (value or "").strip() for name, value in row.items() if name}
+def _from_row(manifest: Path, line: int, cells: Mapping[str, str], finder: FileFinder, tags: Tags) -> LabelledPhoto:
     if not cells["path"]:
         raise DatasetError(f"{manifest}, line {line}: there is no path: name a file, or remove the line.")
-    group = cells["group"] or cells["path"]
-    split = next((known for known in SPLITS if known == cells["split"]), None)
-    if cells["split"] and not split:
-        raise DatasetError(f"{manifest}, line {line}: {cells['split']!r} is no split: use {', '.join(SPLITS)}.")
+    path = finder.find(cells["path"]) or manifest.parent / cells["path"].replace("\\", "/")
+    group = tidy(cells.get("group") or _name(path, manifest.parent))
+    written = cells.get("split")
+    split = split_named([written]) if written else None
+    if written and not split:
+        raise DatasetError(f"{manifest}, line {line}: {written!r} is no split: use {', '.join(SPLITS)}.")
     return LabelledPhoto(
-        manifest.parent / cells["path"],
-        _labels(manifest, line, cells),
+        path,
+        _labels(manifest, line, cells, tags),
         group,
         split or split_for(group),
         {name: value for name, value in cells.items() if name not in _COLUMNS},
@@ -177,23 +192,52 @@ def _from_row(manifest: Path, line: int, row: Mapping[str | None, str | None]) -
     )
 
 
-def _labels(manifest: Path, line: int, cells: Mapping[str, str]) -> dict[Task, str]:
+def _labels(manifest: Path, line: int, cells: Mapping[str, str], tags: Tags) -> dict[Task, str]:
     labels: dict[Task, str] = {}
     for task, known in LABELS.items():
-        label = "other" if cells[task] == NEGATIVE else cells[task]
-        if label and label not in known:
-            raise DatasetError(f"{manifest}, line {line}: {label!r} is no {task}: use {', '.join(known)}.")
-        if label:
+        if name := cells.get(task):
+            label = label_named(task, name, tags)
+            if not label:
+                raise DatasetError(f"{manifest}, line {line}: {name!r} is no {task}: use {', '.join(known)}.")
             labels[task] = label
     return labels
 
 
-def _from_tree(root: Path) -> Iterator[LabelledPhoto]:
-    for path in pictures_in(root):
-        if labels := labels_named(path.relative_to(root).parts[:-1]):
-            # The group is the contents, so that a copy under another name stays in the same split.
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            yield LabelledPhoto(path, labels, digest, _split_for(digest), has_written_split=False)
+def _from_tree(root: Path, tags: Tags) -> tuple[list[LabelledPhoto], list[str]]:
+    tree = read_tree(root, tags)
+    # The group is the contents, so that a copy under another name stays in the same split.
+    groups = [_digest(found.path) for found in tree.photos]
+    last: dict[str, Split] = {}
+    for group, found in zip(groups, tree.photos, strict=True):
+        if found.split:
+            # What is held back for a test must not be learned from a copy.
+            last[group] = max(last.get(group, found.split), found.split, key=SPLITS.index)
+    photos = [
+        LabelledPhoto(
+            found.path, found.labels, group, last.get(group) or _split_for(group), has_written_split=group in last
+        )
+        for group, found in zip(groups, tree.photos, strict=True)
+    ]
+    moved = [
+        item.path for item, found in zip(photos, tree.photos, strict=True) if found.split not in (None, item.split)
+    ]
+    return photos, [*tree.remarks, *_moved(root, moved)]
+
+
+def _moved(root: Path, paths: Sequence[Path]) -> Iterator[str]:
+    if paths:
+        more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+        names = ", ".join(path.relative_to(root).as_posix() for path in paths[:_SHOWN])
+        yield f"Copies of photos in a later split of {root} are counted to that one: {names}{more}."
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file, or of the name of one that cannot be read, which decoding will say."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return hashlib.sha256(str(path).encode()).hexdigest()
 
 
 def _name(path: Path, root: Path) -> str:

@@ -11,6 +11,7 @@ from providers.base import LABELS, Prediction, Provider, Task
 from triof import curves
 from triof.curves import Figure, Numbers, Weights
 from triof.datasets import DatasetError, LabelledPhoto, Unreadable, decode
+from triof.photo import DEFAULT_LIMITS, PhotoLimits
 
 Confusion = NDArray[np.int64]
 """``confusion[right, said]``, in the order of LABELS."""
@@ -97,11 +98,15 @@ def evaluate(
     task: Task,
     photos: Sequence[LabelledPhoto],
     on_photo: Callable[[], None] = lambda: None,
+    limits: PhotoLimits = DEFAULT_LIMITS,
 ) -> Evaluation:
-    """Ask ``provider`` about every photo. Raises DatasetError when none can be read, and what the provider raises."""
+    """Ask ``provider`` about every photo within ``limits``.
+
+    Raises DatasetError when none can be read, and what the provider raises.
+    """
     unreadable: list[Unreadable] = []
     answers = []
-    for answer in _ask(provider, photos, unreadable):
+    for answer in _ask(provider, photos, limits, unreadable):
         answers.append(answer)
         on_photo()
     return measure(task, answers, unreadable)
@@ -246,6 +251,8 @@ def _positions(task: Task, labels: Iterable[str]) -> list[int]:
     return [LABELS[task].index(label) for label in labels]
 
 
-def _ask(provider: Provider, photos: Sequence[LabelledPhoto], unreadable: list[Unreadable]) -> Iterator[Answer]:
-    for item, photo in decode(photos, needed_side=provider.needed_side, unreadable=unreadable):
+def _ask(
+    provider: Provider, photos: Sequence[LabelledPhoto], limits: PhotoLimits, unreadable: list[Unreadable]
+) -> Iterator[Answer]:
+    for item, photo in decode(photos, limits, needed_side=provider.needed_side, unreadable=unreadable):
         yield Answer(item, provider.predict(photo, timeout=_TIMEOUT))

@@ -14,6 +14,7 @@ from triof import curves, datasets, photo, reports
 from triof.curves import Bin
 from triof.datasets import Dataset, LabelledPhoto, Split
 from triof.evaluation import Answer, Evaluation, LabelMetrics, by_group, precision_recall, share_right
+from triof.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.robustness import EXPLAINED, OTHER_GROUND, Condition, Robustness
 
 _WORST = 24
@@ -127,6 +128,7 @@ def write(
     robust: Mapping[Task, Robustness] = MappingProxyType({}),
     vendor: Sequence[VendorMetrics] = (),
     notes: Sequence[str] = (),
+    limits: PhotoLimits = DEFAULT_LIMITS,
 ) -> None:
     """Write the page about ``evaluations`` of photos of ``split``; ``notes`` are sentences for its top.
 
@@ -135,7 +137,7 @@ def write(
     """
     tasks = Counter(evaluation.task for evaluation in evaluations)
     sections = [
-        _section(dataset, evaluation, robust.get(evaluation.task), alone=tasks[evaluation.task] == 1)
+        _section(dataset, evaluation, robust.get(evaluation.task), limits, alone=tasks[evaluation.task] == 1)
         for evaluation in evaluations
     ]
     reports.write(
@@ -154,7 +156,9 @@ def write(
     )
 
 
-def _section(dataset: Dataset, evaluation: Evaluation, robust: Robustness | None, *, alone: bool) -> Section:
+def _section(
+    dataset: Dataset, evaluation: Evaluation, robust: Robustness | None, limits: PhotoLimits, *, alone: bool
+) -> Section:
     answers = evaluation.answers
     bins = curves.reliability([answer.prediction.probability for answer in answers], [a.hit for a in answers])
     return Section(
@@ -165,7 +169,7 @@ def _section(dataset: Dataset, evaluation: Evaluation, robust: Robustness | None
         labels=tuple(_label_row(evaluation, label) for label in LABELS[evaluation.task]),
         bins=bins,
         spans=tuple(curves.interval(bin_.true, bin_.count) if bin_.count else (0.0, 0.0) for bin_ in bins),
-        mistakes=tuple(_mistakes(dataset, answers)),
+        mistakes=tuple(_mistakes(dataset, answers, limits)),
         groups=_groups(dataset, answers),
         sources=_sources(answers),
         fingerprint=datasets.fingerprint([answer.item for answer in answers]),
@@ -204,13 +208,13 @@ def _thinned(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float]
     return (*kept, points[-1]) if points and kept[-1] != points[-1] else tuple(kept)
 
 
-def _mistakes(dataset: Dataset, answers: Sequence[Answer]) -> Iterator[Mistake]:
+def _mistakes(dataset: Dataset, answers: Sequence[Answer], limits: PhotoLimits) -> Iterator[Mistake]:
     """The most confident ones first; their photos are decoded again, one at a time."""
     wrong = sorted((answer for answer in answers if not answer.hit), key=lambda answer: -answer.prediction.probability)
     for answer in wrong[:_WORST]:
         yield Mistake(
             dataset.name(answer.item),
-            _thumbnail(answer.item),
+            _thumbnail(answer.item, limits),
             answer.right,
             answer.said,
             answer.prediction.probability,
@@ -218,9 +222,9 @@ def _mistakes(dataset: Dataset, answers: Sequence[Answer]) -> Iterator[Mistake]:
         )
 
 
-def _thumbnail(item: LabelledPhoto) -> str | None:
+def _thumbnail(item: LabelledPhoto, limits: PhotoLimits) -> str | None:
     try:
-        decoded = photo.load(item.path.read_bytes(), needed_side=_THUMBNAIL_SIDE)
+        decoded = photo.load(item.path.read_bytes(), limits, needed_side=_THUMBNAIL_SIDE)
     except (OSError, photo.PhotoError):
         return None
     return reports.thumbnail(decoded.picture, _THUMBNAIL_SIDE)

@@ -14,9 +14,10 @@ from PIL import Image
 
 from providers.base import LABELS, Photo, Task
 from providers.local_cnn.bundle import BundleCard
-from triof import datasets, home, photo, recorded
+from triof import home, photo, recorded
+from triof.datasets import Dataset
 from triof.paths import DEMO_PICTURES
-from triof.photo import PhotoError
+from triof.photo import DEFAULT_LIMITS, PhotoError, PhotoLimits
 from triof.photo_store import PhotoStore
 from triof.picture_files import pictures_in
 from triof.settings import Settings
@@ -57,32 +58,37 @@ class _Recorded(NamedTuple):
 
 
 def gather(
-    card: BundleCard, settings: Settings, labelled: Path | None, elsewhere: Mapping[str, Path] = MappingProxyType({})
+    card: BundleCard,
+    settings: Settings,
+    labelled: Dataset | None,
+    elsewhere: Mapping[str, Path] = MappingProxyType({}),
 ) -> Evidence:
     """All there is for the task of ``card``; ``elsewhere`` are further copies of photos, by SHA-256.
 
-    Raises DatasetError, HomeUnusable, JournalUnusable.
+    Raises HomeUnusable, JournalUnusable.
     """
     answers, others = _recorded(card, settings, elsewhere)
+    limits = settings.photo
     return Evidence(
         demo(card),
-        list(_load(((*found, {}) for found in _labelled(labelled, card.task)), card)) if labelled else [],
-        list(_load(((answer.path, None, answer.scores) for answer in answers), card)),
+        list(_load(((*found, {}) for found in _labelled(labelled, card.task)), card, limits)) if labelled else [],
+        list(_load(((answer.path, None, answer.scores) for answer in answers), card, limits)),
         others,
     )
 
 
 def demo(card: BundleCard) -> list[Shown]:
     """The demo pictures; of an item that is no plastic nobody says whether it is clean."""
-    return list(_load(((path, _named(path, card.task), {}) for path in pictures_in(DEMO_PICTURES)), card))
+    pictures = pictures_in(DEMO_PICTURES)
+    return list(_load(((path, _named(path, card.task), {}) for path in pictures), card, DEFAULT_LIMITS))
 
 
 def _named(path: Path, task: Task) -> str | None:
     return next((part for part in path.stem.split("-") if part in LABELS[task]), None)
 
 
-def _labelled(source: Path, task: Task) -> Iterator[tuple[Path, str]]:
-    known = [item for item in datasets.read(source).photos if task in item.labels]
+def _labelled(dataset: Dataset, task: Task) -> Iterator[tuple[Path, str]]:
+    known = [item for item in dataset.photos if task in item.labels]
     # The model may have learnt the others by heart.
     chosen = [item for item in known if item.split == "test"] or known
     for item in chosen[:: max(1, -(-len(chosen) // _MOST_PHOTOS))]:
@@ -126,12 +132,14 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _load(files: Iterable[tuple[Path, str | None, Mapping[str, float]]], card: BundleCard) -> Iterator[Shown]:
+def _load(
+    files: Iterable[tuple[Path, str | None, Mapping[str, float]]], card: BundleCard, limits: PhotoLimits
+) -> Iterator[Shown]:
     """What can be read, no larger than it must be: there may be hundreds."""
     width, height = card.input.width, card.input.height
     for path, label, scores in files:
         try:
-            seen = photo.load(path.read_bytes(), needed_side=max(width, height))
+            seen = photo.load(path.read_bytes(), limits, needed_side=max(width, height))
         except (OSError, PhotoError):
             continue
         small = Image.fromarray(seen.resized(width, height))

@@ -30,7 +30,7 @@ from triof import curves
 from triof.curves import Figure, Numbers
 from triof.datasets import LabelledPhoto, decode
 from triof.evaluation import Answer, Evaluation, accuracy, macro_f1, share_right
-from triof.photo import PhotoLimits
+from triof.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.photo import load as load_photo
 
 OTHER_GROUND = "other ground"
@@ -149,11 +149,13 @@ class _Trial:
         )
 
 
-def cut_out(photos: Sequence[LabelledPhoto], on_photo: Callable[[], None] = lambda: None) -> Cuttings:
+def cut_out(
+    photos: Sequence[LabelledPhoto], on_photo: Callable[[], None] = lambda: None, limits: PhotoLimits = DEFAULT_LIMITS
+) -> Cuttings:
     """What :data:`OTHER_GROUND` needs of ``photos``. Raises ProviderMisconfigured where OpenCV is missing."""
     items: dict[Path, Cutout] = {}
     grounds: list[tuple[str, Image.Image]] = []
-    for item, picture in _pictures(photos):
+    for item, picture in _pictures(photos, limits):
         if cut := cutout.cut_out(picture):
             if cut.divisible:
                 items[item.path] = cut
@@ -163,14 +165,18 @@ def cut_out(photos: Sequence[LabelledPhoto], on_photo: Callable[[], None] = lamb
 
 
 def measure(
-    provider: Provider, evaluation: Evaluation, cuttings: Cuttings, on_photo: Callable[[], None] = lambda: None
+    provider: Provider,
+    evaluation: Evaluation,
+    cuttings: Cuttings,
+    on_photo: Callable[[], None] = lambda: None,
+    limits: PhotoLimits = DEFAULT_LIMITS,
 ) -> Robustness:
     """Ask ``provider`` about the photos of its ``evaluation`` again, under every condition. Raises what it raises."""
     trials = {name: _Trial(name) for name in (*CORRUPTIONS, OTHER_GROUND)}
     before = {answer.item.path: answer for answer in evaluation.answers}
     # In an order of their own, so that the first ones make good examples.
     items = sorted((answer.item for answer in evaluation.answers), key=lambda item: _seed("order", item))
-    for item, picture in _pictures(items):
+    for item, picture in _pictures(items, limits):
         for name, seen in _under_all(picture, item, cuttings):
             prediction = provider.predict(_photo(seen), timeout=_TIMEOUT)
             trials[name].add(before[item.path], Answer(item, prediction), seen)
@@ -251,9 +257,9 @@ def _seed(purpose: str, item: LabelledPhoto) -> int:
     return int.from_bytes(hashlib.sha256(f"{purpose}|{item.path.name}".encode()).digest()[:8])
 
 
-def _pictures(items: Sequence[LabelledPhoto]) -> Iterator[tuple[LabelledPhoto, Image.Image]]:
+def _pictures(items: Sequence[LabelledPhoto], limits: PhotoLimits) -> Iterator[tuple[LabelledPhoto, Image.Image]]:
     """The photos that can be read; the evaluation has named the others."""
-    for item, photo in decode(items, needed_side=_SIDE, unreadable=[]):
+    for item, photo in decode(items, limits, needed_side=_SIDE, unreadable=[]):
         picture = photo.picture
         picture.thumbnail((_SIDE, _SIDE), reducing_gap=2.0)
         yield item, picture

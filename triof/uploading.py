@@ -5,6 +5,7 @@ photo stands in the ledger before it leaves: after Ctrl-C, a power cut or a dead
 """
 
 import hashlib
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -17,6 +18,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from providers.base import Photo as DecodedPhoto
 from providers.base import PhotoRejected
 from providers.custom_vision.arrivals import Photo
 from providers.custom_vision.faults import Refused
@@ -27,7 +29,7 @@ from providers.custom_vision.trainer import BATCH_PHOTOS, Trainer
 from triof import photo as photos
 from triof.datasets import LabelledPhoto
 from triof.errors import TriofError
-from triof.photo import PhotoError, PhotoLimits
+from triof.photo import DEFAULT_LIMITS, PhotoError, PhotoLimits
 from triof.upload_ledger import Known, Outcome, Sending, UploadLedger
 from triof.upload_report import Report, may_pass, outcome_of, sentence
 
@@ -37,8 +39,7 @@ _BATCH_BYTES = 1_000_000
 """Of files in one request: on bad Wi-Fi a large one takes longer than its timeout."""
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF")
 _PROOF_SIDE = 64
-_LIMITS = PhotoLimits(wait_seconds=600.0)
-"""A photo that was not sent because others were being decoded would count as refused for good."""
+_BUSY_SECONDS = 0.1
 _WORKERS = 4
 _NOT_CORRECTED = "Its label was corrected, but the cloud does not take the new one: look at it there."
 
@@ -68,6 +69,7 @@ class Upload:
         *,
         held: Collection[str] = frozenset(),
         again: bool = False,
+        limits: PhotoLimits = DEFAULT_LIMITS,
     ) -> None:
         """``held`` are the SHA-256 of photos that must not be learned; ``again`` sends what was sent before, too."""
         self.report = Report()
@@ -77,6 +79,7 @@ class Upload:
         self._on_stop = on_stop
         self._side = trainer.options.training_side
         self._held = held
+        self._limits = limits
         self._anew = again
         self._seen: dict[str, Tag] = {}
         self._cleared: set[str] = set()
@@ -119,7 +122,7 @@ class Upload:
         """What would become of the photos, without a byte sent; ``sent`` are those that would be."""
         for read in self._new(items):
             try:
-                fit(read.image, self._side)
+                fit(read.image, self._side, self._limits)
             except (PhotoError, PhotoRejected) as error:
                 self._count("refused", read.tag, read.path, str(error))
             else:
@@ -151,8 +154,17 @@ class Upload:
         if len(images) >= len(sendings):
             return {sending.photo: "" for sending in sendings}
         # Part of them: those whose files are still the same are known by their contents.
-        photos = [Photo(sending.photo, image, "") for sending in sendings if (image := _again(sending, self._side))]
+        photos = [Photo(sending.photo, image, "") for sending in sendings if (image := self._again(sending))]
         return {photo: image.id for photo, image in self._trainer.match(images, photos).items()}
+
+    def _again(self, sending: Sending) -> bytes | None:
+        """The photo as it was when it left, if its file is still the same."""
+        try:
+            image = Path(sending.path).read_bytes()
+            same = hashlib.sha256(image).hexdigest() == sending.photo
+            return fit(image, self._side, self._limits) if same else None
+        except (OSError, PhotoError, PhotoRejected):
+            return None
 
     def _batches(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Iterator[list[_Read]]:
         """What is to be sent, in requests within the vendor's limits."""
@@ -238,7 +250,7 @@ class Upload:
         unnamed: dict[str, list[Photo]] = defaultdict(list)
         for read, its in known:
             if not its.image_id:
-                unnamed[str(its.batch)].append(Photo(read.photo, fit(read.image, self._side), its.tag_id))
+                unnamed[str(its.batch)].append(Photo(read.photo, fit(read.image, self._side, self._limits), its.tag_id))
         if unnamed:
             since = _earliest(its.since for _, its in known if not its.image_id)
             found = self._trainer.of_batches(dict.fromkeys(unnamed, BATCH_PHOTOS), since)
@@ -262,7 +274,7 @@ class Upload:
         fit_photos: list[Photo] = []
         for read in reads:
             try:
-                image = fit(read.image, self._side)
+                image = fit(read.image, self._side, self._limits)
             except (PhotoError, PhotoRejected) as error:
                 outcomes[read.photo] = ("refused", str(error), "")
                 continue
@@ -301,16 +313,30 @@ class Upload:
         self._on_photos(1)
 
 
-def fit(image: bytes, side: int) -> bytes:
+def fit(image: bytes, side: int, limits: PhotoLimits = DEFAULT_LIMITS) -> bytes:
     """The photo as the vendor takes it: its own bytes where they will do, else a JPEG of about ``side`` pixels.
 
     Raises PhotoError, PhotoRejected.
     """
     # Decoding at a fraction of the scale is enough to know that it can be read to its end.
-    seen = photos.load(image, _LIMITS, needed_side=_PROOF_SIDE)
+    seen = _decoded(image, limits, _PROOF_SIDE)
     if len(image) <= MAX_BYTES and fits(seen.width, seen.height, side) and photos.is_plain(image, _FORMATS):
         return image
-    return fitted(photos.load(image, _LIMITS, needed_side=side).picture, side, MAX_BYTES)
+    return fitted(_decoded(image, limits, side).picture, side, MAX_BYTES)
+
+
+def _decoded(image: bytes, limits: PhotoLimits, side: int) -> DecodedPhoto:
+    """The photo, as soon as the other workers leave memory for it: refused once, it would count as refused for good.
+
+    Raises PhotoError.
+    """
+    while True:
+        try:
+            return photos.load(image, limits, needed_side=side)
+        except PhotoError as error:
+            if not error.is_passing:
+                raise
+        time.sleep(_BUSY_SECONDS)
 
 
 def check(upload: Upload, trainer: Trainer, items: Sequence[tuple[LabelledPhoto, Tag]]) -> None:
@@ -343,15 +369,6 @@ def _together(reading: Iterator[_Read]) -> Iterator[list[_Read]]:
             yield asked
             asked = []
     yield asked
-
-
-def _again(sending: Sending, side: int) -> bytes | None:
-    """The photo as it was when it left, if its file is still the same."""
-    try:
-        image = Path(sending.path).read_bytes()
-        return fit(image, side) if hashlib.sha256(image).hexdigest() == sending.photo else None
-    except (OSError, PhotoError, PhotoRejected):
-        return None
 
 
 def _earliest(times: Iterable[datetime | None]) -> datetime | None:

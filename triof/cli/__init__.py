@@ -5,6 +5,7 @@ Here every error becomes one line on stderr and an exit code: 1 for what failed,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -76,3 +77,9 @@ def load_settings(ctx: click.Context, **flags: object) -> Loaded:
     """The settings, above them ``--set`` and then those of ``flags`` (``__`` for the dot) that are not None."""
     own = {name.replace("__", "."): str(value) for name, value in flags.items() if value is not None}
     return load({**(ctx.obj or {}), **own})
+
+
+def tell(remarks: Iterable[str]) -> None:
+    """Print sentences on stderr, so that they spoil no JSON and no list."""
+    for remark in filter(None, remarks):
+        click.echo(remark, err=True)

@@ -1,6 +1,7 @@
 """``triof classify``: say what photos show."""
 
 import json
+import re
 import stat
 import sys
 import time
@@ -11,10 +12,12 @@ from typing import Any
 import click
 
 from providers.base import TASKS, Prediction
+from providers.text_files import decoded
 from triof import photo, services
-from triof.cli import load_settings
+from triof.cli import load_settings, tell
+from triof.file_finder import FileFinder
 from triof.photo import PhotoError, PhotoLimits
-from triof.picture_files import pictures_in
+from triof.picture_files import look_in
 from triof.router import fallen_back
 from triof.sorter import Judgement, Sorter
 
@@ -65,15 +68,30 @@ def _files(paths: Iterable[str], empty: list[str]) -> Iterator[str]:
     """The files to judge; what holds none is added to ``empty``."""
     for path in paths:
         if path == "-":
-            listed = [line for line in map(str.strip, sys.stdin) if line and line != "-"]
+            listed = _listed(sys.stdin.buffer.read())
             empty += [] if listed else ["the list on standard input"]
             yield from _files(listed, empty)
         elif _is_folder(path):
-            pictures = pictures_in(Path(path))
-            empty += [] if pictures else [path]
-            yield from map(str, pictures)
+            found = look_in(Path(path))
+            tell([found.remark])
+            empty += [] if found.pictures else [path]
+            yield from map(str, found.pictures)
         else:
             yield path
+
+
+def _listed(content: bytes) -> list[str]:
+    """The paths in a list, one a line, as another system may have written it."""
+    finder = FileFinder(Path())
+    # Windows copies a path with quotes around it.
+    lines = [re.sub(r'^"(.+)"$', r"\1", line.strip()) for line in decoded(content, legacy=True).split("\n")]
+    return [_meant(line, finder) for line in lines if line and line != "-"]
+
+
+def _meant(line: str, finder: FileFinder) -> str:
+    """The path of the file that a line names; the line itself where it needs no reading, or names none."""
+    found = finder.find(line)
+    return line if not found or found == Path(line) else str(found)
 
 
 def _is_folder(path: str) -> bool:

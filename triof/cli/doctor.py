@@ -15,6 +15,7 @@ from triof.cli import load_settings
 from triof.errors import TriofError
 from triof.guard import Guard
 from triof.paths import TRANSLATIONS
+from triof.picture_files import look_in
 from triof.router import Member, Mode
 from triof.settings import Settings, SettingsError
 from triof.slot import Jammed
@@ -165,7 +166,11 @@ def _grey(side: int, settings: Settings) -> Photo:
 def _camera(settings: Settings) -> str:
     camera = capture.build(settings.camera)
     camera.ping()
-    return f"{camera.kind}{f' {settings.camera.folder}' if camera.kind == 'folder' else ''}"
+    if camera.kind != "folder":
+        return camera.kind
+    if remark := look_in(settings.camera.folder).remark:
+        raise CheckWorried(remark)
+    return f"{camera.kind} {settings.camera.folder}"
 
 
 def _slot(settings: Settings) -> str:

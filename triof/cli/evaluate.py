@@ -16,13 +16,16 @@ from providers.base import LABELS, TASKS, Task
 from providers.local_cnn import bundle as bundle_folder
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
-from triof import bundles, corrections, datasets, evaluation_report, robustness
+from triof import bundles, datasets, evaluation_report, robustness
 from triof.cli import load_settings
+from triof.cli.labelled_photos import read_photos
 from triof.curves import Figure
 from triof.datasets import SPLITS, Dataset, LabelledPhoto, Split
 from triof.evaluation import Evaluation
 from triof.evaluation import evaluate as measure
+from triof.photo import PhotoLimits
 from triof.robustness import Robustness
+from triof.settings import Settings
 
 
 @click.command()
@@ -63,17 +66,20 @@ def evaluate(
     if report and no_report:
         raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
     chosen = {f"{tasks[0]}_bundle": bundle} if bundle else {}
-    options = bundles.options(load_settings(ctx).settings).model_copy(update=chosen)
-    dataset, notes = _data(source, corrected)
+    settings = load_settings(ctx).settings
+    options = bundles.options(settings).model_copy(update=chosen)
+    dataset, notes = _data(source, corrected, settings)
     console = Console(stderr=as_json)
-    found = {task: _evaluate(task, dataset.of(task, split), options, console, harder=harder) for task in tasks}
+    limits = settings.photo
+    found = {task: _evaluate(task, dataset.of(task, split), options, limits, console, harder=harder) for task in tasks}
     evaluations = {task: evaluation for task, (evaluation, _) in found.items()}
     robust = {task: measured for task, (_, measured) in found.items() if measured}
     if bundle and record:
         _record(bundle, evaluations[tasks[0]], robust, f"{split}, corrected labels" if corrected else split)
     if not no_report:
         report = report or Path("runs") / f"evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
-        evaluation_report.write(report, dataset, split, list(evaluations.values()), robust=robust, notes=notes)
+        shown = list(evaluations.values())
+        evaluation_report.write(report, dataset, split, shown, robust=robust, notes=notes, limits=limits)
     if as_json:
         click.echo(json.dumps({task: _plain(evaluation, robust) for task, evaluation in evaluations.items()}, indent=2))
     else:
@@ -85,30 +91,37 @@ def evaluate(
         console.print(f"To look at: {report}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _data(source: Path, corrected: Path | None) -> tuple[Dataset, list[str]]:
+def _data(source: Path, corrected: Path | None, settings: Settings) -> tuple[Dataset, list[str]]:
     """The photos, and what to say of them above the numbers."""
-    dataset, told = corrections.mending(source, corrected)
+    dataset = read_photos(source, settings, corrected)
     if not corrected:
-        return dataset, []
-    pairs = zip(datasets.read(source).photos, dataset.photos, strict=True)
+        return dataset, list(dataset.remarks)
+    pairs = zip(datasets.read(source, settings.custom_vision.tags).photos, dataset.photos, strict=True)
     changed = sum(before.labels != after.labels for before, after in pairs)
-    return dataset, [f"With the corrections in {corrected}: {changed} of {len(dataset.photos)} photos changed.", *told]
+    told = f"With the corrections in {corrected}: {changed} of {len(dataset.photos)} photos changed."
+    return dataset, [told, *dataset.remarks]
 
 
 def _evaluate(
-    task: Task, photos: Sequence[LabelledPhoto], options: LocalCnnOptions, console: Console, *, harder: bool
+    task: Task,
+    photos: Sequence[LabelledPhoto],
+    options: LocalCnnOptions,
+    limits: PhotoLimits,
+    console: Console,
+    *,
+    harder: bool,
 ) -> tuple[Evaluation, Robustness | None]:
     provider = LocalCnn(task, options)
     try:
         # First, as it fails where OpenCV is missing.
         with _progress(console, f"{task}: cutting out", photos, shown=harder) as advance:
-            cuttings = robustness.cut_out(photos, advance) if harder else None
+            cuttings = robustness.cut_out(photos, advance, limits) if harder else None
         with _progress(console, task, photos) as advance:
-            evaluation = measure(provider, task, photos, on_photo=advance)
+            evaluation = measure(provider, task, photos, on_photo=advance, limits=limits)
         if not cuttings:
             return evaluation, None
         with _progress(console, f"{task}: harder conditions", photos) as advance:
-            return evaluation, robustness.measure(provider, evaluation, cuttings, advance)
+            return evaluation, robustness.measure(provider, evaluation, cuttings, advance, limits)
     finally:
         provider.close()
 

@@ -21,9 +21,13 @@ from providers.local_cnn.trainer import Part, Trained
 from providers.local_cnn.trainer import train as train_bundle
 from providers.local_cnn.training_set import Pictures
 from providers.local_cnn.tuning import Checkpoint
-from triof import __version__, bundles, corrections, datasets
+from providers.text_files import decoded
+from triof import __version__, bundles, datasets
 from triof.cli import load_settings
+from triof.cli.labelled_photos import read_photos
 from triof.datasets import Dataset, DatasetError, Split, Unreadable
+from triof.photo import PhotoLimits
+from triof.settings import Settings
 
 _USED_SPLITS: tuple[Part, ...] = ("train", "val")
 _DEFAULTS = Recipe()
@@ -63,18 +67,17 @@ def train(
     """
     before = bundle.load(start, task) if start else None
     said = {"start": before.card.version if before else "ImageNet", **_notes(notes)}
-    recipe = _recipe({"epochs": epochs, "seed": seed, **_like(before)}, others, ctx)
+    settings = load_settings(ctx).settings
+    recipe = _recipe({"epochs": epochs, "seed": seed, **_like(before)}, others, settings)
     _check_place(out, runs)
     console = Console()
-    dataset, told = corrections.mending(source, corrected)
-    for sentence in told:
-        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+    dataset = read_photos(source, settings, corrected)
     used = [item for item in dataset.photos if task in item.labels and item.split != "test"]
     fingerprint = datasets.fingerprint(used)
     checkpoint = Checkpoint(runs / f"unfinished-{_identity(task, recipe, said['start'], fingerprint)}.npz")
     started = time.monotonic()
     with Progress(console=console) as progress:
-        photos = {split: _pictures(task, dataset, split, console) for split in _USED_SPLITS}
+        photos = {split: _pictures(task, dataset, split, console, settings.photo) for split in _USED_SPLITS}
         with bundles.writing(runs):
             trained = train_bundle(task, photos, recipe, checkpoint, _Bars(progress).show, start=before)
     run = runs / f"{task}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -90,9 +93,9 @@ def train(
     console.print(f"{card.version} is in {out}; the run is recorded in {run}.", soft_wrap=True, markup=False)
 
 
-def _recipe(numbers: dict[str, Any], others: tuple[str, ...], ctx: click.Context) -> Recipe:
+def _recipe(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings) -> Recipe:
     """The recipe out of its own options, ``--recipe`` and the costs of the policy."""
-    given = {**numbers, "costs": load_settings(ctx).settings.policy.costs}
+    given = {**numbers, "costs": settings.policy.costs}
     for other in others:
         name, equals, value = other.partition("=")
         if not equals:
@@ -116,7 +119,7 @@ def _like(before: bundle.Bundle | None) -> dict[str, Any]:
 
 def _notes(path: Path | None) -> dict[str, str]:
     try:
-        return {"notes": path.read_text(encoding="utf-8")} if path else {}
+        return {"notes": decoded(path.read_bytes())} if path else {}
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"--notes {path} cannot be read as text in UTF-8 ({error}).") from error
 
@@ -150,10 +153,11 @@ class _Bars:
         self._progress.update(self._bars[stage], completed=done, total=total)
 
 
-def _pictures(task: Task, dataset: Dataset, split: Split, console: Console) -> Pictures:
+def _pictures(task: Task, dataset: Dataset, split: Split, console: Console, limits: PhotoLimits) -> Pictures:
     unreadable: list[Unreadable] = []
     pictures, classes = [], []
-    for item, photo in datasets.decode(dataset.of(task, split), needed_side=KEPT_SIDE, unreadable=unreadable):
+    labelled = dataset.of(task, split)
+    for item, photo in datasets.decode(labelled, limits, needed_side=KEPT_SIDE, unreadable=unreadable):
         # What is not JPEG is decoded whole, and a thousand such pictures would not fit into the memory.
         photo.picture.thumbnail((2 * KEPT_SIDE, 2 * KEPT_SIDE), reducing_gap=2.0)
         pictures.append(photo.picture)

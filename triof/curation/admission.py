@@ -10,17 +10,16 @@ from PIL import Image
 
 from triof import photo
 from triof.errors import TriofError
+from triof.image_format import image_format
 from triof.photo import PhotoError, PhotoLimits
 
 SHORTEST_SIDE = 200
 """Pixels; what is smaller is an icon or a preview."""
-MAX_BYTES = 20_000_000
 FEWEST_COLOURS = 32
 """Of 128 x 128 pixels spread over the picture. Of 700 real photos none has fewer (a white cup on white has 41)."""
 NEAREST_TWINS = 6
 """Bits of 64 in which the perceptual hashes of two near-duplicates may differ."""
 
-_LIMITS = PhotoLimits(max_bytes=MAX_BYTES, max_pixels=50_000_000, min_side=SHORTEST_SIDE, max_side=12_000)
 _TOO_LARGE = ("too_many_bytes", "too_many_pixels", "too_long")
 
 
@@ -40,16 +39,19 @@ class Admitted(NamedTuple):
     phash: int | None
 
 
-def admit(image: bytes) -> Admitted:
-    """Look at a file's bytes. Raises NotAdmitted."""
+def admit(image: bytes, limits: PhotoLimits) -> Admitted:
+    """Look at a file's bytes; its sides are SHORTEST_SIDE at least, whatever ``limits`` say. Raises NotAdmitted."""
+    limits = limits.model_copy(update={"min_side": max(limits.min_side, SHORTEST_SIDE)})
     try:
-        loaded = photo.load(image, _LIMITS, needed_side=SHORTEST_SIDE)
+        loaded = photo.load(image, limits, needed_side=SHORTEST_SIDE)
     except PhotoError as error:
         raise NotAdmitted("too large" if error.code in _TOO_LARGE else "not a photo", str(error)) from error
     if _colours(loaded.picture) < FEWEST_COLOURS:
         raise NotAdmitted("not a photo", f"The picture has fewer than {FEWEST_COLOURS} colours: an icon or a diagram.")
     hashing = perceptual_hash()
-    return Admitted(loaded.sha256, _suffix(image), hashing(loaded.picture) if hashing else None)
+    format_ = image_format(image) or "JPEG"
+    suffix = ".jpg" if format_ == "JPEG" else f".{format_.lower()}"
+    return Admitted(loaded.sha256, suffix, hashing(loaded.picture) if hashing else None)
 
 
 def perceptual_hash() -> Callable[[Image.Image], int] | None:
@@ -93,8 +95,3 @@ def sha256(image: bytes) -> str:
 def _colours(picture: Image.Image) -> int:
     pixels = np.asarray(picture.resize((128, 128), Image.Resampling.NEAREST), np.uint32)
     return len(np.unique(pixels @ np.array([65_536, 256, 1], np.uint32)))
-
-
-def _suffix(image: bytes) -> str:
-    beginnings = {b"\xff\xd8": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp", b"BM": ".bmp", b"GIF8": ".gif"}
-    return next(suffix for beginning, suffix in beginnings.items() if image.startswith(beginning))

@@ -10,6 +10,7 @@ from triof.curation.admission import Admitted, Known, NotAdmitted, admit, sha256
 from triof.curation.ledger import Ledger
 from triof.datasets import MANIFEST, LabelledPhoto
 from triof.durable import replace_file
+from triof.photo import PhotoLimits
 
 _NAME_DIGITS = 16
 """Of the SHA-256; they name a file and are its group."""
@@ -18,8 +19,9 @@ _NAME_DIGITS = 16
 class Album:
     """One folder of collected photos. Opening it mends what a killed run left. Raises DatasetError, OSError."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: PhotoLimits) -> None:
         self.folder = folder
+        self._limits = limits
         self.ledger = Ledger(folder)
         self.vanished = 0
         """Photos that somebody has taken out of the folder since the last run; they are not fetched again."""
@@ -96,7 +98,7 @@ class Album:
     def _look_at(self, path: Path) -> dict[str, Any] | None:
         image = path.read_bytes()
         try:
-            looks = admit(image).phash
+            looks = admit(image, self._limits).phash
         except NotAdmitted:
             looks = None
         facts = {"path": str(path), "sha256": sha256(image), "phash": None if looks is None else f"{looks:016x}"}

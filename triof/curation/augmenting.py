@@ -21,6 +21,7 @@ from triof.curation.workplace import alone_in
 from triof.datasets import MANIFEST, Dataset, LabelledPhoto, Split, Unreadable
 from triof.durable import replace_file
 from triof.errors import TriofError
+from triof.photo import PhotoLimits
 
 LONGEST_SIDE = 1280
 """Pixels of a copy; larger photos are reduced."""
@@ -67,8 +68,8 @@ class Augmentation:
     ``same`` as another, and photos that are ``twins``.
     """
 
-    def __init__(self, dataset: Dataset, out: Path, plan: Plan) -> None:
-        self._dataset, self._out, self._plan = dataset, out, plan
+    def __init__(self, dataset: Dataset, out: Path, plan: Plan, limits: PhotoLimits) -> None:
+        self._dataset, self._out, self._plan, self._limits = dataset, out, plan, limits
         self.tally: Counter[str] = Counter()
         self.unreadable: list[Unreadable] = []
         self.originals = [item for item in dataset.photos if _is_original(item) and item.split in plan.splits]
@@ -140,7 +141,7 @@ class Augmentation:
             self._rows[path] = replace(item, path=path, notes=notes)
 
     def _load(self, item: LabelledPhoto) -> Image.Image | None:
-        for _, loaded in datasets.decode([item], needed_side=LONGEST_SIDE, unreadable=self.unreadable):
+        for _, loaded in datasets.decode([item], self._limits, needed_side=LONGEST_SIDE, unreadable=self.unreadable):
             picture = loaded.picture
             picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
             return picture

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from triof.curation import unfetched
-from triof.curation.admission import MAX_BYTES, SHORTEST_SIDE, NotAdmitted, admit
+from triof.curation.admission import SHORTEST_SIDE, NotAdmitted, admit
 from triof.curation.album import Album
 from triof.curation.sources.base import UNKNOWN, Candidate, Source, SourceError, allows_commerce_and_change
 from triof.curation.web import Web
 from triof.curation.workplace import alone_in
 from triof.errors import TriofError
+from triof.photo import DEFAULT_LIMITS, PhotoLimits
 
 OUTCOMES = {
     "kept": "now in the folder",
@@ -23,7 +24,7 @@ OUTCOMES = {
     "not a photo": f"a page, a drawing, damaged, or a side below {SHORTEST_SIDE} pixels",
     "licence": "does not allow commercial use and change, or is not known",
     "gone": "nothing there any more",
-    "too large": f"more than {MAX_BYTES / 1e6:.0f} MB or 50 million pixels",
+    "too large": "more bytes or pixels than photo.max_bytes, max_pixels and max_side allow",
     "refused": "the host does not let us in",
     "not asked": "robots.txt keeps programs out, or it is no public address",
     "later": "no answer in time; the next run tries again",
@@ -76,9 +77,10 @@ class Collection:
         wanted: Wanted,
         source: Source,
         client: Web,
+        limits: PhotoLimits = DEFAULT_LIMITS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.wanted, self._source, self._web, self._now = wanted, source, client, now
+        self.wanted, self._source, self._web, self._limits, self._now = wanted, source, client, limits, now
         self.tally: Counter[str] = Counter()
         self.unlicensed = 0
         self.vanished = 0
@@ -97,7 +99,7 @@ class Collection:
     def run(self, folder: Path, on_step: Callable[[], None]) -> None:
         """Collect into ``folder`` until there are enough or no more. Raises CollectError, TriofError."""
         with alone_in(folder):
-            album = Album(folder)
+            album = Album(folder, self._limits)
             self.vanished = album.vanished
             entries = album.ledger.entries("kept")
             self.tally["kept before"] = sum(self._is_ours(entry) and album.holds(entry) for entry in entries)
@@ -154,7 +156,7 @@ class Collection:
     def _fetch(self, album: Album, candidate: Candidate) -> str:
         try:
             image = self._bytes(candidate)
-            admitted = admit(image)
+            admitted = admit(image, self._limits)
         except unfetched.FetchError as error:
             if candidate.path is None:
                 self._listen(error)
@@ -169,12 +171,12 @@ class Collection:
 
     def _bytes(self, candidate: Candidate) -> bytes:
         if candidate.path is None:
-            image = self._web.photo(candidate.url, max_bytes=MAX_BYTES, invited=self._source.searches)
+            image = self._web.photo(candidate.url, max_bytes=self._limits.max_bytes, invited=self._source.searches)
             self._listen(None)
             return image
         try:
-            if candidate.path.stat().st_size > MAX_BYTES:
-                raise unfetched.TooLarge(f"{candidate.path} has more than {MAX_BYTES / 1e6:.0f} MB.")
+            if candidate.path.stat().st_size > self._limits.max_bytes:
+                raise unfetched.TooLarge(f"{candidate.path} has more than {self._limits.max_bytes / 1e6:.0f} MB.")
             return candidate.path.read_bytes()
         except OSError as error:
             raise unfetched.Unreachable(f"{candidate.path} cannot be read ({error}).") from error

@@ -12,6 +12,7 @@ from triof import photo, reports
 from triof.curation.check import SMALLEST_SIDE, Family, Findings
 from triof.curation.suspects import Suggestion
 from triof.datasets import SPLITS, LabelledPhoto
+from triof.photo import PhotoLimits
 
 _SIDE = 160
 """Pixels of a thumbnail; some 5 kB each, so that a full page stays below 10 MB."""
@@ -34,7 +35,9 @@ class _Sets:
     left_out: int
 
 
-def write(path: Path, findings: Findings, suggestions: Sequence[Suggestion], next_command: str) -> None:
+def write(
+    path: Path, findings: Findings, suggestions: Sequence[Suggestion], next_command: str, limits: PhotoLimits
+) -> None:
     """Write the page; ``next_command`` is what to type in order to decide. Raises ReportUnwritable."""
     crossing = set(map(id, findings.crossing))
     reports.write(
@@ -47,7 +50,7 @@ def write(path: Path, findings: Findings, suggestions: Sequence[Suggestion], nex
         smallest_side=SMALLEST_SIDE,
         most_tiny=_SETS,
         splits=SPLITS,
-        thumbnail=_Thumbnails(),
+        thumbnail=_Thumbnails(limits),
         conflicts=[
             (each.task, _set(_odd_first(each.family, _label(each.task)))) for each in findings.conflicts[:_SETS]
         ],
@@ -59,7 +62,8 @@ def write(path: Path, findings: Findings, suggestions: Sequence[Suggestion], nex
 class _Thumbnails:
     """Makes each photo's thumbnail once, though it may stand at several places."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: PhotoLimits) -> None:
+        self._limits = limits
         self._made: dict[Path, str] = {}
 
     def __call__(self, item: LabelledPhoto) -> str:
@@ -67,11 +71,10 @@ class _Thumbnails:
             self._made[item.path] = self._thumbnail(item.path)
         return self._made[item.path]
 
-    @staticmethod
-    def _thumbnail(path: Path) -> str:
+    def _thumbnail(self, path: Path) -> str:
         """Empty where the photo has gone since it was looked at."""
         try:
-            picture = photo.load(path.read_bytes(), needed_side=_SIDE).picture
+            picture = photo.load(path.read_bytes(), self._limits, needed_side=_SIDE).picture
         except (OSError, photo.PhotoError):
             return ""
         return reports.thumbnail(picture, _SIDE)

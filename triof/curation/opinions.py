@@ -8,7 +8,7 @@ from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
 from triof import photo
 from triof.curation.labelling import Opinion, Question
-from triof.photo import PhotoError
+from triof.photo import DEFAULT_LIMITS, PhotoError, PhotoLimits
 
 _TIMEOUT = 5.0
 
@@ -16,8 +16,9 @@ _TIMEOUT = 5.0
 class Opinions:
     """Asks the local networks; has no opinion where one is missing or the photo cannot be read."""
 
-    def __init__(self, options: LocalCnnOptions) -> None:
+    def __init__(self, options: LocalCnnOptions, limits: PhotoLimits = DEFAULT_LIMITS) -> None:
         self._options = options
+        self._limits = limits
         self._model = lru_cache(maxsize=None)(self._load)
 
     def of(self, question: Question) -> Opinion | None:
@@ -26,7 +27,7 @@ class Opinions:
         if not model:
             return None
         with suppress(ProviderError, PhotoError, OSError):
-            decoded = photo.load(question.item.path.read_bytes(), needed_side=model.needed_side)
+            decoded = photo.load(question.item.path.read_bytes(), self._limits, needed_side=model.needed_side)
             prediction = model.predict(decoded, timeout=_TIMEOUT)
             return Opinion(prediction.label, prediction.probability)
         return None

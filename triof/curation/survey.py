@@ -2,7 +2,7 @@
 
 import hashlib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from triof.curation import near_duplicates
 from triof.curation.look_cache import LookCache
 from triof.curation.near_duplicates import Hashes, Pairs
 from triof.datasets import Dataset, DatasetError, LabelledPhoto, Unreadable
+from triof.photo import PhotoLimits
 from triof.settings import Settings
 
 _EXTRA = ("imagehash", "sklearn", "cleanlab")
@@ -76,7 +77,7 @@ def survey(dataset: Dataset, settings: Settings, console: Console) -> Survey:
         watched = progress.track(dataset.photos, description="Looking at the photos")
         try:
             cache = LookCache(settings.home / "cache" / f"looks-{backbone.version}.bin", backbone.size)
-            return _survey(dataset, _Eye(backbone, cache), watched)
+            return _survey(dataset, _Eye(backbone, cache, settings.photo), watched)
         except OSError as error:
             raise home.unusable(settings, error) from error
 
@@ -87,14 +88,16 @@ class _Eye:
 
     backbone: FrozenBackbone
     cache: LookCache
+    limits: PhotoLimits
 
-    def look(self, image: bytes) -> np.void:
+    def look(self, path: Path) -> np.void:
         """The record of a photo. Raises PhotoError; OSError when it cannot be kept."""
+        image = _read(path, self.limits)
         digest = hashlib.sha256(image).digest()
         known = self.cache.get(digest)
-        if known is not None:
+        if known is not None and _is_within(known["size"].tolist(), self.limits):
             return known
-        seen = photo.load(image, needed_side=self.backbone.needed_side)
+        seen = photo.load(image, self.limits, needed_side=self.backbone.needed_side)
         hash_ = near_duplicates.perceptual_hash(seen.picture)
         return self.cache.add(digest, (seen.width, seen.height), hash_, self.backbone(seen))
 
@@ -103,7 +106,7 @@ def _survey(dataset: Dataset, eye: _Eye, photos: Iterable[LabelledPhoto]) -> Sur
     items, records, unreadable = [], [], []
     for item in photos:
         try:
-            records.append(eye.look(_read(item.path)))
+            records.append(eye.look(item.path))
             items.append(item)
         except photo.PhotoError as error:
             unreadable.append(Unreadable(item.path, str(error)))
@@ -117,10 +120,16 @@ def _survey(dataset: Dataset, eye: _Eye, photos: Iterable[LabelledPhoto]) -> Sur
     return Survey(tuple(items), digests, sizes, looks["hash"], features, tuple(unreadable))
 
 
-def _read(path: Path) -> bytes:
+def _is_within(size: Sequence[int], limits: PhotoLimits) -> bool:
+    """Whether a photo that was looked at under other limits is allowed under these."""
+    width, height = size
+    return width * height <= limits.max_pixels and limits.min_side <= min(size) and max(size) <= limits.max_side
+
+
+def _read(path: Path, limits: PhotoLimits) -> bytes:
     """Raises PhotoError, as it is about this photo alone."""
     try:
-        photo.check_length(path.stat().st_size, photo.DEFAULT_LIMITS)
+        photo.check_length(path.stat().st_size, limits)
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -157,6 +158,11 @@ _OPENERS: Mapping[ImageFormat, Callable[[bytes, float], Source]] = {
     "HEIC": _heic,
 }
 FORMATS = tuple(_OPENERS)
+
+
+def readable_formats() -> tuple[ImageFormat, ...]:
+    """Those of FORMATS that can be decoded here: HEIC needs the extra ``heic``."""
+    return tuple(name for name in FORMATS if name != "HEIC" or find_spec("pi_heif"))
 
 
 def _pillow(opened: Image.Image, turned: int, *, has_16_bits: bool = False) -> Source:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from providers.base import ProviderMisconfigured
 from providers.local_cnn.provider import LocalCnn
-from triof import bundles, corrections, curves
-from triof.datasets import LabelledPhoto, Split
+from triof import bundles, curves
+from triof.datasets import Dataset, LabelledPhoto, Split
 from triof.evaluation import Answer, Evaluation, evaluate
 from triof.rollout.candidates import LOCAL, Candidate
 from triof.rollout.options import RolloutSettings
@@ -18,11 +18,10 @@ from triof.settings import Settings
 
 
 class Photos(NamedTuple):
-    """Which labelled photos, and a file of labels that people have changed."""
+    """Which labelled photos."""
 
-    source: Path
+    dataset: Dataset
     split: Split
-    corrected: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,7 @@ def measure(
             "Labelled photos are shown to local bundles only: measure iterations with `triof azure evaluate`, which"
             " goes at the tier's pace and pays no photo twice."
         )
-    dataset, _ = corrections.mending(shown.source, shown.corrected)
-    photos = dataset.of(candidate.task, shown.split)
+    photos = shown.dataset.of(candidate.task, shown.split)
     found = [_evaluated(candidate, chosen, photos, on_photo) for chosen in (candidate.settings(settings), settings)]
     return _labelled(shown, *(evaluation.answers for evaluation in found))
 
@@ -83,7 +81,7 @@ def _evaluated(
 ) -> Evaluation:
     provider = LocalCnn(candidate.task, bundles.options(settings))
     try:
-        return evaluate(provider, candidate.task, photos, on_photo)
+        return evaluate(provider, candidate.task, photos, on_photo, settings.photo)
     finally:
         provider.close()
 
@@ -99,7 +97,7 @@ def _labelled(shown: Photos, ours: Sequence[Answer], theirs: Sequence[Answer]) -
     shares = [curves.share(weights, [pair[side] for pair in hits], everything) for side in (0, 1)]
     figure = curves.figure(shares[0] - shares[1])
     return Labelled(
-        source=shown.source,
+        source=shown.dataset.source,
         split=shown.split,
         photos=len(hits),
         groups=len(leads),

@@ -16,7 +16,7 @@ from providers.base import LABELS
 from triof import photo as photos
 from triof.curation.labelling import UNUSABLE, Desk, Opinion, Question, tally
 from triof.paths import STATIC, TEMPLATES
-from triof.photo import PhotoError
+from triof.photo import DEFAULT_LIMITS, PhotoError, PhotoLimits
 from triof.web.hosts import Hosts
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,12 @@ _FORM_BYTES = 65_536
 _KEPT = "private, max-age=3600"
 
 
-def create_app(desk: Desk, opinion: Callable[[Question], Opinion | None], trusted_hosts: Collection[str] = ()) -> Flask:
+def create_app(
+    desk: Desk,
+    opinion: Callable[[Question], Opinion | None],
+    limits: PhotoLimits = DEFAULT_LIMITS,
+    trusted_hosts: Collection[str] = (),
+) -> Flask:
     """The app around ``desk``; ``opinion`` says what the machine itself thinks of a photo.
 
     It answers as localhost and by the names in ``trusted_hosts``.
@@ -52,7 +57,7 @@ def create_app(desk: Desk, opinion: Callable[[Question], Opinion | None], truste
     )
     app.before_request(Hosts("localhost", trusted_hosts).check)
     CSRFProtect(app)
-    pages = Pages(desk, opinion)
+    pages = Pages(desk, opinion, limits)
     app.get("/", endpoint="labels")(pages.show)
     app.post("/decide", endpoint="decide")(pages.decide)
     app.post("/skip", endpoint="skip")(pages.skip)
@@ -68,9 +73,10 @@ def create_app(desk: Desk, opinion: Callable[[Question], Opinion | None], truste
 class Pages:
     """The one page, its photos and its steps."""
 
-    def __init__(self, desk: Desk, opinion: Callable[[Question], Opinion | None]) -> None:
+    def __init__(self, desk: Desk, opinion: Callable[[Question], Opinion | None], limits: PhotoLimits) -> None:
         self._desk = desk
         self._opinion = opinion
+        self._limits = limits
         self._run = secrets.token_urlsafe(8)
         """Stands in the photos' addresses, which browsers keep and which the next run gives to other photos."""
 
@@ -117,7 +123,7 @@ class Pages:
         if run != self._run or position >= len(self._desk.questions):
             abort(404)
         try:
-            jpeg = photos.keepsake(self._desk.questions[position].item.path.read_bytes())
+            jpeg = photos.keepsake(self._desk.questions[position].item.path.read_bytes(), self._limits)
         except (OSError, PhotoError):
             abort(404)
         return Response(jpeg, mimetype="image/jpeg", headers={"Cache-Control": _KEPT})

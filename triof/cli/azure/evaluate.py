@@ -12,8 +12,9 @@ from rich.table import Table
 from providers.base import Task
 from providers.custom_vision.records import Iteration, Performance
 from providers.local_cnn.provider import LocalCnn
-from triof import bundles, cloud_answers, corrections, evaluation_report, services
+from triof import bundles, cloud_answers, evaluation_report, services
 from triof.cli.azure.session import Session, check_trained, session
+from triof.cli.labelled_photos import read_photos
 from triof.datasets import SPLITS, LabelledPhoto, Split, Unreadable
 from triof.evaluation import Evaluation, measure
 from triof.evaluation import evaluate as ask_local
@@ -65,9 +66,7 @@ def evaluate(
         if not chosen.published_as:
             opened.say(f"Nobody can ask it: `triof azure publish {chosen.id[:8]}` first, then measure it.", "yellow")
             return
-        dataset, notes = corrections.mending(source, corrected)
-        for note in notes:
-            opened.say(note)
+        dataset = read_photos(source, opened.settings, corrected)
         items = dataset.of(_TASK, split)[:limit]
         settings = _asking(opened.settings, chosen)
         if not _agreed(opened, settings, chosen, items, yes=yes):
@@ -86,7 +85,10 @@ def evaluate(
         if not no_report:
             path = report or Path("runs") / f"azure-evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
             vendor = [VendorMetrics(*astuple(tag)) for tag in performance.tags]
-            evaluation_report.write(path, dataset, split, evaluations, vendor=vendor)
+            limits = opened.settings.photo
+            evaluation_report.write(
+                path, dataset, split, evaluations, vendor=vendor, notes=dataset.remarks, limits=limits
+            )
             opened.say(f"To look at: {path}")
 
 
@@ -142,7 +144,7 @@ def _ask_local(opened: Session, settings: Settings, items: Sequence[LabelledPhot
     try:
         with Progress(console=opened.console, transient=True) as progress:
             bar = progress.add_task(provider.name, total=len(items))
-            return ask_local(provider, _TASK, items, on_photo=lambda: progress.advance(bar))
+            return ask_local(provider, _TASK, items, lambda: progress.advance(bar), settings.photo)
     finally:
         provider.close()
 

@@ -15,8 +15,10 @@ from providers.base import ProviderError, ProviderMisconfigured
 from providers.base import Task as WasteTask
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.records import Tag
+from providers.text_files import plain
 from triof import corrections, home
 from triof.cli.azure.session import Session, faults, session
+from triof.cli.labelled_photos import read_photos
 from triof.datasets import SPLITS, Dataset, LabelledPhoto, Split
 from triof.upload_ledger import UploadLedger
 from triof.upload_report import Report
@@ -63,9 +65,7 @@ def upload(
     Interrupt it as you like: the same command goes on, and no photo is sent twice.
     """
     with session(ctx) as opened, home.journal(opened.settings) as journal:
-        dataset, notes = corrections.mending(source, corrected)
-        for note in notes:
-            opened.say(note)
+        dataset = read_photos(source, opened.settings, corrected)
         beside = dataset.root / corrections.USUAL_NAME
         if not corrected and beside.exists():
             # Without it, photos that people have corrected would get their old tags back.
@@ -104,9 +104,9 @@ def _items(opened: Session, dataset: Dataset, splits: tuple[Split | str, ...]) -
 def _tags(options: CustomVisionOptions, tags: list[Tag]) -> dict[str, Tag]:
     """The tag for each of our labels: of several the Negative one, or the first of the settings."""
     order = {name: position for position, name in enumerate(options.tags)}
-    known = [tag for tag in tags if tag.name.strip().casefold() in order]
-    known.sort(key=lambda tag: (not tag.negative, order[tag.name.strip().casefold()]), reverse=True)
-    return {options.tags[tag.name.strip().casefold()]: tag for tag in known}
+    known = [tag for tag in tags if plain(tag.name) in order]
+    known.sort(key=lambda tag: (not tag.negative, order[plain(tag.name)]), reverse=True)
+    return {options.tags[plain(tag.name)]: tag for tag in known}
 
 
 def _alone(opened: Session) -> AbstractContextManager[object]:
@@ -137,7 +137,7 @@ def _run(
         bar = progress.add_task("Looking" if dry_run else "Sending", total=len(items))
         tell = lambda done: progress.advance(bar, done)  # noqa: E731
         stop = lambda: opened.say(_STOPPING)  # noqa: E731
-        run = Upload(opened.trainer, ledger, tell, stop, held=held, again=again)
+        run = Upload(opened.trainer, ledger, tell, stop, held=held, again=again, limits=opened.settings.photo)
         check(run, opened.trainer, items)
         if dry_run:
             return run.rehearse(items)

@@ -7,6 +7,7 @@ import click
 from triof import bundles
 from triof.cli import load_settings
 from triof.cli.bundles.install import show
+from triof.cli.labelled_photos import read_photos
 
 
 @click.command()
@@ -18,4 +19,6 @@ def check(ctx: click.Context, version: str, photos: Path | None) -> None:
 
     An export that is read wrongly (order or range of its pixels) is mended, at once in a running kiosk.
     """
-    show(bundles.check(version, load_settings(ctx).settings, photos=photos))
+    settings = load_settings(ctx).settings
+    labelled = read_photos(photos, settings) if photos else None
+    show(bundles.check(version, settings, photos=labelled))

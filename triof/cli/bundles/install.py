@@ -9,6 +9,7 @@ from triof import bundles
 from triof.bundles import Installed
 from triof.cli import load_settings
 from triof.cli.bundles.activate import put_into_service
+from triof.cli.labelled_photos import read_photos
 from triof.trial import Trial
 
 
@@ -26,7 +27,8 @@ def install(ctx: click.Context, source: Path, photos: Path | None, *, anyway: bo
     it has until this one is activated.
     """
     settings = load_settings(ctx).settings
-    installed = bundles.install(source, settings, photos=photos, anyway=anyway)
+    labelled = read_photos(photos, settings) if photos else None
+    installed = bundles.install(source, settings, photos=labelled, anyway=anyway)
     show(installed)
     if at_once:
         put_into_service(settings, f"{installed.card.task}/{_name(installed)}", why)

@@ -7,7 +7,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from triof import corrections
+from triof.cli import load_settings
+from triof.cli.labelled_photos import read_photos
 from triof.curation.augmenting import Augmentation, Plan
 from triof.curation.copies import OPERATIONS, PROBABILITIES, Operation
 from triof.datasets import SPLITS
@@ -42,11 +43,9 @@ def augment(ctx: click.Context, /, source: Path, out: Path, corrected: Path | No
     `triof train` needs none: it makes other views while it learns. A copy has the group and the split of its original.
     A run may be interrupted at any time; the same command makes the copies that are missing.
     """
-    console = Console()
-    dataset, told = corrections.mending(source, corrected)
-    for sentence in told:
-        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
-    work = Augmentation(dataset, out, Plan(**plan))
+    console, settings = Console(), load_settings(ctx).settings
+    dataset = read_photos(source, settings, corrected)
+    work = Augmentation(dataset, out, Plan(**plan), settings.photo)
     columns = (TextColumn("photos"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, console=console) as progress:

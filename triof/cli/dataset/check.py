@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from triof import corrections, datasets
-from triof.cli import load_settings
+from triof import corrections
+from triof.cli import load_settings, tell
+from triof.cli.labelled_photos import read_photos
 from triof.curation import contact_sheet
 from triof.curation.check import SMALLEST_SIDE, Findings
 from triof.curation.check import check as look
@@ -49,17 +50,17 @@ def check(
     """
     if report and no_report:
         raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
-    dataset = datasets.read(source)
-    known, told = corrections.named(dataset, corrected) if corrected else ({}, [])
+    settings = load_settings(ctx).settings
+    dataset = read_photos(source, settings)
+    known, told = corrections.named(dataset, corrected, settings.custom_vision.tags) if corrected else ({}, [])
+    tell(told)
     console = Console(stderr=as_json)
-    for sentence in told:
-        _say(console, sentence)
-    findings = look(dataset, load_settings(ctx).settings, console, known)
+    findings = look(dataset, settings, console, known)
     suggestions = findings.suspects.suggestions[:limit]
     then = _next(findings.dataset, corrected)
     if not no_report:
         report = report or Path("runs") / f"check-{datetime.now():%Y%m%d-%H%M%S}.html"
-        contact_sheet.write(report, findings, suggestions, then)
+        contact_sheet.write(report, findings, suggestions, then, settings.photo)
     if as_json:
         click.echo(json.dumps(_as_object(findings, suggestions), indent=1))
     else:
@@ -140,6 +141,7 @@ def _as_object(findings: Findings, suggestions: Sequence[Suggestion]) -> dict[st
     return {
         "source": str(dataset.source),
         "photos": len(dataset.photos),
+        "remarks": list(dataset.remarks),
         "suggestions": [_suggestion(dataset, each) for each in suggestions],
         "confirmed": findings.confirmed,
         "estimated_errors": dict(findings.suspects.estimates),

@@ -17,11 +17,13 @@ from rich.progress import (
 from rich.table import Table
 
 from providers.base import LABELS
+from triof.cli import load_settings, tell
 from triof.curation.admission import perceptual_hash
 from triof.curation.collecting import OUTCOMES, Collection, Wanted
 from triof.curation.sources import SOURCES, load
 from triof.curation.web import Web
 from triof.errors import TriofError
+from triof.picture_files import look_in
 
 _FROM_A_SEARCH = 100
 _WORTH_TELLING = 5.0
@@ -62,6 +64,8 @@ def collect(
         )
     if source.searches:
         wanted |= {"count": wanted["count"] or _FROM_A_SEARCH, "licence": ""}
+    if source_name == "folder":
+        tell([look_in(Path(wanted["query"])).remark])
     console, folder = Console(), out or Path("collected") / wanted["label"]
     with _progress(console) as progress:
         bar = progress.add_task("", total=wanted["count"])
@@ -71,7 +75,7 @@ def collect(
                 progress.update(bar, description=f"{host} asks to wait {seconds:.0f} s")
 
         web = Web(contact=contact, allow_private=allow_private, on_wait=tell_wait)
-        collection = Collection(Wanted(**wanted), source(web), web)
+        collection = Collection(Wanted(**wanted), source(web), web, load_settings(ctx).settings.photo)
         try:
             collection.run(folder, lambda: _advance(progress, bar, collection))
         except (KeyboardInterrupt, TriofError) as error:

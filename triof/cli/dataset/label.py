@@ -10,8 +10,9 @@ import click
 from rich.console import Console
 
 from providers.base import TASKS, Task
-from triof import bundles, corrections, datasets
+from triof import bundles, corrections
 from triof.cli import load_settings
+from triof.cli.labelled_photos import read_photos
 from triof.corrections import Corrections
 from triof.curation import labelling
 from triof.curation.labelling import ORDERS, Desk, Order, Question
@@ -46,9 +47,9 @@ def label(ctx: click.Context, source: Path, *, path: Path | None, task: Task | N
     before the next photo shows. End it as you like; the same command goes on.
     """
     settings = load_settings(ctx).settings
-    dataset = datasets.read(source)
+    dataset = read_photos(source, settings)
     path = path or _usual(dataset)
-    known = corrections.about(dataset, corrections.read(path), path.parent)
+    known = corrections.about(dataset, corrections.read(path, settings.custom_vision.tags), path.parent)
     tasks = (task,) if task else TASKS
     asked = _asked(dataset, known, tasks, order, settings)
     decided = f", {len(known)} from before" if known else ""
@@ -87,7 +88,8 @@ def _serve(desk: Desk, port: int, settings: Settings) -> None:
     from triof.curation.opinions import Opinions
     from triof.web import labels
 
-    app = labels.create_app(desk, Opinions(bundles.options(settings)).of, settings.server.trusted_hosts)
+    opinions = Opinions(bundles.options(settings), settings.photo)
+    app = labels.create_app(desk, opinions.of, settings.photo, settings.server.trusted_hosts)
     try:
         server = waitress.create_server(app, host=_HOST, port=port, threads=4, ident=None)
     except OSError as error:

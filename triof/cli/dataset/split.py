@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from providers.base import LABELS
-from triof import corrections, datasets
+from triof import datasets
 from triof.cli import load_settings
+from triof.cli.labelled_photos import read_photos
 from triof.curation.splitting import Divided, Shares, divide
 from triof.curation.survey import survey
 from triof.datasets import SPLITS, LabelledPhoto, Unreadable
@@ -44,11 +45,8 @@ def split(
     """
     if out.exists():
         raise click.ClickException(f"{out} exists and is not replaced: name another file, or move it away.")
-    console = Console()
-    dataset, told = corrections.mending(source, corrected)
-    for sentence in told:
-        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
-    seen = survey(dataset, load_settings(ctx).settings, console)
+    console, settings = Console(), load_settings(ctx).settings
+    seen = survey(read_photos(source, settings, corrected), settings, console)
     divided = divide(seen, shares, seed=seed, keep=keep)
     try:
         datasets.write(out, divided.photos)

@@ -13,6 +13,7 @@ from rich.table import Table
 from providers.base import TASKS, Task
 from triof import home
 from triof.cli import load_settings
+from triof.cli.labelled_photos import read_photos
 from triof.datasets import SPLITS, Split
 from triof.rollout import comparing
 from triof.rollout.candidates import Candidate, Candidates
@@ -54,7 +55,7 @@ def compare(
     """
     settings = load_settings(ctx).settings
     candidates = Candidates(settings)
-    shown = Photos(source, split, corrected) if source else None
+    shown = Photos(read_photos(source, settings, corrected), split) if source else None
     running = [candidate for task in tasks or TASKS if (candidate := candidates.of(task))]
     with home.journal(settings) as journal:
         found = [compared(candidate, settings, journal, shown) for candidate in running]

@@ -8,6 +8,7 @@ from providers.base import TASKS, Task
 from triof import home
 from triof.cli import load_settings
 from triof.cli.azure.session import write
+from triof.cli.labelled_photos import read_photos
 from triof.cli.models.compare import CORRECTIONS, DATA, SPLIT, compared
 from triof.datasets import Split
 from triof.rollout.candidates import AZURE, Candidates
@@ -40,7 +41,7 @@ def promote(
     loaded = load_settings(ctx)
     settings = loaded.settings
     task = _task(settings, name)
-    shown = Photos(source, split, corrected) if source else None
+    shown = Photos(read_photos(source, settings, corrected), split) if source else None
     with home.journal(settings) as journal:
         desk = Desk(settings, journal, user())
         if not anyway:
