@@ -38,11 +38,11 @@ from providers.local_cnn.recipe import Recipe
 from providers.local_cnn.runtime import Extractor
 from providers.local_cnn.training_set import balance, smoothed
 from tools.frozen_features import Classes, Features, Photos, Records, noise, signature
+from tools.labelled_photos import DATA, need
 from triof import corrections
 from triof.datasets import LabelledPhoto
 from triof.errors import TriofError
 
-DATA = Path(os.environ.get("TRIOF_DATASET", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
 FORMATS = ("float32", "float16", "int8 weights", "int8")
 """The third one computes in float32 or int8 as each operation likes; the last one in int8 alone."""
 REPRESENTATIVE = 150
@@ -253,6 +253,7 @@ def converted(model: Any, side: int, format_: str, representative: Callable[[], 
 
 def main() -> int:
     asked = _arguments()
+    need(asked.data)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what TensorFlow says of itself tears the bars apart
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
@@ -276,8 +277,8 @@ def main() -> int:
 
 
 def _items(asked: Any, console: Console) -> list[LabelledPhoto]:
-    dataset, told = corrections.mending(asked.data, asked.corrections)
-    for sentence in told:
+    dataset = corrections.mended(asked.data, asked.corrections)
+    for sentence in dataset.remarks:
         console.print(sentence, soft_wrap=True, markup=False)
     items = [item for item in dataset.photos if item.split != "test" and set(asked.tasks) & set(item.labels)]
     return random.Random(0).sample(items, asked.limit) if asked.limit and asked.limit < len(items) else items

@@ -15,6 +15,7 @@ from providers.local_cnn.head import Floats
 from providers.local_cnn.runtime import Extractor
 from triof import datasets
 from triof.datasets import DatasetError, LabelledPhoto, Split, Unreadable
+from triof.photo import DEFAULT_LIMITS
 
 Classes = NDArray[np.int64]
 Features = Mapping[bytes, Floats]
@@ -40,7 +41,7 @@ class Photos:
     def scaled(self, items: Iterable[LabelledPhoto], side: int) -> Iterator[tuple[LabelledPhoto, Floats]]:
         """Each photo as the machine decodes and resizes it, in the range that the network reads."""
         unreadable: list[Unreadable] = []
-        for item, photo in datasets.decode(items, needed_side=side, unreadable=unreadable):
+        for item, photo in datasets.decode(items, DEFAULT_LIMITS, needed_side=side, unreadable=unreadable):
             yield item, backbone.scaled(photo.resized(side, side))
         for fault in unreadable:
             self._console.print(f"Skipped {fault.path}: {fault.reason}", soft_wrap=True, markup=False)

@@ -11,7 +11,6 @@ it suggests a photo with and without an error, it found nothing.
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
@@ -28,10 +27,10 @@ from rich.progress import track
 from rich.table import Table
 
 from providers.base import LABELS, TASKS, Task
+from tools.labelled_photos import DATA, need
 from triof import datasets
 from triof.datasets import LabelledPhoto
 
-DATA = Path(os.environ.get("TRIOF_DATASET", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
 TUNED_ON, UNSEEN = (1, 2, 3), (11, 12, 13)
 """Seeds: the check was tuned while watching the first ones, and run on the others once, at the end."""
 
@@ -79,6 +78,7 @@ def suggested(photos: Sequence[LabelledPhoto], limit: int) -> list[Error]:
 
 def main() -> int:
     asked = _arguments()
+    need(asked.data)
     photos = datasets.read(asked.data).photos
     tasks: Sequence[Task] = [asked.task] if asked.task else TASKS
     disputed = set(suggested(photos, len(TASKS) * len(photos)))

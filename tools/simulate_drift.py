@@ -11,7 +11,6 @@ import argparse
 import copy
 import json
 import math
-import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -26,13 +25,13 @@ from rich.table import Table
 
 from providers.base import LABELS, TASKS, Task
 from providers.local_cnn.options import SHIPPED_BUNDLES
+from tools.labelled_photos import DATA, need
 from tools.shifted_photos import USUAL, Look, Pool, pool
 from triof.monitoring.options import MonitoringSettings
 from triof.monitoring.reading import Confirmed, Happening
 from triof.monitoring.signals import SIGNALS, Deposit, Seen
 from triof.monitoring.watched import Watched
 
-DATA = Path(os.environ.get("TRIOF_DATASET", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
 MIX = np.array([0.43, 0.37, 0.14, 0.06])
 """Of bottles, cups, cutlery and foreign items, on average."""
 SHIFTS = ("dirty lens", "new lamp", "another cup")
@@ -251,6 +250,7 @@ Seeing = Callable[[Attribute], np.ndarray]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, help="a manifest.csv or a folder")
     for task in TASKS:
         name = f"--bundle-{task.replace('_', '-')}"
         parser.add_argument(name, type=Path, default=SHIPPED_BUNDLES / task, help="default: the one that ships")
@@ -261,9 +261,10 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("/tmp/triof-drift"), help="where measured photos are kept")
     parser.add_argument("--json", type=Path, help="write the counts there, too, after each year")
     asked = parser.parse_args()
+    need(asked.data)
     console = Console(width=150)
     bundles = {task: getattr(asked, f"bundle_{task}") for task in TASKS}
-    photos = pool(DATA, bundles, asked.cache)
+    photos = pool(asked.data, bundles, asked.cache)
     console.print(
         f"{len(photos.cup_kind)} photos; embeddings by {photos.embedded_by}; {len(SIGNALS)} signals a machine"
     )

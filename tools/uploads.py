@@ -23,8 +23,10 @@ import requests
 from providers.custom_vision.arrivals import Photo
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.trainer import Trainer
+from providers.text_files import plain
 from tools import bench
 from tools.bench import Ratio
+from tools.labelled_photos import DATA
 from triof import datasets, home
 from triof.datasets import LabelledPhoto
 from triof.settings import Settings
@@ -84,8 +86,7 @@ def service(rate: int) -> Iterator[Service]:
 
 def labelled(count: int) -> list[LabelledPhoto]:
     """So many photos of the real data, of all kinds."""
-    source = Path(os.environ.get("TRIOF_DATASET", Path(__file__).resolve().parents[2] / "shared" / "data"))
-    found = [item for item in datasets.read(source).photos if "waste_type" in item.labels]
+    found = [item for item in datasets.read(DATA).photos if "waste_type" in item.labels]
     return [found[position * len(found) // count] for position in range(count)]
 
 
@@ -104,7 +105,7 @@ class _Recorded(Trainer):
 def ours(options: CustomVisionOptions, items: list[LabelledPhoto]) -> tuple[float, list[list[Photo]]]:
     """Seconds of an upload with all that belongs to it: reading, hashing, decoding, ledger; and what it sent."""
     trainer = _Recorded(options)
-    by_label = {trainer.options.tags[tag.name.casefold()]: tag for tag in trainer.tags()}
+    by_label = {trainer.options.tags[plain(tag.name)]: tag for tag in trainer.tags()}
     time.sleep(1.1)
     with tempfile.TemporaryDirectory() as folder, home.journal(Settings(home=Path(folder))) as journal:
         run = Upload(trainer, UploadLedger(journal, trainer.project_id))
