@@ -15,8 +15,10 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.orm import Session
 
 from tests.conftest import BuildMachine, Machine
+from triof import services
 from triof.journal import ENDINGS, Journal
 from triof.photo_store import PhotoStore
+from triof.settings import Settings
 from triof.tables import Base, Event
 
 
@@ -135,12 +137,12 @@ def test_a_clock_that_is_set_back_does_not_mix_up_what_happened(tmp_path: Path) 
     assert journal.unfinished()[0].waste_type == "cup"
 
 
-def test_the_next_start_removes_old_photos(build_machine: BuildMachine, tmp_path: Path) -> None:
+def test_the_next_start_removes_old_photos(tmp_path: Path) -> None:
     old = tmp_path / "home" / "photos" / "aa" / "aa.jpg"
     old.parent.mkdir(parents=True)
     old.touch()
     os.utime(old, (0, 0))
-    build_machine()
+    services.build_kiosk(Settings(home=tmp_path / "home")).close()
     assert not old.exists()
 
 

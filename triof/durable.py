@@ -1,21 +1,35 @@
 """Files that a power cut leaves whole: the old one or the new one, never an empty one."""
 
+import errno
 import json
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def is_no_room(error: OSError) -> bool:
+    """Whether ``error`` says that the disk, or this user's share of it, is full."""
+    return error.errno in _NO_ROOM
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write ``content`` to ``path``, in one step that is on the disk on return; by default only its owner reads it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
 
 
 def append_line(path: Path, line: bytes, mode: int = 0o600) -> None:
