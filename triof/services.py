@@ -292,6 +292,7 @@ def build_kiosk(settings: Settings) -> KioskServices:
     from triof.deposit import Deposits
     from triof.deposit_journal import DepositJournal
     from triof.disk_room import DiskRoom
+    from triof.journal_backups import JournalBackups
     from triof.photo_store import PhotoStore
     from triof.slot import Slot
     from triof.watch import Watch
@@ -301,7 +302,9 @@ def build_kiosk(settings: Settings) -> KioskServices:
     photo_store = PhotoStore(settings.home / "photos", keep.keep_photo_days, keep.keep_photo_megabytes)
     # Before anything is written: a disk that is full must not keep the machine from starting.
     photo_store.prune()
-    room = DiskRoom(settings.home, [photo_store.make_room])
+    path = home.journal_path(settings)
+    prunes = [photo_store.make_room, *([JournalBackups(settings, path).make_room] if path else [])]
+    room = DiskRoom(settings.home, prunes)
     with suppress(OSError):
         room.look()
     Switch(settings.home, settings.mode).settle()

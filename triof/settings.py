@@ -103,20 +103,24 @@ class DepositSettings(Options):
         return self
 
 
+def _not_empty(value: Any) -> Any:
+    # Path("") would be the current folder, which nobody means by an empty variable.
+    if value == "":
+        raise PydanticCustomError("empty", "Name a folder, or leave it unset")
+    return value
+
+
 class JournalSettings(Options):
-    """Where the journal is and how long photos are kept; 0 days or megabytes keeps none."""
+    """Where the journal is and how long photos and copies are kept; 0 days or megabytes keeps none."""
 
     url: SecretStr | None = None
     """Any SQLAlchemy URL; None: ``journal.db`` in the home folder."""
     keep_photo_days: float = Field(30, ge=0)
     keep_photo_megabytes: float = Field(500, ge=0)
-
-
-def _not_empty(value: Any) -> Any:
-    # Path("") would be the current folder, which nobody means by an empty variable.
-    if value == "":
-        raise PydanticCustomError("empty", "Name a folder, or leave it unset for the user's data folder")
-    return value
+    backup_folder: Annotated[Path | None, BeforeValidator(_not_empty)] = None
+    """Where a copy of the journal is put once a day; None: ``backups`` in the home folder."""
+    keep_backup_days: float = Field(7, ge=0)
+    """How long copies are kept, the newest one longer; 0: none is made."""
 
 
 def _can_be_loaded(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -84,7 +84,20 @@ def _home(settings: Settings) -> str:
 
 
 def _journal(settings: Settings) -> str:
+    from triof.journal_file import JournalFile
+
     open_deposits = home.interrupted_deposits(settings)
+    path = home.journal_path(settings)
+    if path and not path.exists() and home.is_machine_taken(settings):
+        raise CheckFailed(
+            f"A kiosk is running, and its journal {path} is gone: put it back, or start the kiosk again to begin a new"
+            " one."
+        )
+    if path and (left := JournalFile(path).left_aside()):
+        raise CheckWorried(
+            f"A journal was damaged or deleted, and what is left of it lies in {', '.join(map(str, left))}:"
+            " `triof journal salvage` merges it into the journal."
+        )
     if open_deposits is None:
         return "there is none yet, the kiosk makes it at its first start"
     return f"answers, {open_deposits} deposit{'' if open_deposits == 1 else 's'} under way or interrupted"
