@@ -18,7 +18,7 @@ def is_no_room(error: OSError) -> bool:
 
 def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write ``content`` to ``path``, in one step that is on the disk on return; by default only its owner reads it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent, mode)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
@@ -34,7 +34,7 @@ def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 def append_line(path: Path, line: bytes, mode: int = 0o600) -> None:
     """Append ``line``, which is on the disk on return; half a line that a power cut has left is closed before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent, mode)
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags, mode), "r+b", buffering=0) as file:
         torn = False
@@ -44,6 +44,11 @@ def append_line(path: Path, line: bytes, mode: int = 0o600) -> None:
         # In one piece: others may append at the same time.
         file.write((b"\n" if torn else b"") + line + b"\n")
         os.fsync(file.fileno())
+
+
+def _make_folder(folder: Path, mode: int) -> None:
+    """For files with ``mode``: what only its owner may read lies in a folder that only its owner may enter."""
+    folder.mkdir(0o777 if mode & 0o077 else 0o700, parents=True, exist_ok=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def is_machine_taken(settings: Settings) -> bool:
 def make(settings: Settings) -> None:
     """Make sure that there is a home folder. Raises HomeUnusable."""
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.mkdir(0o700, parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise unusable(settings, error) from error
 

@@ -10,7 +10,7 @@ class Sole:
 
     def __init__(self, path: Path) -> None:
         # Not each thread's own: it is claimed in the thread that does the work, and given back by the one that ends it.
-        self._lock = FileLock(path, thread_local=False)
+        self._lock = FileLock(path, mode=0o600, thread_local=False)
 
     def is_ours(self) -> bool:
         """Claim it, unless another process has."""

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Answer other systems: the API, the dashboard and the health of this computer, without touchscreen and slot."""
     settings = load_settings(ctx, server__host=host, server__port=port).settings
-    from triof import logs
+    from triof import home, logs, private_files
     from triof import services as factory
 
-    with logs.kept(settings.logs, settings.home / "logs", "serve"):
+    home.make(settings)
+    with private_files.kept(settings.home), logs.kept(settings.logs, settings.home / "logs", "serve"):
         run(settings, factory.build(settings))
 
 
