@@ -195,13 +195,14 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
         cleanliness: Sequence[Step] = ("clean",),
         camera: Camera | None = None,
         moving: Callable[[], object] = lambda: None,
+        hardware: type[SimulatedHardware] = SimulatedHardware,
         **changes: Any,
     ) -> Machine:
         settings = Settings(home=tmp_path / "home", language="en", **changes)
         scripts: dict[Task, Sequence[Step]] = {"waste_type": waste_type, "cleanliness": cleanliness}
         router = Router({task: [FakeProvider(task, script)] for task, script in scripts.items()})
         sorter = Sorter(router, settings.policy, settings.photo)
-        machine = assemble(settings, sorter, camera or FolderCamera(tmp_path / "pictures"), moving)
+        machine = assemble(settings, sorter, camera or FolderCamera(tmp_path / "pictures"), moving, hardware)
         machines.append(machine)
         return machine
 
@@ -212,12 +213,16 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
 
 
 def assemble(
-    settings: Settings, sorter: Sorter, camera: Camera, moving: Callable[[], object] = lambda: None
+    settings: Settings,
+    sorter: Sorter,
+    camera: Camera,
+    moving: Callable[[], object] = lambda: None,
+    hardware_class: type[SimulatedHardware] = SimulatedHardware,
 ) -> Machine:
     """A machine on the home folder of the settings, whose journal must exist; ``moving`` is called as parts move."""
     clock = Clock()
     at_once = SimulatedSeconds(slot=0, box=0, shred=0)
-    hardware = SimulatedHardware(settings.home / "simulated_machine.json", at_once, lambda _: moving())
+    hardware = hardware_class(settings.home / "simulated_machine.json", at_once, lambda _: moving())
     # Nobody waits five seconds for another writer in a test.
     journal = Journal(f"sqlite:///{settings.home / 'journal.db'}?timeout=0.05", "machine-1")
     photo_store = PhotoStore(settings.home / "photos", keep_days=30, keep_megabytes=100)

@@ -128,10 +128,12 @@ class Deposits:
     def fault(self) -> SlotError | JournalUnusable | None:
         """Why no deposit can begin now; None if one can."""
         try:
-            part = self.slot.jammed()
+            if part := self.slot.jammed():
+                return Jammed(part)
+            self.slot.is_open()
         except SlotError as error:
             return error
-        return Jammed(part) if part else self._journal.fault()
+        return self._journal.fault()
 
     def of(self, visitor: str) -> Deposit | None:
         """The visitor's deposit, if one is under way."""
@@ -353,8 +355,6 @@ class Deposits:
         except SlotError as error:
             # The touchscreen says "out of order" until it is free; then ``expire`` closes it.
             self._complaints.failed("slot.not_closed", error)
-        else:
-            self._complaints.over("slot.not_closed")
 
     def _at(self, visitor: str, *stages: Stage) -> Deposit | None:
         deposit = self.of(visitor)

@@ -6,6 +6,7 @@ that nothing but the reserve is left, the oldest photos go; if that is not enoug
 back.
 """
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -13,8 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from triof import journal_faults
+from triof.complaints import Complaints
 from triof.durable import is_no_room
 from triof.journal_faults import JournalUnusable
+
+log = logging.getLogger(__name__)
 
 FILE = "reserve"
 _SHARE = 0.02
@@ -32,10 +36,11 @@ class DiskRoom:
         self._home = home
         self._path = home / FILE
         self._prunes = prunes
+        self._complaints = Complaints(log)
         self.is_full = False
 
     def look(self) -> bool:
-        """Whether there is room, if need be after making some. Raises OSError where the disk fails otherwise."""
+        """Whether there is room, if need be after making some. Raises OSError where there is no folder."""
         reserve = min(self._reserve_bytes, int(shutil.disk_usage(self._home).total * _SHARE))
         missing = reserve - self._free() + (0 if self._is_kept(reserve) else reserve)
         if missing > 0 or not self._keep(reserve):
@@ -75,9 +80,10 @@ class DiskRoom:
                 os.fsync(file.fileno())
         except OSError as error:
             self.give_way()
-            if not is_no_room(error):
-                raise
-            return False
+            if is_no_room(error):
+                return False
+            # What else is wrong with the folder is told by what has to be written there.
+            self._complaints.failed("reserve.not_kept", error)
         return True
 
     def _free(self) -> int:

@@ -308,7 +308,8 @@ def build_kiosk(settings: Settings) -> KioskServices:
     with suppress(OSError):
         room.look()
     Switch(settings.home, settings.mode).settle()
-    Stage(settings.home).clear()
+    with suppress(OSError):  # of what is no file, and so no drill
+        Stage(settings.home).clear()
     journal = home.find_journal(settings)
     around = _around(settings, journal)
     camera = RehearsedCamera(capture.build(settings.camera), settings.home)

@@ -71,7 +71,7 @@ class SimulatedHardware:
 
     def jammed(self) -> Part | None:
         """The part that is stuck, if any."""
-        said = self._jam.read_text().strip() if self._jam.exists() else ""
+        said = self._jam.read_text(errors="replace").strip() if self._jam.exists() else ""
         return next((part for part in get_args(Part) if part == said), None)
 
     def jam(self, part: Part | None) -> None:
@@ -90,7 +90,7 @@ class SimulatedHardware:
             return _State(**json.loads(self._path.read_bytes()))
         except FileNotFoundError:
             return _State()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             # Nobody knows any more, so the slot counts as open: then it is closed, and nothing is shredded before.
             return _State(slot_open=True)
 

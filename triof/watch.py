@@ -77,10 +77,7 @@ class Watch:
             self._tries = 0
 
     def _try(self, name: str, work: Callable[[], object]) -> None:
-        event = f"watch.failed work={name}"
         try:
             work()
         except Exception as error:
-            self._complaints.failed(event, error)
-        else:
-            self._complaints.over(event)
+            self._complaints.failed(f"watch.failed work={name}", error)

@@ -18,9 +18,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Row, Table, select
 
+from triof.complaints import Complaints
 from triof.durable import read_json, replace_file
 from triof.journal import Journal, Kind
-from triof.monitoring.senders import Message, NotDelivered, Sender
+from triof.monitoring.senders import Message, Sender
 from triof.tables import Event
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Alerts:
         self._machines = machines
         self._now = now
         self._executor = ThreadPoolExecutor(1, "alerts")
+        self._complaints = Complaints(log)
         self._sending: Future[None] | None = None
 
     def settle(self, machine: str, faults: Mapping[str, Fault], now: datetime, among: Callable[[str], bool]) -> None:
@@ -120,10 +122,8 @@ class Alerts:
         for sender in self._senders:
             try:
                 self._send(sender)
-            except NotDelivered as error:
-                log.error("alert.not_delivered channel=%s cause=%s", sender.name, error)
-            except Exception:
-                log.exception("alert.not_delivered channel=%s", sender.name)
+            except Exception as error:
+                self._complaints.failed(f"alert.not_delivered channel={sender.name}", error)
 
     def _send(self, sender: Sender) -> None:
         for row in self._events(self._machines, self._mark(sender)):
