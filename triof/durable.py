@@ -17,7 +17,14 @@ def is_no_room(error: OSError) -> bool:
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write ``content`` to ``path``, in one step that is on the disk on return; by default only its owner reads it."""
+    """Write ``content`` to ``path``, in one step that is on the disk on return; by default only its owner reads it.
+
+    A link leads to the file that is replaced; what is no file, such as a device, is written to. Raises OSError.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     _make_folder(path.parent, mode)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
@@ -26,9 +33,11 @@ def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-    except OSError:
+    except OSError as error:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
+        # Whoever reads the message looks for the file that was to be written.
+        error.filename, error.filename2 = str(path), None
         raise
 
 

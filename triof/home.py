@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,7 +135,10 @@ def make(settings: Settings) -> None:
 
 
 def unusable(settings: Settings, error: Exception) -> HomeUnusable:
-    """What to say when the home folder raises ``error``."""
+    """What to say when the home folder, or a file in it, raises ``error``."""
+    name = getattr(error, "filename", None)
+    if isinstance(error, OSError) and name and os.access(settings.home, os.R_OK | os.W_OK | os.X_OK):
+        return file_unusable(Path(name), error)
     return HomeUnusable(
         f"The home folder {settings.home} cannot be used ({getattr(error, 'strerror', None) or error}): set TRIOF_HOME"
         " to a folder that this user may write."

@@ -18,6 +18,7 @@ import sqlite3
 from pathlib import Path
 from typing import Literal
 
+from triof.durable import is_no_room
 from triof.errors import TriofError
 
 JournalCode = Literal["D1", "J1", "J2", "J3", "J4", "J5", "J6"]
@@ -88,8 +89,11 @@ def of_file(path: Path, error: BaseException) -> JournalUnusable:
     cause = getattr(error, "orig", None) or error
     told = str(getattr(cause, "strerror", None) or cause).partition("\n")[0]
     code = _BY_SQLITE.get(getattr(cause, "sqlite_errorcode", -1) & 0xFF, "J5")
-    if isinstance(cause, PermissionError):
-        code = "J4"
+    if isinstance(cause, OSError):
+        code = "D1" if is_no_room(cause) else "J4"
+        if cause.filename and Path(cause.filename) != path and code == "J4":
+            # The outbox beside it.
+            return JournalUnusable(f"{cause.filename} cannot be used ({told}): let this user read and write it.", code)
     if code in ("J4", "J5") and _is_full(path.parent):
         code = "D1"
     elif path.exists() and not path.is_file():

@@ -287,8 +287,17 @@ def _around(settings: Settings, journal: Journal) -> Services:
 def build_kiosk(settings: Settings) -> KioskServices:
     """The kiosk's services: recovered from whatever came before, and watching.
 
-    Raises MachineTaken if another process runs the machine of this home folder.
+    Raises MachineTaken if another process runs the machine of this home folder, HomeUnusable, JournalUnusable.
     """
+    lock = home.take_machine(settings)
+    try:
+        return _machine(settings, lock)
+    except Exception:
+        lock.release()
+        raise
+
+
+def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     from triof.deposit import Deposits
     from triof.deposit_journal import DepositJournal
     from triof.disk_room import DiskRoom
@@ -297,7 +306,6 @@ def build_kiosk(settings: Settings) -> KioskServices:
     from triof.slot import Slot
     from triof.watch import Watch
 
-    lock = home.take_machine(settings)
     keep = settings.journal
     photo_store = PhotoStore(settings.home / "photos", keep.keep_photo_days, keep.keep_photo_megabytes)
     # Before anything is written: a disk that is full must not keep the machine from starting.

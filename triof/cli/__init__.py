@@ -12,6 +12,8 @@ import click
 
 from providers.base import ProviderError
 from triof import __version__
+from triof.cli import faults
+from triof.cli.strict_types import make_strict
 from triof.errors import TriofError
 from triof.settings import Loaded, SettingsError, load
 
@@ -38,10 +40,14 @@ class LazyGroup(click.Group):
             return None
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"{self._package}.{name}"), name)
-        return command
+        return make_strict(command)
 
 
 class _Main(LazyGroup):
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        with faults.told():
+            return super().main(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

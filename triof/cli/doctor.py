@@ -11,13 +11,13 @@ from PIL import Image
 from providers.base import LABELS, TASKS, Photo, ProviderError, Task
 from triof import capture, home, services
 from triof.bundles import Store
-from triof.cli import load_settings
+from triof.cli import faults, load_settings
 from triof.errors import TriofError
 from triof.guard import Guard
 from triof.paths import TRANSLATIONS
 from triof.router import Member, Mode
 from triof.settings import Settings, SettingsError
-from triof.slot import Jammed
+from triof.slot import Jammed, Slot
 from triof.switch import Switch
 from triof.verdict import threshold
 
@@ -54,7 +54,8 @@ def doctor(ctx: click.Context) -> None:
         # Whatever a part does wrong belongs on its line, so that the other parts are checked too.
         except Exception as error:
             failed = True
-            click.secho(f"FAIL  {name:<12} {error}", fg="red")
+            told = faults.sentence(error) if isinstance(error, OSError) else str(error)
+            click.secho(f"FAIL  {name:<12} {told}", fg="red")
     ctx.exit(1 if failed else 0)
 
 
@@ -182,10 +183,10 @@ def _camera(settings: Settings) -> str:
 
 
 def _slot(settings: Settings) -> str:
-    hardware = services.build_hardware(settings)
-    if part := hardware.jammed():
+    slot = Slot(services.build_hardware(settings))
+    if part := slot.jammed():
         raise Jammed(part)
-    return f"{settings.slot.kind}, {'open' if hardware.slot_is_open() else 'closed'}, boxes {settings.slot.boxes}"
+    return f"{settings.slot.kind}, {'open' if slot.is_open() else 'closed'}, boxes {settings.slot.boxes}"
 
 
 def _languages(_: Settings) -> str:

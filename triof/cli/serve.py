@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -57,4 +57,5 @@ def _tell(settings: Settings, services: Services) -> None:
     for name, remedy in left_out(settings).items():
         click.echo(f"This machine answers by itself, without {name}: to have it, {remedy}.", err=True)
     mode = services.sorter.router.mode
-    click.echo(f"Triof is ready: http://{settings.server.host}:{settings.server.port}  (mode {mode}; Ctrl-C ends)")
+    with suppress(OSError):  # whoever reads the output, the machine runs
+        click.echo(f"Triof is ready: http://{settings.server.host}:{settings.server.port}  (mode {mode}; Ctrl-C ends)")
