@@ -227,12 +227,13 @@ def assemble(
     journal = Journal(f"sqlite:///{settings.home / 'journal.db'}?timeout=0.05", "machine-1")
     photo_store = PhotoStore(settings.home / "photos", keep_days=30, keep_megabytes=100)
     room = DiskRoom(settings.home, [photo_store.make_room], reserve_bytes=65_536)
+    deposit_journal = DepositJournal(journal, settings.home, room)
     deposits = Deposits(
         sorter=sorter,
         camera=camera,
         slot=Slot(hardware),
         boxes=settings.slot.boxes.model_dump(),
-        journal=DepositJournal(journal, settings.home, room),
+        journal=deposit_journal,
         photo_store=photo_store,
         settings=settings.deposit,
         clock=clock,
@@ -240,6 +241,7 @@ def assemble(
     deposits.recover()
     lock = FileLock(settings.home / "machine.lock")
     around = operations.build(settings, sorter, journal)
+    around.monitoring.journal_fault = deposit_journal.fault
     watch = Watch(deposits, photo_store, room, clock=clock)
     services = KioskServices(sorter, journal, around, camera, photo_store, deposits, watch, lock)
     app = create_app(settings, services)

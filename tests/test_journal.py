@@ -83,6 +83,15 @@ def test_an_unfinished_deposit_is_found_among_many_and_all_judged_ones_are_told(
     assert sorted(events[0].deposit_id or uuid4() for events, _ in journal.judged()) == sorted(deposits)
 
 
+def test_an_unfinished_deposit_is_found_though_endings_stand_alone(tmp_path: Path) -> None:
+    """As in a journal of which not every row could be salvaged."""
+    journal = open_journal(tmp_path / "journal.db")
+    for _ in range(3):
+        journal.record("deposit.shredded", uuid4())
+    journal.record("deposit.opened", deposit := uuid4())
+    assert [event.deposit_id for event in journal.unfinished()] == [deposit]
+
+
 def test_machines_that_share_a_database_do_not_end_each_others_deposits(tmp_path: Path) -> None:
     mine, other = (open_journal(tmp_path / "journal.db", name) for name in ("mine", "other"))
     mine.record("deposit.opened", uuid4())

@@ -210,15 +210,19 @@ def test_keys_and_users_are_salvaged_but_not_over_those_there_are(
     path: Path, tmp_path: Path, new_journal: Path
 ) -> None:
     journal = Journal(f"sqlite:///{path}", "machine-1")
+    journal.record("machine.started")
     old = Keys(journal, 100).create("till", ["predict"])
     gone = Keys(journal, 100).create("erp", ["read"])
     Keys(journal, 100).revoke("erp")
     journal.close()
-    path.rename(tmp_path / "found.db")
+    path.rename(found := tmp_path / "found.db")
     shutil.copy(new_journal, path)
     journal = Journal(f"sqlite:///{path}", "machine-1")
     fresh = Keys(journal, 100).create("till", ["admin"])
-    assert triof("salvage", str(tmp_path / "found.db")).exit_code == 0
+    assert triof("salvage", str(found)).exit_code == 0
+    assert len(Keys(journal, 100).all()) == 1, "of a copy that may be old they are left out"
+    found.rename(found := tmp_path / "journal.damaged-2026-11-30-101500.db")
+    assert triof("salvage", str(found)).exit_code == 0
     rows = {row.name: row for row in Keys(journal, 100).all()}
     assert rows["till"].scopes == ["admin"]
     assert rows["erp"].revoked_at

@@ -28,7 +28,6 @@ from triof.tables import Event
 
 log = logging.getLogger(__name__)
 
-
 _SHORT_SECONDS = 0.5
 """How long another writer is waited for by what is tried again and again."""
 _PATIENCE = 3
@@ -126,16 +125,16 @@ class DepositJournal:
                 for event in unfinished
             ]
             rows.append(self._journal.event("machine.started", interrupted=len(unfinished)))
-            self._write(rows)
+            self._write(rows, again=True)
         self._journal.tell(rows)
         return unfinished
 
     def close(self) -> None:
         """Let go of the file; what it held is copied if it is not at its path."""
         with self._lock:
-            if self._file and self._fault and self._fault.code == "J1":
-                self._rescue(self._file)
             if self._file:
+                if not self._file.is_claimed():
+                    self._rescue(self._file)
                 self._file.release()
 
     def _keep(self, rows: Sequence[Row]) -> None:
@@ -183,6 +182,8 @@ class DepositJournal:
                 self._begin_anew(self._file)
             if self._room and not self._room.look():
                 raise self._room.fault()
+            if self._file and self._file.create():
+                log.info("journal.begun path=%s", self._file.path)
             self._journal.upgrade()
             if self._file and not self._file.is_open:
                 self._file.claim()
@@ -226,9 +227,7 @@ class DepositJournal:
         except JournalUnusable as error:
             raise self._fail(error) from None
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            path = self._file.path if self._file else None
-            told = journal_faults.of_file(path, error) if path else journal_faults.of_database(type(error).__name__)
-            raise self._fail(told) from None
+            raise self._fail(self._journal.told(error)) from None
 
     def _fail(self, fault: JournalUnusable) -> JournalUnusable:
         if not self._fault or self._fault.code != fault.code:

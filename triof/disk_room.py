@@ -36,11 +36,15 @@ class DiskRoom:
         self._home = home
         self._path = home / FILE
         self._prunes = prunes
+        self._folder = self._look_at_folder()
         self._complaints = Complaints(log)
         self.is_full = False
 
     def look(self) -> bool:
         """Whether there is room, if need be after making some. Raises OSError where there is no folder."""
+        if self._look_at_folder() != self._folder:
+            # Its disk was unmounted, or it was moved: what lies there now is not ours to fill.
+            return not self.is_full
         reserve = min(self._reserve_bytes, int(shutil.disk_usage(self._home).total * _SHARE))
         missing = reserve - self._free() + (0 if self._is_kept(reserve) else reserve)
         if missing > 0 or not self._keep(reserve):
@@ -85,6 +89,10 @@ class DiskRoom:
             # What else is wrong with the folder is told by what has to be written there.
             self._complaints.failed("reserve.not_kept", error)
         return True
+
+    def _look_at_folder(self) -> tuple[int, int]:
+        found = self._home.stat()
+        return found.st_dev, found.st_ino
 
     def _free(self) -> int:
         return shutil.disk_usage(self._home).free

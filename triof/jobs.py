@@ -153,6 +153,7 @@ class Jobs:
                 raise QueueFull("The queue is full: ask again later, or more slowly.")
             path = self._folder / f"{id_}{_TRIES[0]}"
             try:
+                self._folder.mkdir(0o700, exist_ok=True)
                 replace_file(path, image)
             except OSError as error:
                 raise QueueFull(f"The photo cannot be written ({error.strerror}): ask again later.") from error

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from providers.base import Photo, Prediction, Task
 from triof import journal_faults
+from triof.journal_faults import JournalUnusable
 from triof.journal_file import BUSY_SECONDS, JournalFile, open_engine, sqlite_path
 from triof.paths import MIGRATIONS
 from triof.sorter import Judgement
@@ -268,7 +269,8 @@ class Journal:
             # Of a million deposits hardly one is open, and that is among the last: looking at all would take minutes.
             missing, found = (opened or 0) - (ended or 0), list[Event]()
             last: Event | None = None
-            while len(found) < missing and (batch := self._opened_before(session, last)):
+            # The last ones are looked at anyway: a salvaged journal may hold an ending without its beginning.
+            while (last is None or len(found) < missing) and (batch := self._opened_before(session, last)):
                 found += self._not_ended(session, batch)
                 last = batch[-1]
         return found
@@ -311,8 +313,14 @@ class Journal:
         with self._session() as session:
             session.execute(select(Event.id).limit(1))
 
+    def told(self, error: BaseException) -> JournalUnusable:
+        """What to say of an ``error`` that this journal has raised; it holds no password."""
+        if self.path:
+            return journal_faults.of_file(self.path, error)
+        return journal_faults.of_database(type(error).__name__)
+
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; the next one is opened when it is needed."""
         self._engine.dispose()
 
     def _session(self, bind: Engine | Connection | None = None) -> Session:

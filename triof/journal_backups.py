@@ -69,10 +69,12 @@ class JournalBackups:
 
     def take(self) -> Path:
         """Make a copy now, remove old ones, and return where it is. Raises BackupImpossible."""
+        if not self._journal.path.exists():
+            raise BackupImpossible(f"There is no journal {self._journal.path} to be backed up.")
         moment = datetime.fromtimestamp(self._now()).astimezone()
         target = self.folder / f"{self._journal.path.stem}-{moment:%Y-%m-%d-%H%M%S}.db"
         try:
-            self.folder.mkdir(0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(0o700, exist_ok=True)
             allowed = self._make_place()
             self.copy(target)
         except OSError as error:

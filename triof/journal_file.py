@@ -5,7 +5,9 @@ connection belongs to the file that lies at the path when it is taken, and :meth
 with its ``-wal`` and ``-shm``, so that whoever must not lose a row can ask whether they are still there.
 """
 
+import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -42,10 +44,13 @@ class JournalFile:
         self._folder: _Identity = None
         self._size = 0
 
-    def create(self) -> None:
-        """Make an empty one that only its owner reads, unless there is one."""
-        with suppress(FileExistsError):
+    def create(self) -> bool:
+        """Make an empty one that only its owner reads, unless there is one. Returns whether it was made."""
+        try:
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            return False
+        return True
 
     def connect(self) -> sqlite3.Connection:
         """Open the file that is there; never makes one."""
@@ -79,7 +84,9 @@ class JournalFile:
             return False
         # Only another program makes it smaller: Triof appends, and removes no page.
         shrunk, self._size = size < self._size, max(size, self._size)
-        return not shrunk and self._identities() == self._claimed
+        # A companion that was not there yet may have come since.
+        same = all(was in (None, now) for was, now in zip(self._claimed, self._identities(), strict=True))
+        return same and not shrunk
 
     def is_replaced(self) -> bool:
         """Whether another file than the claimed one is at the path."""
@@ -114,6 +121,8 @@ class JournalFile:
         """
         if not self._keeper or _identity(self.path.parent) != self._folder:
             return None
+        if shutil.disk_usage(self.path.parent).free < 2 * self._size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path.parent))
         _copy(self._keeper, target := self.aside(_LOST, now))
         if self.is_replaced():
             # SQLite would take them for those of the file that lies there now, and spoil it.

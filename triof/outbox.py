@@ -21,7 +21,7 @@ from triof.tables import Event, PredictionRow, UtcDateTime
 
 log = logging.getLogger(__name__)
 
-FILE = "outbox.jsonl"
+FILE, UNREAD = "outbox.jsonl", "outbox-unread.jsonl"
 _TABLES: Mapping[str, type[Row]] = {table.__tablename__: table for table in (Event, PredictionRow)}
 
 
@@ -32,6 +32,7 @@ class Outbox:
         self._home = home
         self._path = home / FILE
         self._identity = self._look()
+        self._unread: list[bytes] = []
 
     def put(self, rows: Sequence[Row]) -> None:
         """Append rows, which are on the disk on return."""
@@ -43,6 +44,7 @@ class Outbox:
     def rows(self) -> Sequence[Row]:
         """All rows, in the order in which they were put."""
         found: list[Row] = []
+        self._unread = []
         try:
             lines = self._path.read_bytes().splitlines()
         except FileNotFoundError:
@@ -51,12 +53,15 @@ class Outbox:
             try:
                 found += [_read(table, columns) for table, columns in json.loads(line)]
             except (ValueError, TypeError, KeyError, RecursionError) as error:
-                # Cut off by a power cut, so that nobody was told that it is kept.
-                log.error("outbox.line_unreadable bytes=%d cause=%s", len(line), type(error).__name__)
+                # Most likely cut off by a power cut, so that nobody was told that it is kept.
+                log.error("outbox.line_unread bytes=%d cause=%s", len(line), type(error).__name__)
+                self._unread.append(line)
         return found
 
     def clear(self) -> None:
-        """Forget all rows: the journal has them."""
+        """Forget all rows: the journal has them. What could not be read is kept in a file of its own."""
+        for line in self._unread:
+            append_line(self._path.with_name(UNREAD), line)
         self._path.unlink(missing_ok=True)
 
     def _look(self) -> tuple[int, int]:

@@ -44,7 +44,8 @@ class PhotoStore:
         if not (self._keep_days and self._keep_bytes):
             return
         path = self.path(sha256)
-        path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        for folder in (self._folder, path.parent):
+            folder.mkdir(0o700, exist_ok=True)
         # One replacing move, so that a power cut leaves no half photo under a whole one's name.
         fresh = path.with_suffix(".part")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

@@ -26,6 +26,7 @@ from triof.tables import Base, Event, PredictionRow, Tally
 _EVENTS, _PREDICTIONS, _TALLIES = (cast(Table, table.__table__) for table in (Event, PredictionRow, Tally))
 _MERGED = [table for table in Base.metadata.sorted_tables if table is not _TALLIES]
 _ONLY_ADDED_TO = (_EVENTS, _PREDICTIONS)
+_ACCESS = ("users", "api_keys")
 _IN_OLD_ROWS = {"believed": True}
 """What stands for columns that a row lacks, as it is older than they are."""
 _BATCH = 500
@@ -47,14 +48,18 @@ class Salvaged:
     merged: dict[str, int] = field(default_factory=dict)
 
 
-def salvage(source: Path, journal: Journal, progress: Callable[[str], object] = lambda _: None) -> Salvaged:
+def salvage(
+    source: Path, journal: Journal, *, access: bool, progress: Callable[[str], object] = lambda _: None
+) -> Salvaged:
     """Merge every row of the file ``source`` that can be read into ``journal``, a few hundred at a time.
 
-    ``progress`` is told the name of each part that is begun. Interrupted and called again, it merges the rest. Raises
-    SalvageImpossible, SQLAlchemyError.
+    ``access``: users and keys, too; those of an old copy may have been removed since. ``progress`` is told the name of
+    each part that is begun. Interrupted and called again, it merges the rest.
+
+    Raises SalvageImpossible, SQLAlchemyError.
     """
     salvaged = Salvaged()
-    for table in _MERGED:
+    for table in (table for table in _MERGED if access or table.name not in _ACCESS):
         progress(table.name)
         salvaged.found[table.name] = salvaged.merged[table.name] = 0
         for batch in _batches(_by_sqlite(source, table)):

@@ -321,12 +321,14 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     journal = home.find_journal(settings)
     around = _around(settings, journal)
     camera = RehearsedCamera(capture.build(settings.camera), settings.home)
+    deposit_journal = DepositJournal(journal, settings.home, room)
+    around.operations.monitoring.journal_fault = deposit_journal.fault
     deposits = Deposits(
         sorter=around.sorter,
         camera=camera,
         slot=Slot(build_hardware(settings)),
         boxes=settings.slot.boxes.model_dump(),
-        journal=DepositJournal(journal, settings.home, room),
+        journal=deposit_journal,
         photo_store=photo_store,
         settings=settings.deposit,
     )

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
-from triof.durable import replace_file
+from triof.durable import keep_state
 from triof.slot import Interlocked, Jammed, Part, SimulatedSeconds
 
 
@@ -79,7 +79,7 @@ class SimulatedHardware:
         if part is None:
             self._jam.unlink(missing_ok=True)
         else:
-            replace_file(self._jam, part.encode())
+            keep_state(self._jam, part.encode())
 
     def _check(self, part: Part) -> None:
         if self.jammed() == part:
@@ -95,4 +95,4 @@ class SimulatedHardware:
             return _State(slot_open=True)
 
     def _change(self, **changes: bool | int) -> None:
-        replace_file(self._path, json.dumps({**asdict(self._state()), **changes}).encode())
+        keep_state(self._path, json.dumps({**asdict(self._state()), **changes}).encode())

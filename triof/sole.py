@@ -15,6 +15,7 @@ class Sole:
 
     def __init__(self, path: Path) -> None:
         # Not each thread's own: it is claimed in the thread that does the work, and given back by the one that ends it.
+        self._path = path
         self._complaints = Complaints(log)
         self._lock = FileLock(path, mode=0o600, thread_local=False)
 
@@ -23,6 +24,8 @@ class Sole:
         if self._lock.is_locked:
             return True
         try:
+            # It would make the folder, which may have been moved and be brought back.
+            self._path.parent.stat()
             self._lock.acquire(blocking=False)
         except Timeout:
             return False

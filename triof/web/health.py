@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from providers.base import TASKS, ProviderError, Task
-from triof import journal_faults, vitals
+from triof import vitals
 from triof.capture import CameraError
 from triof.guard import Guard
 from triof.journal_faults import JournalUnusable
@@ -76,8 +76,7 @@ class Readiness:
         try:
             self._services.journal.ping()
         except Exception as error:
-            path = self._services.journal.path
-            told = journal_faults.of_file(path, error) if path else journal_faults.of_database(type(error).__name__)
+            told = self._services.journal.told(error)
             yield Reason("journal", f"{told.code}: {told}")
 
     def _disk(self) -> Iterator[Reason]:
