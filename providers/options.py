@@ -1,15 +1,39 @@
 """What all settings share."""
 
 from ipaddress import ip_address
-from typing import Annotated, Any, Self
+from pathlib import Path
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+_LARGEST = 1e9
 
 
 class Options(BaseModel):
     """Settings that cannot be changed, nor hold a name that nobody knows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _names_a_path(cls, value: Any, info: ValidationInfo) -> Any:
+        # Path("") would be the current folder, which nobody means by an empty variable.
+        if value == "" and info.field_name and _is_path(cls.model_fields[info.field_name].annotation):
+            raise PydanticCustomError("empty", "Name a file or folder, or leave it unset")
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_counted_with(cls, value: Any) -> Any:
+        # No clock and no calendar can wait for so long, and the system says so only when it is asked to.
+        if isinstance(value, float) and abs(value) > _LARGEST:
+            raise PydanticCustomError("too_large", "Input should be at most {largest}", {"largest": f"{_LARGEST:g}"})
+        return value
+
+
+def _is_path(annotation: Any) -> bool:
+    return annotation is Path or Path in get_args(annotation)
 
 
 class CloudOptions(Options):

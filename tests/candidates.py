@@ -132,6 +132,6 @@ class History:
 
     def write(self) -> datetime:
         """To the journal; when the last one was over."""
-        self._journal._write(self._rows)
+        self._journal.write(self._rows)
         self._rows = []
         return self._at + timedelta(microseconds=50)

@@ -24,6 +24,8 @@ from triof import services as factory
 from triof.app import create_app
 from triof.capture import BrowserCamera, Camera, FolderCamera
 from triof.deposit import Deposits
+from triof.deposit_journal import DepositJournal
+from triof.disk_room import DiskRoom
 from triof.journal import Journal
 from triof.paths import DEMO_PICTURES
 from triof.photo_store import PhotoStore
@@ -183,7 +185,7 @@ def new_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[BuildMachine]:
     """Builds machines whose judges answer by script (``waste_type``, ``cleanliness``: steps of the fake provider)."""
     machines: list[Machine] = []
-    (tmp_path / "home").mkdir()
+    (tmp_path / "home").mkdir(exist_ok=True)
     shutil.copy(new_journal, tmp_path / "home" / "journal.db")
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "grey.jpg").write_bytes(jpeg)
@@ -192,13 +194,15 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
         waste_type: Sequence[Step] = ("bottle",),
         cleanliness: Sequence[Step] = ("clean",),
         camera: Camera | None = None,
+        moving: Callable[[], object] = lambda: None,
+        hardware: type[SimulatedHardware] = SimulatedHardware,
         **changes: Any,
     ) -> Machine:
         settings = Settings(home=tmp_path / "home", language="en", **changes)
         scripts: dict[Task, Sequence[Step]] = {"waste_type": waste_type, "cleanliness": cleanliness}
         router = Router({task: [FakeProvider(task, script)] for task, script in scripts.items()})
         sorter = Sorter(router, settings.policy, settings.photo)
-        machine = assemble(settings, sorter, camera or FolderCamera(tmp_path / "pictures"))
+        machine = assemble(settings, sorter, camera or FolderCamera(tmp_path / "pictures"), moving, hardware)
         machines.append(machine)
         return machine
 
@@ -208,19 +212,28 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
         machine.services.journal.close()
 
 
-def assemble(settings: Settings, sorter: Sorter, camera: Camera) -> Machine:
-    """A machine on the home folder of the settings, whose journal must exist."""
+def assemble(
+    settings: Settings,
+    sorter: Sorter,
+    camera: Camera,
+    moving: Callable[[], object] = lambda: None,
+    hardware_class: type[SimulatedHardware] = SimulatedHardware,
+) -> Machine:
+    """A machine on the home folder of the settings, whose journal must exist; ``moving`` is called as parts move."""
     clock = Clock()
     at_once = SimulatedSeconds(slot=0, box=0, shred=0)
-    hardware = SimulatedHardware(settings.home / "simulated_machine.json", at_once, wait=lambda _: None)
-    journal = Journal(f"sqlite:///{settings.home / 'journal.db'}", "machine-1")
+    hardware = hardware_class(settings.home / "simulated_machine.json", at_once, lambda _: moving())
+    # Nobody waits five seconds for another writer in a test.
+    journal = Journal(f"sqlite:///{settings.home / 'journal.db'}?timeout=0.05", "machine-1")
     photo_store = PhotoStore(settings.home / "photos", keep_days=30, keep_megabytes=100)
+    room = DiskRoom(settings.home, [photo_store.make_room], reserve_bytes=65_536)
+    deposit_journal = DepositJournal(journal, settings.home, room)
     deposits = Deposits(
         sorter=sorter,
         camera=camera,
         slot=Slot(hardware),
         boxes=settings.slot.boxes.model_dump(),
-        journal=journal,
+        journal=deposit_journal,
         photo_store=photo_store,
         settings=settings.deposit,
         clock=clock,
@@ -228,7 +241,8 @@ def assemble(settings: Settings, sorter: Sorter, camera: Camera) -> Machine:
     deposits.recover()
     lock = FileLock(settings.home / "machine.lock")
     around = operations.build(settings, sorter, journal)
-    watch = Watch(deposits, photo_store)
+    around.monitoring.journal_fault = deposit_journal.fault
+    watch = Watch(deposits, photo_store, room, clock=clock)
     services = KioskServices(sorter, journal, around, camera, photo_store, deposits, watch, lock)
     app = create_app(settings, services, clock)
     return Machine(clock, hardware, services, app.test_client)

@@ -78,9 +78,12 @@ class Past:
             happened.append(("deposit.shredded", confirmed, None))
         answers = [("waste_type", said, True), ("waste_type", beside, False), ("cleanliness", "clean", True)]
         # In one go: a year of single writes would take the tests minutes.
-        journal._write(
+        journal.write(
             [
-                *(journal._event(kind, deposit, label, why, detail) for kind, label, why in happened),
+                *(
+                    journal.event(kind, deposit, waste_type=label, reason=why, **detail)
+                    for kind, label, why in happened
+                ),
                 *(self._row(deposit, name, *answer, probability, version) for answer in answers if answer[1]),
             ]
         )

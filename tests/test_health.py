@@ -55,11 +55,9 @@ def test_a_machine_that_works_is_alive_and_ready(machine: Machine) -> None:
     assert ready.json == {"ready": True, "reasons": []}
 
 
-def _break_journal(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
-        raise OSError("postgresql://me:geheim@db")
-
-    monkeypatch.setattr(machine.services.journal, "ping", fail)
+def _lose_journal(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine.services.journal.path
+    machine.services.journal.path.unlink()
 
 
 def _fill_disk(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +86,7 @@ def _lose_model(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("breaks", "part", "why"),
     [
-        (_break_journal, "journal", "OSError"),
+        (_lose_journal, "journal", "J1: "),
         (_fill_disk, "disk", "Only 10 MB"),
         (_unplug_camera, "camera", "unplugged"),
         (_jam, "slot", "shredder"),
@@ -113,7 +111,6 @@ def test_whatever_keeps_it_from_working_is_a_reason(
     (reason,) = answer.json["reasons"]
     assert reason["part"] == part
     assert why in reason["why"]
-    assert "geheim" not in answer.text
 
 
 def test_as_long_as_this_machine_can_answer_the_cloud_is_not_looked_for(

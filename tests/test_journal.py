@@ -15,8 +15,10 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.orm import Session
 
 from tests.conftest import BuildMachine, Machine
+from triof import services
 from triof.journal import ENDINGS, Journal
 from triof.photo_store import PhotoStore
+from triof.settings import Settings
 from triof.tables import Base, Event
 
 
@@ -81,6 +83,15 @@ def test_an_unfinished_deposit_is_found_among_many_and_all_judged_ones_are_told(
     assert sorted(events[0].deposit_id or uuid4() for events, _ in journal.judged()) == sorted(deposits)
 
 
+def test_an_unfinished_deposit_is_found_though_endings_stand_alone(tmp_path: Path) -> None:
+    """As in a journal of which not every row could be salvaged."""
+    journal = open_journal(tmp_path / "journal.db")
+    for _ in range(3):
+        journal.record("deposit.shredded", uuid4())
+    journal.record("deposit.opened", deposit := uuid4())
+    assert [event.deposit_id for event in journal.unfinished()] == [deposit]
+
+
 def test_machines_that_share_a_database_do_not_end_each_others_deposits(tmp_path: Path) -> None:
     mine, other = (open_journal(tmp_path / "journal.db", name) for name in ("mine", "other"))
     mine.record("deposit.opened", uuid4())
@@ -135,12 +146,12 @@ def test_a_clock_that_is_set_back_does_not_mix_up_what_happened(tmp_path: Path) 
     assert journal.unfinished()[0].waste_type == "cup"
 
 
-def test_the_next_start_removes_old_photos(build_machine: BuildMachine, tmp_path: Path) -> None:
+def test_the_next_start_removes_old_photos(tmp_path: Path) -> None:
     old = tmp_path / "home" / "photos" / "aa" / "aa.jpg"
     old.parent.mkdir(parents=True)
     old.touch()
     os.utime(old, (0, 0))
-    build_machine()
+    services.build_kiosk(Settings(home=tmp_path / "home")).close()
     assert not old.exists()
 
 

@@ -380,27 +380,6 @@ def test_hardware_that_does_not_answer_ends_the_deposit(
     assert machine.happened()[-1][0] == "failed"
 
 
-def test_a_journal_that_cannot_be_written_stops_the_machine_at_no_step(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    visitor = machine.visitor()
-    with monkeypatch.context() as disk:
-        disk.setattr(machine.services.journal, "_write", full)
-        assert visitor.press("/start").page.status_code == 500
-        assert not machine.hardware.slot_is_open()
-    visitor.open("/").press("/start").press("/waste/pick-type")
-    with monkeypatch.context() as disk:
-        disk.setattr(machine.services.journal, "_write", full)
-        assert visitor.press("/confirmation", waste_type="bottle").page.status_code == 500
-        machine.clock.pass_(61)
-        machine.services.deposits.expire()
-        assert visitor.open("/").shown == "returned"
-        assert machine.hardware.slot_is_open()
-
-
 def test_an_item_that_may_still_lie_inside_is_named(build_machine: BuildMachine) -> None:
     machine = build_machine(["other", "bottle"])
     judged(machine)

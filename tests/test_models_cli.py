@@ -253,4 +253,5 @@ def test_a_promoted_iteration_stands_in_the_settings_of_the_other_commands(
 def test_a_home_that_cannot_be_written_is_one_sentence(home: Path) -> None:
     (home / "candidates.json").mkdir()
     (home / "candidates.json" / "in the way").mkdir()
-    assert "set TRIOF_HOME to a folder that this user may write" in refusal("canary", SECOND)
+    told = refusal("canary", SECOND)
+    assert f"{home / 'candidates.json'} cannot be used (Is a directory): let this user read and write it" in told

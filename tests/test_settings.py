@@ -155,8 +155,35 @@ def test_a_setting_below_another_is_a_mistake(config: Path) -> None:
 
 
 def test_an_empty_home_or_host_is_a_mistake(config: Path) -> None:
-    assert "home = '' (from environment TRIOF_HOME): Name a folder" in refusal(config, environ={"TRIOF_HOME": ""})
+    for name in ("home", "camera.folder", "journal.backup_folder", "local_cnn.bundles"):
+        told = refusal(config, environ={f"TRIOF_{name.replace('.', '__').upper()}": ""})
+        assert f"{name} = '' (from environment " in told
+        assert "Name a file or folder" in told
     assert "server.host = ''" in refusal(config, flags={"server.host": ""})
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e400", "1e300"])
+def test_numbers_that_no_clock_can_count_are_mistakes(config: Path, number: str) -> None:
+    for name in ("deadline_seconds", "deposit.idle_seconds", "journal.keep_photo_days", "api.result_days"):
+        assert f"{name} = " in refusal(config, flags={name: number})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"x = {'[' * 5000}{']' * 5000}",
+        f"x = {'{a=' * 5000}1{'}' * 5000}",
+        f"{'.'.join('a' * 3000)} = 1",
+        f"[{'.'.join('a' * 3000)}]\nx = 1",
+        f"x = {'9' * 5000}",
+        "x = 1\0",
+    ],
+)
+def test_toml_that_leads_too_deep_is_a_mistake_with_its_place(config: Path, tmp_path: Path, text: str) -> None:
+    mine = tmp_path / "home" / "config" / "mine.toml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text(text)
+    assert f"{mine}: not readable as TOML" in refusal(config, environ={"TRIOF_HOME": str(tmp_path / "home")})
 
 
 def test_an_env_file_that_is_not_text_is_a_mistake(config: Path) -> None:

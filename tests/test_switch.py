@@ -192,7 +192,7 @@ def test_a_turn_that_cannot_be_kept_is_told_with_the_remedy(home: Path) -> None:
     (home / "mode.json" / "in the way").mkdir(parents=True)
     ran = triof("mode", "local")
     assert ran.exit_code == 1
-    assert "set TRIOF_HOME" in ran.stderr
+    assert f"{home / 'mode.json'} cannot be used (Is a directory): let this user read and write it" in ran.stderr
     assert triof("mode").stdout.startswith("auto")
 
 

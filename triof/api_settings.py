@@ -30,7 +30,7 @@ class ApiSettings(Options):
     """Photos of a batch that are not begun by then are not judged."""
     queue_length: int = Field(100, ge=1)
     """So many photos may wait to be judged; the next is turned away."""
-    result_days: float = Field(7, gt=0)
+    result_days: float = Field(7, gt=0, le=36_500)
     """How long the outcome of a prediction can be fetched, and an idempotency key is remembered."""
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     """Web pages of these origins (``https://erp.example``) may use the API; none by default."""

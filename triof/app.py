@@ -10,7 +10,8 @@ from flask_babel import Babel, get_locale
 from flask_wtf.csrf import CSRFProtect
 
 from triof import services as factory
-from triof.durable import replace_file
+from triof.durable import is_no_room, replace_file
+from triof.home import file_unusable
 from triof.paths import STATIC, TEMPLATES, TRANSLATIONS
 from triof.services import KioskServices, Services
 from triof.settings import Settings
@@ -91,8 +92,14 @@ def _add_headers(response: Response) -> Response:
 
 
 def _secret_key(home: Path) -> bytes:
-    """The key that signs cookies; kept, so that a page open during a restart still works."""
+    """The key that signs cookies; kept, so that a page open during a restart still works. Raises HomeUnusable."""
     path = home / "secret_key"
-    if not path.exists() or path.stat().st_size < _SECRET_KEY_BYTES:
-        replace_file(path, secrets.token_bytes(_SECRET_KEY_BYTES))
-    return path.read_bytes()
+    try:
+        if not path.exists() or path.stat().st_size < _SECRET_KEY_BYTES:
+            replace_file(path, fresh := secrets.token_bytes(_SECRET_KEY_BYTES))
+        return path.read_bytes()
+    except OSError as error:
+        if is_no_room(error):
+            # Pages that are open during a restart have to be opened again; a machine that does not start is worse.
+            return fresh
+        raise file_unusable(path, error) from error

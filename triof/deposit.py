@@ -7,7 +7,8 @@
                  └──── give back, refuse, time out ────────┴──────► RETURNED
 
 There is one machine, so there is one deposit at a time. What a person confirmed is in the journal before anything
-moves, and after a crash the next start closes the slot and marks what was interrupted.
+moves, and after a crash the next start closes the slot and marks what was interrupted. While a part is stuck or the
+journal cannot be written nothing new is taken; what is under way goes on as far as nothing of it is lost.
 """
 
 import logging
@@ -22,7 +23,10 @@ from typing import Literal
 from uuid import UUID, uuid4
 
 from triof.capture import Camera
-from triof.journal import Journal, Kind
+from triof.complaints import Complaints
+from triof.deposit_journal import DepositJournal
+from triof.journal import Kind
+from triof.journal_faults import PASSING, JournalUnusable
 from triof.photo_store import PhotoStore
 from triof.settings import DepositSettings
 from triof.slot import Interlocked, Jammed, Slot, SlotError
@@ -30,7 +34,7 @@ from triof.sorter import Judgement, Sorter
 
 log = logging.getLogger(__name__)
 
-ReturnReason = Literal["other", "dirty", "cancelled", "timed_out", "jammed"]
+ReturnReason = Literal["other", "dirty", "cancelled", "timed_out", "jammed", "out_of_order"]
 
 
 class Stage(Enum):
@@ -75,7 +79,7 @@ class Deposits:
         camera: Camera,
         slot: Slot,
         boxes: Mapping[str, int],
-        journal: Journal,
+        journal: DepositJournal,
         photo_store: PhotoStore,
         settings: DepositSettings,
         clock: Callable[[], float] = time.monotonic,
@@ -92,19 +96,44 @@ class Deposits:
         self._lock = RLock()
         self._current: Deposit | None = None
         self._leftover = False
+        self._recovered = False
         self._sorting: Future[None] | None = None
+        self._complaints = Complaints(log)
 
-    def recover(self) -> int:
-        """Close the slot and mark what a crash interrupted. Returns how many deposits that were."""
+    def recover(self) -> None:
+        """At the start: close the slot, then :meth:`mend`. Raises JournalUnusable where it is of no use to wait."""
         self._close_slot()
-        unfinished = self._journal.unfinished()
-        for event in unfinished:
-            stage = event.kind.removeprefix("deposit.")
-            self._journal.record("deposit.interrupted", event.deposit_id, waste_type=event.waste_type, reason=stage)
-            self._leftover |= stage != "opened"
-        self._journal.record("machine.started", interrupted=len(unfinished))
-        self._photo_store.prune()
-        return len(unfinished)
+        try:
+            self.mend()
+        except JournalUnusable as error:
+            # Out of order for a while is better than not there.
+            if error.code not in PASSING:
+                raise
+
+    def mend(self) -> None:
+        """Take deposits again once the journal can be written; to be called every now and then.
+
+        The first time it marks what a crash interrupted. Raises JournalUnusable as long as nothing can be taken.
+        """
+        if self._recovered:
+            if self._journal.fault():
+                self._journal.mend()
+            return
+        with self._lock:
+            self._journal.mend()
+            interrupted = self._journal.interrupt_unfinished()
+            self._leftover |= any(event.kind != "deposit.opened" for event in interrupted)
+            self._recovered = True
+
+    def fault(self) -> SlotError | JournalUnusable | None:
+        """Why no deposit can begin now; None if one can."""
+        try:
+            if part := self.slot.jammed():
+                return Jammed(part)
+            self.slot.is_open()
+        except SlotError as error:
+            return error
+        return self._journal.fault()
 
     def of(self, visitor: str) -> Deposit | None:
         """The visitor's deposit, if one is under way."""
@@ -121,15 +150,15 @@ class Deposits:
         return max(0.0, deposit.expires - self._clock())
 
     def open(self, visitor: str) -> None:
-        """Begin a deposit and open the slot, unless one is under way, whoever's. Raises SlotError if it is jammed."""
+        """Begin a deposit and open the slot, unless one is under way, whoever's. Raises SlotError, JournalUnusable."""
         with self._lock:
             if self._current and not self._at(visitor, Stage.SHREDDED, Stage.RETURNED):
                 return
-            if part := self.slot.jammed():
-                raise Jammed(part)
+            if fault := self.fault():
+                raise fault
             expires = self._after(self._settings.idle_seconds)
             deposit = Deposit(uuid4(), visitor, Stage.INSERTING, expires, leftover=self._leftover)
-            self._journal.record("deposit.opened", deposit.id)
+            self._journal.begin(deposit.id)
             # A slot that is open for an item handed back stays open: a hand may be in it.
             self._current, self._leftover = deposit, False
             try:
@@ -151,6 +180,9 @@ class Deposits:
                 judged = self._photograph(deposit, upload)
             except SlotError as error:
                 self._fail(deposit, error)
+                return
+            except JournalUnusable:
+                self._hand_back(deposit, "out_of_order")
                 return
             except Exception:
                 # Whatever it was, the person must be able to take the item out or try once more.
@@ -179,9 +211,11 @@ class Deposits:
                 return
             predicted = deposit.judgement.predictions.get("waste_type")
             agreed = predicted is not None and predicted.label == chosen
-            self._journal.record(
-                "deposit.confirmed", deposit.id, waste_type=chosen, reason="agreed" if agreed else "corrected"
-            )
+            try:
+                self._journal.confirm(deposit.id, chosen, "agreed" if agreed else "corrected")
+            except JournalUnusable:
+                self._hand_back(replace(deposit, chosen=chosen), "out_of_order")
+                return
             sorting = replace(deposit, stage=Stage.SORTING, chosen=chosen)
             self._current = sorting
             self._sorting = self._executor.submit(copy_context().run, self._sort, sorting, chosen, box)
@@ -239,6 +273,7 @@ class Deposits:
             if deposit and deposit.stage in (Stage.INSERTING, Stage.CHOOSING):
                 self._record("deposit.interrupted", deposit, reason="stopped")
             self._close_slot()
+        self._journal.close()
 
     def _photograph(self, deposit: Deposit, upload: bytes | None) -> Deposit:
         image = self.camera.take(upload)
@@ -305,7 +340,7 @@ class Deposits:
     def _record(self, kind: Kind, deposit: Deposit, reason: str | None = None) -> None:
         """Write what has happened already: a journal that cannot be written must not stop the machine halfway."""
         try:
-            self._journal.record(kind, deposit.id, waste_type=deposit.chosen, reason=reason)
+            self._journal.record(kind, deposit.id, deposit.chosen, reason)
         except Exception:
             log.exception("journal.not_written kind=%s deposit_id=%s", kind, deposit.id)
 
@@ -319,7 +354,7 @@ class Deposits:
             self.slot.close()
         except SlotError as error:
             # The touchscreen says "out of order" until it is free; then ``expire`` closes it.
-            log.error("slot.not_closed cause=%s", error)
+            self._complaints.failed("slot.not_closed", error)
 
     def _at(self, visitor: str, *stages: Stage) -> Deposit | None:
         deposit = self.of(visitor)

@@ -13,7 +13,10 @@
     ├── MachineTaken      another process runs the machine
     ├── CannotListen      the address or the port of the server cannot be had
     ├── HomeUnusable      the home folder cannot be made or written to
-    ├── JournalUnusable   the journal's database cannot be reached, read or upgraded
+    ├── JournalUnusable   the journal cannot be read or written; .code
+    ├── BackupImpossible  no copy of the journal can be made
+    ├── RestoreImpossible a file cannot take the journal's place
+    ├── SalvageImpossible a journal's file cannot be read at all
     ├── DrillImpossible   there is no machine to rehearse on, or somebody uses it
     ├── BundleRefused     a model may not be installed, put into service or removed, or cannot be written
     ├── RolloutRefused    a candidate may not begin, or not be promoted, as things are

@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from triof import journal_faults
 from triof.durable import replace_file
 from triof.errors import TriofError
+from triof.journal_faults import JournalUnusable
 from triof.settings import Settings
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
     from sqlalchemy import URL
 
     from triof.journal import Journal
+
+
+_LONGEST_ID = 64
 
 
 class HomeUnusable(TriofError):
     """The home folder cannot be made or written to."""
 
 
-class JournalUnusable(TriofError):
-    """The database of the journal cannot be reached, read or brought to the newest version."""
+class MachineTaken(TriofError):
+    """There is one machine, and another process runs it."""
 
 
 def open_journal(settings: Settings) -> Journal:
     """The journal, its tables at the newest version. Raises HomeUnusable, JournalUnusable."""
-    make(settings)
+    opened = find_journal(settings)
     with _journal_faults(settings):
-        opened = _journal(settings)
         opened.upgrade()
-        return opened
+    return opened
+
+
+def file_unusable(path: Path, error: OSError) -> HomeUnusable:
+    """What to say when a file that Triof has made in the home folder raises ``error``."""
+    return HomeUnusable(
+        f"{path} cannot be used ({error.strerror or error}): let this user read and write it, or move it away, so that"
+        " a new one is made."
+    )
+
+
+def find_journal(settings: Settings) -> Journal:
+    """The journal as it is, not yet opened. Raises HomeUnusable, JournalUnusable."""
+    from triof.journal import Journal
+
+    make(settings)
+    machine_id = settings.machine_id or _own_machine_id(settings.home)
+    with _journal_faults(settings):
+        return Journal(_journal_url(settings), machine_id)
 
 
 @contextmanager
@@ -49,74 +73,110 @@ def journal(settings: Settings) -> Iterator[Journal]:
         opened.close()
 
 
+def journal_path(settings: Settings) -> Path | None:
+    """The file of the journal, which may not be there yet; None where another database has it."""
+    from triof.journal_file import sqlite_path
+
+    with _journal_faults(settings):
+        return sqlite_path(_journal_url(settings))
+
+
 def interrupted_deposits(settings: Settings) -> int | None:
     """How many deposits of this machine have not ended; None where there is no journal yet.
 
-    Makes and changes nothing, unlike :func:`open_journal`. Raises JournalUnusable.
+    Makes and changes nothing, unlike :func:`open_journal`. Raises HomeUnusable, JournalUnusable.
     """
-    from sqlalchemy import create_engine, inspect
+    path = journal_path(settings)
+    if path and not path.exists():
+        return None
+    opened = find_journal(settings)
+    try:
+        with _journal_faults(settings):
+            return len(opened.unfinished()) if opened.check_version() else None
+    finally:
+        opened.close()
 
-    with _journal_faults(settings):
-        url = _journal_url(settings)
-        if _is_file(url) and not Path(str(url.database)).exists():
-            return None
-        engine = create_engine(url)
-        try:
-            if not inspect(engine).has_table("events"):
-                return None
-        finally:
-            engine.dispose()
-        opened = _journal(settings)
-        try:
-            return len(opened.unfinished())
-        finally:
-            opened.close()
+
+def take_machine(settings: Settings) -> BaseFileLock:
+    """The right to run the machine of the home folder, or to change what it works with; release it in the end.
+
+    Raises MachineTaken if another process has it, HomeUnusable.
+    """
+    from filelock import FileLock, Timeout
+
+    make(settings)
+    lock = FileLock(settings.home / "machine.lock", mode=0o600)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise MachineTaken(
+            f"Another kiosk runs the machine of {settings.home}: end it first, or set TRIOF_HOME to another folder."
+        ) from error
+    except OSError as error:
+        raise unusable(settings, error) from error
+    return lock
+
+
+def is_machine_taken(settings: Settings) -> bool:
+    """Whether a kiosk runs the machine of the home folder."""
+    try:
+        take_machine(settings).release()
+    except MachineTaken:
+        return True
+    return False
 
 
 def make(settings: Settings) -> None:
     """Make sure that there is a home folder. Raises HomeUnusable."""
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.mkdir(0o700, parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise unusable(settings, error) from error
 
 
 def unusable(settings: Settings, error: Exception) -> HomeUnusable:
-    """What to say when the home folder raises ``error``."""
+    """What to say when the home folder, or a file in it, raises ``error``."""
+    name = getattr(error, "filename", None)
+    if isinstance(error, OSError) and name and os.access(settings.home, os.R_OK | os.W_OK | os.X_OK):
+        return file_unusable(Path(name), error)
     return HomeUnusable(
         f"The home folder {settings.home} cannot be used ({getattr(error, 'strerror', None) or error}): set TRIOF_HOME"
         " to a folder that this user may write."
     )
 
 
-def _journal(settings: Settings) -> Journal:
-    from triof.journal import Journal
-
-    return Journal(_journal_url(settings), settings.machine_id or _own_machine_id(settings.home))
-
-
 def _own_machine_id(home: Path) -> str:
     """The id that the machine got at its first start; a host's name may change from one day to the next."""
     path = home / "machine_id"
-    if not path.exists() or not path.read_text().strip():
-        replace_file(path, f"{uuid4()}\n".encode())
-    return path.read_text().strip()
+    try:
+        if not path.exists() or not path.read_bytes().strip():
+            replace_file(path, f"{uuid4()}\n".encode())
+        found = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _spoilt_id(path, getattr(error, "strerror", None) or "it is not text") from error
+    if not found.isprintable() or len(found) > _LONGEST_ID:
+        raise _spoilt_id(path, f"it is not one line of {_LONGEST_ID} characters at most")
+    return found
+
+
+def _spoilt_id(path: Path, reason: str) -> HomeUnusable:
+    return HomeUnusable(
+        f"The machine's id cannot be read from {path} ({reason}): write the id into it that stands on the rows of the"
+        " journal, or set machine_id."
+    )
 
 
 def _journal_url(settings: Settings) -> URL:
     from sqlalchemy import URL, make_url
 
-    if settings.journal.url:
-        url = make_url(settings.journal.url.get_secret_value())
-    else:
-        url = URL.create("sqlite", database=str(settings.home / "journal.db"))
-    if _is_file(url) and not (folder := Path(str(url.database)).parent).is_dir():
-        raise JournalUnusable(f"There is no folder {folder} for the journal: make it, or mend journal.url.")
+    from triof.journal_file import sqlite_path
+
+    if not settings.journal.url:
+        return URL.create("sqlite", database=str(settings.home / "journal.db"))
+    url = make_url(settings.journal.url.get_secret_value())
+    if (path := sqlite_path(url)) and not path.parent.is_dir():
+        raise JournalUnusable(f"There is no folder {path.parent} for the journal: make it, or mend journal.url.", "J4")
     return url
-
-
-def _is_file(url: URL) -> bool:
-    return url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:") and "uri" not in url.query
 
 
 @contextmanager
@@ -132,23 +192,16 @@ def _journal_faults(settings: Settings) -> Iterator[None]:
 
 
 def _unusable_journal(settings: Settings, error: Exception) -> JournalUnusable:
-    remedy = (
-        "mend journal.url, install its driver, or start its database"
-        if settings.journal.url
-        else f"make {settings.home / 'journal.db'} readable and writable, or move it away to begin a new one"
-    )
-    return JournalUnusable(f"The journal cannot be used ({_cause(error, settings)}): {remedy}.")
-
-
-def _cause(error: Exception, settings: Settings) -> str:
-    """What can be told of ``error``: a part of the password may have been taken for the host or the port."""
     from sqlalchemy.exc import NoSuchModuleError
 
-    url = settings.journal.url
-    if (
-        url
-        and not url.get_secret_value().startswith("sqlite")
-        and not isinstance(error, ImportError | NoSuchModuleError)
-    ):
-        return type(error).__name__
-    return str(getattr(error, "orig", None) or error).partition("\n")[0]
+    from triof.journal_file import sqlite_path
+
+    try:
+        path = sqlite_path(_journal_url(settings))
+    except Exception:  # of a malformed URL, which is the error that is to be told
+        path = None
+    if path:
+        return journal_faults.of_file(path, error)
+    # A part of the password may have been taken for the host or the port.
+    harmless = isinstance(error, ImportError | NoSuchModuleError)
+    return journal_faults.of_database(str(error) if harmless else type(error).__name__)

@@ -25,6 +25,7 @@ from sqlalchemy.exc import IntegrityError
 
 from triof.answers import Outcome, refusal
 from triof.api_settings import ApiSettings
+from triof.complaints import Complaints
 from triof.decoding.errors import DecoderBusy
 from triof.durable import replace_file
 from triof.errors import TriofError
@@ -104,6 +105,7 @@ class Jobs:
         self._putting = Lock()
         self._sole = Sole(home / "queue.lock")
         self._news = Event()
+        self._complaints = Complaints(log)
         self._closed = False
         self._thread = Thread(target=self._run, name="jobs", daemon=True)
 
@@ -152,6 +154,7 @@ class Jobs:
                 raise QueueFull("The queue is full: ask again later, or more slowly.")
             path = self._folder / f"{id_}{_TRIES[0]}"
             try:
+                self._folder.mkdir(0o700, exist_ok=True)
                 replace_file(path, image)
             except OSError as error:
                 raise QueueFull(f"The photo cannot be written ({error.strerror}): ask again later.") from error
@@ -215,10 +218,17 @@ class Jobs:
             connection.execute(_JOBS.delete().where(*of))
             queued = {str(id_) for id_ in connection.scalars(select(_JOBS.c.id).where(*self._are("queued")))}
         for path in self._folder.glob("*"):
-            # A photo stands here a moment before its row does.
-            is_old = self._now().timestamp() - path.stat().st_mtime > _ORPHANED_SECONDS
-            if is_old and path.stem not in queued:
-                path.unlink(missing_ok=True)
+            # Also what a power cut has left half-written; nothing that is no photo of the queue.
+            if path.stem not in queued and any(suffix in path.name for suffix in _TRIES):
+                self._remove_orphan(path)
+
+    def _remove_orphan(self, path: Path) -> None:
+        """A photo stands here a moment before its row does, so that only an old one is of no job."""
+        try:
+            if path.is_file() and self._now().timestamp() - path.stat().st_mtime > _ORPHANED_SECONDS:
+                path.unlink()
+        except OSError as error:
+            self._complaints.failed("job.photo_not_removed", error)
 
     def _run(self) -> None:
         while not self._closed:
@@ -226,8 +236,8 @@ class Jobs:
             try:
                 while not self._closed and self.work():
                     pass
-            except Exception:
-                log.exception("job.postponed")
+            except Exception as error:
+                self._complaints.failed("job.postponed", error)
                 pause = _PAUSE_SECONDS
             self._news.wait(pause)
             self._news.clear()

@@ -5,20 +5,22 @@ whatever dies at whatever instant, what was written stays true. Every row carrie
 so that the journals of many machines can meet in one database.
 """
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Literal, cast, get_args
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import URL, Connection, Engine, String, Table, bindparam, create_engine, event, func, select
+from sqlalchemy import URL, Connection, Engine, String, Table, bindparam, func, inspect, select, text
 from sqlalchemy.orm import Session
 
 from providers.base import Photo, Prediction, Task
+from triof import journal_faults
+from triof.journal_faults import JournalUnusable
+from triof.journal_file import BUSY_SECONDS, JournalFile, open_engine, sqlite_path
 from triof.paths import MIGRATIONS
 from triof.sorter import Judgement
 from triof.tables import Event, PredictionRow, Tally, UtcDateTime
@@ -48,8 +50,6 @@ Kind = Literal[
     "alert.acknowledged",
     "quota.resumed",
 ]
-BUSY_SECONDS = 5.0
-"""How long a writer waits for another one."""
 ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
 """Each deposit ends with exactly one of these."""
 
@@ -67,13 +67,19 @@ _UNCOUNT = _TALLIES.delete().where(
 )
 
 
+Row = Event | PredictionRow
+
+
 class Journal:
     """Writes and answers questions; safe to call from many threads."""
 
     def __init__(
         self, url: str | URL, machine_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._engine = _engine(url)
+        self._engine = open_engine(url)
+        self._busy_seconds = float(str(self._engine.url.query.get("timeout", BUSY_SECONDS)))
+        self.path = sqlite_path(url)
+        """The file of the database; None where it is none."""
         self.machine_id = machine_id
         self.queue = Lock()
         """For those of this process who write often: waiting for SQLite's lock, many starve each other."""
@@ -85,7 +91,15 @@ class Journal:
         self._observers.append(observer)
 
     def upgrade(self) -> None:
-        """Bring the tables to the newest version."""
+        """Bring the tables to the newest version; a SQLite file that is not there is made.
+
+        Raises JournalUnusable where the tables are newer, SQLAlchemyError, OSError.
+        """
+        if self.path:
+            JournalFile(self.path).create()
+        # Without asking for the right to write, which another program may have at the moment.
+        if self.check_version() == known_versions()[-1]:
+            return
         from alembic import command
         from alembic.config import Config
 
@@ -98,6 +112,19 @@ class Journal:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def check_version(self) -> str | None:
+        """The version of the tables; None where there are none. Raises JournalUnusable, SQLAlchemyError.
+
+        JournalUnusable where a newer Triof has made them.
+        """
+        with self._engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        if version and version not in known_versions():
+            raise journal_faults.newer(str(self.path or self._engine.url), version, known_versions()[-1])
+        return version
+
     def record(
         self,
         kind: Kind,
@@ -108,12 +135,37 @@ class Journal:
         **detail: Any,
     ) -> None:
         """Write one event; on return it is on the disk."""
-        happened = self._event(kind, deposit_id, waste_type, reason, detail)
-        self._write([happened])
-        self._tell(happened)
+        self.write([happened := self.event(kind, deposit_id, waste_type=waste_type, reason=reason, **detail)])
+        self.tell([happened])
+
+    def event(
+        self,
+        kind: Kind,
+        deposit_id: UUID | None = None,
+        *,
+        waste_type: str | None = None,
+        reason: str | None = None,
+        **detail: Any,
+    ) -> Event:
+        """An event of this moment, to be written."""
+        return Event(
+            id=uuid4(),
+            machine_id=self.machine_id,
+            deposit_id=deposit_id,
+            kind=kind,
+            at=self._now(),
+            waste_type=waste_type,
+            reason=reason,
+            detail=detail,
+        )
 
     def record_judgement(self, deposit_id: UUID, judgement: Judgement) -> None:
         """Write the verdict and the predictions behind it, all or nothing."""
+        self.write(rows := self.judgement(deposit_id, judgement))
+        self.tell(rows)
+
+    def judgement(self, deposit_id: UUID, judgement: Judgement) -> Sequence[Row]:
+        """The verdict and the predictions behind it, to be written."""
         waste_type = judgement.predictions.get("waste_type")
         verdict = judgement.verdict
         detail = {
@@ -129,13 +181,32 @@ class Journal:
             },
         }
         label = waste_type.label if waste_type else None
-        happened = self._event("deposit.judged", deposit_id, label, verdict.reason, detail)
-        self._write([happened, *self._predictions(deposit_id, judgement)])
-        self._tell(happened)
+        judged = self.event("deposit.judged", deposit_id, waste_type=label, reason=verdict.reason, **detail)
+        return [judged, *self._predictions(deposit_id, judgement)]
 
     def record_beside(self, deposit_id: UUID, photo: Photo, prediction: Prediction) -> None:
         """Write what one more model said of a photo after its verdict."""
-        self._write([self._prediction(deposit_id, photo, prediction, believed=False)])
+        self.write([self._prediction(deposit_id, photo, prediction, believed=False)])
+
+    def write(self, rows: Sequence[Row], *, again: bool = False, patience: float | None = None) -> None:
+        """Write all rows or none; ``again``: some may be there already, by their ids. Raises SQLAlchemyError."""
+        with self.begin(patience) as connection, self._session(connection) as session, session.begin():
+            for row in rows:
+                session.merge(row) if again else session.add(row)
+            moments = {row.at for row in rows}
+            for row in rows:
+                if isinstance(row, Event) and row.kind == "drill.ended":
+                    deposits = [UUID(deposit) for deposit in row.detail.get("deposits", ())]
+                    moments |= set(session.scalars(select(Event.at).where(Event.deposit_id.in_(deposits))))
+            for moment in moments:
+                # A day that was counted is written into: the clock was set back, or a drill ended after midnight.
+                session.execute(_UNCOUNT, {"machine": self.machine_id, "moment": moment})
+
+    def tell(self, rows: Sequence[Row]) -> None:
+        """Tell the observers of the events among ``rows``, which are on the disk."""
+        for event in (row for row in rows if isinstance(row, Event)):
+            for observer in self._observers:
+                observer(event)
 
     def events(self, deposit_id: UUID) -> Sequence[Event]:
         """All events of one deposit, oldest first."""
@@ -200,7 +271,8 @@ class Journal:
             # Of a million deposits hardly one is open, and that is among the last: looking at all would take minutes.
             missing, found = (opened or 0) - (ended or 0), list[Event]()
             last: Event | None = None
-            while len(found) < missing and (batch := self._opened_before(session, last)):
+            # The last ones are looked at anyway: a salvaged journal may hold an ending without its beginning.
+            while (last is None or len(found) < missing) and (batch := self._opened_before(session, last)):
                 found += self._not_ended(session, batch)
                 last = batch[-1]
         return found
@@ -219,15 +291,19 @@ class Journal:
         return [happened for happened in latest.values() if happened.kind not in ENDINGS]
 
     @contextmanager
-    def begin(self, patience: float = BUSY_SECONDS) -> Iterator[Connection]:
+    def begin(self, patience: float | None = None) -> Iterator[Connection]:
         """A transaction of its own on the journal's database; waits for other writers for ``patience`` seconds."""
         with self._engine.connect() as connection:
+            if patience is None:
+                with connection.begin():
+                    yield connection
+                return
             self._wait_at_most(connection, patience)
             try:
                 with connection.begin():
                     yield connection
             finally:
-                self._wait_at_most(connection, BUSY_SECONDS)
+                self._wait_at_most(connection, self._busy_seconds)
 
     def _wait_at_most(self, connection: Connection, seconds: float) -> None:
         if connection.dialect.name == "sqlite":
@@ -239,41 +315,18 @@ class Journal:
         with self._session() as session:
             session.execute(select(Event.id).limit(1))
 
+    def told(self, error: BaseException) -> JournalUnusable:
+        """What to say of an ``error`` that this journal has raised; it holds no password."""
+        if self.path:
+            return journal_faults.of_file(self.path, error)
+        return journal_faults.of_database(type(error).__name__)
+
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; the next one is opened when it is needed."""
         self._engine.dispose()
 
-    def _session(self) -> Session:
-        return Session(self._engine, expire_on_commit=False)
-
-    def _write(self, rows: Sequence[Event | PredictionRow]) -> None:
-        with self._session() as session, session.begin():
-            session.add_all(rows)
-            moments = {row.at for row in rows}
-            for row in rows:
-                if isinstance(row, Event) and row.kind == "drill.ended":
-                    deposits = [UUID(deposit) for deposit in row.detail.get("deposits", ())]
-                    moments |= set(session.scalars(select(Event.at).where(Event.deposit_id.in_(deposits))))
-            for moment in moments:
-                # A day that was counted is written into: the clock was set back, or a drill ended after midnight.
-                session.execute(_UNCOUNT, {"machine": self.machine_id, "moment": moment})
-
-    def _tell(self, happened: Event) -> None:
-        for observer in self._observers:
-            observer(happened)
-
-    def _event(
-        self, kind: Kind, deposit_id: UUID | None, waste_type: str | None, reason: str | None, detail: dict[str, Any]
-    ) -> Event:
-        return Event(
-            machine_id=self.machine_id,
-            deposit_id=deposit_id,
-            kind=kind,
-            at=self._now(),
-            waste_type=waste_type,
-            reason=reason,
-            detail=detail,
-        )
+    def _session(self, bind: Engine | Connection | None = None) -> Session:
+        return Session(bind or self._engine, expire_on_commit=False)
 
     def _predictions(self, deposit_id: UUID, judgement: Judgement) -> Iterable[PredictionRow]:
         for believed in judgement.predictions.values():
@@ -282,6 +335,7 @@ class Journal:
 
     def _prediction(self, deposit_id: UUID, photo: Photo, prediction: Prediction, *, believed: bool) -> PredictionRow:
         return PredictionRow(
+            id=uuid4(),
             machine_id=self.machine_id,
             deposit_id=deposit_id,
             at=self._now(),
@@ -302,20 +356,6 @@ def _order(happened: Event) -> int:
     return _ORDER[cast(Kind, happened.kind)]
 
 
-def _engine(url: str | URL) -> Engine:
-    # What is written holds keys' digests and people's names, and an error's message ends up in the log.
-    engine = create_engine(url, hide_parameters=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    # FULL, because with NORMAL a power cut may take the last commits along, and those are people's confirmations.
-    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000:.0f}", "synchronous=FULL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    # Kept in the file. SQLite does not wait for others here, and then somebody else is about to switch it.
-    with suppress(sqlite3.OperationalError):
-        cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.close()
+def known_versions() -> Sequence[str]:
+    """The versions of the tables that this Triof can use or bring to the newest one, the oldest first."""
+    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("*_*.py"))

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from triof import vitals
 from triof.breaker import State
+from triof.complaints import Complaints
 from triof.journal import ENDINGS, Journal
 from triof.rehearsal import Stage
 from triof.router import fallen_back
@@ -50,6 +51,7 @@ class _Gauges(Collector):
 
     def __init__(self) -> None:
         self.gauges: list[_Gauge] = []
+        self._complaints = Complaints(log)
 
     def collect(self) -> Iterable[Metric]:
         """Every gauge with what it reads now."""
@@ -61,7 +63,7 @@ class _Gauges(Collector):
                     if value is not None:
                         family.add_metric(labels, value)
             except Exception as error:
-                log.warning("metrics.not_read name=%s cause=%s", gauge.name, type(error).__name__)
+                self._complaints.failed(f"metrics.not_read name={gauge.name}", error)
             yield family
 
 

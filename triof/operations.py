@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from triof import answers, metrics
 from triof.jobs import Jobs
 from triof.journal import Journal
+from triof.journal_backups import JournalBackups
 from triof.keys import Keys
 from triof.metrics import Metrics
 from triof.monitoring.monitor import Monitor
@@ -45,6 +47,9 @@ class Operations:
         self.keys.close()
 
 
+_BACKUP_LOOK_SECONDS = 600.0
+
+
 def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
     """All parts, not started."""
     measured = metrics.build(settings, sorter, journal)
@@ -58,6 +63,7 @@ def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
         "triof_drift", "Evidence of drift, as a share of what is an alarm", monitoring.gauges, ("machine", "signal")
     )
     rounds: list[Round] = [
+        *_backups(settings, journal),
         *monitoring.rounds(),
         Round("jobs.prune", 3600, jobs.prune),
         Round("tallies", 300, statistics.count_past_days),
@@ -74,3 +80,9 @@ def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
         rollout=rollout,
         monitoring=monitoring,
     )
+
+
+def _backups(settings: Settings, journal: Journal) -> Iterator[Round]:
+    """Of a journal in a file; another database is backed up by its own means."""
+    if journal.path:
+        yield Round("journal.backup", _BACKUP_LOOK_SECONDS, JournalBackups(settings, journal.path).take_if_due)

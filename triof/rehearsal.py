@@ -49,7 +49,7 @@ class Stage:
         replace_file(self._path, json.dumps({**rehearsed._asdict(), "until": until}).encode())
 
     def clear(self) -> None:
-        """Put everything back."""
+        """Put everything back. Raises OSError."""
         self._path.unlink(missing_ok=True)
 
     def current(self) -> Rehearsed | None:

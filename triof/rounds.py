@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
 
+from triof.complaints import Complaints
 from triof.sole import Sole
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Rounds:
         self._sole = Sole(home / "rounds.lock")
         self._rounds = rounds
         self._clock = clock
+        self._complaints = Complaints(log, clock)
         self._closed = Event()
         # A server must not wait an hour for its first look, nor be busy with all of them while it starts.
         self._due = {each.name: clock() + min(each.seconds, 5.0) for each in rounds}
@@ -57,8 +59,8 @@ class Rounds:
                 self._due[each.name] = self._clock() + each.seconds
                 try:
                     each.work()
-                except Exception:
-                    log.exception("round.failed name=%s", each.name)
+                except Exception as error:
+                    self._complaints.failed(f"round.failed name={each.name}", error)
 
     def _run(self) -> None:
         while not self._closed.wait(_LOOK_SECONDS):

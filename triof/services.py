@@ -50,10 +50,6 @@ Line = Callable[[Task, Settings], Guard]
 """Makes a guard of one provider, with settings that may name another model of it."""
 
 
-class MachineTaken(TriofError):
-    """There is one machine, and another process runs it."""
-
-
 class _Unbuildable:
     """Stands in a route for a provider that could not be built, so that the rest of the machine can run."""
 
@@ -292,9 +288,12 @@ class KioskServices(Services):
 
 def build(settings: Settings) -> Services:
     """The services of a server without a machine. Raises HomeUnusable, JournalUnusable."""
+    return _around(settings, home.open_journal(settings))
+
+
+def _around(settings: Settings, journal: Journal) -> Services:
     from triof import operations
 
-    journal = home.open_journal(settings)
     sorter = build_sorter(settings, journal=lambda: journal)
     return Services(sorter, journal, operations.build(settings, sorter, journal))
 
@@ -302,46 +301,52 @@ def build(settings: Settings) -> Services:
 def build_kiosk(settings: Settings) -> KioskServices:
     """The kiosk's services: recovered from whatever came before, and watching.
 
-    Raises MachineTaken if another process runs the machine of this home folder.
+    Raises MachineTaken if another process runs the machine of this home folder, HomeUnusable, JournalUnusable.
     """
+    lock = home.take_machine(settings)
+    try:
+        return _machine(settings, lock)
+    except Exception:
+        lock.release()
+        raise
+
+
+def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     from triof.deposit import Deposits
+    from triof.deposit_journal import DepositJournal
+    from triof.disk_room import DiskRoom
+    from triof.journal_backups import JournalBackups
     from triof.photo_store import PhotoStore
     from triof.slot import Slot
     from triof.watch import Watch
 
-    lock = _take_machine(settings)
-    Switch(settings.home, settings.mode).settle()
-    Stage(settings.home).clear()
-    around = build(settings)
-    camera = RehearsedCamera(capture.build(settings.camera), settings.home)
     keep = settings.journal
     photo_store = PhotoStore(settings.home / "photos", keep.keep_photo_days, keep.keep_photo_megabytes)
+    # Before anything is written: a disk that is full must not keep the machine from starting.
+    photo_store.prune()
+    path = home.journal_path(settings)
+    prunes = [photo_store.make_room, *([JournalBackups(settings, path).make_room] if path else [])]
+    room = DiskRoom(settings.home, prunes)
+    with suppress(OSError):
+        room.look()
+    Switch(settings.home, settings.mode).settle()
+    with suppress(OSError):  # of what is no file, and so no drill
+        Stage(settings.home).clear()
+    journal = home.find_journal(settings)
+    around = _around(settings, journal)
+    camera = RehearsedCamera(capture.build(settings.camera), settings.home)
+    deposit_journal = DepositJournal(journal, settings.home, room)
+    around.operations.monitoring.journal_fault = deposit_journal.fault
     deposits = Deposits(
         sorter=around.sorter,
         camera=camera,
         slot=Slot(build_hardware(settings)),
         boxes=settings.slot.boxes.model_dump(),
-        journal=around.journal,
+        journal=deposit_journal,
         photo_store=photo_store,
         settings=settings.deposit,
     )
     deposits.recover()
-    watch = Watch(deposits, photo_store)
+    watch = Watch(deposits, photo_store, room)
     watch.start()
     return KioskServices(around.sorter, around.journal, around.operations, camera, photo_store, deposits, watch, lock)
-
-
-def _take_machine(settings: Settings) -> BaseFileLock:
-    from filelock import FileLock, Timeout
-
-    home.make(settings)
-    lock = FileLock(settings.home / "machine.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise MachineTaken(
-            f"Another kiosk runs the machine of {settings.home}: end it first, or set TRIOF_HOME to another folder."
-        ) from error
-    except OSError as error:
-        raise home.unusable(settings, error) from error
-    return lock

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 import providers
@@ -91,19 +91,16 @@ class DepositSettings(Options):
 
 
 class JournalSettings(Options):
-    """Where the journal is and how long photos are kept; 0 days or megabytes keeps none."""
+    """Where the journal is and how long photos and copies are kept; 0 days or megabytes keeps none."""
 
     url: SecretStr | None = None
     """Any SQLAlchemy URL; None: ``journal.db`` in the home folder."""
     keep_photo_days: float = Field(30, ge=0)
     keep_photo_megabytes: float = Field(500, ge=0)
-
-
-def _not_empty(value: Any) -> Any:
-    # Path("") would be the current folder, which nobody means by an empty variable.
-    if value == "":
-        raise PydanticCustomError("empty", "Name a folder, or leave it unset for the user's data folder")
-    return value
+    backup_folder: Path | None = None
+    """Where a copy of the journal is put once a day; None: ``backups`` in the home folder."""
+    keep_backup_days: float = Field(7, ge=0)
+    """How long copies are kept, the newest one longer; 0: none is made."""
 
 
 def _can_be_loaded(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -134,7 +131,7 @@ def _each_type_its_box(slot: SlotSettings) -> SlotSettings:
 class Settings(Options):
     """What holds for this machine."""
 
-    home: Annotated[Path, BeforeValidator(_not_empty)] = Path(platformdirs.user_data_dir("triof", appauthor=False))
+    home: Path = Path(platformdirs.user_data_dir("triof", appauthor=False))
     """The folder of the journal, the photos, the simulated machine's state and the cookie key."""
     machine_id: str | None = Field(None, min_length=1, max_length=64)
     """Stands on every row of the journal; None: an id made at the first start and kept in the home folder."""
@@ -221,7 +218,7 @@ def load(
     homes = [layer.leaves[("home",)] for layer in reversed(above) if ("home",) in layer.leaves]
     home = Path(homes[0] if homes and homes[0] else Settings.model_fields["home"].default)
     files = [
-        _read_toml(path, mistakes) for folder in (config, home / "config") for path in sorted(folder.glob("*.toml"))
+        _read_toml(path, mistakes) for folder in (config, home / "config") for path in _toml_files(folder, mistakes)
     ]
     merged, origins = _merge([*files, *above], mistakes)
     try:
@@ -244,11 +241,25 @@ def _by_variables(variables: Mapping[str, str]) -> dict[Path_, str]:
     return {tuple(name.removeprefix(PREFIX).lower().split("__")): variables[name] for name in sorted(ours)}
 
 
+def _toml_files(folder: Path, mistakes: list[str]) -> list[Path]:
+    try:
+        # Not by glob, which passes over what it must not read.
+        return sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        mistakes.append(
+            f"  {folder}: cannot be read ({error.strerror}): let this user read it, or set TRIOF_HOME to another folder"
+        )
+        return []
+
+
 def _read_toml(path: Path, mistakes: list[str]) -> Layer:
     try:
         return Layer(str(path), dict(_leaves(tomllib.loads(decoded(path.read_bytes())))))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        mistakes.append(f"  {path}: not readable as TOML: {error}")
+    except (OSError, ValueError, RecursionError) as error:
+        cause = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        mistakes.append(f"  {path}: not readable as TOML: {cause}")
         return Layer(str(path), {})
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
-from triof.durable import replace_file
+from triof.durable import keep_state
 from triof.slot import Interlocked, Jammed, Part, SimulatedSeconds
 
 
@@ -71,7 +71,7 @@ class SimulatedHardware:
 
     def jammed(self) -> Part | None:
         """The part that is stuck, if any."""
-        said = self._jam.read_text().strip() if self._jam.exists() else ""
+        said = self._jam.read_text(errors="replace").strip() if self._jam.exists() else ""
         return next((part for part in get_args(Part) if part == said), None)
 
     def jam(self, part: Part | None) -> None:
@@ -79,7 +79,7 @@ class SimulatedHardware:
         if part is None:
             self._jam.unlink(missing_ok=True)
         else:
-            replace_file(self._jam, part.encode())
+            keep_state(self._jam, part.encode())
 
     def _check(self, part: Part) -> None:
         if self.jammed() == part:
@@ -90,9 +90,9 @@ class SimulatedHardware:
             return _State(**json.loads(self._path.read_bytes()))
         except FileNotFoundError:
             return _State()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             # Nobody knows any more, so the slot counts as open: then it is closed, and nothing is shredded before.
             return _State(slot_open=True)
 
     def _change(self, **changes: bool | int) -> None:
-        replace_file(self._path, json.dumps({**asdict(self._state()), **changes}).encode())
+        keep_state(self._path, json.dumps({**asdict(self._state()), **changes}).encode())

@@ -18,7 +18,9 @@ Part = Literal["slot", "box", "shredder"]
 
 
 class SlotError(TriofError):
-    """The hardware did not do what it was asked."""
+    """The hardware did not do what it was asked; ``code`` stands on the touchscreen."""
+
+    code = "S2"
 
 
 class Interlocked(SlotError):
@@ -27,6 +29,8 @@ class Interlocked(SlotError):
 
 class Jammed(SlotError):
     """``part`` is stuck."""
+
+    code = "S1"
 
     def __init__(self, part: Part) -> None:
         super().__init__(f"The {part} is jammed: switch the machine off, free it, then run `triof slot clear`.")
@@ -110,12 +114,14 @@ class Slot:
             self._hardware.shred()
 
     def is_open(self) -> bool:
-        """Whether the slot is open, wholly or in part."""
-        return self._hardware.slot_is_open()
+        """Whether the slot is open, wholly or in part. Raises SlotError."""
+        with _answers("asked whether the slot is open"):
+            return self._hardware.slot_is_open()
 
     def jammed(self) -> Part | None:
-        """The part that is stuck, if any."""
-        return self._hardware.jammed()
+        """The part that is stuck, if any. Raises SlotError."""
+        with _answers("asked whether a part is stuck"):
+            return self._hardware.jammed()
 
     @contextmanager
     def _moves(self, movement: str) -> Iterator[None]:
@@ -124,10 +130,15 @@ class Slot:
             raise Interlocked(f"The machine is {self._movement}: {movement} has to wait until that is over.")
         try:
             self._movement = movement
-            yield
-        except OSError as error:
-            raise SlotError(
-                f"The hardware does not answer while {movement} ({error}): check cable and power."
-            ) from error
+            with _answers(movement):
+                yield
         finally:
             self._moving.release()
+
+
+@contextmanager
+def _answers(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SlotError(f"The hardware does not answer while {doing} ({error}): check cable and power.") from error

@@ -1,8 +1,13 @@
 """The one process of a home folder that does what must not be done twice: whoever came first, as long as it lives."""
 
+import logging
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from triof.complaints import Complaints
+
+log = logging.getLogger(__name__)
 
 
 class Sole:
@@ -10,15 +15,22 @@ class Sole:
 
     def __init__(self, path: Path) -> None:
         # Not each thread's own: it is claimed in the thread that does the work, and given back by the one that ends it.
-        self._lock = FileLock(path, thread_local=False)
+        self._path = path
+        self._complaints = Complaints(log)
+        self._lock = FileLock(path, mode=0o600, thread_local=False)
 
     def is_ours(self) -> bool:
         """Claim it, unless another process has."""
         if self._lock.is_locked:
             return True
         try:
+            # It would make the folder, which may have been moved and be brought back.
+            self._path.parent.stat()
             self._lock.acquire(blocking=False)
-        except (Timeout, OSError):
+        except Timeout:
+            return False
+        except OSError as error:
+            self._complaints.failed("lock.not_taken", error)
             return False
         return True
 

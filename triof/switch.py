@@ -1,12 +1,15 @@
 """The switch between cloud and local, which a running kiosk looks at before every photo."""
 
 import json
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from triof.durable import read_json, replace_file
 from triof.router import Mode
+
+log = logging.getLogger(__name__)
 
 
 class Turned(NamedTuple):
@@ -54,7 +57,13 @@ class Switch:
         kept = read_json(self._path)
         if kept.get("configured", self._configured) != self._configured:
             kept = {}
-        self._keep({**kept, "configured": self._configured})
+        kept = {**kept, "configured": self._configured}
+        if kept == read_json(self._path):
+            return
+        try:
+            self._keep(kept)
+        except OSError as error:
+            log.error("mode.not_settled cause=%s", error)
 
     def at_kiosk(self) -> "Switch":
         """The switch as the kiosk sees it, whose settings may differ from those of this shell."""

@@ -1,32 +1,47 @@
-"""What happens by itself as time passes: abandoned deposits end, old photos go."""
+"""What happens by itself as time passes: abandoned deposits end, old photos go, and what failed is tried again."""
 
 import logging
 import time
 from collections.abc import Callable
 from threading import Event, Thread
 
+from triof.complaints import Complaints
 from triof.deposit import Deposits
+from triof.disk_room import DiskRoom
+from triof.journal_faults import JournalUnusable
 from triof.photo_store import PhotoStore
 
 log = logging.getLogger(__name__)
 
+_ROOM_SECONDS = 5.0
 _PRUNE_SECONDS = 3600.0
+_MEND_SECONDS = (0.5, 1.0, 2.0, 4.0)
+"""Pauses between tries to write to a journal that failed; the last one repeats."""
 
 
 class Watch:
-    """Calls ``expire`` every ``seconds`` until closed, and prunes photos every hour."""
+    """Looks every ``seconds`` until closed whether something is due."""
 
     def __init__(
         self,
         deposits: Deposits,
         photo_store: PhotoStore,
+        room: DiskRoom | None = None,
         seconds: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._works: list[tuple[str, float, Callable[[], object]]] = [
+            ("expire", 0.0, deposits.expire),
+            ("prune", _PRUNE_SECONDS, photo_store.prune),
+            *([("room", _ROOM_SECONDS, room.look)] if room else []),
+        ]
+        self._due = {name: clock() + pause for name, pause, _ in self._works}
         self._deposits = deposits
-        self._photo_store = photo_store
+        self._mend_at = clock()
+        self._tries = 0
         self._seconds = seconds
         self._clock = clock
+        self._complaints = Complaints(log, clock)
         self._closed = Event()
         self._thread = Thread(target=self._run, name="watch", daemon=True)
 
@@ -39,17 +54,30 @@ class Watch:
         self._closed.set()
         self._thread.join()
 
+    def look(self) -> None:
+        """Do what is due."""
+        for name, pause, work in self._works:
+            if self._clock() >= self._due[name]:
+                self._due[name] = self._clock() + pause
+                self._try(name, work)
+        if self._clock() >= self._mend_at:
+            self._try("mend", self._mend)
+
     def _run(self) -> None:
-        complaint = ""
-        prune_at = self._clock() + _PRUNE_SECONDS
         while not self._closed.wait(self._seconds):
-            try:
-                self._deposits.expire()
-                if self._clock() >= prune_at:
-                    prune_at = self._clock() + _PRUNE_SECONDS
-                    self._photo_store.prune()
-            except Exception as error:
-                # Twice a second the same complaint would fill the disk that it may be about.
-                if str(error) != complaint:
-                    log.exception("watch.failed")
-                complaint = str(error)
+            self.look()
+
+    def _mend(self) -> None:
+        try:
+            self._deposits.mend()
+        except JournalUnusable:  # the journal has logged it
+            self._mend_at = self._clock() + _MEND_SECONDS[min(self._tries, len(_MEND_SECONDS) - 1)]
+            self._tries += 1
+        else:
+            self._tries = 0
+
+    def _try(self, name: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:
+            self._complaints.failed(f"watch.failed work={name}", error)

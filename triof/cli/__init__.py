@@ -13,6 +13,8 @@ import click
 
 from providers.base import ProviderError
 from triof import __version__, terminal
+from triof.cli import faults
+from triof.cli.strict_types import make_strict
 from triof.errors import TriofError
 from triof.settings import Loaded, SettingsError, load
 
@@ -39,10 +41,14 @@ class LazyGroup(click.Group):
             return None
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"{self._package}.{name}"), name)
-        return command
+        return make_strict(command)
 
 
 class _Main(LazyGroup):
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        with faults.told():
+            return super().main(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -55,7 +61,7 @@ class _Main(LazyGroup):
     package="triof.cli",
     names=(
         *("kiosk", "serve", "classify", "dataset", "train", "evaluate", "bundles", "models", "azure"),
-        *("settings", "doctor", "mode", "quota", "drill", "slot", "report", "alerts", "keys", "users"),
+        *("settings", "doctor", "mode", "quota", "drill", "slot", "journal", "report", "alerts", "keys", "users"),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )

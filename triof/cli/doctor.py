@@ -11,14 +11,14 @@ from PIL import Image
 from providers.base import LABELS, TASKS, Photo, ProviderError, Task
 from triof import capture, home, services
 from triof.bundles import Store
-from triof.cli import load_settings
+from triof.cli import faults, load_settings
 from triof.errors import TriofError
 from triof.guard import Guard
 from triof.paths import TRANSLATIONS
 from triof.picture_files import look_in
 from triof.router import Member, Mode
 from triof.settings import Settings, SettingsError
-from triof.slot import Jammed
+from triof.slot import Jammed, Slot
 from triof.switch import Switch
 from triof.verdict import threshold
 
@@ -55,7 +55,8 @@ def doctor(ctx: click.Context) -> None:
         # Whatever a part does wrong belongs on its line, so that the other parts are checked too.
         except Exception as error:
             failed = True
-            click.secho(f"FAIL  {name:<12} {error}", fg="red")
+            told = faults.sentence(error) if isinstance(error, OSError) else str(error)
+            click.secho(f"FAIL  {name:<12} {told}", fg="red")
     ctx.exit(1 if failed else 0)
 
 
@@ -85,7 +86,20 @@ def _home(settings: Settings) -> str:
 
 
 def _journal(settings: Settings) -> str:
+    from triof.journal_file import JournalFile
+
     open_deposits = home.interrupted_deposits(settings)
+    path = home.journal_path(settings)
+    if path and not path.exists() and home.is_machine_taken(settings):
+        raise CheckFailed(
+            f"A kiosk is running, and its journal {path} is gone: put it back, or start the kiosk again to begin a new"
+            " one."
+        )
+    if path and (left := JournalFile(path).left_aside()):
+        raise CheckWorried(
+            f"A journal was damaged or deleted, and what is left of it lies in {', '.join(map(str, left))}:"
+            " `triof journal salvage` merges it into the journal."
+        )
     if open_deposits is None:
         return "there is none yet, the kiosk makes it at its first start"
     return f"answers, {open_deposits} deposit{'' if open_deposits == 1 else 's'} under way or interrupted"
@@ -174,10 +188,10 @@ def _camera(settings: Settings) -> str:
 
 
 def _slot(settings: Settings) -> str:
-    hardware = services.build_hardware(settings)
-    if part := hardware.jammed():
+    slot = Slot(services.build_hardware(settings))
+    if part := slot.jammed():
         raise Jammed(part)
-    return f"{settings.slot.kind}, {'open' if hardware.slot_is_open() else 'closed'}, boxes {settings.slot.boxes}"
+    return f"{settings.slot.kind}, {'open' if slot.is_open() else 'closed'}, boxes {settings.slot.boxes}"
 
 
 def _languages(_: Settings) -> str:

@@ -13,8 +13,9 @@ from triof.cli.serve import run
 def kiosk(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Run the machine with its touchscreen pages."""
     settings = load_settings(ctx, server__host=host, server__port=port).settings
-    from triof import logs
+    from triof import home, logs, private_files
     from triof import services as factory
 
-    with logs.kept(settings.logs, settings.home / "logs", "kiosk"):
+    home.make(settings)
+    with private_files.kept(settings.home), logs.kept(settings.logs, settings.home / "logs", "kiosk"):
         run(settings, factory.build_kiosk(settings))

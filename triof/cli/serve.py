@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Answer other systems: the API, the dashboard and the health of this computer, without touchscreen and slot."""
     settings = load_settings(ctx, server__host=host, server__port=port).settings
-    from triof import logs
+    from triof import home, logs, private_files
     from triof import services as factory
 
-    with logs.kept(settings.logs, settings.home / "logs", "serve"):
+    home.make(settings)
+    with private_files.kept(settings.home), logs.kept(settings.logs, settings.home / "logs", "serve"):
         run(settings, factory.build(settings))
 
 
@@ -58,4 +59,5 @@ def _tell(settings: Settings, services: Services) -> None:
     for name, remedy in left_out(settings).items():
         click.echo(f"This machine answers by itself, without {name}: to have it, {remedy}.", err=True)
     mode = services.sorter.router.mode
-    click.echo(f"Triof is ready: http://{settings.server.host}:{settings.server.port}  (mode {mode}; Ctrl-C ends)")
+    with suppress(OSError):  # whoever reads the output, the machine runs
+        click.echo(f"Triof is ready: http://{settings.server.host}:{settings.server.port}  (mode {mode}; Ctrl-C ends)")

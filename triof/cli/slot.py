@@ -7,7 +7,7 @@ import click
 from triof import home, services
 from triof.cli import load_settings
 from triof.simulated import SimulatedHardware
-from triof.slot import Part
+from triof.slot import Part, Slot
 
 
 @click.group(invoke_without_command=True)
@@ -16,8 +16,8 @@ def slot(ctx: click.Context) -> None:
     """Show whether the slot is open and whether a part is jammed."""
     if ctx.invoked_subcommand:
         return
-    hardware = _hardware(ctx)
-    click.echo(f"slot: {'open' if hardware.slot_is_open() else 'closed'}, jammed: {hardware.jammed() or 'nothing'}")
+    machine = Slot(_hardware(ctx))
+    click.echo(f"slot: {'open' if machine.is_open() else 'closed'}, jammed: {machine.jammed() or 'nothing'}")
 
 
 @slot.command()

@@ -1,9 +1,9 @@
 """Alerts: each fires once, is over once, and reaches every channel, whatever restarts in between.
 
 The journal is the truth: ``alert.fired`` and ``alert.cleared`` (``reason`` is the name) say what is open, so that no
-restart fires it again. What a channel has got is a mark in that sequence, moved on when the channel has taken the
-message: what could not be delivered is tried again at the next round, in order, and nothing is sent twice but where the
-power goes between the two.
+restart fires it again; only what is wrong with the journal itself goes past it. What a channel has got is a mark in
+that sequence, moved on when the channel has taken the message: what could not be delivered is tried again at the next
+round, in order, and nothing is sent twice but where the power goes between the two.
 """
 
 import json
@@ -18,9 +18,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Row, Table, select
 
-from triof.durable import read_json, replace_file
+from triof.complaints import Complaints
+from triof.durable import keep_state, read_json
 from triof.journal import Journal, Kind
-from triof.monitoring.senders import Message, NotDelivered, Sender
+from triof.monitoring.senders import Message, Sender
 from triof.tables import Event
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,25 @@ class Alerts:
         self._machines = machines
         self._now = now
         self._executor = ThreadPoolExecutor(1, "alerts")
+        self._complaints = Complaints(log)
         self._sending: Future[None] | None = None
+        self._announced: Fault | None = None
+        self._direct: Sequence[tuple[Message, set[str]]] = ()
+        """What goes to the channels past the journal, with those that have not taken it yet."""
+
+    def announce(self, machine: str, name: str, fault: Fault | None) -> None:
+        """Tell once what keeps the journal from holding alerts, and once that it is over (None).
+
+        A restart tells it anew.
+        """
+        if (fault is None) == (self._announced is None):
+            return
+        told = fault or Fault(f"Over: {self._announced.text if self._announced else ''}")
+        kind: Kind = "alert.fired" if fault else "alert.cleared"
+        message = Message(str(uuid4()), self._now(), machine, kind, name, told.text)
+        untold = [each for each in self._direct if each[1]]
+        self._direct = [*untold, (message, {sender.name for sender in self._senders})]
+        self._announced = fault
 
     def settle(self, machine: str, faults: Mapping[str, Fault], now: datetime, among: Callable[[str], bool]) -> None:
         """Fire what is new and clear what is over, of the alerts whose name is ``among`` those looked at."""
@@ -119,11 +138,16 @@ class Alerts:
     def _send_all(self) -> None:
         for sender in self._senders:
             try:
+                self._send_direct(sender)
                 self._send(sender)
-            except NotDelivered as error:
-                log.error("alert.not_delivered channel=%s cause=%s", sender.name, error)
-            except Exception:
-                log.exception("alert.not_delivered channel=%s", sender.name)
+            except Exception as error:
+                self._complaints.failed(f"alert.not_delivered channel={sender.name}", error)
+
+    def _send_direct(self, sender: Sender) -> None:
+        for message, waiting in self._direct:
+            if sender.name in waiting:
+                sender.send(message)
+                waiting.discard(sender.name)
 
     def _send(self, sender: Sender) -> None:
         for row in self._events(self._machines, self._mark(sender)):
@@ -154,7 +178,7 @@ class Alerts:
 
     def _set_mark(self, sender: Sender, at: datetime, last: UUID) -> None:
         marks: dict[str, Any] = {**read_json(self._path), sender.name: [at.isoformat(), str(last)]}
-        replace_file(self._path, json.dumps(marks).encode())
+        keep_state(self._path, json.dumps(marks).encode())
 
     def _events(self, machines: Collection[str], after: tuple[datetime, UUID] | None) -> Sequence[Row[Any]]:
         row = _EVENTS.c

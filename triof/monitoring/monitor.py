@@ -14,13 +14,16 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from providers.base import ProviderError, Task
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import Reference
 from providers.local_cnn.pointer import Pointer
 from triof import bundles
-from triof.durable import read_json, replace_file
+from triof.durable import keep_state, read_json
 from triof.journal import Journal
+from triof.journal_faults import JournalUnusable
 from triof.monitoring import senders, technical
 from triof.monitoring.alerts import Alerts, Fault
 from triof.monitoring.reading import Accepted, read_on
@@ -50,6 +53,8 @@ class Monitor:
         self._now = now
         self.machines: Collection[str] = settings.monitoring.machines or (journal.machine_id,)
         self.alerts = Alerts(settings.home, journal, list(senders.of(settings.alerts)), self.machines, now)
+        self.journal_fault: Callable[[], JournalUnusable | None] = lambda: None
+        """Why the machine cannot write to its journal; a kiosk knows."""
         self._watched: dict[str, Watched] = {}
         self._references: tuple[Any, References] = (None, {})
         self._lock = Lock()
@@ -59,11 +64,19 @@ class Monitor:
         return [Round("monitoring", _SECONDS, self.look)]
 
     def look(self) -> None:
-        """Read on, fire and clear alerts, and deliver them."""
-        with self._lock:
-            for machine in self.machines:
-                self._look_at(machine)
-        self.alerts.deliver()
+        """Read on, fire and clear alerts, and deliver them. Raises SQLAlchemyError."""
+        fault = self.journal_fault()
+        try:
+            if not fault:
+                with self._lock:
+                    for machine in self.machines:
+                        self._look_at(machine)
+        except SQLAlchemyError as error:
+            fault = self._journal.told(error)
+            raise
+        finally:
+            self.alerts.announce(self._journal.machine_id, "journal", Fault(str(fault)) if fault else None)
+            self.alerts.deliver()
 
     def state(self, machines: Collection[str] | None = None) -> Sequence[Standing]:
         """Where each signal of each machine stood at the last look, whichever process made it."""
@@ -125,7 +138,8 @@ class Monitor:
             "standings": [each.as_json() for each in standings],
             "watched": watched.as_json(),
         }
-        replace_file(self._path(watched.machine), json.dumps(content).encode())
+        (self._settings.home / FOLDER).mkdir(0o700, exist_ok=True)
+        keep_state(self._path(watched.machine), json.dumps(content).encode())
 
     def _kept(self, machine: str) -> dict[str, Any]:
         return read_json(self._path(machine))

@@ -1,18 +1,23 @@
-"""What is wrong with the machine itself: quota, cloud, a stuck part, the disk. Each has a way back that is longer than
-the way there, so that nothing fires every minute.
+"""What is wrong with the machine itself: quota, cloud, a stuck part, the disk, the journal. Each has a way back that is
+longer than the way there, so that nothing fires every minute.
 """
 
 import shutil
+import time
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from triof.journal import Journal
+from triof.journal_backups import JournalBackups
+from triof.journal_file import JournalFile
 from triof.monitoring.alerts import Fault
 from triof.monitoring.reading import latest_first
 from triof.quota import WARNED_FROM
 from triof.settings import Settings
 
-NAMES = frozenset({"quota", "cloud", "jammed", "disk"})
+NAMES = frozenset({"quota", "cloud", "jammed", "disk", "journal"})
+_LATE_DAYS = 3
 _SOME = 50
 """Probes of a breaker that is open: some four hours of them."""
 
@@ -25,6 +30,7 @@ def faults(
     yield from list(_retired(settings, journal)) or _cloud(settings, journal, now)
     yield from _jammed(journal)
     yield from _disk(settings, "disk" in is_open)
+    yield from _journal(settings, journal)
 
 
 def _quota(settings: Settings, journal: Journal, fired: bool) -> Iterator[tuple[str, Fault]]:
@@ -76,3 +82,23 @@ def _disk(settings: Settings, fired: bool) -> Iterator[tuple[str, Fault]]:
     free = shutil.disk_usage(settings.home).free / 1e6
     if free < settings.alerts.disk_megabytes * (1.5 if fired else 1):
         yield "disk", Fault(f"The disk of {settings.home} is nearly full: {free:,.0f} MB are free.", round(free))
+
+
+def _journal(settings: Settings, journal: Journal) -> Iterator[tuple[str, Fault]]:
+    if not journal.path:
+        return
+    if left := JournalFile(journal.path).left_aside():
+        files = ", ".join(map(str, left))
+        text = f"A journal was damaged or deleted, and what is left of it lies in {files}: run `triof journal salvage`."
+        yield "journal", Fault(text, len(left))
+    elif _is_old(settings.home) and JournalBackups(settings, journal.path).is_late(_LATE_DAYS):
+        text = f"The journal has not been backed up for {_LATE_DAYS} days: `triof journal backup` says why."
+        yield "journal", Fault(text, _LATE_DAYS)
+
+
+def _is_old(home: Path) -> bool:
+    """Whether the machine has been here long enough to have been backed up."""
+    try:
+        return time.time() - (home / "machine_id").stat().st_mtime > _LATE_DAYS * 86_400
+    except OSError:
+        return False

@@ -214,7 +214,7 @@ class Desk:
 
         try:
             home.make(self._settings)
-            with FileLock(self._settings.home / "candidates.lock", timeout=_LOCK_SECONDS):
+            with FileLock(self._settings.home / "candidates.lock", timeout=_LOCK_SECONDS, mode=0o600):
                 yield
         except Timeout as error:
             raise RolloutRefused("Another command is at work on the candidates: try again when it is done.") from error

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from providers.base import TASKS, ProviderMisconfigured, Task
+from triof.complaints import Complaints
 from triof.rollout import comparing
 from triof.rollout.candidates import AZURE, LOCAL, Candidates
 from triof.rollout.changing import Desk
@@ -36,6 +37,7 @@ class Rollout:
         self._now = now
         self._candidates = Candidates(settings)
         self._kept: dict[Task, tuple[Comparison, datetime]] = {}
+        self._complaints = Complaints(log)
 
     def guard(self) -> None:
         """For a round: end every candidate that must not go on."""
@@ -80,7 +82,7 @@ class Rollout:
                 try:
                     found[provider] = self._candidates.production(task, provider).name
                 except ProviderMisconfigured as error:
-                    log.warning("production.unknown task=%s cause=%s", task, error)
+                    self._complaints.failed(f"production.unknown task={task}", error)
         return found
 
     def _standing(self, task: Task) -> dict[str, Any] | None:

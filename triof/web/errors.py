@@ -4,6 +4,7 @@ import logging
 
 from flask import Flask, Response, current_app, render_template, request
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from triof.web.api import problems
@@ -31,6 +32,9 @@ def _http(error: HTTPException) -> tuple[str, int] | Response:
 def _unexpected(error: Exception) -> tuple[str, int] | Response:
     if problems.concern():
         return problems.of(error)
+    if isinstance(error, SQLAlchemyError):
+        log.error("request.failed cause=%s", error)
+        return _page("journal", 503)
     log.exception("request.failed", exc_info=error)
     return _page("internal", 500)
 

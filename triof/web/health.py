@@ -12,8 +12,10 @@ from providers.base import TASKS, ProviderError, Task
 from triof import vitals
 from triof.capture import CameraError
 from triof.guard import Guard
+from triof.journal_faults import JournalUnusable
 from triof.keys import KeyRefused
 from triof.services import KioskServices, Services
+from triof.slot import SlotError
 from triof.web.access import is_from_here
 
 _KEPT_SECONDS = 5.0
@@ -46,11 +48,7 @@ class Readiness:
     def _look(self) -> Iterator[Reason]:
         for task in TASKS:
             yield from self._unanswerable(task)
-        try:
-            self._services.journal.ping()
-        except Exception as error:
-            # Its message may hold the password of the database.
-            yield Reason("journal", f"The journal does not answer ({type(error).__name__}).")
+        yield from self._journal()
         yield from self._disk()
         if isinstance(self._services, KioskServices):
             yield from self._machine(self._services)
@@ -70,6 +68,17 @@ class Readiness:
                 return []
         return reasons or [Reason(task, "No provider is left in the route.")]
 
+    def _journal(self) -> Iterator[Reason]:
+        fault = self._services.deposits.fault() if isinstance(self._services, KioskServices) else None
+        if isinstance(fault, JournalUnusable):
+            yield Reason("disk" if fault.code == "D1" else "journal", f"{fault.code}: {fault}")
+            return
+        try:
+            self._services.journal.ping()
+        except Exception as error:
+            told = self._services.journal.told(error)
+            yield Reason("journal", f"{told.code}: {told}")
+
     def _disk(self) -> Iterator[Reason]:
         home = self._services.operations.settings.home
         try:
@@ -85,8 +94,9 @@ class Readiness:
             services.camera.ping()
         except CameraError as error:
             yield Reason("camera", str(error))
-        if part := services.deposits.slot.jammed():
-            yield Reason("slot", f"Something is stuck: {part}.")
+        fault = services.deposits.fault()
+        if isinstance(fault, SlotError):
+            yield Reason("slot", f"{fault.code}: {fault}")
 
 
 def blueprint(services: Services, clock: Callable[[], float] = time.monotonic) -> Blueprint:

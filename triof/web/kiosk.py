@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from triof import logs
 from triof.capture import CameraError, NothingChosen
 from triof.deposit import Deposit, ReturnReason, Stage
+from triof.journal_faults import JournalUnusable
 from triof.photo import PhotoError
 from triof.services import KioskServices
 from triof.settings import Settings
@@ -110,13 +111,15 @@ class Pages:
         """Invite, or say why there is nothing to be done now."""
         if self._deposits.of(_visitor()):
             return self._to_current_page()
-        out_of_order = texts.FAULTS["out_of_order"].message if self._deposits.slot.jammed() else None
+        fault = self._deposits.fault()
         busy = self._deposits.busy(_visitor())
         # Always looks again: a jam or another person's deposit must not wait until somebody touches the screen.
         refresh = Refresh(_POLL_SECONDS, url_for("kiosk.attract"))
         if str(get_locale()) != self._default_language:
             refresh = Refresh(_LANGUAGE_KEPT_SECONDS, url_for("kiosk.attract", lang=self._default_language))
-        return render_template("kiosk/attract.html", out_of_order=out_of_order, busy=busy, refresh=refresh)
+        code = fault.code if fault else None
+        out_of_order = texts.OUT_OF_ORDER[code] if code else None
+        return render_template("kiosk/attract.html", out_of_order=out_of_order, code=code, busy=busy, refresh=refresh)
 
     def start(self) -> Page:
         """Open the slot."""
@@ -221,14 +224,14 @@ class Pages:
             label=label,
             name=texts.NAMES[label] if label else None,
             **_judge(deposit),
-            may_retry=reason != "jammed",
+            may_retry=reason not in ("jammed", "out_of_order"),
             refresh=self._to_attract(deposit),
         )
 
     def _step(self, move: Callable[[], None]) -> BaseResponse:
         try:
             move()
-        except SlotError as error:
+        except (SlotError, JournalUnusable) as error:
             log.warning("deposit.stopped cause=%s", error)
         self._bind()
         return self._to_current_page()

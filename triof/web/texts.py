@@ -88,6 +88,24 @@ RETURNS: dict[str, Return] = {
         _("I stopped, so that nobody gets hurt."),
         _("Take your item if it came out, and tell the staff."),
     ),
+    "out_of_order": Return(
+        _("I can't take it now"),
+        _("I couldn't write down what you chose."),
+        _("Take it out of the slot, and tell the staff."),
+    ),
+}
+
+# Why nothing is taken at the moment, by the code that the staff can tell a technician (docs/machine.md).
+OUT_OF_ORDER: dict[str, LazyString] = {
+    "D1": _("Out of order: disk full"),
+    "J1": _("Out of order: the journal is missing"),
+    "J2": _("Out of order: the journal is locked"),
+    "J3": _("Out of order: the journal is damaged"),
+    "J4": _("Out of order: the journal can't be opened"),
+    "J5": _("Out of order: the journal doesn't answer"),
+    "J6": _("Out of order: the software is too old"),
+    "S1": _("Out of order: a part is stuck"),
+    "S2": _("Out of order: the hardware doesn't answer"),
 }
 
 PHOTO_FAULTS: dict[str, LazyString] = {
@@ -140,10 +158,10 @@ FAULTS: dict[str, Fault] = {
         _("Something went wrong inside the machine."),
         _("Please try again. If it happens again, tell the staff."),
     ),
-    "out_of_order": Fault(
-        _("Out of order"),
-        _("I can't take anything at the moment."),
-        _("Please tell the staff, and come back later."),
+    "journal": Fault(
+        _("The journal doesn't answer"),
+        _("What you asked for stands in the journal, which can't be read at the moment."),
+        _("On the machine, `triof doctor` names the remedy."),
     ),
 }
 

@@ -22,6 +22,8 @@ def export(ctx: click.Context, iteration: str, out: Path | None, *, install: boo
     """Export ITERATION (a name, the beginning of an id, or latest) for TensorFlow Lite, and fetch it."""
     if activate and not install:
         raise click.UsageError("--activate belongs to --install.")
+    if out and out.exists() and not out.is_file():
+        raise click.BadParameter(f"{out} is no file, and is not replaced: name another one.", param_hint="--out")
     with session(ctx) as opened:
         chosen = opened.trainer.find_iteration(iteration)
         check_trained(chosen)

@@ -110,7 +110,7 @@ def _tags(options: CustomVisionOptions, tags: list[Tag]) -> dict[str, Tag]:
 
 
 def _alone(opened: Session) -> AbstractContextManager[object]:
-    lock = FileLock(opened.settings.home / f"upload-{opened.trainer.project_id}.lock")
+    lock = FileLock(opened.settings.home / f"upload-{opened.trainer.project_id}.lock", mode=0o600)
     try:
         return lock.acquire(blocking=False)
     except Timeout as error:

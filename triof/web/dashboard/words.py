@@ -67,6 +67,7 @@ TOPICS: Mapping[str, LazyString] = {
     "cloud": _("The cloud does not answer."),
     "jammed": _("The latest deposit was not finished."),
     "disk": _("The disk is nearly full."),
+    "journal": _("The journal needs care."),
 }
 STATES: Mapping[str, LazyString] = {
     "learning": _("still learning"),

@@ -1,0 +1,30 @@
+"""``triof journal``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from triof.cli import LazyGroup
+
+if TYPE_CHECKING:
+    from triof.settings import Settings
+
+
+@click.command(cls=LazyGroup, package="triof.cli.journal", names=("check", "backup", "restore", "salvage"))
+def journal() -> None:
+    """The journal's file: check it, copy it, put a copy back, read what is left of a damaged one."""
+
+
+def file_of(settings: Settings) -> Path:
+    """Where the journal's file is. Raises ClickException where another database has the journal."""
+    from triof import home
+
+    path = home.journal_path(settings)
+    if not path:
+        raise click.ClickException(
+            "The journal is in the database of journal.url, not in a file: use that database's own tools."
+        )
+    return path

@@ -1,0 +1,51 @@
+"""``triof journal check``: whether the journal is whole."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from triof import home
+from triof.cli import load_settings
+from triof.cli.journal import file_of
+from triof.settings import Settings
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_context
+def check(ctx: click.Context, file: Path | None) -> None:
+    """Read the whole journal, or a copy in FILE, and say whether it is damaged; exit 1 if it is."""
+    from sqlite3 import Error
+
+    from triof import journal_faults
+    from triof.journal_file import JournalFile
+
+    settings = load_settings(ctx).settings
+    path = file or file_of(settings)
+    if not path.exists():
+        raise click.ClickException(f"There is no journal {path} yet: the kiosk makes it at its first start.")
+    try:
+        damage = JournalFile(path.absolute()).damage()
+    except (Error, OSError) as error:
+        raise journal_faults.of_file(path, error) from error
+    if not file:
+        _print_surroundings(settings, path)
+    if damage:
+        remedy = "stop the kiosk, then `triof journal salvage`" if not file else f"`triof journal salvage {file}`"
+        raise click.ClickException(f"{path} is damaged ({damage}): {remedy} moves what can be read into a new journal.")
+    if not file:
+        home.interrupted_deposits(settings)  # refuses one of a newer version
+    click.echo(f"{path} is whole, {path.stat().st_size / 1e6:,.1f} MB.")
+
+
+def _print_surroundings(settings: Settings, path: Path) -> None:
+    from triof.journal_backups import JournalBackups
+    from triof.journal_file import JournalFile
+
+    backups = JournalBackups(settings, path)
+    copies = backups.all()
+    newest = f", the newest of {datetime.fromtimestamp(copies[0].at).astimezone():%Y-%m-%d %H:%M}" if copies else ""
+    click.echo(f"{len(copies)} copies in {backups.folder}{newest}.")
+    for left in JournalFile(path).left_aside():
+        click.secho(f"Set aside: {left}; `triof journal salvage` merges it into the journal.", fg="yellow")

@@ -1,0 +1,26 @@
+"""``triof journal restore``: put a copy in the journal's place."""
+
+from pathlib import Path
+
+import click
+
+from triof.cli import load_settings
+from triof.cli.journal import file_of
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def restore(ctx: click.Context, file: Path, *, yes: bool) -> None:
+    """Let the copy in FILE be the journal from now on, while no kiosk runs; the former journal is kept beside it."""
+    from triof.journal_restore import restore as put_back
+
+    settings = load_settings(ctx).settings
+    path = file_of(settings)
+    if not yes:
+        click.confirm(f"The journal {path} is replaced by {file}. Go on?", abort=True)
+    former = put_back(settings, path, file)
+    click.echo(f"{path} holds now what was in {file}.")
+    if former:
+        click.echo(f"The former journal is {former}; `triof journal salvage {former}` merges its rows.")

@@ -1,0 +1,215 @@
+"""The file of a SQLite journal: made, opened, watched, checked, copied and set aside.
+
+A file that is open can be deleted, moved or replaced, and SQLite goes on writing to what nobody will find again. So a
+connection belongs to the file that lies at the path when it is taken, and :meth:`JournalFile.claim` remembers the file
+with its ``-wal`` and ``-shm``, so that whoever must not lose a row can ask whether they are still there.
+"""
+
+import errno
+import os
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DisconnectionError
+
+BUSY_SECONDS = 5.0
+"""How long a writer waits for another one, unless the URL has another ``timeout``."""
+_COMPANIONS = ("-wal", "-shm")
+_DAMAGED, _LOST = "damaged", "lost"
+_Identity = tuple[int, int] | None
+
+
+def sqlite_path(url: str | URL) -> Path | None:
+    """The file of a SQLite journal; None where it is in memory or in another database."""
+    url = make_url(url)
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(str(url.database)).absolute() if is_file and "uri" not in url.query else None
+
+
+class JournalFile:
+    """The SQLite journal at ``path``. Each method raises OSError or sqlite3.Error."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.parts = (path, *(path.with_name(path.name + suffix) for suffix in _COMPANIONS))
+        """Itself, its ``-wal`` and its ``-shm``."""
+        self._keeper: sqlite3.Connection | None = None
+        self._claimed: Sequence[_Identity] = ()
+        self._folder: _Identity = None
+        self._size = 0
+
+    def create(self) -> bool:
+        """Make an empty one that only its owner reads, unless there is one. Returns whether it was made."""
+        try:
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            return False
+        return True
+
+    def connect(self) -> sqlite3.Connection:
+        """Open the file that is there; never makes one."""
+        uri = f"{self.path.as_uri()}?mode=rw"
+        return sqlite3.connect(uri, timeout=BUSY_SECONDS, uri=True, check_same_thread=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was claimed."""
+        return self._keeper is not None
+
+    def claim(self) -> None:
+        """Remember the file as it is now; held open, so that SQLite itself does not remove its companions."""
+        self.release()
+        keeper = self.connect()
+        try:
+            keeper.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error:
+            keeper.close()
+            raise
+        self._keeper, self._claimed, self._folder = keeper, self._identities(), _identity(self.path.parent)
+        self._size = self.path.stat().st_size
+
+    def is_claimed(self) -> bool:
+        """Whether the file and its companions are still those that were claimed, or nothing was."""
+        if not self._keeper:
+            return True
+        try:
+            size = self.path.stat().st_size
+        except OSError:
+            return False
+        # Only another program makes it smaller: Triof appends, and removes no page.
+        shrunk, self._size = size < self._size, max(size, self._size)
+        # A companion that was not there yet may have come since.
+        same = all(was in (None, now) for was, now in zip(self._claimed, self._identities(), strict=True))
+        return same and not shrunk
+
+    def is_replaced(self) -> bool:
+        """Whether another file than the claimed one is at the path."""
+        return _identity(self.path) not in (None, *self._claimed[:1])
+
+    def release(self) -> None:
+        """Forget the claim."""
+        if self._keeper:
+            self._keeper.close()
+        self._keeper, self._claimed, self._folder, self._size = None, (), None, 0
+
+    def damage(self) -> str:
+        """What SQLite finds wrong with the content; empty if nothing."""
+        try:
+            with closing(self.connect()) as connection:
+                found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                return str(error)
+            raise
+        return "" if found == ["ok"] else "; ".join(found)
+
+    def copy_to(self, target: Path) -> None:
+        """Write the whole content, with what is still in the ``-wal``, to a new file that only its owner reads."""
+        with closing(self.connect()) as source:
+            _copy(source, target)
+
+    def rescue(self, now: datetime) -> Path | None:
+        """Write what the claimed file holds to a new file beside it, as nothing else leads to it any more.
+
+        None where the folder, too, is no longer the one it was.
+        """
+        if not self._keeper or _identity(self.path.parent) != self._folder:
+            return None
+        if shutil.disk_usage(self.path.parent).free < 2 * self._size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path.parent))
+        _copy(self._keeper, target := self.aside(_LOST, now))
+        if self.is_replaced():
+            # SQLite would take them for those of the file that lies there now, and spoil it.
+            for part, claimed in zip(self.parts[1:], self._claimed[1:], strict=True):
+                if _identity(part) == claimed:
+                    part.unlink(missing_ok=True)
+        return target
+
+    def set_aside(self, now: datetime) -> Path:
+        """Rename the damaged file with its companions, so that a new one can begin; returns its new path."""
+        aside = self.aside(_DAMAGED, now)
+        self.release()
+        for part, suffix in zip(self.parts, ("", *_COMPANIONS), strict=True):
+            with suppress(FileNotFoundError):
+                part.rename(aside.with_name(aside.name + suffix))
+        return aside
+
+    def aside(self, why: str, now: datetime) -> Path:
+        """A free name beside the file that says ``why`` and when."""
+        stem = f"{self.path.stem}.{why}-{now.astimezone():%Y-%m-%d-%H%M%S}"
+        names = (f"{stem}{number}.db" for number in ("", *(f"-{count}" for count in range(2, 100))))
+        return next(path for name in names if not (path := self.path.with_name(name)).exists())
+
+    def left_aside(self) -> Sequence[Path]:
+        """Damaged and rescued journals beside the file that nobody has salvaged yet, the oldest first."""
+        found = [path for why in (_DAMAGED, _LOST) for path in self.path.parent.glob(f"{self.path.stem}.{why}-*.db")]
+        return sorted(found, key=lambda path: path.name.partition("-")[2])
+
+    def _identities(self) -> Sequence[_Identity]:
+        return tuple(_identity(part) for part in self.parts)
+
+
+def _copy(source: sqlite3.Connection, target: Path) -> None:
+    JournalFile(target).create()
+    try:
+        with closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+            # One file without companions, whoever opens it.
+            copy.execute("PRAGMA journal_mode=DELETE")
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def open_engine(url: str | URL) -> Engine:
+    """The engine of a journal's database."""
+    # What is written holds keys' digests and people's names, and an error's message ends up in the log.
+    engine = create_engine(url, hide_parameters=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare)
+    if path := sqlite_path(url):
+        _follow(engine, path)
+    return engine
+
+
+def _follow(engine: Engine, path: Path) -> None:
+    """Let each connection belong to the file at ``path``, and never make one."""
+
+    def only_what_is_there(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+        arguments[:] = [f"{path.as_uri()}?mode=rw"]
+        options["uri"] = True
+
+    def remember(_connection: Any, record: Any) -> None:
+        record.info["file"] = _identity(path)
+
+    def is_still_there(_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info.get("file") != _identity(path):
+            raise DisconnectionError("the journal's file is another one now")
+
+    event.listen(engine, "do_connect", only_what_is_there)
+    event.listen(engine, "connect", remember)
+    event.listen(engine, "checkout", is_still_there)
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    # FULL, because with NORMAL a power cut may take the last commits along, and those are people's confirmations.
+    cursor.execute("PRAGMA synchronous=FULL")
+    # Kept in the file. SQLite does not wait for others here, and then another process is about to switch it.
+    with suppress(sqlite3.OperationalError):
+        cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.close()
+
+
+def _identity(path: Path) -> _Identity:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
