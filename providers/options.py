@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 _LARGEST = 1e9
@@ -19,7 +20,7 @@ class Options(BaseModel):
     @classmethod
     def _names_a_path(cls, value: Any, info: ValidationInfo) -> Any:
         # Path("") would be the current folder, which nobody means by an empty variable.
-        if value == "" and info.field_name and _is_path(cls.model_fields[info.field_name].annotation):
+        if value == "" and info.field_name and _is_path(cls.model_fields[info.field_name]):
             raise PydanticCustomError("empty", "Name a file or folder, or leave it unset")
         return value
 
@@ -32,8 +33,9 @@ class Options(BaseModel):
         return value
 
 
-def _is_path(annotation: Any) -> bool:
-    return annotation is Path or Path in get_args(annotation)
+def _is_path(field: FieldInfo) -> bool:
+    # A field with a validator of its own says itself what an empty value means.
+    return not field.metadata and (field.annotation is Path or Path in get_args(field.annotation))
 
 
 class CloudOptions(Options):

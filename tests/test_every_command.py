@@ -46,6 +46,7 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "train": ["waste_type", "--data", EMPTY],
     "evaluate": ["--data", EMPTY],
     "bundles install": [EMPTY],
+    "bundles check": ["none"],
     "bundles activate": ["none", "--why", "x"],
     "bundles rollback": ["waste_type", "--why", "x"],
     "bundles remove": ["none"],

@@ -83,7 +83,7 @@ def test_a_journal_of_a_newer_version_is_left_alone(path: Path, new_journal: Pat
     before = path.read_bytes()
     ran = CliRunner().invoke(main, arguments)
     assert ran.exit_code == 1
-    assert "written by a newer Triof (its tables have version 0099, this one knows 0005)" in ran.output
+    assert "written by a newer Triof (its tables have version 0099, this one knows 0006)" in ran.output
     assert "upgrade Triof, or install again the version that wrote it, and leave the journal where it is." in ran.output
     assert "move it" not in ran.output
     assert path.read_bytes() == before
