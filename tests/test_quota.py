@@ -443,7 +443,7 @@ def test_many_threads_are_warned_once(journal: Journal, now: Now, caplog: pytest
 
 TAKER = """
 import sys
-from providers.base import Allowance, QuotaExceeded
+from providers.base import Allowance, QuotaExceeded, RateLimited
 from triof.journal import Journal
 from triof.quota import Ledger
 
@@ -451,13 +451,17 @@ url, resource, limit, times = sys.argv[1:]
 ledger = Ledger(Journal(url, "machine-1"), Allowance(resource, "F0", int(limit), None, 0.0))
 print("ready", flush=True)
 sys.stdin.readline()
-taken = 0
-for _ in range(int(times)):
+asked = taken = 0
+while asked < int(times):
     try:
         ledger.take()
         taken += 1
+    except RateLimited:
+        # On a busy computer the journal may not be free in time.
+        continue
     except QuotaExceeded:
         pass
+    asked += 1
 print(taken)
 """
 
