@@ -168,15 +168,13 @@ def litert_model(
         weights *= np.float32(255)
     if alike:
         weights, bias = np.zeros_like(weights), bias + np.arange(len(tags), dtype=np.float32)
-    network = _Network()
+    network = Network()
     photo = network.tensor("Placeholder", (1, SIDE, SIDE, 3))
     quarters = network.tensor("quarters", (1, 2, 2, 3))
     flat = network.tensor("flat", (1, 12))
     scores = network.tensor("scores", (1, len(tags)))
-    network.add("AVERAGE_POOL_2D", [photo], quarters, _pooling(SIDE // 2))
-    network.add(
-        "RESHAPE", [quarters, network.constant("shape", np.array([1, 12], np.int32))], flat, _reshaping((1, 12))
-    )
+    network.add("AVERAGE_POOL_2D", [photo], quarters, pooling(SIDE // 2))
+    network.add("RESHAPE", [quarters, network.constant("shape", np.array([1, 12], np.int32))], flat, reshaping((1, 12)))
     constants = [network.constant("weights", weights), network.constant("bias", bias)]
     network.add("FULLY_CONNECTED", [flat, *constants], scores, tflite.FullyConnectedOptionsT())
     output = scores
@@ -188,7 +186,7 @@ def litert_model(
     return network.pack(photo, output)
 
 
-class _Network:
+class Network:
     """A LiteRT flatbuffer in the making."""
 
     def __init__(self) -> None:
@@ -225,22 +223,22 @@ class _Network:
         self._model.operatorCodes.append(code)
         self._graph.operators.append(operator)
 
-    def pack(self, first: int, last: int) -> bytes:
-        self._graph.inputs, self._graph.outputs = [first], [last]
+    def pack(self, first: int, *last: int) -> bytes:
+        self._graph.inputs, self._graph.outputs = [first], list(last)
         self._model.subgraphs = [self._graph]
         builder = flatbuffers.Builder(4096)
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
 
 
-def _pooling(window: int) -> Any:
+def pooling(window: int) -> Any:
     options = tflite.Pool2DOptionsT()
     options.padding = tflite.Padding.VALID
     options.strideW = options.strideH = options.filterWidth = options.filterHeight = window
     return options
 
 
-def _reshaping(shape: tuple[int, ...]) -> Any:
+def reshaping(shape: tuple[int, ...]) -> Any:
     options = tflite.ReshapeOptionsT()
     options.newShape = list(shape)
     return options

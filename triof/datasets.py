@@ -1,7 +1,9 @@
 """Labelled photos for training and evaluation: from a manifest or from a tree of folders.
 
 A manifest is a CSV file with the columns ``path,waste_type,cleanliness,group,split``, of which only ``path`` must be
-there; a label that nobody knows is left empty, and further columns are kept. A tree holds ``<label>/…`` or ``<waste
+there; a label that nobody knows is left empty, and further columns are kept. Two of them mean something: ``source``,
+where the photo comes from, and ``material``: what is of a foreign one is other, and what is of no certain one has no
+waste type. A tree holds ``<label>/…`` or ``<waste
 type>/<cleanliness>/…``, perhaps below folders called like splits. Where no split is given it is made here, from the
 group or the contents of each file, so that the same photo falls into the same part on every machine.
 """
@@ -20,7 +22,7 @@ from triof.csv_files import read_table
 from triof.durable import replace_file
 from triof.errors import TriofError
 from triof.file_finder import FileFinder
-from triof.label_names import NO_TAGS, SPLITS, Split, Tags, label_named, split_named
+from triof.label_names import NO_TAGS, SPLITS, Split, Tags, is_foreign, is_untold, label_named, split_named
 from triof.photo import PhotoLimits
 from triof.photo_tree import read_tree
 
@@ -63,6 +65,16 @@ class LabelledPhoto:
     has_written_split: bool = field(default=True, compare=False)
     """Whether somebody gave it its split; it was made here otherwise."""
 
+    @property
+    def source(self) -> str:
+        """Where its manifest says it comes from; empty if it does not say."""
+        return self.notes.get("source", "")
+
+    @property
+    def material(self) -> str:
+        """What its manifest says the item is made of; empty if it does not say."""
+        return self.notes.get("material", "")
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -81,6 +93,10 @@ class Dataset:
     def name(self, item: LabelledPhoto) -> str:
         """How a manifest in ``root`` calls the photo."""
         return _name(item.path, self.root)
+
+    def within(self, split: Split) -> tuple[LabelledPhoto, ...]:
+        """The photos of ``split`` with any label."""
+        return tuple(item for item in self.photos if item.split == split and item.labels)
 
     def of(self, task: Task, split: Split) -> tuple[LabelledPhoto, ...]:
         """The photos of ``split`` that are labelled for ``task``. Raises DatasetError when there are none."""
@@ -169,7 +185,9 @@ def _from_manifest(manifest: Path, tags: Tags) -> tuple[list[LabelledPhoto], lis
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{manifest} cannot be read as CSV ({error}).") from error
     if any(item.labels for item in photos):
-        return photos, []
+        untold = sum(is_untold(item.material) for item in photos)
+        told = f"{untold} photos of {manifest} say nothing of the waste type, as their material is not certain."
+        return photos, [told] if untold else []
     return photos, [f"No photo of {manifest} has a label: they stand in its columns {' and '.join(LABELS)}."]
 
 
@@ -200,6 +218,11 @@ def _labels(manifest: Path, line: int, cells: Mapping[str, str], tags: Tags) -> 
             if not label:
                 raise DatasetError(f"{manifest}, line {line}: {name!r} is no {task}: use {', '.join(known)}.")
             labels[task] = label
+    material = cells.get("material", "")
+    if is_foreign(material):
+        return {"waste_type": "other"}
+    if is_untold(material):
+        labels.pop("waste_type", None)
     return labels
 
 

@@ -1,6 +1,6 @@
 """How often a provider is right: measured through the very path that serves the machine."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -17,13 +17,13 @@ Confusion = NDArray[np.int64]
 """``confusion[right, said]``, in the order of LABELS."""
 
 _TIMEOUT = 30.0
-_CLEAN_REFUSED = 0.05
+CLEAN_REFUSED = 0.05
 """Share of the clean items that people bear to have refused."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was said of one labelled photo; the photo itself is not kept."""
+    """What was said of one labelled photo; the photo itself is not kept. Without a label only :attr:`said` is known."""
 
     item: LabelledPhoto
     prediction: Prediction
@@ -104,12 +104,22 @@ def evaluate(
 
     Raises DatasetError when none can be read, and what the provider raises.
     """
+    return measure(task, *ask(provider, photos, on_photo, limits))
+
+
+def ask(
+    provider: Provider,
+    photos: Sequence[LabelledPhoto],
+    on_photo: Callable[[], None] = lambda: None,
+    limits: PhotoLimits = DEFAULT_LIMITS,
+) -> tuple[list[Answer], list[Unreadable]]:
+    """What ``provider`` says of every photo within ``limits``, labelled for its task or not; and what was skipped."""
     unreadable: list[Unreadable] = []
     answers = []
-    for answer in _ask(provider, photos, limits, unreadable):
-        answers.append(answer)
+    for item, photo in decode(photos, limits, needed_side=provider.needed_side, unreadable=unreadable):
+        answers.append(Answer(item, provider.predict(photo, timeout=_TIMEOUT)))
         on_photo()
-    return measure(task, answers, unreadable)
+    return answers, unreadable
 
 
 def measure(task: Task, answers: Sequence[Answer], unreadable: Sequence[Unreadable]) -> Evaluation:
@@ -231,8 +241,8 @@ def _of_dirt(weights: Weights, answers: Sequence[Answer]) -> dict[str, Numbers]:
     if all(dirty):
         return {}
     probabilities = [answer.prediction.scores["dirty"] for answer in answers]
-    caught = curves.caught(weights, probabilities, dirty, refused=_CLEAN_REFUSED)
-    return {f"dirty caught at {_CLEAN_REFUSED * 100:.0f} % of clean refused": caught}
+    caught = curves.caught(weights, probabilities, dirty, refused=CLEAN_REFUSED)
+    return {f"dirty caught at {CLEAN_REFUSED * 100:.0f} % of clean refused": caught}
 
 
 def _of_belief(weights: Weights, answers: Sequence[Answer]) -> dict[str, Numbers]:
@@ -249,10 +259,3 @@ def _of_belief(weights: Weights, answers: Sequence[Answer]) -> dict[str, Numbers
 
 def _positions(task: Task, labels: Iterable[str]) -> list[int]:
     return [LABELS[task].index(label) for label in labels]
-
-
-def _ask(
-    provider: Provider, photos: Sequence[LabelledPhoto], limits: PhotoLimits, unreadable: list[Unreadable]
-) -> Iterator[Answer]:
-    for item, photo in decode(photos, limits, needed_side=provider.needed_side, unreadable=unreadable):
-        yield Answer(item, provider.predict(photo, timeout=_TIMEOUT))

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from providers.base import LABELS, Task
-from triof import curves, datasets, photo, reports
+from triof import by_source, curves, datasets, photo, reports
 from triof.curves import Bin
 from triof.datasets import Dataset, LabelledPhoto, Split
 from triof.evaluation import Answer, Evaluation, LabelMetrics, by_group, precision_recall, share_right
@@ -126,6 +126,7 @@ def write(
     evaluations: Sequence[Evaluation],
     *,
     robust: Mapping[Task, Robustness] = MappingProxyType({}),
+    parts: Sequence[by_source.Part] = (),
     vendor: Sequence[VendorMetrics] = (),
     notes: Sequence[str] = (),
     limits: PhotoLimits = DEFAULT_LIMITS,
@@ -133,7 +134,8 @@ def write(
     """Write the page about ``evaluations`` of photos of ``split``; ``notes`` are sentences for its top.
 
     Two evaluations of one task are also shown side by side. The ``vendor``'s own numbers stand beside ours, where
-    there are any, and so does what was ``robust`` under harder conditions. Raises ReportUnwritable.
+    there are any, and so does what was ``robust`` under harder conditions, and what the machine would have done with
+    the ``parts`` of the photos. Raises ReportUnwritable.
     """
     tasks = Counter(evaluation.task for evaluation in evaluations)
     sections = [
@@ -148,6 +150,8 @@ def write(
         sections=sections,
         figures=list(dict.fromkeys(name for evaluation in evaluations for name in evaluation.figures)),
         pairs=list(_pairs(sections)),
+        parts=parts,
+        by_source=(("What the models say", by_source.MODELS), ("What the machine would have done", by_source.MACHINE)),
         vendor=vendor,
         notes=notes,
         most=_WORST,
@@ -248,7 +252,7 @@ def _sources(answers: Sequence[Answer]) -> tuple[Part, ...]:
     """By the column ``source`` of the manifest, if it has one."""
     sources: dict[str, list[Answer]] = {}
     for answer in answers:
-        sources.setdefault(answer.item.notes.get("source", ""), []).append(answer)
+        sources.setdefault(answer.item.source, []).append(answer)
     if set(sources) == {""}:
         return ()
     return tuple(_part(name or "(none named)", part) for name, part in sorted(sources.items()))

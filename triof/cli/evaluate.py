@@ -2,30 +2,32 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from providers.base import LABELS, TASKS, Task
+from providers.base import LABELS, TASKS, Prediction, Task
 from providers.local_cnn import bundle as bundle_folder
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
-from triof import bundles, datasets, evaluation_report, robustness
-from triof.cli import load_settings
+from triof import bundles, by_source, datasets, evaluation_report, robustness
+from triof.by_source import Part
+from triof.cli import load_settings, source_tables
 from triof.cli.labelled_photos import read_photos
 from triof.curves import Figure
-from triof.datasets import SPLITS, Dataset, LabelledPhoto, Split
-from triof.evaluation import Evaluation
-from triof.evaluation import evaluate as measure
+from triof.datasets import SPLITS, Dataset, DatasetError, LabelledPhoto, Split, Unreadable
+from triof.evaluation import Answer, Evaluation, ask, measure
 from triof.photo import PhotoLimits
 from triof.robustness import Robustness
 from triof.settings import Settings
+from triof.verdict import Policy
 
 
 @click.command()
@@ -35,6 +37,7 @@ from triof.settings import Settings
 @click.option("--bundle", type=click.Path(path_type=Path), help="Another bundle than the settings', of one TASK.")
 @click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="Labels that people changed.")
 @click.option("--robustness", "harder", is_flag=True, help="Also ask about blurred, dark, turned … photos; slow.")
+@click.option("--by", type=click.Choice(["source"]), help="Also judge each source, as the machine would have.")
 @click.option("--record", is_flag=True, help="Keep the figures in the --bundle and its model card.")
 @click.option("--report", type=click.Path(path_type=Path), help="The page to write; default: one in runs/.")
 @click.option("--no-report", is_flag=True, help="Write no page.")
@@ -49,6 +52,7 @@ def evaluate(
     bundle: Path | None,
     corrected: Path | None,
     harder: bool,
+    by: str | None,
     record: bool,
     report: Path | None,
     no_report: bool,
@@ -59,36 +63,46 @@ def evaluate(
     Also writes a page to look at, with curves and the worst mistakes.
     """
     tasks = tasks or TASKS
-    if bundle and len(tasks) != 1:
-        raise click.UsageError("--bundle belongs to one task: name it, as in `triof evaluate waste_type --bundle …`.")
-    if record and not bundle:
-        raise click.UsageError("--record belongs to one bundle: name it with --bundle.")
-    if report and no_report:
-        raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
+    _check(tasks, bundle, report, record=record, no_report=no_report)
     chosen = {f"{tasks[0]}_bundle": bundle} if bundle else {}
     settings = load_settings(ctx).settings
     options = bundles.options(settings).model_copy(update=chosen)
     dataset, notes = _data(source, corrected, settings)
     console = Console(stderr=as_json)
     limits = settings.photo
-    found = {task: _evaluate(task, dataset.of(task, split), options, limits, console, harder=harder) for task in tasks}
-    evaluations = {task: evaluation for task, (evaluation, _) in found.items()}
-    robust = {task: measured for task, (_, measured) in found.items() if measured}
+    examiner = _Examiner(options, limits, console, everything=by is not None)
+    if by:
+        _check_sources(dataset, split)
+    found = {task: examiner.evaluate(task, dataset, split, harder=harder) for task in tasks}
+    evaluations = {task: one.evaluation for task, one in found.items()}
+    robust = {task: one.robust for task, one in found.items() if one.robust}
+    parts = _by_source(dataset.within(split), examiner, found, settings.policy) if by else ()
     if bundle and record:
         _record(bundle, evaluations[tasks[0]], robust, f"{split}, corrected labels" if corrected else split)
     if not no_report:
         report = report or Path("runs") / f"evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
         shown = list(evaluations.values())
-        evaluation_report.write(report, dataset, split, shown, robust=robust, notes=notes, limits=limits)
+        evaluation_report.write(report, dataset, split, shown, robust=robust, parts=parts, notes=notes, limits=limits)
     if as_json:
-        click.echo(json.dumps({task: _plain(evaluation, robust) for task, evaluation in evaluations.items()}, indent=2))
+        numbers: dict[str, Any] = {task: _plain(evaluation, robust) for task, evaluation in evaluations.items()}
+        click.echo(json.dumps(numbers | ({"by_source": list(map(asdict, parts))} if by else {}), indent=2))
     else:
         for task, evaluation in evaluations.items():
             _print(evaluation, split, console)
             if task in robust:
                 console.print(_robustness(robust[task]))
+        source_tables.print_parts(parts, console)
     if report:
         console.print(f"To look at: {report}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _check(tasks: tuple[Task, ...], bundle: Path | None, report: Path | None, *, record: bool, no_report: bool) -> None:
+    if bundle and len(tasks) != 1:
+        raise click.UsageError("--bundle belongs to one task: name it, as in `triof evaluate waste_type --bundle …`.")
+    if record and not bundle:
+        raise click.UsageError("--record belongs to one bundle: name it with --bundle.")
+    if report and no_report:
+        raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
 
 
 def _data(source: Path, corrected: Path | None, settings: Settings) -> tuple[Dataset, list[str]]:
@@ -102,37 +116,79 @@ def _data(source: Path, corrected: Path | None, settings: Settings) -> tuple[Dat
     return dataset, [told, *dataset.remarks]
 
 
-def _evaluate(
-    task: Task,
-    photos: Sequence[LabelledPhoto],
-    options: LocalCnnOptions,
-    limits: PhotoLimits,
-    console: Console,
-    *,
-    harder: bool,
-) -> tuple[Evaluation, Robustness | None]:
-    provider = LocalCnn(task, options)
-    try:
-        # First, as it fails where OpenCV is missing.
-        with _progress(console, f"{task}: cutting out", photos, shown=harder) as advance:
-            cuttings = robustness.cut_out(photos, advance, limits) if harder else None
-        with _progress(console, task, photos) as advance:
-            evaluation = measure(provider, task, photos, on_photo=advance, limits=limits)
-        if not cuttings:
-            return evaluation, None
-        with _progress(console, f"{task}: harder conditions", photos) as advance:
-            return evaluation, robustness.measure(provider, evaluation, cuttings, advance, limits)
-    finally:
-        provider.close()
+class _Found(NamedTuple):
+    """What came of asking one model."""
+
+    evaluation: Evaluation
+    answers: list[Answer]
+    """Also those about photos without a label for its task, where everything was asked about."""
+    robust: Robustness | None
 
 
-@contextmanager
-def _progress(
-    console: Console, title: str, photos: Sequence[LabelledPhoto], *, shown: bool = True
-) -> Iterator[Callable[[], None]]:
-    with Progress(console=console, transient=True, disable=not shown) as progress:
-        bar = progress.add_task(title, total=len(photos))
-        yield lambda: progress.advance(bar)
+@dataclass(frozen=True)
+class _Examiner:
+    """Asks the local network about labelled photos, and shows how far it is."""
+
+    options: LocalCnnOptions
+    limits: PhotoLimits
+    console: Console
+    everything: bool
+    """Whether to ask about the photos that are labelled for another task only, too."""
+
+    def evaluate(self, task: Task, dataset: Dataset, split: Split, *, harder: bool) -> _Found:
+        """Measure the model of ``task``, and with ``harder`` also under harder conditions."""
+        labelled = dataset.of(task, split)
+        with closing(LocalCnn(task, self.options)) as provider:
+            # First, as it fails where OpenCV is missing.
+            with self._progress(f"{task}: cutting out", labelled, shown=harder) as advance:
+                cuttings = robustness.cut_out(labelled, advance, self.limits) if harder else None
+            answers, unreadable = self.ask(provider, dataset.within(split) if self.everything else labelled)
+            evaluation = measure(task, [answer for answer in answers if task in answer.item.labels], unreadable)
+            if not cuttings:
+                return _Found(evaluation, answers, None)
+            with self._progress(f"{task}: harder conditions", labelled) as advance:
+                robust = robustness.measure(provider, evaluation, cuttings, advance, self.limits)
+            return _Found(evaluation, answers, robust)
+
+    def ask(self, provider: LocalCnn, photos: Sequence[LabelledPhoto]) -> tuple[list[Answer], list[Unreadable]]:
+        """What ``provider`` says of ``photos``, and which of them cannot be read."""
+        with self._progress(provider.task, photos) as advance:
+            return ask(provider, photos, on_photo=advance, limits=self.limits)
+
+    @contextmanager
+    def _progress(
+        self, title: str, photos: Sequence[LabelledPhoto], *, shown: bool = True
+    ) -> Iterator[Callable[[], None]]:
+        with Progress(console=self.console, transient=True, disable=not shown) as progress:
+            bar = progress.add_task(title, total=len(photos))
+            yield lambda: progress.advance(bar)
+
+
+def _check_sources(dataset: Dataset, split: Split) -> None:
+    if not any(item.source for item in dataset.within(split)):
+        raise DatasetError(
+            f"No photo in the {split} split of {dataset.source} names its source: add a column called source, or leave"
+            " out --by."
+        )
+
+
+def _by_source(
+    photos: Sequence[LabelledPhoto], examiner: _Examiner, found: Mapping[Task, _Found], policy: Policy
+) -> tuple[Part, ...]:
+    """The verdicts take both answers: the model of a task that is not evaluated is asked here."""
+    said = {task: one.answers for task, one in found.items()}
+    for task in TASKS:
+        if task not in said:
+            with closing(LocalCnn(task, examiner.options)) as provider:
+                said[task], _ = examiner.ask(provider, photos)
+    dirt = {answer.item.path: answer.prediction for answer in said["cleanliness"]}
+    both = [answer for answer in said["waste_type"] if answer.item.path in dirt]
+    items = [answer.item for answer in both]
+    pairs: Mapping[Task, list[Prediction]] = {
+        "waste_type": [answer.prediction for answer in both],
+        "cleanliness": [dirt[item.path] for item in items],
+    }
+    return by_source.measure(by_source.judge(items, pairs, policy))
 
 
 def _plain(evaluation: Evaluation, robust: Mapping[Task, Robustness]) -> dict[str, Any]:
