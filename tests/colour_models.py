@@ -23,7 +23,9 @@ THRESHOLDS: Mapping[Task, Mapping[str, float]] = {
     "cleanliness": {"clean": 0.8, "dirty": 0.8},
 }
 _COLOURS = {"bottle": (LIT, 0, 0), "cup": (0, LIT, 0), "cutlery": (0, 0, LIT), "other": (0, 0, 0)}
-_BRIGHTNESS = {"clean": 250, "dirty": 10, "": 127}
+_CENTRE = 204
+"""As bright as the demo pictures are on average, so that they fall on both sides."""
+_BRIGHTNESS = {"clean": 250, "dirty": 10, "": _CENTRE}
 
 
 def shown(label: str, cleanliness: str = "") -> bytes:
@@ -45,6 +47,29 @@ def save(folder: Path, task: Task) -> Path:
         sha256=hashlib.sha256(model).hexdigest(),
     )
     bundle.save(folder, card, model)
+    return folder
+
+
+def save_both(folder: Path, version: str = "both-1", **changes: object) -> Path:
+    """A bundle that answers both tasks, with the mean colour of the upper left quarter for an embedding."""
+    heads = _heads()
+    model = colour_model(
+        [heads["waste_type"], heads["cleanliness"], (np.eye(3, 12, dtype=np.float32), np.zeros(3, np.float32))]
+    )
+    parts = {
+        task: {"task": task, "labels": LABELS[task], "thresholds": THRESHOLDS[task], "temperature": temperature}
+        for task, temperature in (("waste_type", 1.0), ("cleanliness", 2.0))
+    }
+    card = {
+        **parts["waste_type"],
+        "version": version,
+        "input": {"width": SIDE, "height": SIDE, "range": (0, 1)},
+        "embedding": 3,
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "also": (parts["cleanliness"],),
+        **changes,
+    }
+    bundle.save(folder, BundleCard.model_validate(card), model)
     return folder
 
 
@@ -72,4 +97,4 @@ def _heads() -> dict[Task, tuple[NDArray[np.float32], NDArray[np.float32]]]:
         types[label, [label, 3 + label]] = GAIN / 2
     dirt[0, 6:] = GAIN / 6
     bias = np.array([0, 0, 0, GAIN * 0.4], np.float32)
-    return {"waste_type": (types, bias), "cleanliness": (dirt, np.array([0, GAIN / 2], np.float32))}
+    return {"waste_type": (types, bias), "cleanliness": (dirt, np.array([0, GAIN * _CENTRE / 255], np.float32))}

@@ -34,6 +34,7 @@ from triof.cli import main
 from triof.journal import Journal
 from triof.paths import DEMO_PICTURES
 from triof.settings import Settings
+from triof.trial import Trial
 
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
 SHIPPED = bundle.load(SHIPPED_BUNDLES / "waste_type").card.version
@@ -658,8 +659,9 @@ def test_the_way_that_the_training_commands_install(home: Path, tmp_path: Path) 
     installed = bundles.install(source, Settings(home=home))
     assert installed.card.version == "azure-waste_type-cccccccc"
     assert installed.folder == home / "bundles" / "waste_type" / "azure-waste_type-cccccccc"
-    assert installed.trial
-    assert (installed.trial.photos, installed.trial.compared, installed.note) == (7, 0, "")
+    tried = Trial.of(installed.card)
+    assert tried
+    assert (tried.photos, tried.compared, installed.note) == (7, 0, "")
     assert bundles.install(source, Settings(home=home)).already
     with pytest.raises(ProviderMisconfigured):
         bundles.install(tmp_path, Settings(home=home))

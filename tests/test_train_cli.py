@@ -101,7 +101,7 @@ def test_an_evaluation_is_a_table_of_the_shipped_bundle(photos: Path) -> None:
         (["train", "cleanliness", "--data", ".", "--notes", "full/page.png"], 2, "UTF-8"),
         (["train", "cleanliness", "--data", ".", "--start", "full"], 1, "model.tflite"),
         (["evaluate", "--data", "nowhere"], 1, "does not exist"),
-        (["evaluate", "--data", ".", "--bundle", "x"], 2, "belongs to one task"),
+        (["evaluate", "--data", ".", "--bundle", "x"], 1, "The bundle x cannot be used"),
         (["evaluate", "cleanliness", "--data", ".", "--record"], 2, "--bundle"),
     ],
 )

@@ -124,7 +124,7 @@ def test_the_weights_of_a_bundle_can_be_read_back(whole: Whole, tmp_path: Path) 
     start = bundle.Bundle(tmp_path, before.card, before.model)
     reading_back.load_weights(like, start)
     seen = photo.load(encoded(drawn(3), "PNG")).resized(64, 64)
-    answered = Runtime(start).ask(seen, timeout=5).outputs
+    answered = Runtime(start).ask(seen, timeout=5).outputs[start.card.task]
     assert np.asarray(like(backbone.scaled(seen)[None]))[0] == pytest.approx(answered, abs=0.02)
     with pytest.raises(ProviderMisconfigured, match=r"go on from .* another one"):
         reading_back.load_weights(other, start)

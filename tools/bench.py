@@ -26,7 +26,7 @@ from PIL import Image
 
 from providers.base import TASKS
 from providers.local_cnn import bundle
-from providers.local_cnn.options import SHIPPED_BUNDLES
+from providers.local_cnn.options import shipped
 from tools.labelled_photos import missing
 from triof import photo as photos
 from triof import services
@@ -110,13 +110,14 @@ def camera_jpeg(width: int = 1280, height: int = 720) -> bytes:
 
 
 def bare_pipeline(image: bytes, *, resizing: bool = False) -> Callable[[], object]:
-    """The decode and the two interpreter calls, and nothing else: the tensors are ready-made.
+    """The decode and the interpreter call of each model, and nothing else: the tensors are ready-made.
 
     With ``resizing`` the calls get the photo, at the size that each model reads.
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    models = [Interpreter(str(SHIPPED_BUNDLES / task / bundle.MODEL_FILE), num_threads=1) for task in TASKS]
+    folders = dict.fromkeys(shipped(task) for task in TASKS)
+    models = [Interpreter(str(folder / bundle.MODEL_FILE), num_threads=1) for folder in folders]
     for model in models:
         model.allocate_tensors()
     inputs = [model.get_input_details()[0] for model in models]
@@ -222,7 +223,7 @@ def classify(rounds: int) -> list[Ratio]:
         photo = Path(folder) / "one.jpg"
         photo.write_bytes(camera_jpeg())
         environ = {**os.environ, "TRIOF_HOME": folder}
-        models = [str(SHIPPED_BUNDLES / task / bundle.MODEL_FILE) for task in TASKS]
+        models = [str(folder / bundle.MODEL_FILE) for folder in dict.fromkeys(shipped(task) for task in TASKS)]
         ours = [str(Path(sys.executable).with_name("triof")), "classify", str(photo)]
         bare = [sys.executable, "-c", BARE, str(photo), *models]
         pairs = [(run_process(ours, environ), run_process(bare, environ)) for _ in range(max(5, rounds // 20))]

@@ -16,7 +16,7 @@ from typing import Any
 
 from providers.base import TASKS, Task
 from providers.local_cnn import bundle
-from providers.local_cnn.options import SHIPPED_BUNDLES
+from providers.local_cnn.options import shipped
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "models.md"
 GIVEN, CORRECTED = "test", "test, corrected labels"
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--bench", type=Path, help="what `make bench` wrote")
     parser.add_argument("--compare", type=Path, help="what `make compare-models` printed")
     options = parser.parse_args()
-    cards = {task: bundle.load(SHIPPED_BUNDLES / task, task).card for task in TASKS}
+    cards = {task: bundle.load(shipped(task), task).card for task in TASKS}
     text = PAGE.read_text(encoding="utf-8")
     parts = {"goals": goals(cards, options.bench), "robustness": robustness(cards), "thresholds": thresholds(cards)}
     if options.compare:

@@ -62,13 +62,13 @@ def container(port: int, tasks: Sequence[Task]) -> None:
     from PIL import ImageOps
 
     from providers.local_cnn import bundle
-    from providers.local_cnn.options import SHIPPED_BUNDLES
+    from providers.local_cnn.options import shipped
 
     app = Flask("container")
 
     def ready(task: Task) -> Callable[[Image.Image], list[dict[str, object]]]:
         lock = Lock()
-        model = Interpreter(str(SHIPPED_BUNDLES / task / bundle.MODEL_FILE), num_threads=1)
+        model = Interpreter(str(shipped(task) / bundle.MODEL_FILE), num_threads=1)
         model.allocate_tensors()
         given = model.get_input_details()[0]
         outputs = sorted(model.get_output_details(), key=lambda tensor: abs(tensor["shape"][-1] - len(LABELS[task])))

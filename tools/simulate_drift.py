@@ -24,7 +24,7 @@ from rich.progress import track
 from rich.table import Table
 
 from providers.base import LABELS, TASKS, Task
-from providers.local_cnn.options import SHIPPED_BUNDLES
+from providers.local_cnn.options import shipped
 from tools.labelled_photos import DATA, need
 from tools.shifted_photos import USUAL, Look, Pool, pool
 from triof.monitoring.options import MonitoringSettings
@@ -253,7 +253,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="a manifest.csv or a folder")
     for task in TASKS:
         name = f"--bundle-{task.replace('_', '-')}"
-        parser.add_argument(name, type=Path, default=SHIPPED_BUNDLES / task, help="default: the one that ships")
+        parser.add_argument(name, type=Path, default=shipped(task), help="default: the one that ships")
     parser.add_argument("--years", default="30:100,120:40,600:8", help="deposits a day : machine years, ...")
     parser.add_argument("--moments", type=int, default=4, help="of each year at which the shifts are tried")
     parser.add_argument("--days", type=int, default=365, help="of each year, if it is to be a short one")

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from triof.datasets import Dataset
     from triof.journal import Journal
     from triof.settings import Settings
-    from triof.trial import Trial
 
 _LOCK_SECONDS = 30.0
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -56,8 +55,8 @@ class Installed(NamedTuple):
     """What came of an installation, or of a check of what is installed."""
 
     card: BundleCard
+    """With what came of the trial of each task, as :meth:`triof.trial.Trial.of` reads it."""
     folder: Path
-    trial: Trial
     note: str
     """How it was read wrongly; empty if it was not."""
     already: bool
@@ -113,8 +112,8 @@ def install(source: Path, settings: Settings, *, photos: Dataset | None = None, 
         found = _read(source, settings, isolation)
         if there := store.same(found):
             return _tried_again(folders.load(there), settings, isolation, photos, anyway=anyway)
-        tried, outcome, note = _try(found, settings, isolation, photos, anyway=anyway)
-    return Installed(tried.card, store.add(tried), outcome, note, already=False)
+        tried, note = _try(found, settings, isolation, photos, anyway=anyway)
+    return Installed(tried.card, store.add(tried), note, already=False)
 
 
 def check(name: str, settings: Settings, *, photos: Dataset | None = None) -> Installed:
@@ -124,30 +123,33 @@ def check(name: str, settings: Settings, *, photos: Dataset | None = None) -> In
     """
     store = Store(settings)
     with store.isolation() as isolation:
-        return _tried_again(folders.load(store.folder(*store.find(name))), settings, isolation, photos)
+        return _tried_again(folders.load(store.folder(*store.find(name)[0])), settings, isolation, photos)
 
 
 def _tried_again(
     found: Bundle, settings: Settings, isolation: Isolation, photos: Dataset | None, *, anyway: bool = False
 ) -> Installed:
-    tried, outcome, note = _try(found, settings, isolation, photos, anyway=anyway)
+    tried, note = _try(found, settings, isolation, photos, anyway=anyway)
     if tried.card.input != found.card.input:
         with home.journal(settings) as journal:
             Store(settings).mend(tried, journal, user(), note)
-    return Installed(tried.card, found.folder, outcome, note, already=True)
+    return Installed(tried.card, found.folder, note, already=True)
 
 
 def _try(
     found: Bundle, settings: Settings, isolation: Isolation, photos: Dataset | None, *, anyway: bool
-) -> tuple[Bundle, Trial, str]:
-    """The bundle as it is to be read, with what came of the trial on its card."""
+) -> tuple[Bundle, str]:
+    """The bundle as it is to be read, with what came of the trials on its card, and how it was read wrongly."""
     from triof import evidence, trial
 
-    shown = evidence.gather(found.card, settings, photos)
-    tried, outcome, note = trial.run(found, shown, isolation, anyway=anyway)
-    isolation.remember(tried.model)
-    card = tried.card.model_copy(update={"metrics": {**tried.card.metrics, "trial": asdict(outcome)}})
-    return replace(tried, card=card), outcome, note
+    told = ""
+    for task in found.card.tasks:
+        asked = replace(found, card=found.card.of(task))
+        tried, outcome, note = trial.run(asked, evidence.gather(asked.card, settings, photos), isolation, anyway=anyway)
+        isolation.remember(tried.model)
+        card = tried.card.model_copy(update={"metrics": {**tried.card.metrics, "trial": asdict(outcome)}})
+        found, told = replace(tried, card=card), told or note
+    return replace(found, card=found.card.of(min(found.card.tasks, key=TASKS.index))), told
 
 
 def _read(source: Path, settings: Settings, isolation: Isolation) -> Bundle:
@@ -190,61 +192,54 @@ class Store:
         try:
             model.warm_up()
         finally:
-            model.runtime.close()
+            model.close()
         return version
 
     def same(self, found: Bundle) -> Path | None:
-        """The folder of the same bundle, if it is there. Raises BundleRefused where another has its version."""
-        task, version = found.card.task, found.card.version
+        """The folder of the same bundle, if it is there for all its tasks.
+
+        Raises BundleRefused where another has its version.
+        """
+        version = found.card.version
         if version == SHIPPED or not _VERSION.fullmatch(version):
             raise BundleRefused(f"{version!r} cannot be the name of a folder: give the bundle another version.")
-        for there in (self._pointer.folder(task, SHIPPED), self._folder / task / version):
-            try:
-                card = folders.load(there, task).card
-            except ProviderMisconfigured:
-                continue  # what is damaged or missing may be installed over
-            if (card.version, card.sha256, card.labels) == (version, found.card.sha256, found.card.labels):
-                return there
-            if card.version == version:
-                raise BundleRefused(
-                    f"Another bundle is installed as {version}: remove it first, with `triof bundles remove {version}`."
-                )
-        return None
+        there = [self._same(found.card.of(task)) for task in found.card.tasks]
+        return there[0] if all(there) else None
 
     def add(self, tried: Bundle) -> Path:
-        """Write a bundle into its folder, which appears complete or not at all. Raises BundleRefused, HomeUnusable."""
-        folder = self._folder / tried.card.task / tried.card.version
+        """Write a bundle into the folder of each of its tasks, which appears complete or not at all.
+
+        Returns the first. Raises BundleRefused, HomeUnusable.
+        """
+        places = [self._folder / task / tried.card.version for task in tried.card.tasks]
         with self._alone():
             if not self.same(tried):
-                folders.save(folder, tried.card, tried.model)
-        return folder
+                for place in places:
+                    folders.save(place, tried.card, tried.model)
+        return places[0]
 
     def mend(self, tried: Bundle, journal: Journal, who: str, why: str) -> None:
         """Let an installed bundle be read in another way, at once in a running kiosk. Raises BundleRefused."""
-        task, version = tried.card.task, tried.card.version
+        version = tried.card.version
         with self._alone():
-            journal.record("bundle.mended", reason=task, version=version, who=who, why=why)
-            folders.rewrite(tried.folder, tried.card)
-            if version == self._active(task):
-                # Written again, so that a kiosk loads it anew.
-                self._point(task, version, self._before(task))
+            for task in tried.card.tasks:
+                journal.record("bundle.mended", reason=task, version=version, who=who, why=why)
+                folders.rewrite(self._pointer.folder(task, version), tried.card)
+                if version == self._active(task):
+                    # Written again, so that a kiosk loads it anew.
+                    self._point(task, version, self._before(task))
 
     def folder(self, task: Task, version: str) -> Path:
         """Where the bundle of that version is."""
         return self._pointer.folder(task, version)
 
-    def activate(self, name: str, journal: Journal, who: str, why: str) -> Change:
-        """Put a bundle into service, unless it is, once it has answered. Raises BundleRefused, ProviderError."""
+    def activate(self, name: str, journal: Journal, who: str, why: str) -> list[Change]:
+        """Put a bundle into service for the tasks that ``name`` means, unless it is, once it has answered.
+
+        Raises BundleRefused, ProviderError.
+        """
         with self._alone():
-            task, version = self.find(name)
-            active = self._active(task)
-            before = self._before(task)
-            if version == active:
-                # Written again, so that a kiosk which could not load it looks once more.
-                self._point(task, version, before)
-            else:
-                self._turn(Change(task, version, active), [*before, active], journal, who, why)
-            return Change(task, version, active)
+            return [self._activated(task, version, journal, who, why) for task, version in self.find(name)]
 
     def rollback(self, task: Task, journal: Journal, who: str, why: str) -> Change:
         """Put the bundle before into service again. Raises BundleRefused if there is none, ProviderError."""
@@ -258,22 +253,23 @@ class Store:
             self._turn(change, before[:-1], journal, who, why)
             return change
 
-    def remove(self, name: str, journal: Journal, who: str) -> Change:
-        """Delete a bundle. Raises BundleRefused for the active one and the shipped one, HomeUnusable."""
+    def remove(self, name: str, journal: Journal, who: str) -> list[Change]:
+        """Delete a bundle for the tasks that ``name`` means.
+
+        Raises BundleRefused for the active one and the shipped one, HomeUnusable.
+        """
         with self._alone():
-            task, version = self.find(name)
-            active = self._active(task)
-            if version == SHIPPED:
-                raise BundleRefused("What ships with Triof stays: remove one of those that were installed.")
-            if version == active:
-                raise BundleRefused(f"{version} answers now: activate another one, or `triof bundles rollback {task}`.")
-            journal.record("bundle.removed", reason=task, version=version, who=who)
-            # First where it is named, so that nothing leads to a folder that is gone.
-            kept = [before for before in self._before(task) if before != version]
-            if kept != self._before(task):
-                self._point(task, active, kept)
-            folders.clear(self._folder / task / version)
-            return Change(task, version, active)
+            found = [Change(task, version, self._active(task)) for task, version in self.find(name)]
+            for task, version, active in found:
+                if version == SHIPPED:
+                    raise BundleRefused("What ships with Triof stays: remove one of those that were installed.")
+                if version == active:
+                    raise BundleRefused(
+                        f"{version} answers now: activate another one, or `triof bundles rollback {task}`."
+                    )
+            for change in found:
+                self._removed(change, journal, who)
+            return found
 
     def check(self, task: Task, version: str) -> BundleCard:
         """Ask it about the demo pictures, and say what its card is. Raises BundleRefused, ProviderError."""
@@ -285,8 +281,8 @@ class Store:
             isolation.remember(found.model)
         return found.card
 
-    def find(self, name: str) -> tuple[Task, str]:
-        """Which bundle is called so: by its version, or by TASK/VERSION where two tasks have it.
+    def find(self, name: str) -> list[tuple[Task, str]]:
+        """Which bundle is called so: by its version, for every task that it answers, or by TASK/VERSION for one.
 
         Raises BundleRefused.
         """
@@ -294,12 +290,52 @@ class Store:
         found = [(task, version) for task, version in there if name in (version, f"{task}/{version}")]
         if not found:
             found = [(task, SHIPPED) for task in TASKS if name == self._shipped(task)]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        if not found:
+            raise BundleRefused(f"No bundle is called {name!r}: `triof bundles list` shows those that are installed.")
+        if len(found) > 1 and not self._are_one(found):
             choices = " or ".join(f"{task}/{version}" for task, version in found)
             raise BundleRefused(f"{name!r} is a bundle of each task: say {choices}.")
-        raise BundleRefused(f"No bundle is called {name!r}: `triof bundles list` shows those that are installed.")
+        return found
+
+    def _same(self, wanted: BundleCard) -> Path | None:
+        task, version = wanted.task, wanted.version
+        for there in (self._pointer.folder(task, SHIPPED), self._folder / task / version):
+            try:
+                card = folders.load(there, task).card
+            except ProviderMisconfigured:
+                continue  # what is damaged or missing may be installed over
+            if (card.version, card.sha256, card.labels) == (version, wanted.sha256, wanted.labels):
+                return there
+            if card.version == version:
+                raise BundleRefused(
+                    f"Another bundle is installed as {version}: remove it first, with `triof bundles remove {version}`."
+                )
+        return None
+
+    def _are_one(self, found: list[tuple[Task, str]]) -> bool:
+        """Whether the bundles of several tasks are one that answers them all."""
+        tasks = {task for task, _ in found}
+        cards = [self._entry(task, version, "", "").card for task, version in found]
+        models = {card.sha256 for card in cards if card and set(card.tasks) == tasks}
+        return None not in cards and len(models) == 1
+
+    def _activated(self, task: Task, version: str, journal: Journal, who: str, why: str) -> Change:
+        change, before = Change(task, version, self._active(task)), self._before(task)
+        if version == change.before:
+            # Written again, so that a kiosk which could not load it looks once more.
+            self._point(task, version, before)
+        else:
+            self._turn(change, [*before, change.before], journal, who, why)
+        return change
+
+    def _removed(self, change: Change, journal: Journal, who: str) -> None:
+        task, version, active = change
+        journal.record("bundle.removed", reason=task, version=version, who=who)
+        # First where it is named, so that nothing leads to a folder that is gone.
+        kept = [before for before in self._before(task) if before != version]
+        if kept != self._before(task):
+            self._point(task, active, kept)
+        folders.clear(self._folder / task / version)
 
     def _turn(self, change: Change, before: list[str], journal: Journal, who: str, why: str) -> None:
         self.check(change.task, change.version)

@@ -1,6 +1,9 @@
 """A bundle: the folder that holds one trained model and everything that must be known to ask it.
 
-``model.tflite``, ``labels.txt`` (one line for each number that the model gives), ``bundle.json``
+A model answers one task, or several at once. The card of the latter is that of one of its tasks, beside which the
+others stand; who asks for another task (:func:`load`) gets the same card turned round.
+
+``model.tflite``, ``labels.txt`` (one line for each number that the model gives for its tasks), ``bundle.json``
 (:class:`BundleCard`) and the same for people, ``model-card.md``. A bundle whose parts do not fit together is refused as
 a whole: a model that reads its labels in the wrong order still answers, wrongly.
 """
@@ -16,7 +19,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from providers.base import LABELS, ProviderMisconfigured, Task
+from providers.base import LABELS, TASKS, ProviderMisconfigured, Task
 from providers.local_cnn import model_card
 from providers.local_cnn.regular_files import read_regular
 from providers.options import Options
@@ -67,27 +70,18 @@ class Reference(Options):
     """The share of each label among the model's answers."""
 
 
-class BundleCard(Options):
-    """``bundle.json``."""
+class TaskCard(Options):
+    """What a model has for one of its tasks."""
 
     task: Task
-    version: str = Field(min_length=1)
     labels: tuple[str, ...]
-    """What each number that the model gives stands for, in its order; several may stand for one label."""
-    gives: Literal["logits", "probabilities"] = "logits"
-    input: Input
+    """What each number that the model gives for the task stands for, in its order; several may stand for one label."""
     temperature: float = Field(default=1.0, gt=0, le=100)
     """The logits, or the logarithms of the probabilities, are divided by it before the softmax, so that 0.9 is right
     nine times in ten."""
     thresholds: Mapping[str, Probability] = Field(default_factory=dict)
     """From which probability each label is worth believing."""
-    embedding: int = Field(default=0, ge=0)
-    """How many numbers the model gives besides its labels, each with mean 0 and standard deviation 1 over
-    ``reference``; 0: none."""
     reference: Reference | None = None
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    """Of ``model.tflite``."""
-    trained_on: Mapping[str, Any] = Field(default_factory=dict)
     metrics: Mapping[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -95,12 +89,57 @@ class BundleCard(Options):
         known = LABELS[self.task]
         if len(set(self.labels)) < 2 or not set(self.labels) <= set(known):
             raise ValueError(f"labels: at least two of {', '.join(known)} are needed for {self.task}, and no other")
-        if self.embedding == len(self.labels):
-            raise ValueError("embedding: must differ from the number of labels, by which the outputs are told apart")
         strangers = sorted(set(self.thresholds) - set(self.labels))
         if strangers:
             raise ValueError(f"thresholds: unknown labels {', '.join(strangers)}")
         return self
+
+
+class BundleCard(TaskCard):
+    """``bundle.json``."""
+
+    version: str = Field(min_length=1)
+    gives: Literal["logits", "probabilities"] = "logits"
+    input: Input
+    embedding: int = Field(default=0, ge=0)
+    """How many numbers the model gives besides its labels, each with mean 0 and standard deviation 1 over
+    ``reference``; 0: none."""
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    """Of ``model.tflite``."""
+    trained_on: Mapping[str, Any] = Field(default_factory=dict)
+    also: tuple[TaskCard, ...] = ()
+    """The other tasks that the model answers in the same call."""
+
+    @model_validator(mode="after")
+    def _outputs_differ(self) -> Self:
+        if len(set(self.tasks)) < len(self.tasks):
+            raise ValueError("also: each task may stand there once")
+        lengths = list(self.outputs)
+        if len(set(lengths)) < len(lengths):
+            raise ValueError(
+                "embedding: the numbers of labels of each task and that of the embedding must differ, as the outputs"
+                " are told apart by them"
+            )
+        return self
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """All that the model answers, its own one first."""
+        return (self.task, *(other.task for other in self.also))
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """How many numbers each output of the model gives: for the tasks, and the embedding if there is one."""
+        lengths = (len(self.labels), *(len(other.labels) for other in self.also), self.embedding)
+        return tuple(length for length in lengths if length)
+
+    def of(self, task: Task) -> "BundleCard":
+        """The same card with ``task``, one of its tasks, as its own."""
+        own = TaskCard(**{name: getattr(self, name) for name in TaskCard.model_fields})
+        parts = {part.task: part for part in (own, *self.also)}
+        chosen = parts.pop(task)
+        others = tuple(sorted(parts.values(), key=lambda part: TASKS.index(part.task)))
+        return self.model_copy(update={**dict(chosen), "also": others})
 
 
 @dataclass(frozen=True)
@@ -120,15 +159,15 @@ def load(folder: Path, task: Task | None = None) -> Bundle:
 def assemble(place: Path, files: Mapping[str, bytes], task: Task | None = None) -> Bundle:
     """Check a bundle whose ``files`` were found in ``place``. Raises ProviderMisconfigured with the remedy."""
     card = _card(place, _part(place, files, CARD_FILE))
-    if task and card.task != task:
-        raise refused(place, f"it answers {card.task}, not {task}")
+    if task and task not in card.tasks:
+        raise refused(place, f"it answers {' and '.join(card.tasks)}, not {task}")
     labels = tuple(_part(place, files, LABELS_FILE).decode("utf-8", "replace").split())
-    if labels != card.labels:
+    if labels != _labels(card):
         raise refused(place, f"{LABELS_FILE} and {CARD_FILE} name different labels")
     model = _part(place, files, MODEL_FILE)
     if hashlib.sha256(model).hexdigest() != card.sha256:
         raise refused(place, f"{MODEL_FILE} is damaged, its checksum is not the one in {CARD_FILE}")
-    return Bundle(place, card, model)
+    return Bundle(place, card.of(task) if task else card, model)
 
 
 def save(folder: Path, card: BundleCard, model: bytes) -> None:
@@ -144,7 +183,8 @@ def save(folder: Path, card: BundleCard, model: bytes) -> None:
     clear(fresh)
     fresh.mkdir()
     _write(fresh / MODEL_FILE, model)
-    _write(fresh / LABELS_FILE, ("\n".join(card.labels) + "\n").encode())
+    card = _in_order(card)
+    _write(fresh / LABELS_FILE, ("\n".join(_labels(card)) + "\n").encode())
     _write(fresh / PAGE_FILE, model_card.render(card).encode())
     _write(fresh / CARD_FILE, _as_json(card))
     old = folder.with_name(f".{folder.name}.old")
@@ -157,6 +197,7 @@ def save(folder: Path, card: BundleCard, model: bytes) -> None:
 
 def rewrite(folder: Path, card: BundleCard) -> None:
     """Replace the card of the bundle in ``folder`` in one step; its model and labels stay. Raises OSError."""
+    card = _in_order(card)
     for name, content in ((PAGE_FILE, model_card.render(card).encode()), (CARD_FILE, _as_json(card))):
         fresh = folder.with_name(f".{folder.name}.{name}")
         _write(fresh, content)
@@ -184,8 +225,20 @@ def faults(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, fault['loc']))} {fault['msg']}".strip() for fault in error.errors())
 
 
+def _in_order(card: BundleCard) -> BundleCard:
+    """As it is written, whichever task it was loaded for."""
+    return card.of(min(card.tasks, key=TASKS.index))
+
+
+def _labels(card: BundleCard) -> tuple[str, ...]:
+    """Of all tasks, one after the other."""
+    return (*card.labels, *(label for other in card.also for label in other.labels))
+
+
 def _as_json(card: BundleCard) -> bytes:
-    return (json.dumps(card.model_dump(mode="json"), indent=2) + "\n").encode()
+    # Without what only several tasks need, a card can be read by a Triof that knows of one alone.
+    left_out = set() if card.also else {"also"}
+    return (json.dumps(card.model_dump(mode="json", exclude=left_out), indent=2) + "\n").encode()
 
 
 def _card(place: Path, content: bytes) -> BundleCard:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from providers.local_cnn.bundle import BundleCard
+    from providers.local_cnn.bundle import BundleCard, TaskCard
 
 _USES: Mapping[str, str] = {
     "waste_type": (
@@ -39,7 +39,13 @@ def render(card: "BundleCard") -> str:
 
 
 def _lines(card: "BundleCard") -> Iterator[str]:
-    yield from (f"# {card.version}", "", f"{_USES[card.task]} Not made for anything else.", "")
+    parts = (card, *card.also)
+    yield from (
+        f"# {card.version}",
+        "",
+        f"{' '.join(_USES[part.task] for part in parts)} Not made for anything else.",
+        "",
+    )
     trained_on = dict(card.trained_on)
     notes, photos = trained_on.pop("notes", ""), trained_on.pop("photos", {})
     yield from ("## Photos", "")
@@ -48,8 +54,20 @@ def _lines(card: "BundleCard") -> Iterator[str]:
         yield from (f"{counts}. SHA-256 of their list: `{trained_on.pop('data_sha256', 'unknown')}`.", "")
     if notes:
         yield from (notes.strip(), "")
-    yield from ("## Measured", "")
-    measured = {name: numbers for name, numbers in card.metrics.items() if is_measured(numbers)}
+    for part in parts:
+        yield from _of_task(part, f": {part.task}" if card.also else "")
+    yield f"Input {card.input.width} x {card.input.height} pixels."
+    yield from (
+        "",
+        "## Recipe",
+        "",
+        *_table(("setting", "value"), ((name, f"`{value}`") for name, value in trained_on.items())),
+    )
+
+
+def _of_task(part: "TaskCard", title: str) -> Iterator[str]:
+    yield from (f"## Measured{title}", "")
+    measured = {name: numbers for name, numbers in part.metrics.items() if is_measured(numbers)}
     if not measured:
         yield from (
             "Nothing yet beyond the training's own `val`: `triof evaluate --record` measures and writes it here.",
@@ -57,15 +75,9 @@ def _lines(card: "BundleCard") -> Iterator[str]:
         )
     for name, numbers in measured.items():
         yield from _measured(name, numbers)
-    yield from ("## Limits", "", _LIMITS[card.task], "")
-    yield from ("## Use", "", *_table(("label", "believed from"), _thresholds(card)), "")
-    yield f"Input {card.input.width} x {card.input.height} pixels, temperature {card.temperature}."
-    yield from (
-        "",
-        "## Recipe",
-        "",
-        *_table(("setting", "value"), ((name, f"`{value}`") for name, value in trained_on.items())),
-    )
+    yield from (f"## Limits{title}", "", _LIMITS[part.task], "")
+    yield from (f"## Use{title}", "", *_table(("label", "believed from"), _thresholds(part)), "")
+    yield from (f"Temperature {part.temperature}.", "")
 
 
 def _measured(name: str, numbers: Mapping[str, Any]) -> Iterator[str]:
@@ -94,9 +106,9 @@ def is_measured(numbers: Any) -> bool:
     return isinstance(numbers, Mapping) and "figures" in numbers
 
 
-def _thresholds(card: "BundleCard") -> Iterator[tuple[str, str]]:
-    for label in dict.fromkeys(card.labels):
-        yield label, f"{card.thresholds[label]:.3f}" if label in card.thresholds else "the policy's"
+def _thresholds(part: "TaskCard") -> Iterator[tuple[str, str]]:
+    for label in dict.fromkeys(part.labels):
+        yield label, f"{part.thresholds[label]:.3f}" if label in part.thresholds else "the policy's"
 
 
 def _figure(found: Mapping[str, float]) -> tuple[str, str]:

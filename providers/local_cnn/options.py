@@ -10,6 +10,13 @@ from providers.base import Task
 from providers.options import Options
 
 SHIPPED_BUNDLES = Path(__file__).parent / "bundles"
+_OF_ALL_TASKS = "all"
+
+
+def shipped(task: Task) -> Path:
+    """The folder of the bundle that ships with Triof for ``task``: its own one, or that which answers all tasks."""
+    own = SHIPPED_BUNDLES / task
+    return own if own.is_dir() else SHIPPED_BUNDLES / _OF_ALL_TASKS
 
 
 class LocalCnnOptions(Options):

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from providers.base import ProviderMisconfigured, Task
-from providers.local_cnn.options import SHIPPED_BUNDLES
+from providers.local_cnn.options import shipped
 
 POINTER_FILE = "active.json"
 SHIPPED = "shipped"
@@ -49,7 +49,7 @@ class Pointer:
 
     def folder(self, task: Task, version: str) -> Path:
         """Where the bundle of that version is, or would be."""
-        return SHIPPED_BUNDLES / task if version == SHIPPED else self._bundles / task / version
+        return shipped(task) if version == SHIPPED else self._bundles / task / version
 
     def _unreadable(self, cause: str) -> ProviderMisconfigured:
         return ProviderMisconfigured(

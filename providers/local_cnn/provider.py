@@ -12,9 +12,9 @@ from providers.local_cnn import bundle
 from providers.local_cnn.bundle import Bundle, BundleCard
 from providers.local_cnn.calibration import Numbers, softmax
 from providers.local_cnn.isolated import Isolation
-from providers.local_cnn.options import SHIPPED_BUNDLES, LocalCnnOptions
+from providers.local_cnn.options import LocalCnnOptions, shipped
 from providers.local_cnn.pointer import Pointer
-from providers.local_cnn.runtime import Runtime
+from providers.local_cnn.sharing import SharedRuntime, shared
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,19 @@ class Model:
         """
         self.card = loaded.card
         self.needed_side = max(loaded.card.input.width, loaded.card.input.height)
-        make = partial(isolation.interpreter, loaded.folder, loaded.model) if isolation else None
-        self.runtime = Runtime(loaded, threads, interpreters, make)
+        self._runtime: SharedRuntime | None
+        if isolation:
+            make = partial(isolation.interpreter, loaded.folder, loaded.model)
+            self._runtime = SharedRuntime(loaded, threads, interpreters, make)
+        else:
+            self._runtime = shared(loaded, threads, interpreters)
+
+    @property
+    def runtime(self) -> SharedRuntime:
+        """What runs the model. Raises ProviderUnavailable once it is closed."""
+        if self._runtime is None:
+            raise ProviderUnavailable("The local model was closed: restart the machine's software.")
+        return self._runtime
 
     def scores(self, photo: Photo, *, timeout: float) -> dict[str, float]:
         """A probability for every label of the task. Raises ProviderUnavailable."""
@@ -45,20 +56,23 @@ class Model:
 
     def answer(self, photo: Photo, *, timeout: float) -> tuple[dict[str, float], tuple[float, ...]]:
         """A probability for every label of the task, and the embedding. Raises ProviderUnavailable."""
-        pixels = photo.resized(self.card.input.width, self.card.input.height)
-        outputs, embedding = self.runtime.ask(pixels, timeout=timeout)
+        answer = self.runtime.ask(photo, self.card.task, timeout=timeout)
+        outputs = answer.outputs[self.card.task]
         if not np.isfinite(outputs).all():
             raise ProviderUnavailable("The local model's answer makes no sense: it holds numbers that are not finite.")
         shares = softmax(self._logits(outputs)[None], self.card.temperature)[0]
         scores = dict.fromkeys(LABELS[self.card.task], 0.0)
         for label, share in zip(self.card.labels, map(float, shares), strict=True):
             scores[label] += share
-        return scores, tuple(map(float, embedding))
+        return scores, tuple(map(float, answer.embedding))
 
     def warm_up(self) -> None:
         """Answer about a black picture. Raises ProviderUnavailable."""
-        black = np.zeros((self.card.input.height, self.card.input.width, 3), np.uint8)
-        self.runtime.ask(black, timeout=_PING_SECONDS)
+        self.runtime.warm_up(timeout=_PING_SECONDS)
+
+    def close(self) -> None:
+        """Give the memory back, unless another task's model shares it; that of a question under way once it is over."""
+        self._runtime = None
 
     def _logits(self, outputs: Numbers) -> Numbers:
         if self.card.gives == "logits":
@@ -104,7 +118,7 @@ class LocalCnn:
         self._seen = self._pointer.signature() if self._pointer else None
         # Where the active one is damaged, a machine with the model that ships is better than one without.
         active = self._active(self._pointer, None) if self._pointer and self._seen else None
-        self._model = active or self._ready(bundle.load(chosen or SHIPPED_BUNDLES / task, task))
+        self._model = active or self._ready(bundle.load(chosen or shipped(task), task))
 
     @property
     def card(self) -> BundleCard:
@@ -141,7 +155,7 @@ class LocalCnn:
         """Give the model's memory back; harmless when called twice."""
         with self._swapping:
             self._closed = True
-            self._model.runtime.close()
+            self._model.close()
 
     def _current(self) -> Model:
         if (

@@ -1,7 +1,7 @@
 """The interpreter: the only place that imports LiteRT."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,19 +11,21 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from providers import native_lines
-from providers.base import Pixels, ProviderUnavailable
+from providers.base import Pixels, ProviderUnavailable, Task
 from providers.local_cnn.bundle import Bundle, refused
 
 Outputs = NDArray[np.float32]
+_NO_EMBEDDING: Outputs = np.empty(0, np.float32)
+Make = Callable[[], Interpreter]
 Shapes = tuple[list[tuple[int, ...]], list[tuple[int, ...]]]
 
 
 class Answer(NamedTuple):
     """What a model gives for one photo."""
 
-    outputs: Outputs
-    """(labels of its card,)."""
-    embedding: Outputs = np.empty(0, np.float32)
+    outputs: Mapping[Task, Outputs]
+    """Of each task of its card (labels,)."""
+    embedding: Outputs
     """(embedding of its card,)."""
 
 
@@ -39,7 +41,7 @@ class Runtime:
         bundle: Bundle,
         threads: int = 1,
         interpreters: int = 1,
-        make: Callable[[], Interpreter] | None = None,
+        make: Make | None = None,
     ) -> None:
         """Load and check. Raises ProviderMisconfigured when the model does not fit its card.
 
@@ -52,10 +54,11 @@ class Runtime:
         self._channels = slice(None) if bundle.card.input.channels == "rgb" else slice(None, None, -1)
         self._make = partial(_made, bundle, make or partial(interpreter_of, bundle.model, threads))
         self._turns = threading.Semaphore(interpreters)
-        self._closed = False
         first = self._make()
         self._idle = [first]
         self._input, self._outputs = _tensors(first, bundle)
+        self._lengths = {each.task: len(each.labels) for each in (bundle.card, *bundle.card.also)}
+        self._embedding = bundle.card.embedding
 
     def ask(self, pixels: Pixels, *, timeout: float) -> "Answer":
         """Ask the model about (height, width, 3) RGB. Raises ProviderUnavailable.
@@ -70,15 +73,8 @@ class Runtime:
         finally:
             self._turns.release()
 
-    def close(self) -> None:
-        """Give the interpreters' memory back; that of one under way, once it has answered."""
-        self._closed = True
-        self._idle.clear()
-
     @contextmanager
     def _taken(self) -> Iterator[Interpreter]:
-        if self._closed:
-            raise ProviderUnavailable("The local model was closed: restart the machine's software.")
         try:
             # The one used last, whose memory is warm.
             interpreter = self._idle.pop()
@@ -87,8 +83,7 @@ class Runtime:
         try:
             yield interpreter
         finally:
-            if not self._closed:
-                self._idle.append(interpreter)
+            self._idle.append(interpreter)
 
     def _answer(self, interpreter: Interpreter, pixels: Pixels) -> "Answer":
         # A view into the interpreter's memory must not outlive this call: LiteRT refuses to run while one exists.
@@ -100,7 +95,9 @@ class Runtime:
             interpreter.invoke()
         except RuntimeError as error:
             raise ProviderUnavailable(f"The local model could not be run ({error}): reinstall Triof.") from error
-        return Answer(*(interpreter.get_tensor(index)[0] for index in self._outputs))
+        found = {length: interpreter.get_tensor(index)[0] for length, index in self._outputs.items()}
+        outputs = {task: found[length] for task, length in self._lengths.items()}
+        return Answer(outputs, found[self._embedding] if self._embedding else _NO_EMBEDDING)
 
 
 class Extractor:
@@ -147,19 +144,20 @@ def shapes_of(interpreter: Interpreter) -> Shapes:
     return inputs, outputs
 
 
-def _made(bundle: Bundle, make: Callable[[], Interpreter]) -> Interpreter:
+def _made(bundle: Bundle, make: Make) -> Interpreter:
     try:
         return make()
     except (ValueError, RuntimeError) as error:
         raise refused(bundle.folder, f"LiteRT cannot read its model ({error})") from error
 
 
-def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, list[int]]:
-    """The index of the one input, and of the outputs in the order of an Answer."""
+def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, dict[int, int]]:
+    """The index of the one input, and of the outputs by their lengths."""
     card = bundle.card
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     (photo,) = _indices(inputs, [(1, card.input.height, card.input.width, 3)], bundle)
-    return photo, _indices(outputs, [(1, length) for length in (len(card.labels), card.embedding) if length], bundle)
+    found = _indices(outputs, [(1, length) for length in card.outputs], bundle)
+    return photo, dict(zip(card.outputs, found, strict=True))
 
 
 def _indices(details: list[dict[str, Any]], shapes: list[tuple[int, ...]], bundle: Bundle) -> list[int]:

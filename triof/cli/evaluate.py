@@ -34,7 +34,7 @@ from triof.verdict import Policy
 @click.argument("tasks", metavar="[TASK]...", nargs=-1, type=click.Choice(TASKS))
 @click.option("--data", "source", required=True, type=click.Path(path_type=Path), help="A manifest.csv or a folder.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
-@click.option("--bundle", type=click.Path(path_type=Path), help="Another bundle than the settings', of one TASK.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Another bundle than the settings'.")
 @click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="Labels that people changed.")
 @click.option("--robustness", "harder", is_flag=True, help="Also ask about blurred, dark, turned … photos; slow.")
 @click.option("--by", type=click.Choice(["source"]), help="Also judge each source, as the machine would have.")
@@ -58,13 +58,13 @@ def evaluate(
     no_report: bool,
     as_json: bool,
 ) -> None:
-    """Measure the local network the way the machine asks it: both tasks, or each TASK named.
+    """Measure the local network the way the machine asks it: all tasks, those of the --bundle, or each TASK named.
 
     Also writes a page to look at, with curves and the worst mistakes.
     """
-    tasks = tasks or TASKS
-    _check(tasks, bundle, report, record=record, no_report=no_report)
-    chosen = {f"{tasks[0]}_bundle": bundle} if bundle else {}
+    _check(bundle, report, record=record, no_report=no_report)
+    tasks = tasks or (bundle_folder.load(bundle).card.tasks if bundle else TASKS)
+    chosen = {f"{task}_bundle": bundle for task in tasks} if bundle else {}
     settings = load_settings(ctx).settings
     options = bundles.options(settings).model_copy(update=chosen)
     dataset, notes = _data(source, corrected, settings)
@@ -78,7 +78,8 @@ def evaluate(
     robust = {task: one.robust for task, one in found.items() if one.robust}
     parts = _by_source(dataset.within(split), examiner, found, settings.policy) if by else ()
     if bundle and record:
-        _record(bundle, evaluations[tasks[0]], robust, f"{split}, corrected labels" if corrected else split)
+        for evaluation in evaluations.values():
+            _record(bundle, evaluation, robust, f"{split}, corrected labels" if corrected else split)
     if not no_report:
         report = report or Path("runs") / f"evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
         shown = list(evaluations.values())
@@ -96,9 +97,7 @@ def evaluate(
         console.print(f"To look at: {report}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _check(tasks: tuple[Task, ...], bundle: Path | None, report: Path | None, *, record: bool, no_report: bool) -> None:
-    if bundle and len(tasks) != 1:
-        raise click.UsageError("--bundle belongs to one task: name it, as in `triof evaluate waste_type --bundle …`.")
+def _check(bundle: Path | None, report: Path | None, *, record: bool, no_report: bool) -> None:
     if record and not bundle:
         raise click.UsageError("--record belongs to one bundle: name it with --bundle.")
     if report and no_report:

@@ -14,15 +14,19 @@ from triof.who import user
 @click.option("--why", default="", help="The reason, for the journal.")
 @click.pass_context
 def activate(ctx: click.Context, version: str, why: str) -> None:
-    """Put the bundle VERSION (or TASK/VERSION) into service: at once in a running kiosk, and after restarts."""
+    """Put the bundle VERSION into service: at once in a running kiosk, and after restarts.
+
+    One that answers several tasks serves for all of them, or with TASK/VERSION for that one.
+    """
     put_into_service(load_settings(ctx).settings, version, why)
 
 
 def put_into_service(settings: Settings, version: str, why: str) -> None:
     """Activate, and say what answers now. Raises TriofError, ProviderError."""
     with home.journal(settings) as journal:
-        change = Store(settings).activate(version, journal, user(), why)
-    show(change, settings, f"To go back: triof bundles rollback {change.task}")
+        changes = Store(settings).activate(version, journal, user(), why)
+    for change in changes:
+        show(change, settings, f"To go back: triof bundles rollback {change.task}")
 
 
 def show(change: Change, settings: Settings, undo: str) -> None:

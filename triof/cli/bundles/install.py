@@ -31,17 +31,21 @@ def install(ctx: click.Context, source: Path, photos: Path | None, *, anyway: bo
     installed = bundles.install(source, settings, photos=labelled, anyway=anyway)
     show(installed)
     if at_once:
-        put_into_service(settings, f"{installed.card.task}/{_name(installed)}", why)
+        for task in installed.card.tasks:
+            put_into_service(settings, f"{task}/{_name(installed)}", why)
     else:
         click.echo(f"To put it into service: triof bundles activate {installed.card.version}")
 
 
 def show(installed: Installed) -> None:
     """Print what came of it."""
-    click.echo(_summary(installed.card))
+    cards = [installed.card.of(task) for task in installed.card.tasks]
+    for card in cards:
+        click.echo(_summary(card))
     if installed.note:
         click.secho(f"{installed.note} It is read so{' from now on' if installed.already else ''}.", fg="yellow")
-    click.echo(_tried(installed.trial))
+    for trial in filter(None, map(Trial.of, cards)):
+        click.echo(_tried(trial))
     click.echo(f"It is installed{' already' if installed.already else ''}, in {installed.folder}.")
 
 

@@ -16,4 +16,5 @@ def remove(ctx: click.Context, version: str) -> None:
     settings = load_settings(ctx).settings
     with home.journal(settings) as journal:
         removed = Store(settings).remove(version, journal, user())
-    click.echo(f"{removed.version} is removed; {removed.task} is answered by {removed.before} as before.")
+    for change in removed:
+        click.echo(f"{change.version} is removed; {change.task} is answered by {change.before} as before.")

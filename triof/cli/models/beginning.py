@@ -17,7 +17,11 @@ def begin(settings: Settings, name: str, mode: CandidateMode, share: float, why:
 
 
 def _bundle(settings: Settings, name: str, mode: CandidateMode, share: float) -> Wanted:
-    task, version = Store(settings).find(name)
+    found = Store(settings).find(name)
+    if len(found) > 1:
+        choices = " or ".join(f"{task}/{version}" for task, version in found)
+        raise RolloutRefused(f"{name} answers {len(found)} tasks, and each is tried by itself: say {choices}.")
+    ((task, version),) = found
     return Wanted(task, LOCAL, version, mode, share)
 
 

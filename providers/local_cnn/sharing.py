@@ -1,0 +1,89 @@
+"""One call of a model for all the tasks that it answers of a photo, whoever asks first.
+
+The machine asks for its tasks on several threads at once. The first that comes resizes the photo and runs the model;
+the others wait for that and take their own answers from it.
+"""
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Lock
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+import numpy as np
+
+from providers.base import Photo, ProviderUnavailable, Task
+from providers.local_cnn.bundle import Bundle
+from providers.local_cnn.runtime import Answer, Make, Runtime
+
+
+@dataclass
+class _Call:
+    """The answer to all tasks about one photo, under way or there, and which tasks have asked for it."""
+
+    answer: Future[Answer] = field(default_factory=Future)
+    asked: set[Task] = field(default_factory=set)
+
+
+class SharedRuntime:
+    """A runtime that each of a model's tasks asks about a photo, and that runs once for all of them."""
+
+    def __init__(self, bundle: Bundle, threads: int, interpreters: int, make: Make | None = None) -> None:
+        """Load and check, as :class:`Runtime` does. Raises ProviderMisconfigured."""
+        self._runtime = Runtime(bundle, threads, interpreters, make)
+        self._size = (bundle.card.input.width, bundle.card.input.height)
+        self._lock = Lock()
+        self._calls: WeakKeyDictionary[Photo, _Call] = WeakKeyDictionary()
+
+    def ask(self, photo: Photo, task: Task, *, timeout: float) -> Answer:
+        """What the model gives for ``photo``, within about ``timeout`` seconds. Raises ProviderUnavailable.
+
+        It runs again when the same task asks again: an answer is shared between tasks, not kept.
+        """
+        with self._lock:
+            call = self._calls.get(photo)
+            is_first = call is None or task in call.asked
+            if call is None or is_first:
+                call = self._calls[photo] = _Call()
+            call.asked.add(task)
+        if is_first:
+            self._run(photo, call, timeout)
+        try:
+            return call.answer.result(max(timeout, 0))
+        except TimeoutError as error:
+            raise ProviderUnavailable(f"The local model was busy for {timeout:.1f} s: try again.") from error
+
+    def warm_up(self, *, timeout: float) -> None:
+        """Answer about a black picture. Raises ProviderUnavailable."""
+        width, height = self._size
+        self._runtime.ask(np.zeros((height, width, 3), np.uint8), timeout=timeout)
+
+    def _run(self, photo: Photo, call: _Call, timeout: float) -> None:
+        try:
+            call.answer.set_result(self._runtime.ask(photo.resized(*self._size), timeout=timeout))
+        except BaseException as error:
+            with self._lock:
+                if self._calls.get(photo) is call:
+                    # Who comes later tries anew.
+                    del self._calls[photo]
+            call.answer.set_exception(error)
+
+
+_making = Lock()
+_made: WeakValueDictionary[object, SharedRuntime] = WeakValueDictionary()
+
+
+def shared(bundle: Bundle, threads: int, interpreters: int) -> SharedRuntime:
+    """The runtime of ``bundle``: for a model of several tasks the same one as long as any holds it.
+
+    Raises ProviderMisconfigured when the model does not fit its card.
+    """
+    card = bundle.card
+    if not card.also:
+        return SharedRuntime(bundle, threads, interpreters)
+    sizes = frozenset((part.task, len(part.labels)) for part in (card, *card.also))
+    key = (card.sha256, card.input, sizes, card.embedding, threads, interpreters)
+    with _making:
+        found = _made.get(key)
+        if found is None:
+            found = _made[key] = SharedRuntime(bundle, threads, interpreters)
+        return found
