@@ -99,8 +99,15 @@ class Prediction:
     embedding: tuple[float, ...] = ()
     """What the model sees besides its labels, if it tells: numbers whose mean is 0 and standard deviation 1 over the
     photos on which it was chosen."""
+    unfamiliarity: float | None = None
+    """How far the photo lies from what the model has learned, if it tells: 0 or more, unfamiliar from 1 on."""
     beside: tuple["Prediction", ...] = ()
     """What other providers answered to the same question at the same moment; nobody acted on it."""
+
+    @property
+    def is_unfamiliar(self) -> bool:
+        """Whether the photo is so far from what the model has learned that its answer is not to be relied on."""
+        return self.unfamiliarity is not None and self.unfamiliarity >= 1
 
 
 @dataclass(frozen=True)

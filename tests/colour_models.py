@@ -25,13 +25,16 @@ THRESHOLDS: Mapping[Task, Mapping[str, float]] = {
 _COLOURS = {"bottle": (LIT, 0, 0), "cup": (0, LIT, 0), "cutlery": (0, 0, LIT), "other": (0, 0, 0)}
 _CENTRE = 204
 """As bright as the demo pictures are on average, so that they fall on both sides."""
-_BRIGHTNESS = {"clean": 250, "dirty": 10, "": _CENTRE}
+_GROUNDS = {"clean": (250,) * 3, "dirty": (10,) * 3, "": (_CENTRE,) * 3, "unfamiliar": (225, 225, 255)}
 
 
 def shown(label: str, cleanliness: str = "") -> bytes:
-    """A PNG that is taken for these, surely; without a ``label`` for a cup or a bottle, without the other for both."""
+    """A PNG that is taken for these, surely; without a ``label`` for a cup or a bottle, without the other for both.
+
+    Cleanliness ``unfamiliar`` is clean, on a blue that :func:`save_both` may have never seen.
+    """
     picture = Image.new("RGB", (2 * SIDE, 2 * SIDE), _COLOURS.get(label, (LIT, LIT, 0)))
-    picture.paste((_BRIGHTNESS[cleanliness],) * 3, (0, SIDE, 2 * SIDE, 2 * SIDE))
+    picture.paste(_GROUNDS[cleanliness], (0, SIDE, 2 * SIDE, 2 * SIDE))
     return encoded(picture, "PNG")
 
 
@@ -50,12 +53,18 @@ def save(folder: Path, task: Task) -> Path:
     return folder
 
 
-def save_both(folder: Path, version: str = "both-1", **changes: object) -> Path:
-    """A bundle that answers both tasks, with the mean colour of the upper left quarter for an embedding."""
+def save_both(folder: Path, version: str = "both-1", *, knows_itself: bool = False, **changes: object) -> Path:
+    """A bundle that answers both tasks, with the mean colour of the upper left quarter for an embedding.
+
+    One that ``knows_itself`` also tells how far the lower half is from any grey.
+    """
     heads = _heads()
-    model = colour_model(
-        [heads["waste_type"], heads["cleanliness"], (np.eye(3, 12, dtype=np.float32), np.zeros(3, np.float32))]
-    )
+    outputs = [heads["waste_type"], heads["cleanliness"], (np.eye(3, 12, dtype=np.float32), np.zeros(3, np.float32))]
+    if knows_itself:
+        blueness = np.array([[0] * 6 + [-1, -1, 2] * 2], np.float32)
+        outputs.append((blueness, np.zeros(1, np.float32)))
+        changes = {"unfamiliar_from": 0.2, **changes}
+    model = colour_model(outputs)
     parts = {
         task: {"task": task, "labels": LABELS[task], "thresholds": THRESHOLDS[task], "temperature": temperature}
         for task, temperature in (("waste_type", 1.0), ("cleanliness", 2.0))

@@ -85,6 +85,7 @@ def test_each_source_is_judged_by_itself_and_all_together(here: Path) -> None:
         "refused": 0.333,
         "clean plastic asked about": 0.333,
         "clean plastic refused": 0.0,
+        "unfamiliar": 0.0,
     }
     found = values(tray)
     assert (found["plastic refused"], found["clean plastic refused"], found["clean plastic asked about"]) == (

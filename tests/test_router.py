@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
@@ -332,6 +333,15 @@ def test_where_this_machine_is_not_sure_the_cloud_is_asked_and_it_only_once(ask:
     assert told(prediction) == [("cloud", "answered"), ("local", "answered")]
     assert len(local.history) == 1
     assert guarded.counted.spared == 0
+
+
+def test_where_the_photo_is_unfamiliar_to_this_machine_the_cloud_is_asked(ask: Ask, clock: Clock) -> None:
+    class Unfamiliar(Local):
+        def predict(self, photo: Photo, *, timeout: float) -> Prediction:
+            return replace(super().predict(photo, timeout=timeout), unfamiliarity=1.0)
+
+    prediction = ask(Guarded([Cloud(["bottle"])], clock).guard, Unfamiliar([sure(0.99)]), cascade=0.9)
+    assert told(prediction) == [("cloud", "answered"), ("local", "answered")]
 
 
 def test_after_the_deadline_no_cloud_is_asked_and_none_is_blamed(ask: Ask, clock: Clock) -> None:

@@ -1,13 +1,14 @@
 """The verdict follows from the two predictions and the policy alone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.base import LABELS, Prediction, Task
-from triof.verdict import Policy, decide
+from triof.verdict import Policy, Verdict, decide
 
 
 def prediction(task: Task, scores: Mapping[str, float], thresholds: Mapping[str, float] | None = None) -> Prediction:
@@ -70,6 +71,18 @@ def test_a_stricter_policy_never_accepts_more(scores: dict[str, float], clean: f
     strict = decide(seen, state, Policy(default_threshold=min(1.0, threshold + 0.1)))
     if lenient.action == "ask":
         assert strict.action != "accept"
+
+
+@pytest.mark.parametrize("of", ["waste_type", "cleanliness"])
+def test_what_is_unfamiliar_to_either_model_is_never_accepted(of: str) -> None:
+    def seen(label: str = "bottle", probability: float = 0.99, clean: float = 0.99, distance: float = 1.0) -> Verdict:
+        answers = {"waste_type": waste_type(label, probability), "cleanliness": cleanliness(clean)}
+        answers[of] = replace(answers[of], unfamiliarity=distance)
+        return decide(answers["waste_type"], answers["cleanliness"], Policy())
+
+    assert seen() == seen(clean=0.6) == seen(probability=0.5) == Verdict("ask", None, "unfamiliar")
+    assert seen(distance=0.99).action == "accept"
+    assert (seen("other").reason, seen(clean=0.01).reason) == ("other", "dirty")
 
 
 def test_doubt_is_about_what_the_machine_is_sure_of() -> None:

@@ -88,13 +88,19 @@ class Part:
     figures: Mapping[str, Figure]
 
 
-def predictions(task: Task, scores: ArrayLike, thresholds: Mapping[str, float], version: str = "") -> list[Prediction]:
-    """Calibrated probabilities, (photos, labels of ``task`` in the order of LABELS), as the answers of a provider."""
+def predictions(
+    task: Task, scores: ArrayLike, thresholds: Mapping[str, float], unfamiliarity: ArrayLike | None = None
+) -> list[Prediction]:
+    """Calibrated probabilities, (photos, labels of ``task`` in the order of LABELS), as the answers of a provider.
+
+    ``unfamiliarity`` (photos,) is 1 or more for photos unlike anything that the model has learned.
+    """
     rows = [dict(zip(LABELS[task], map(float, row), strict=True)) for row in np.asarray(scores)]
     tops = [max(row, key=row.__getitem__) for row in rows]
+    distances = [None] * len(rows) if unfamiliarity is None else [float(each) for each in np.asarray(unfamiliarity)]
     return [
-        Prediction(task, top, row[top], row, "local_cnn", version, thresholds)
-        for row, top in zip(rows, tops, strict=True)
+        Prediction(task, top, row[top], row, "local_cnn", "", thresholds, unfamiliarity=distance)
+        for row, top, distance in zip(rows, tops, distances, strict=True)
     ]
 
 
@@ -149,6 +155,7 @@ def _of_the_machine(judged: Sequence[Judged]) -> dict[str, Figure | None]:
         "accepted": _share(labelled, lambda one: _is(one, "accept")),
         "asked": _share(labelled, lambda one: _is(one, "ask")),
         "refused": _share(labelled, lambda one: _is(one, "refuse")),
+        "unfamiliar": _share(labelled, lambda one: one.verdict.reason == "unfamiliar"),
         "of all accepted, wrong": _share(
             [one for one in labelled if _is(one, "accept")], lambda one: one.is_wrongly_accepted
         ),

@@ -180,6 +180,9 @@ class Journal:
                 task: [asdict(attempt) for attempt in error.attempts] for task, error in judgement.unanswered.items()
             },
         }
+        told = [each.unfamiliarity for each in judgement.predictions.values() if each.unfamiliarity is not None]
+        if told:
+            detail["unfamiliarity"] = round(max(told), 3)
         label = waste_type.label if waste_type else None
         judged = self.event("deposit.judged", deposit_id, waste_type=label, reason=verdict.reason, **detail)
         return [judged, *self._predictions(deposit_id, judgement)]

@@ -239,7 +239,7 @@ class _Question:
         if needed is None:
             return None
         local = self._hear_next_local(position)
-        if not local or local.probability < needed:
+        if not local or local.probability < needed or local.is_unfamiliar:
             return None
         # A canary and the one that it stands before are one question.
         if all(heard.attempt.outcome != SPARED for heard in self._heard.values()):

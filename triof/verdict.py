@@ -17,6 +17,7 @@ Reason = Literal[
     "unsure_cleanliness",
     "type_not_answered",
     "cleanliness_not_answered",
+    "unfamiliar",
     "other",
     "dirty",
 ]
@@ -56,7 +57,11 @@ class Verdict:
 
 
 def decide(waste_type: Prediction | None, cleanliness: Prediction | None, policy: Policy) -> Verdict:
-    """The verdict on one item; None stands for a question that no provider answered."""
+    """The verdict on one item; None stands for a question that no provider answered.
+
+    Of a photo that is unfamiliar to either model no answer counts that would let the item in: what is sure to be
+    foreign or dirty is handed back all the same, and all else is asked about with nothing ticked.
+    """
     label = waste_type.label if waste_type and _believed(waste_type, waste_type.label, policy) else None
     if waste_type and _believed(waste_type, "other", policy):
         return Verdict("refuse", "other", "other")
@@ -64,6 +69,8 @@ def decide(waste_type: Prediction | None, cleanliness: Prediction | None, policy
         return Verdict("refuse", label, "dirty")
     if not waste_type:
         return Verdict("ask", None, "type_not_answered")
+    if waste_type.is_unfamiliar or (cleanliness and cleanliness.is_unfamiliar):
+        return Verdict("ask", None, "unfamiliar")
     if label is None:
         return Verdict("ask", None, "unsure_type")
     if not cleanliness:

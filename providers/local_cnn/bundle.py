@@ -109,6 +109,9 @@ class BundleCard(TaskCard):
     trained_on: Mapping[str, Any] = Field(default_factory=dict)
     also: tuple[TaskCard, ...] = ()
     """The other tasks that the model answers in the same call."""
+    unfamiliar_from: float | None = Field(default=None, gt=0)
+    """The model also gives one number, 0 or more, for how far a photo lies from what it has learned; from this one on
+    the photo is unfamiliar. None: it does not."""
 
     @model_validator(mode="after")
     def _outputs_differ(self) -> Self:
@@ -117,8 +120,8 @@ class BundleCard(TaskCard):
         lengths = list(self.outputs)
         if len(set(lengths)) < len(lengths):
             raise ValueError(
-                "embedding: the numbers of labels of each task and that of the embedding must differ, as the outputs"
-                " are told apart by them"
+                "embedding: the numbers of labels of each task, that of the embedding, and 1 for the unfamiliarity must"
+                " differ, as the outputs are told apart by them"
             )
         return self
 
@@ -129,8 +132,9 @@ class BundleCard(TaskCard):
 
     @property
     def outputs(self) -> tuple[int, ...]:
-        """How many numbers each output of the model gives: for the tasks, and the embedding if there is one."""
-        lengths = (len(self.labels), *(len(other.labels) for other in self.also), self.embedding)
+        """How many numbers each output of the model gives: for the tasks, the embedding, and the unfamiliarity."""
+        told = int(self.unfamiliar_from is not None)
+        lengths = (len(self.labels), *(len(other.labels) for other in self.also), self.embedding, told)
         return tuple(length for length in lengths if length)
 
     def of(self, task: Task) -> "BundleCard":
@@ -236,8 +240,8 @@ def _labels(card: BundleCard) -> tuple[str, ...]:
 
 
 def _as_json(card: BundleCard) -> bytes:
-    # Without what only several tasks need, a card can be read by a Triof that knows of one alone.
-    left_out = set() if card.also else {"also"}
+    # Without what it does not use, a card can be read by an earlier Triof.
+    left_out = {name for name in ("also", "unfamiliar_from") if not getattr(card, name)}
     return (json.dumps(card.model_dump(mode="json", exclude=left_out), indent=2) + "\n").encode()
 
 

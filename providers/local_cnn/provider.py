@@ -2,8 +2,10 @@
 
 import logging
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,15 @@ _PING_SECONDS = 5.0
 _SUM_TOLERANCE = 0.02
 _LEAST = 1e-12
 """In place of a probability of 0, which has no logarithm."""
+
+
+class Told(NamedTuple):
+    """What a model says of one photo, for one of its tasks."""
+
+    scores: dict[str, float]
+    """A probability for every label of the task."""
+    embedding: tuple[float, ...]
+    unfamiliarity: float | None
 
 
 class Model:
@@ -52,19 +63,21 @@ class Model:
 
     def scores(self, photo: Photo, *, timeout: float) -> dict[str, float]:
         """A probability for every label of the task. Raises ProviderUnavailable."""
-        return self.answer(photo, timeout=timeout)[0]
+        return self.answer(photo, timeout=timeout).scores
 
-    def answer(self, photo: Photo, *, timeout: float) -> tuple[dict[str, float], tuple[float, ...]]:
-        """A probability for every label of the task, and the embedding. Raises ProviderUnavailable."""
+    def answer(self, photo: Photo, *, timeout: float) -> Told:
+        """What it says of the photo. Raises ProviderUnavailable."""
         answer = self.runtime.ask(photo, self.card.task, timeout=timeout)
-        outputs = answer.outputs[self.card.task]
-        if not np.isfinite(outputs).all():
+        outputs, distance = answer.outputs[self.card.task], answer.unfamiliarity
+        if not np.isfinite(outputs).all() or (distance is not None and not isfinite(distance)):
             raise ProviderUnavailable("The local model's answer makes no sense: it holds numbers that are not finite.")
         shares = softmax(self._logits(outputs)[None], self.card.temperature)[0]
         scores = dict.fromkeys(LABELS[self.card.task], 0.0)
         for label, share in zip(self.card.labels, map(float, shares), strict=True):
             scores[label] += share
-        return scores, tuple(map(float, answer.embedding))
+        start = self.card.unfamiliar_from
+        unfamiliarity = None if distance is None or start is None else max(0.0, distance) / start
+        return Told(scores, tuple(map(float, answer.embedding)), unfamiliarity)
 
     def warm_up(self) -> None:
         """Answer about a black picture. Raises ProviderUnavailable."""
@@ -133,7 +146,7 @@ class LocalCnn:
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
         """Answer within ``timeout`` seconds. Raises ProviderUnavailable."""
         model = self._current()
-        scores, embedding = model.answer(photo, timeout=timeout)
+        scores, embedding, unfamiliarity = model.answer(photo, timeout=timeout)
         label = max(scores, key=scores.__getitem__)
         card = model.card
         return Prediction(
@@ -145,6 +158,7 @@ class LocalCnn:
             card.version,
             thresholds=dict(card.thresholds),
             embedding=embedding,
+            unfamiliarity=unfamiliarity,
         )
 
     def ping(self) -> None:

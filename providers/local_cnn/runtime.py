@@ -26,6 +26,8 @@ class Answer(NamedTuple):
     outputs: Mapping[Task, Outputs]
     """Of each task of its card (labels,)."""
     embedding: Outputs
+    unfamiliarity: float | None
+    """None from a model that does not tell."""
     """(embedding of its card,)."""
 
 
@@ -97,7 +99,8 @@ class Runtime:
             raise ProviderUnavailable(f"The local model could not be run ({error}): reinstall Triof.") from error
         found = {length: interpreter.get_tensor(index)[0] for length, index in self._outputs.items()}
         outputs = {task: found[length] for task, length in self._lengths.items()}
-        return Answer(outputs, found[self._embedding] if self._embedding else _NO_EMBEDDING)
+        embedding = found[self._embedding] if self._embedding else _NO_EMBEDDING
+        return Answer(outputs, embedding, float(found[1][0]) if 1 in found else None)
 
 
 class Extractor:

@@ -81,7 +81,7 @@ def shared(bundle: Bundle, threads: int, interpreters: int) -> SharedRuntime:
     if not card.also:
         return SharedRuntime(bundle, threads, interpreters)
     sizes = frozenset((part.task, len(part.labels)) for part in (card, *card.also))
-    key = (card.sha256, card.input, sizes, card.embedding, threads, interpreters)
+    key = (card.sha256, card.input, sizes, frozenset(card.outputs), threads, interpreters)
     with _making:
         found = _made.get(key)
         if found is None:

@@ -31,6 +31,7 @@ _REASONS = {
     "unsure_cleanliness": "not sure that it is clean",
     "type_not_answered": "no answer on the type",
     "cleanliness_not_answered": "no answer on the cleanliness",
+    "unfamiliar": "like nothing it has learned",
     "other": "not plastic we can use",
     "dirty": "not clean",
 }

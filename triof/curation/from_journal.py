@@ -29,7 +29,7 @@ from triof.settings import JournalSettings, Settings
 from triof.tables import Event, PredictionRow
 from triof.verdict import Policy, threshold
 
-Why = Literal["corrected", "unsure", "disagreeing", "random"]
+Why = Literal["unfamiliar", "corrected", "unsure", "disagreeing", "random"]
 WHYS: tuple[Why, ...] = get_args(Why)
 
 _ASKED_IF_CLEAN = ("unsure_cleanliness", "cleanliness_not_answered")
@@ -176,6 +176,8 @@ def _again(before: Seen, judged: Event) -> bool:
 
 def _is(why: Why, seen: Seen, wanted: Wanted, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:
     predicted = seen.believed.get("waste_type")
+    if why == "unfamiliar":
+        return seen.judged.reason == "unfamiliar" or seen.judged.detail.get("unfamiliarity", 0.0) >= 1
     if why == "corrected":
         return bool(seen.confirmed and predicted and seen.confirmed != predicted.label)
     if why == "unsure":

@@ -73,13 +73,17 @@ def questions(
 ) -> list[Question]:
     """What is left to be looked at, task by task, without what is decided already.
 
-    ``worst``: the photos without a label, then the ``doubts`` in their order; the others: every photo.
+    ``worst``: the photos that were unfamiliar to the machine, those without a label, then the ``doubts`` in their
+    order; the others: every photo.
     """
     everything = {(ask.name, ask.task): ask for ask in _everything(dataset, known, tasks)}
     asked = list(everything.values())
     if order == "worst":
         doubted = {(ask.name, ask.task): ask for ask in reversed(list(doubts)) if (ask.name, ask.task) in everything}
-        asked = [ask for ask in asked if not ask.label] + [ask for ask in reversed(doubted.values()) if ask.label]
+        unfamiliar = [ask for ask in asked if _was_unfamiliar(ask.item)]
+        rest = [ask for ask in asked if not _was_unfamiliar(ask.item)]
+        doubtful = [ask for ask in reversed(doubted.values()) if ask.label and not _was_unfamiliar(ask.item)]
+        asked = unfamiliar + [ask for ask in rest if not ask.label] + doubtful
     elif order == "random":
         random.Random(0).shuffle(asked)  # the same every time, so that one can stop and go on
     # One task after the other: who is asked two questions in turn presses the key of the other one.
@@ -208,6 +212,11 @@ def _everything(dataset: Dataset, known: Corrections, tasks: Sequence[Task]) -> 
             foreign = task == "cleanliness" and not label and _shows_nothing_of_ours(now, name, known)
             if not foreign and not is_decided(known, name, task, label):
                 yield Question(item, name, task, label)
+
+
+def _was_unfamiliar(item: LabelledPhoto) -> bool:
+    """Whether `triof dataset from-journal` took it as the machine had never seen the like."""
+    return "unfamiliar" in item.notes.get("why", "").split()
 
 
 def _shows_nothing_of_ours(mended: LabelledPhoto, name: str, known: Corrections) -> bool:

@@ -294,8 +294,9 @@ def _choosing(deposit: Deposit, types: list[str]) -> dict[str, Any]:
             )
             for label in types
         ],
+        # Of what the machine has never seen it cannot tell whether it is clean.
         "cleanliness": Label(cleanliness.label, texts.NAMES[cleanliness.label], cleanliness.probability)
-        if cleanliness
+        if cleanliness and verdict.reason != "unfamiliar"
         else None,
         "doubt": doubt,
     }

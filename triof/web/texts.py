@@ -60,6 +60,7 @@ HEADLINES: dict[tuple[str, str], LazyString] = {
     ("ask", "unsure_cleanliness"): _("If it's empty and clean: what is it?"),
     ("ask", "type_not_answered"): _("I can't tell. What is it?"),
     ("ask", "cleanliness_not_answered"): _("If it's empty and clean: what is it?"),
+    ("ask", "unfamiliar"): _("I've never seen this. What is it?"),
 }
 
 RETURNS: dict[str, Return] = {

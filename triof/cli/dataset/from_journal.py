@@ -10,7 +10,7 @@ from triof.cli import load_settings
 from triof.curation.from_journal import WHYS, Tally, Wanted, Why, collect
 from triof.settings import Settings
 
-_USUAL: tuple[Why, ...] = ("corrected", "unsure", "disagreeing")
+_USUAL: tuple[Why, ...] = ("unfamiliar", "corrected", "unsure", "disagreeing")
 _SHARE = 0.05
 
 

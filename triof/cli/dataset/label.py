@@ -37,7 +37,7 @@ _HOST = "127.0.0.1"
     type=click.Choice(ORDERS),
     default="worst",
     show_default=True,
-    help="worst: without a label, then the doubtful ones; the others: all of them.",
+    help="worst: unfamiliar to the machine, without a label, then the doubtful ones; the others: all of them.",
 )
 @click.pass_context
 def label(ctx: click.Context, source: Path, *, path: Path | None, task: Task | None, port: int, order: Order) -> None:

@@ -53,7 +53,10 @@ class Verdict(Model):
 
     action: Action
     label: str | None = Field(description="What the machine is sure to see; null where it is not sure.")
-    reason: Reason
+    reason: Reason = Field(
+        description="Accepted as sure; asked about as unsure_type, unsure_cleanliness, type_not_answered,"
+        " cleanliness_not_answered or unfamiliar (like nothing that the model has learned); refused as other or dirty."
+    )
 
 
 class Attempt(Model):
