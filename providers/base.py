@@ -101,6 +101,8 @@ class Prediction:
     photos on which it was chosen."""
     unfamiliarity: float | None = None
     """How far the photo lies from what the model has learned, if it tells: 0 or more, unfamiliar from 1 on."""
+    nothing: float = 0.0
+    """The part of the probability of ``other`` that stands for an empty slot, if the model tells that from an item."""
     beside: tuple["Prediction", ...] = ()
     """What other providers answered to the same question at the same moment; nobody acted on it."""
 

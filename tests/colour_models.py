@@ -22,7 +22,7 @@ THRESHOLDS: Mapping[Task, Mapping[str, float]] = {
     "waste_type": dict.fromkeys(LABELS["waste_type"], 0.8),
     "cleanliness": {"clean": 0.8, "dirty": 0.8},
 }
-_COLOURS = {"bottle": (LIT, 0, 0), "cup": (0, LIT, 0), "cutlery": (0, 0, LIT), "other": (0, 0, 0)}
+_COLOURS = {"bottle": (LIT, 0, 0), "cup": (0, LIT, 0), "cutlery": (0, 0, LIT), "other": (0, 0, 0), "empty": (255,) * 3}
 _CENTRE = 204
 """As bright as the demo pictures are on average, so that they fall on both sides."""
 _GROUNDS = {"clean": (250,) * 3, "dirty": (10,) * 3, "": (_CENTRE,) * 3, "unfamiliar": (225, 225, 255)}
@@ -53,13 +53,21 @@ def save(folder: Path, task: Task) -> Path:
     return folder
 
 
-def save_both(folder: Path, version: str = "both-1", *, knows_itself: bool = False, **changes: object) -> Path:
+def save_both(
+    folder: Path, version: str = "both-1", *, knows_itself: bool = False, sees_nothing: bool = False, **changes: object
+) -> Path:
     """A bundle that answers both tasks, with the mean colour of the upper left quarter for an embedding.
 
-    One that ``knows_itself`` also tells how far the lower half is from any grey.
+    One that ``knows_itself`` also tells how far the lower half is from any grey; one that ``sees_nothing`` takes an
+    upper half that is white for an empty slot.
     """
     heads = _heads()
     outputs = [heads["waste_type"], heads["cleanliness"], (np.eye(3, 12, dtype=np.float32), np.zeros(3, np.float32))]
+    if sees_nothing:
+        weights, bias = heads["waste_type"]
+        white = np.array([[GAIN / 3] * 6 + [0] * 6], np.float32)
+        outputs[0] = np.vstack([weights, white]), np.append(bias, np.float32(-GAIN * 0.6))
+        changes = {"labels": (*LABELS["waste_type"], "empty"), **changes}
     if knows_itself:
         blueness = np.array([[0] * 6 + [-1, -1, 2] * 2], np.float32)
         outputs.append((blueness, np.zeros(1, np.float32)))

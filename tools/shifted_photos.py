@@ -109,7 +109,7 @@ def _measured(photos: Sequence[datasets.LabelledPhoto], models: dict[Task, Model
                 continue
             rows.setdefault(f"{name}/statistics", []).append(np.array(photo_statistics.measure(seen)))
             for task, model in models.items():
-                scores, own, _ = model.answer(seen, timeout=_SECONDS)
+                scores, own, *_ = model.answer(seen, timeout=_SECONDS)
                 rows.setdefault(f"{name}/{task}/scores", []).append(np.array([scores[x] for x in LABELS[task]]))
                 rows.setdefault(f"{name}/{task}/embedding", []).append(np.array(own))
     return {name: np.stack(values) for name, values in rows.items()}

@@ -31,10 +31,13 @@ from triof.photo_store import PhotoStore
 from triof.settings import DepositSettings
 from triof.slot import Interlocked, Jammed, Slot, SlotError
 from triof.sorter import Judgement, Sorter
+from triof.verdict import Reason
 
 log = logging.getLogger(__name__)
 
-ReturnReason = Literal["other", "dirty", "cancelled", "timed_out", "jammed", "out_of_order"]
+ReturnReason = Literal["other", "dirty", "nothing_seen", "cancelled", "timed_out", "jammed", "out_of_order"]
+
+_REFUSALS: Mapping[Reason, ReturnReason] = {"other": "other", "dirty": "dirty", "nothing_seen": "nothing_seen"}
 
 
 class Stage(Enum):
@@ -190,7 +193,7 @@ class Deposits:
                 raise
             self._current = judged
             if judged.judgement and judged.judgement.verdict.action == "refuse":
-                self._hand_back(judged, "other" if judged.judgement.verdict.reason == "other" else "dirty")
+                self._hand_back(judged, _REFUSALS[judged.judgement.verdict.reason])
 
     def confirm(self, visitor: str, chosen: str, *, sure: bool = False) -> None:
         """Believe the person and begin to sort; ask once more where the machine is sure of another type.

@@ -18,6 +18,7 @@ Reason = Literal[
     "type_not_answered",
     "cleanliness_not_answered",
     "unfamiliar",
+    "nothing_seen",
     "other",
     "dirty",
 ]
@@ -43,8 +44,8 @@ class Policy(Options):
 class Verdict:
     """What the machine does with an item, and why.
 
-    ``label`` is what the machine is sure to see, None where it is not sure: ``accept`` ticks it; ``ask`` lets the
-    person choose with nothing ticked; ``refuse`` hands the item back.
+    ``label`` is what the machine is sure to see, None where it is not sure or sees nothing: ``accept`` ticks it;
+    ``ask`` lets the person choose with nothing ticked; ``refuse`` opens the slot again.
     """
 
     action: Action
@@ -64,6 +65,8 @@ def decide(waste_type: Prediction | None, cleanliness: Prediction | None, policy
     """
     label = waste_type.label if waste_type and _believed(waste_type, waste_type.label, policy) else None
     if waste_type and _believed(waste_type, "other", policy):
+        if waste_type.nothing > waste_type.scores["other"] / 2:
+            return Verdict("refuse", None, "nothing_seen")
         return Verdict("refuse", "other", "other")
     if cleanliness and _believed(cleanliness, "dirty", policy):
         return Verdict("refuse", label, "dirty")

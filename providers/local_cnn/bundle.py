@@ -35,6 +35,9 @@ FILES = (MODEL_FILE, LABELS_FILE, CARD_FILE)
 """Without which a bundle is none."""
 _PARTS = (*FILES, PAGE_FILE)
 
+EMPTY = "empty"
+"""What a model of the waste type may give besides the task's labels: a slot with nothing in it, which is other."""
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -75,7 +78,8 @@ class TaskCard(Options):
 
     task: Task
     labels: tuple[str, ...]
-    """What each number that the model gives for the task stands for, in its order; several may stand for one label."""
+    """What each number that the model gives for the task stands for, in its order; several may stand for one label, and
+    of the waste type some for EMPTY."""
     temperature: float = Field(default=1.0, gt=0, le=100)
     """The logits, or the logarithms of the probabilities, are divided by it before the softmax, so that 0.9 is right
     nine times in ten."""
@@ -87,9 +91,10 @@ class TaskCard(Options):
     @model_validator(mode="after")
     def _labels_fit(self) -> Self:
         known = LABELS[self.task]
-        if len(set(self.labels)) < 2 or not set(self.labels) <= set(known):
+        told = set(self.labels) - ({EMPTY} if self.task == "waste_type" else set())
+        if len(told) < 2 or not told <= set(known):
             raise ValueError(f"labels: at least two of {', '.join(known)} are needed for {self.task}, and no other")
-        strangers = sorted(set(self.thresholds) - set(self.labels))
+        strangers = sorted(set(self.thresholds) - told)
         if strangers:
             raise ValueError(f"thresholds: unknown labels {', '.join(strangers)}")
         return self

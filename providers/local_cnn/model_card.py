@@ -7,6 +7,8 @@ number in it comes from anywhere but a training or a measurement.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from providers.base import LABELS
+
 if TYPE_CHECKING:
     from providers.local_cnn.bundle import BundleCard, TaskCard
 
@@ -107,7 +109,7 @@ def is_measured(numbers: Any) -> bool:
 
 
 def _thresholds(part: "TaskCard") -> Iterator[tuple[str, str]]:
-    for label in dict.fromkeys(part.labels):
+    for label in dict.fromkeys(label for label in part.labels if label in LABELS[part.task]):
         yield label, f"{part.thresholds[label]:.3f}" if label in part.thresholds else "the policy's"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from providers.base import LABELS, Photo, Prediction, ProviderUnavailable, Task
 from providers.local_cnn import bundle
-from providers.local_cnn.bundle import Bundle, BundleCard
+from providers.local_cnn.bundle import EMPTY, Bundle, BundleCard
 from providers.local_cnn.calibration import Numbers, softmax
 from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.options import LocalCnnOptions, shipped
@@ -33,6 +33,8 @@ class Told(NamedTuple):
     """A probability for every label of the task."""
     embedding: tuple[float, ...]
     unfamiliarity: float | None
+    nothing: float
+    """The part of the probability of other that stands for an empty slot."""
 
 
 class Model:
@@ -72,12 +74,13 @@ class Model:
         if not np.isfinite(outputs).all() or (distance is not None and not isfinite(distance)):
             raise ProviderUnavailable("The local model's answer makes no sense: it holds numbers that are not finite.")
         shares = softmax(self._logits(outputs)[None], self.card.temperature)[0]
-        scores = dict.fromkeys(LABELS[self.card.task], 0.0)
+        scores, nothing = dict.fromkeys(LABELS[self.card.task], 0.0), 0.0
         for label, share in zip(self.card.labels, map(float, shares), strict=True):
-            scores[label] += share
+            scores["other" if label == EMPTY else label] += share
+            nothing += share if label == EMPTY else 0.0
         start = self.card.unfamiliar_from
         unfamiliarity = None if distance is None or start is None else max(0.0, distance) / start
-        return Told(scores, tuple(map(float, answer.embedding)), unfamiliarity)
+        return Told(scores, tuple(map(float, answer.embedding)), unfamiliarity, nothing)
 
     def warm_up(self) -> None:
         """Answer about a black picture. Raises ProviderUnavailable."""
@@ -146,19 +149,20 @@ class LocalCnn:
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
         """Answer within ``timeout`` seconds. Raises ProviderUnavailable."""
         model = self._current()
-        scores, embedding, unfamiliarity = model.answer(photo, timeout=timeout)
-        label = max(scores, key=scores.__getitem__)
+        told = model.answer(photo, timeout=timeout)
+        label = max(told.scores, key=told.scores.__getitem__)
         card = model.card
         return Prediction(
             self.task,
             label,
-            scores[label],
-            scores,
+            told.scores[label],
+            told.scores,
             self.name,
             card.version,
             thresholds=dict(card.thresholds),
-            embedding=embedding,
-            unfamiliarity=unfamiliarity,
+            embedding=told.embedding,
+            unfamiliarity=told.unfamiliarity,
+            nothing=told.nothing,
         )
 
     def ping(self) -> None:

@@ -32,6 +32,7 @@ _REASONS = {
     "type_not_answered": "no answer on the type",
     "cleanliness_not_answered": "no answer on the cleanliness",
     "unfamiliar": "like nothing it has learned",
+    "nothing_seen": "nothing to be seen",
     "other": "not plastic we can use",
     "dirty": "not clean",
 }

@@ -118,7 +118,9 @@ def _deposits(journal: Journal, scope: Scope) -> Iterator[tuple[UUID, dict[str, 
 def _disturbed(task: Task, events: Mapping[str, tuple[str | None, str | None]]) -> bool:
     _, returned = events.get("deposit.returned", (None, None))
     _, confirmed = events.get("deposit.confirmed", (None, None))
-    return returned == "dirty" if task == "cleanliness" else returned == "other" or confirmed == "corrected"
+    if task == "cleanliness":
+        return returned == "dirty"
+    return returned in ("other", "nothing_seen") or confirmed == "corrected"
 
 
 def _answers(journal: Journal, candidate: Candidate, scope: Scope) -> tuple[dict[UUID, _Answer], dict[UUID, _Answer]]:

@@ -74,6 +74,11 @@ RETURNS: dict[str, Return] = {
         _("I see leftovers or stains."),
         _("Empty and wipe it, then try again."),
     ),
+    "nothing_seen": Return(
+        _("I see nothing"),
+        _("The slot looks empty to me."),
+        _("Put your item in and try again, or cancel."),
+    ),
     "cancelled": Return(
         _("Here it is"),
         _("You asked for it back."),
