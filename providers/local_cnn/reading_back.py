@@ -79,7 +79,8 @@ def _layers(bundle: Bundle) -> Iterator[tuple[Array, Array]]:
     # The embedding is made anew of whatever is trained.
     embeddings = {index for index in graph.outputs if graph.tensors[index].shape[-1] != len(bundle.card.labels)}
     for kind, operator in zip(kinds, graph.operators, strict=True):
-        if kind in _AXES and operator.outputs[0] not in embeddings:
+        # So is the distance from what was learned, whose operator alone has no bias (familiarity.py).
+        if kind in _AXES and operator.outputs[0] not in embeddings and operator.inputs[-1] >= 0:
             yield _pair(kind, operator, read)
 
 
