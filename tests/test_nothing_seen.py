@@ -1,3 +1,4 @@
+# ruff: noqa: F811 (fixtures are imported)
 """An empty slot is said to be empty: there is nothing that belongs into another bin."""
 
 import json
@@ -5,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -16,6 +18,7 @@ from providers.local_cnn.provider import LocalCnn
 from tests import colour_models
 from tests.colour_models import shown
 from tests.conftest import Machine, assemble
+from tests.test_browser import SCREENS, Screen, serve  # noqa: F401 (fixture)
 from triof import photo, services
 from triof.capture import FolderCamera
 from triof.cli import main
@@ -71,6 +74,11 @@ def test_the_person_cancels(machine: Machine) -> None:
     visitor = machine.visitor().press("/start").press("/waste/pick-type").press("/done")
     assert visitor.shown == "attract"
     assert not machine.hardware.slot_is_open()
+
+
+def test_it_fits_the_smallest_screen(machine: Machine, browser: Any, serve: Any) -> None:
+    shown = Screen(browser, f"{serve(machine)}/?lang=fr", SCREENS["landscape"])
+    shown.press("/start").at("insert").press("/waste/pick-type").at("returned").check()
 
 
 def test_it_is_said_in_french(machine: Machine) -> None:

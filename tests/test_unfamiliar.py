@@ -1,3 +1,4 @@
+# ruff: noqa: F811 (fixtures are imported)
 """A photo unlike anything that the model has learned is never accepted, and is the first to be looked at."""
 
 import csv
@@ -6,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -17,6 +19,7 @@ from providers.local_cnn.provider import LocalCnn
 from tests import colour_models
 from tests.colour_models import shown
 from tests.conftest import Machine, assemble
+from tests.test_browser import SCREENS, Screen, serve  # noqa: F401 (fixture)
 from triof import datasets, photo, services
 from triof.capture import FolderCamera
 from triof.cli import main
@@ -71,13 +74,19 @@ def test_the_touchscreen_asks_with_nothing_ticked_and_the_journal_keeps_why(mach
     told = unescape(visitor.page.text)
     assert "I've never seen this. What is it?" in told
     assert visitor.ticked is None
-    # It cannot tell whether that is clean.
+    # It can tell neither what that is nor whether it is clean.
     assert "Only if it's empty and clean" in told
+    assert "99%" not in told
     visitor.press("/confirmation", waste_type="cup").settle()
     (judged,) = machine.events("deposit.judged")
     assert (judged.reason, judged.detail["action"], judged.detail["label"]) == ("unfamiliar", "ask", None)
     assert judged.detail["unfamiliarity"] > 1
     assert machine.happened()[-1][0] == "shredded"
+
+
+def test_it_fits_the_smallest_screen(machine: Machine, browser: Any, serve: Any) -> None:
+    shown = Screen(browser, f"{serve(machine)}/?lang=fr", SCREENS["landscape"])
+    shown.press("/start").at("insert").press("/waste/pick-type").at("pick_type").check()
 
 
 def test_in_french_it_says_so_too(machine: Machine) -> None:

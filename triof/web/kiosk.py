@@ -278,6 +278,9 @@ def _choosing(deposit: Deposit, types: list[str]) -> dict[str, Any]:
     assert deposit.judgement  # a deposit at CHOOSING has been judged
     verdict, predictions = deposit.judgement.verdict, deposit.judgement.predictions
     waste_type, cleanliness = predictions.get("waste_type"), predictions.get("cleanliness")
+    if verdict.reason == "unfamiliar":
+        # Of what the machine has never seen it can tell neither what it is nor whether it is clean.
+        waste_type = cleanliness = None
     doubt = None
     if verdict.label and waste_type and deposit.chosen and verdict.doubts(deposit.chosen):
         chosen, seen = deposit.chosen, verdict.label
@@ -294,9 +297,8 @@ def _choosing(deposit: Deposit, types: list[str]) -> dict[str, Any]:
             )
             for label in types
         ],
-        # Of what the machine has never seen it cannot tell whether it is clean.
         "cleanliness": Label(cleanliness.label, texts.NAMES[cleanliness.label], cleanliness.probability)
-        if cleanliness and verdict.reason != "unfamiliar"
+        if cleanliness
         else None,
         "doubt": doubt,
     }
