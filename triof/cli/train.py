@@ -79,7 +79,7 @@ def train(
     with Progress(console=console) as progress:
         photos = {split: _pictures(task, dataset, split, console, settings.photo) for split in _USED_SPLITS}
         with bundles.writing(runs):
-            trained = train_bundle(task, photos, recipe, checkpoint, _Bars(progress).show, start=before)
+            trained = train_bundle(task, photos, recipe, checkpoint, Bars(progress).show, start=before)
     run = runs / f"{task}-{datetime.now():%Y%m%d-%H%M%S}"
     counts = {split: len(shown.pictures) for split, shown in photos.items()}
     origin = {**trained.card.trained_on, "photos": counts, "data_sha256": fingerprint, **said}
@@ -140,7 +140,7 @@ def _identity(task: Task, recipe: Recipe, start: str, fingerprint: str) -> str:
     ).hexdigest()[:12]
 
 
-class _Bars:
+class Bars:
     """A bar for each stage, once it begins."""
 
     def __init__(self, progress: Progress) -> None:
@@ -148,6 +148,7 @@ class _Bars:
         self._bars: dict[str, TaskID] = {}
 
     def show(self, stage: str, done: int, total: int) -> None:
+        """Show how far ``stage`` is, of ``total`` steps."""
         if stage not in self._bars:
             self._bars[stage] = self._progress.add_task(stage)
         self._progress.update(self._bars[stage], completed=done, total=total)
