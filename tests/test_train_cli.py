@@ -47,7 +47,7 @@ def photos(tmp_path: Path) -> Path:
 def test_a_trained_bundle_can_be_evaluated(photos: Path, tmp_path: Path) -> None:
     out, runs = tmp_path / "out", tmp_path / "runs"
     (photos / "notes.md").write_text("Drawn discs and squares.")
-    small = ("--epochs", 1, *numbers("views=1", "members=1", "train_side=32", "input_side=64", "frozen_blocks=12"))
+    small = ("--epochs", 1, *numbers("views=1", "members=1", "train_side=32", "input_side=64", "frozen_blocks=16"))
     trained = triof(
         "train", "cleanliness", "--data", photos, "--out", out, "--runs", runs, "--notes", photos / "notes.md", *small
     )
