@@ -5,6 +5,7 @@ chosen, and scaled: over those each number has mean 0 and standard deviation 1, 
 the machine sees moves their means.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,16 @@ _LEAST_STRENGTH = 1e-3
 """Of a component, beside the first one: a handful of photos have fewer than SIZE, and the rest is rounding."""
 
 
-def beside(keras: Any, whole: Any, photos: Array) -> Any:
-    """A ``keras.Model`` that gives the embedding beside the logits of ``whole``; ``photos`` are its reference."""
+def beside(keras: Any, whole: Any, spans: Iterable[slice], photos: Array) -> Any:
+    """A ``keras.Model`` that gives the embedding beside the logits of ``whole``; ``photos`` are its reference.
+
+    Each of ``spans`` of the logits, those of one task, is an output of its own.
+    """
     features = whole.get_layer("features").output
     extractor = keras.Model(whole.input, features)
     seen = np.concatenate([np.asarray(extractor(part)) for part in np.array_split(photos, max(1, len(photos) // 32))])
     projection = keras.layers.Dense(SIZE, name="embedding")
-    model = keras.Model(whole.input, [whole.output, projection(features)])
+    model = keras.Model(whole.input, [*(whole.output[:, span] for span in spans), projection(features)])
     projection.set_weights(list(_components(seen)))
     return model
 

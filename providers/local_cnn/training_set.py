@@ -1,31 +1,52 @@
-"""The photos that a network learns from, and the views of them: the same ones for the same seed."""
+"""The photos that a network learns from, and the views of them: the same ones for the same seed.
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
+What a network must not learn is which source has which label. So sources are drawn more evenly than they are large,
+foreign objects as often as plastic, and all of them are laid on the grounds of every source.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 
 from providers.base import LABELS, Pixels, Task
 from providers.local_cnn import augmentation, backbone, scenes
+from providers.local_cnn.augmentation import Subject
 from providers.local_cnn.recipe import Recipe
 from providers.local_cnn.scenes import Scenery
+from providers.local_cnn.stored_views import NO_PHOTO, View
 
 Floats = NDArray[np.float32]
 Classes = NDArray[np.int64]
-"""Indices in LABELS."""
+"""Indices in LABELS, or UNKNOWN."""
+UNKNOWN = -1
+"""The class of a photo for a task for which it has no label: it teaches that task nothing."""
+
+_MOST_GROUNDS = 60
+"""Of one source: no training needs more, and they lie in memory as pixels."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Upright RGB pictures and the index of each one's label in LABELS."""
+    """Upright photos, and what people say of each."""
 
-    pictures: Sequence[Image.Image]
-    classes: Classes
+    subjects: Sequence[Subject]
+    """Twenty thousand take 0.7 GB. Those that are only asked about need no outline."""
+    classes: Mapping[Task, Classes]
+    """(n,) for each task that is learned."""
+    sources: Sequence[str]
+    """Where each comes from; empty where nothing is said."""
+
+    def those(self, chosen: NDArray[np.bool_]) -> "Pictures":
+        """Of all photos the ``chosen`` ones: (n,)."""
+        indices = list(map(int, np.flatnonzero(chosen)))
+        return Pictures(
+            [self.subjects[index] for index in indices],
+            {task: classes[chosen] for task, classes in self.classes.items()},
+            [self.sources[index] for index in indices],
+        )
 
 
 @dataclass(frozen=True)
@@ -34,7 +55,7 @@ class Examples:
 
     pixels: NDArray[np.uint8]
     """(n, side, side, 3)."""
-    classes: Classes
+    classes: Mapping[Task, Classes]
 
     @property
     def inputs(self) -> Floats:
@@ -45,100 +66,69 @@ class Examples:
 class TrainingSet:
     """Views of training photos, and of empty slots among them."""
 
-    def __init__(
-        self, task: Task, photos: Pictures, recipe: Recipe, on_photo: Callable[[int, int], None] = lambda *_: None
-    ) -> None:
-        """Cut out all items. Raises ProviderMisconfigured where OpenCV is missing."""
-        self._task, self._recipe = task, recipe
-        self._classes = photos.classes
-        self._subjects = []
-        for index, picture in enumerate(photos.pictures, start=1):
-            self._subjects.append(augmentation.subject(picture))
-            on_photo(index, len(photos.pictures))
-        grounds = scenes.found((seen.picture, seen.cutout) for seen in self._subjects)
-        self._scenery = Scenery(scenes.rendered("grounds"), grounds, scenes.rendered("hands"))
-        empty = round(recipe.empty * len(self._subjects)) if task == "waste_type" else 0
-        self.size = len(self._subjects) + empty
-        """Photos and empty slots."""
+    def __init__(self, tasks: Sequence[Task], photos: Pictures, recipe: Recipe) -> None:
+        self._tasks, self._recipe = tuple(tasks), recipe
+        self._subjects, self._classes = photos.subjects, photos.classes
+        self.size = len(self._subjects)
+        """Photos; an epoch learns from as many views."""
+        self.shares = shares(photos, recipe)
+        """How often each photo is drawn, 1 in all: (n,)."""
+        self._scenery = Scenery(
+            scenes.rendered("grounds"),
+            self._grounds(photos.sources),
+            scenes.rendered("hands"),
+            whole=self._foreign_photos(photos.sources),
+            whole_share=recipe.whole_ground,
+        )
 
-    def plain(self) -> Iterator[tuple[Pixels, int]]:
-        """Every photo whole and unturned, with its class."""
-        for seen, class_ in zip(self._subjects, self._classes, strict=True):
-            yield resized(seen.picture, self._recipe.input_side), int(class_)
-
-    def views(self, rng: Generator) -> Iterator[tuple[Pixels, int]]:
-        """A random view of each, large enough for the finished model, with its class."""
+    def views(self) -> Iterator[View]:
+        """Each photo by itself and in some random views, then the empty slots."""
         for index in range(self.size):
-            yield self._view(index, self._recipe.input_side, rng)
-
-    def batches(self, epoch: int, member: int = 0) -> Iterator[Examples]:
-        """One view of each in a random order; the next batch is drawn while the last one is learned."""
-        seeds = (self._recipe.seed, member, epoch)
-        order = np.random.default_rng(seeds).permutation(self.size)
-        parts = [order[start : start + self._recipe.batch] for start in range(0, self.size, self._recipe.batch)]
-        with ThreadPoolExecutor(1) as drawing:
-            waiting = drawing.submit(self._batch, (*seeds, 0), parts[0])
-            for number in range(1, len(parts)):
-                drawn, waiting = waiting.result(), drawing.submit(self._batch, (*seeds, number), parts[number])
-                yield drawn
-            yield waiting.result()
-
-    def laid_elsewhere(self) -> Examples:
-        """Each item that was cut out on another ground, with its class; in the order of :meth:`outlines`."""
-        drawn = [
-            augmentation.view(
-                self._subjects[index],
-                self._recipe.train_side,
-                self._scenery,
-                np.random.default_rng((self._recipe.seed, 0, int(index))),
-                other_ground=1,
-            )
-            for index in self.outlines
-        ]
-        shape = (-1, self._recipe.train_side, self._recipe.train_side, 3)
-        return Examples(np.array(drawn, np.uint8).reshape(shape), self._classes[self.outlines])
+            for number in range(self._recipe.views + 1):
+                yield self._view(index, number)
+        for number in range(self._empty):
+            rng = np.random.default_rng((self._recipe.seed, self.size, number))
+            classes = dict.fromkeys(self._tasks, UNKNOWN) | {"waste_type": LABELS["waste_type"].index("other")}
+            yield NO_PHOTO, augmentation.empty(self._recipe.train_side, self._scenery, rng), classes
 
     @property
-    def outlines(self) -> Classes:
-        """The indices of the photos whose item was cut out."""
-        return np.array([index for index, seen in enumerate(self._subjects) if seen.cutout], np.int64)
+    def count(self) -> int:
+        """How many views there are."""
+        return self.size * (self._recipe.views + 1) + self._empty
 
-    @outlines.setter
-    def outlines(self, kept: Classes) -> None:
-        chosen = set(map(int, kept))
-        self._subjects = [
-            seen if index in chosen else replace(seen, cutout=None) for index, seen in enumerate(self._subjects)
-        ]
+    def targets(self, classes: Mapping[Task, Classes]) -> Floats:
+        """Smoothed probabilities of all tasks' labels side by side, zero where a label is unknown: (n, labels)."""
+        return np.concatenate(
+            [smoothed(classes[task], len(LABELS[task]), self._recipe.label_smoothing) for task in self._tasks], axis=1
+        )
 
-    def targets(self, classes: Classes) -> Floats:
-        """Smoothed probabilities: (n, labels)."""
-        return smoothed(classes, len(LABELS[self._task]), self._recipe.label_smoothing)
+    @property
+    def _empty(self) -> int:
+        return round(self._recipe.empty * self.size) if "waste_type" in self._tasks and self._recipe.empty else 0
 
-    def weights(self, classes: Classes) -> Floats:
-        """How much each view counts: (n,)."""
-        return balance(self._expected())[classes]
+    def _grounds(self, sources: Sequence[str]) -> list[Image.Image]:
+        """Those beside the items of photos, of every source alike, so that none of them goes with a label."""
+        grounds: dict[str, list[Image.Image]] = {}
+        for index in map(int, np.random.default_rng(self._recipe.seed).permutation(self.size)):
+            seen, found = self._subjects[index], grounds.setdefault(sources[index], [])
+            if len(found) < _MOST_GROUNDS and (cutout := seen.cutout):
+                found += filter(None, [scenes.beside(seen.picture, cutout)])
+        return [ground for found in grounds.values() for ground in found]
 
-    def _expected(self) -> NDArray[np.float64]:
-        """How many views of each class an epoch shows."""
-        labels = LABELS[self._task]
-        counts = np.bincount(self._classes, minlength=len(labels)).astype(float)
-        if self._task == "waste_type":
-            counts[labels.index("other")] += self.size - len(self._subjects)
-        else:
-            stainable = sum(self._may_be_stained(index) for index in range(len(self._subjects)))
-            counts += (
-                self._recipe.stained * stainable * np.array([{"clean": -1, "dirty": 1}[label] for label in labels])
-            )
-        return counts
+    def _foreign_photos(self, sources: Sequence[str]) -> list[list[bytes]]:
+        """Rooms, trays, tables without plastic, by source: plastic that lies on them is plastic."""
+        photos: dict[str, list[bytes]] = {}
+        for index in map(int, np.flatnonzero(_are_foreign(self._classes, self.size))):
+            photos.setdefault(sources[index], []).append(self._subjects[index].jpeg)
+        return list(photos.values())
 
-    def _may_be_stained(self, index: int) -> bool:
-        # A can with paint on it is a can; what is dirty already needs no more.
-        label = LABELS[self._task][self._classes[index]]
-        return self._subjects[index].cutout is not None and label not in {"other", "dirty"}
-
-    def _view(self, index: int, side: int, rng: Generator) -> tuple[Pixels, int]:
-        if index >= len(self._subjects):
-            return augmentation.empty(side, self._scenery, rng), LABELS[self._task].index("other")
+    def _view(self, index: int, number: int) -> View:
+        """The photo itself if ``number`` is 0, and a random view of it otherwise."""
+        rng, side = np.random.default_rng((self._recipe.seed, index, number)), self._recipe.train_side
+        classes = {task: int(self._classes[task][index]) for task in self._tasks}
+        if not number:
+            pixels = resized(self._subjects[index].picture, side)
+            return index, pixels[:, ::-1] if rng.random() < 0.5 else pixels, classes
         stained = self._may_be_stained(index) and rng.random() < self._recipe.stained
         pixels = augmentation.view(
             self._subjects[index],
@@ -146,52 +136,61 @@ class TrainingSet:
             self._scenery,
             rng,
             other_ground=self._recipe.other_ground,
+            held=self._recipe.held,
             stained=stained,
         )
-        if stained and self._task == "cleanliness":
-            return pixels, LABELS[self._task].index("dirty")
-        return pixels, int(self._classes[index])
+        if stained and "cleanliness" in classes:
+            classes["cleanliness"] = LABELS["cleanliness"].index("dirty")
+        return index, pixels, classes
 
-    def _batch(self, seeds: tuple[int, ...], indices: Classes) -> Examples:
-        rng = np.random.default_rng(seeds)
-        drawn = [self._view(int(index), self._recipe.train_side, rng) for index in indices]
-        return Examples(np.stack([pixels for pixels, _ in drawn]), np.array([class_ for _, class_ in drawn]))
+    def _may_be_stained(self, index: int) -> bool:
+        # A can with paint on it is a can; what is dirty already needs no more.
+        labels = {LABELS[task][class_] for task in self._tasks if (class_ := self._classes[task][index]) != UNKNOWN}
+        return self._subjects[index].outline is not None and not labels & {"other", "dirty"}
+
+
+def shares(photos: Pictures, recipe: Recipe) -> NDArray[np.float64]:
+    """How often each photo is drawn, 1 in all: (n,).
+
+    The photos of one source with the same labels are drawn as often as their number to the power ``recipe.balance``
+    says; of all draws ``recipe.foreign`` show what is other, where there is any, and anything else.
+    """
+    cells: dict[tuple[object, ...], list[int]] = {}
+    for index, source in enumerate(photos.sources):
+        labels = tuple(int(classes[index]) for classes in photos.classes.values())
+        cells.setdefault((source, *labels), []).append(index)
+    drawn = np.zeros(len(photos.sources))
+    for indices in cells.values():
+        drawn[indices] = len(indices) ** (recipe.balance - 1)
+    foreign = _are_foreign(photos.classes, len(drawn))
+    if foreign.any() and not foreign.all():
+        drawn[foreign] *= recipe.foreign / drawn[foreign].sum()
+        drawn[~foreign] *= (1 - recipe.foreign) / drawn[~foreign].sum()
+    normalised: NDArray[np.float64] = drawn / drawn.sum()
+    return normalised
+
+
+def _are_foreign(classes: Mapping[Task, Classes], count: int) -> NDArray[np.bool_]:
+    if "waste_type" not in classes:
+        return np.zeros(count, bool)
+    foreign: NDArray[np.bool_] = classes["waste_type"] == LABELS["waste_type"].index("other")
+    return foreign
 
 
 def smoothed(classes: Classes, labels: int, smoothing: float) -> Floats:
-    """What is to be learned: (n, labels) probabilities, ``smoothing`` of each shared out among all labels."""
+    """What is to be learned: (n, labels) probabilities, ``smoothing`` of each shared out among all labels.
+
+    A class that is UNKNOWN has no probability anywhere.
+    """
     right = np.eye(labels, dtype=np.float32)[classes]
-    return (right * (1 - smoothing) + smoothing / labels).astype(np.float32)
-
-
-def balance(counts: NDArray[Any]) -> Floats:
-    """The weight of each label: the square root of full balance, lest a few noisy photos of a rare one rule."""
-    known = np.maximum(counts, 1)
-    weights: Floats = np.sqrt(known.sum() / (len(known) * known)).astype(np.float32)
-    return weights
-
-
-@dataclass(frozen=True)
-class Validation:
-    """The photos by which epochs, temperature and thresholds are chosen."""
-
-    plain: Examples
-    """As the machine itself will see them."""
-    views: Examples
-    """One view of each, most on other grounds: a network that reads the ground does well on the plain ones alone."""
-
-
-def validation(task: Task, photos: Pictures, recipe: Recipe) -> Validation:
-    """The same views for the same seed. Raises ProviderMisconfigured where OpenCV is missing."""
-    # Nothing but the photos themselves, whose labels people gave.
-    shown = TrainingSet(task, photos, recipe.model_copy(update={"stained": 0.0, "empty": 0.0}))
-    views = [pixels for pixels, _ in shown.views(np.random.default_rng(recipe.seed))]
-    return Validation(plain(photos, recipe.input_side), Examples(np.stack(views), photos.classes))
+    wanted = (right * (1 - smoothing) + smoothing / labels).astype(np.float32)
+    return np.where((classes == UNKNOWN)[:, None], np.float32(0), wanted)
 
 
 def plain(photos: Pictures, side: int) -> Examples:
     """``photos`` as the machine itself will see them."""
-    return Examples(np.stack([resized(picture, side) for picture in photos.pictures]), photos.classes)
+    pixels = [resized(seen.picture, side) for seen in photos.subjects]
+    return Examples(np.stack(pixels), photos.classes)
 
 
 def resized(picture: Image.Image, side: int) -> Pixels:
