@@ -69,7 +69,7 @@ class Judged:
     def is_wrongly_accepted(self) -> bool:
         """Whether the machine would take what is foreign, dirty or of another type than it says.
 
-        What nobody has labelled for its cleanliness does not count as dirty.
+        An item without a label of its cleanliness does not count as dirty.
         """
         is_wrong = self.verdict.label != self.right_type or self.item.labels.get("cleanliness") == "dirty"
         return self.verdict.action == "accept" and is_wrong

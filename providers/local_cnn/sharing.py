@@ -1,4 +1,4 @@
-"""One call of a model for all the tasks that it answers of a photo, whoever asks first.
+"""One call of a model for all the tasks that it answers of a photo, whichever task asks first.
 
 The machine asks for its tasks on several threads at once. The first that comes resizes the photo and runs the model;
 the others wait for that and take their own answers from it.
