@@ -1,7 +1,9 @@
 """Small real bundles that read colours: what a picture of :func:`shown` is taken for can be told beforehand."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,14 @@ from ai_edge_litert import schema_py_generated as tflite
 from numpy.typing import NDArray
 from PIL import Image
 
-from providers.base import LABELS, Task
+from providers.base import LABELS, TASKS, Task
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import BundleCard, Input
 from tests.azure_export import Network, pooling, reshaping
-from tests.conftest import encoded
+from tests.conftest import Machine, assemble, encoded
+from triof import services
+from triof.capture import FolderCamera
+from triof.settings import Settings
 
 SIDE = 16
 GAIN = 40.0
@@ -115,3 +120,30 @@ def _heads() -> dict[Task, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     dirt[0, 6:] = GAIN / 6
     bias = np.array([0, 0, 0, GAIN * 0.4], np.float32)
     return {"waste_type": (types, bias), "cleanliness": (dirt, np.array([0, GAIN * _CENTRE / 255], np.float32))}
+
+
+def settings_of(path: Path, journal: Path, *, knows_itself: bool = False, sees_nothing: bool = False) -> Settings:
+    """Those of a machine whose home below ``path`` has a copy of ``journal`` and that asks a bundle of both tasks."""
+    folder = save_both(path / "both", knows_itself=knows_itself, sees_nothing=sees_nothing)
+    (path / "home").mkdir(exist_ok=True)
+    (path / "home" / "machine_id").write_text("machine-1\n")
+    shutil.copy(journal, path / "home" / "journal.db")
+    return Settings(
+        home=path / "home",
+        language="en",
+        routes={task: ["local_cnn"] for task in TASKS},
+        local_cnn={"waste_type_bundle": folder, "cleanliness_bundle": folder},
+    )
+
+
+@contextmanager
+def machine_seeing(settings: Settings, path: Path, *images: bytes) -> Iterator[Machine]:
+    """A machine whose camera shows ``images`` in turn."""
+    (path / "pictures").mkdir()
+    for number, image in enumerate(images):
+        (path / "pictures" / f"{number}.png").write_bytes(image)
+    machine = assemble(settings, services.build_sorter(settings), FolderCamera(path / "pictures"))
+    yield machine
+    machine.services.deposits.close()
+    machine.services.sorter.close()
+    machine.services.journal.close()

@@ -2,7 +2,6 @@
 """An empty slot is said to be empty: there is nothing that belongs into another bin."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -17,10 +16,9 @@ from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
 from tests import colour_models
 from tests.colour_models import shown
-from tests.conftest import Machine, assemble
+from tests.conftest import Machine
 from tests.test_browser import SCREENS, Screen, serve  # noqa: F401 (fixture)
-from triof import photo, services
-from triof.capture import FolderCamera
+from triof import photo
 from triof.cli import main
 from triof.settings import Settings
 
@@ -30,28 +28,16 @@ NOTHING = shown("empty", "clean")
 @pytest.fixture
 def settings(tmp_path: Path, new_journal: Path) -> Settings:
     """Those of a machine with a model that knows an empty slot."""
-    folder = colour_models.save_both(tmp_path / "both", sees_nothing=True)
-    (tmp_path / "home").mkdir(exist_ok=True)
-    shutil.copy(new_journal, tmp_path / "home" / "journal.db")
-    return Settings(
-        home=tmp_path / "home",
-        language="en",
-        routes={task: ["local_cnn"] for task in TASKS},
-        local_cnn={"waste_type_bundle": folder, "cleanliness_bundle": folder},
-    )
+    return colour_models.settings_of(tmp_path, new_journal, sees_nothing=True)
 
 
 @pytest.fixture
 def machine(settings: Settings, tmp_path: Path) -> Iterator[Machine]:
     """It sees in turn: nothing, a clean cup, something foreign."""
-    (tmp_path / "pictures").mkdir()
-    for number, image in enumerate((NOTHING, shown("cup", "clean"), shown("other", "clean"))):
-        (tmp_path / "pictures" / f"{number}.png").write_bytes(image)
-    machine = assemble(settings, services.build_sorter(settings), FolderCamera(tmp_path / "pictures"))
-    yield machine
-    machine.services.deposits.close()
-    machine.services.sorter.close()
-    machine.services.journal.close()
+    with colour_models.machine_seeing(
+        settings, tmp_path, NOTHING, shown("cup", "clean"), shown("other", "clean")
+    ) as machine:
+        yield machine
 
 
 def test_the_person_tries_again_and_goes_on(machine: Machine) -> None:

@@ -3,7 +3,6 @@
 
 import csv
 import json
-import shutil
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -18,10 +17,9 @@ from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
 from tests import colour_models
 from tests.colour_models import shown
-from tests.conftest import Machine, assemble
+from tests.conftest import Machine
 from tests.test_browser import SCREENS, Screen, serve  # noqa: F401 (fixture)
-from triof import datasets, photo, services
-from triof.capture import FolderCamera
+from triof import datasets, photo
 from triof.cli import main
 from triof.curation import labelling
 from triof.settings import Settings
@@ -36,29 +34,16 @@ def triof(*arguments: object) -> Result:
 @pytest.fixture
 def settings(tmp_path: Path, new_journal: Path) -> Settings:
     """Those of a machine with a model that knows what it has not learned."""
-    folder = colour_models.save_both(tmp_path / "both", knows_itself=True)
-    (tmp_path / "home").mkdir(exist_ok=True)
-    (tmp_path / "home" / "machine_id").write_text("machine-1\n")
-    shutil.copy(new_journal, tmp_path / "home" / "journal.db")
-    return Settings(
-        home=tmp_path / "home",
-        language="en",
-        routes={task: ["local_cnn"] for task in TASKS},
-        local_cnn={"waste_type_bundle": folder, "cleanliness_bundle": folder},
-    )
+    return colour_models.settings_of(tmp_path, new_journal, knows_itself=True)
 
 
 @pytest.fixture
 def machine(settings: Settings, tmp_path: Path) -> Iterator[Machine]:
     """It sees in turn: something new, a clean cup, something new that is sure to be foreign."""
-    (tmp_path / "pictures").mkdir()
-    for number, image in enumerate((NEW, shown("cup", "clean"), shown("other", "unfamiliar"))):
-        (tmp_path / "pictures" / f"{number}.png").write_bytes(image)
-    machine = assemble(settings, services.build_sorter(settings), FolderCamera(tmp_path / "pictures"))
-    yield machine
-    machine.services.deposits.close()
-    machine.services.sorter.close()
-    machine.services.journal.close()
+    with colour_models.machine_seeing(
+        settings, tmp_path, NEW, shown("cup", "clean"), shown("other", "unfamiliar")
+    ) as machine:
+        yield machine
 
 
 def test_the_model_tells_how_far_a_photo_is_from_what_it_knows(settings: Settings) -> None:

@@ -1,11 +1,11 @@
 """Labelled photos for training and evaluation: from a manifest or from a tree of folders.
 
 A manifest is a CSV file with the columns ``path,waste_type,cleanliness,group,split``, of which only ``path`` must be
-there; an unknown label is left empty, and further columns are kept. Two of them mean something: ``source``,
-where the photo comes from, and ``material``: what is of a foreign one is other, and what is of no certain one has no
-waste type. A tree holds ``<label>/…`` or ``<waste
-type>/<cleanliness>/…``, perhaps below folders called like splits. Where no split is given it is made here, from the
-group or the contents of each file, so that the same photo falls into the same part on every machine.
+there; an unknown label is left empty, and further columns are kept. Two of them mean something: ``source``, where the
+photo comes from, and ``material``: an item of a foreign material is other, one of an uncertain material has no waste
+type. A tree holds ``<label>/…`` or ``<waste type>/<cleanliness>/…``, perhaps below folders called like splits. Where no
+split is given it is made here, from the group or the contents of each file, so that the same photo falls into the same
+part on every machine.
 """
 
 import csv
