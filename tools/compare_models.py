@@ -19,7 +19,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from providers.base import LABELS, TASKS, ProviderMisconfigured, Task
-from providers.local_cnn import backbone, head, trainer
+from providers.local_cnn import backbone, eight_bit, head, trainer
 from providers.local_cnn.backbone import Variant
 from providers.local_cnn.head import Floats, Head
 from providers.local_cnn.recipe import Recipe
@@ -230,24 +230,21 @@ def _in_every_format(comparison: Comparison) -> dict[str, bytes]:
     whole.get_layer("head").set_weights([kernel, bias])
     train = random.Random(0).sample(photos.of("train"), min(REPRESENTATIVE, len(photos.of("train"))))
 
-    def representative() -> Iterator[list[Any]]:
-        for _, pixels in comparison.steps(train, REFERENCE.side, "showing int8 its ranges"):
-            yield [pixels[None]]
-
-    return {name: converted(whole, REFERENCE.side, name, representative) for name in FORMATS}
+    steps = comparison.steps(train, REFERENCE.side, "showing int8 its ranges")
+    seen = (pixels for _, pixels in steps)
+    return {name: converted(whole, REFERENCE.side, name, seen) for name in FORMATS}
 
 
-def converted(model: Any, side: int, format_: str, representative: Callable[[], Iterable[Any]] | None = None) -> bytes:
-    """The network for LiteRT, with float32 at both ends, in one of FORMATS."""
+def converted(model: Any, side: int, format_: str, seen: Iterable[Floats] = ()) -> bytes:
+    """The network for LiteRT, with float32 at both ends, in one of FORMATS; int8 takes its ranges from ``seen``."""
     if format_.startswith("float"):
         return trainer.convert(model, side, half_precision=format_ == "float16")
+    converter = trainer.converter(model, side)
+    if format_ == "int8":
+        return eight_bit.quantized(converter, seen)
     import tensorflow as tf
 
-    converter = trainer.converter(model, side)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if format_ == "int8":
-        converter.representative_dataset = representative
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     return bytes(converter.convert())
 
 
