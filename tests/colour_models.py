@@ -45,7 +45,7 @@ def shown(label: str, cleanliness: str = "") -> bytes:
 
 def save(folder: Path, task: Task) -> Path:
     """A bundle of ``task``."""
-    model = colour_model([_heads()[task]])
+    model = network(task)
     card = BundleCard(
         task=task,
         version=f"colours-{task}",
@@ -56,6 +56,12 @@ def save(folder: Path, task: Task) -> Path:
     )
     bundle.save(folder, card, model)
     return folder
+
+
+def network(*tasks: Task, gain: float = 1.0) -> bytes:
+    """That of a bundle of ``tasks``, with logits ``gain`` times as large: below 0 it gives other labels."""
+    heads = [_heads()[task] for task in tasks]
+    return colour_model([(np.float32(gain) * weights, np.float32(gain) * bias) for weights, bias in heads])
 
 
 def save_both(

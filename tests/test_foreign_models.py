@@ -177,6 +177,15 @@ def test_an_export_or_a_bundle_with_such_an_operation_is_not_installed(home: Pat
     assert not list((home / "bundles").glob("*/*"))
 
 
+def test_a_bundle_whose_8_bit_network_has_such_an_operation_is_not_installed(home: Path, tmp_path: Path) -> None:
+    whole = bundle.load(own_bundle(tmp_path / "bundle", litert_model(TAGS, logits=True)))
+    bundle.save(whole.folder, whole.card, whole.model, changed(DEADLY["Mfcc"]))
+    told = triof("bundles", "install", whole.folder)
+    assert "model-8bit.tflite is refused" in told
+    assert DIED in told
+    assert not list((home / "bundles").glob("*/*"))
+
+
 def test_one_that_was_put_there_by_hand_is_tried_before_anything_runs_it(home: Path, tmp_path: Path) -> None:
     model = changed(DEADLY["Mfcc"])
     installed = own_bundle(home / "bundles" / "waste_type" / "mine-1", model)

@@ -157,7 +157,10 @@ def _read(source: Path, settings: Settings, isolation: Isolation) -> Bundle:
 
     files = package.read(source, (folders.CARD_FILE, azure_export.MANIFEST_FILE))
     if folders.CARD_FILE in files:
-        return folders.assemble(source, files)
+        found = folders.assemble(source, files)
+        if found.lacks_its_eight_bit:
+            raise folders.refused(source, f"its {folders.EIGHT_BIT_FILE} is missing or damaged")
+        return found
     return azure_export.bundle_of(source, files, settings.custom_vision.tags, isolation)
 
 
@@ -215,7 +218,7 @@ class Store:
         with self._alone():
             if not self.same(tried):
                 for place in places:
-                    folders.save(place, tried.card, tried.model)
+                    folders.save(place, tried.card, tried.model, tried.eight_bit)
         return places[0]
 
     def mend(self, tried: Bundle, journal: Journal, who: str, why: str) -> None:
@@ -301,10 +304,13 @@ class Store:
         task, version = wanted.task, wanted.version
         for there in (self._pointer.folder(task, SHIPPED), self._folder / task / version):
             try:
-                card = folders.load(there, task).card
+                found = folders.load(there, task)
             except ProviderMisconfigured:
                 continue  # what is damaged or missing may be installed over
-            if (card.version, card.sha256, card.labels) == (version, wanted.sha256, wanted.labels):
+            card = found.card
+            if card.identity == wanted.identity:
+                if found.lacks_its_eight_bit:
+                    continue
                 return there
             if card.version == version:
                 raise BundleRefused(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from triof import answers, metrics
+from triof import answers, metrics, precision_trial
 from triof.jobs import Jobs
 from triof.journal import Journal
 from triof.journal_backups import JournalBackups
@@ -48,6 +48,7 @@ class Operations:
 
 
 _BACKUP_LOOK_SECONDS = 600.0
+_PRECISION_LOOK_SECONDS = 3600.0
 
 
 def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
@@ -68,6 +69,7 @@ def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
         Round("jobs.prune", 3600, jobs.prune),
         Round("tallies", 300, statistics.count_past_days),
         Round("rollout", GUARD_SECONDS, rollout.guard),
+        Round("precision", _PRECISION_LOOK_SECONDS, partial(precision_trial.keep_up, settings, sorter.router)),
     ]
     return Operations(
         settings,

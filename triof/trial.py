@@ -12,9 +12,9 @@ from statistics import median
 
 import numpy as np
 
-from providers.base import ProviderUnavailable
+from providers.base import ProviderError, ProviderUnavailable
 from providers.local_cnn import azure_export
-from providers.local_cnn.bundle import Bundle, BundleCard, Input
+from providers.local_cnn.bundle import EIGHT_BIT_FILE, Bundle, BundleCard, Input
 from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.provider import Model
 from triof import evidence
@@ -99,6 +99,8 @@ def run(bundle: Bundle, seen: Evidence, isolation: Isolation, *, anyway: bool) -
     Raises BundleRefused for one that answers all alike and, unless ``anyway``, for one that contradicts the cloud;
     ProviderMisconfigured for one that does not fit its card or cannot be run.
     """
+    if bundle.eight_bit is not None:
+        _try_eight_bit(bundle, bundle.eight_bit, isolation)
     stated = _ask(bundle, seen, isolation)
     best = _best(stated, seen, isolation)
     trial = best.trial
@@ -121,6 +123,15 @@ def check(bundle: Bundle, isolation: Isolation) -> None:
     # One that tells no demo picture from another was installed because it told other photos apart.
     if asked.fault or (asked.alike and not (tried and tried.demo_alike)):
         raise _all_alike(asked)
+
+
+def _try_eight_bit(bundle: Bundle, model: bytes, isolation: Isolation) -> None:
+    """Ask the network in 8 bits once; whether its answers are the same is measured later. Raises BundleRefused."""
+    try:
+        Model(bundle.in_eight_bits(), isolation=isolation).warm_up()
+    except ProviderError as error:
+        raise BundleRefused(f"{EIGHT_BIT_FILE} is refused. {error}") from error
+    isolation.remember(model)
 
 
 def _ask(bundle: Bundle, seen: Evidence, isolation: Isolation) -> _Asked:

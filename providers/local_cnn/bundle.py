@@ -6,13 +6,17 @@ others stand; who asks for another task (:func:`load`) gets the same card turned
 ``model.tflite``, ``labels.txt`` (one line for each number that the model gives for its tasks), ``bundle.json``
 (:class:`BundleCard`) and the same for people, ``model-card.md``. A bundle whose parts do not fit together is refused as
 a whole: a model that reads its labels in the wrong order still answers, wrongly.
+
+``model-8bit.tflite`` may stand beside them: the same network in 8-bit integers, with the same inputs and outputs. Where
+it is damaged or missing, ``model.tflite`` answers as in a bundle without one.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from errno import EEXIST
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -25,6 +29,7 @@ from providers.local_cnn.regular_files import read_regular
 from providers.options import Options
 
 MODEL_FILE = "model.tflite"
+EIGHT_BIT_FILE = "model-8bit.tflite"
 LABELS_FILE = "labels.txt"
 CARD_FILE = "bundle.json"
 PAGE_FILE = "model-card.md"
@@ -33,7 +38,7 @@ _MOST_BYTES = 200_000_000
 """Of each file; the models that ship have seven million."""
 FILES = (MODEL_FILE, LABELS_FILE, CARD_FILE)
 """Without which a bundle is none."""
-_PARTS = (*FILES, PAGE_FILE)
+_PARTS = (*FILES, EIGHT_BIT_FILE, PAGE_FILE)
 
 EMPTY = "empty"
 """What a model of the waste type may give besides the task's labels: a slot with nothing in it, which is other."""
@@ -111,6 +116,8 @@ class BundleCard(TaskCard):
     ``reference``; 0: none."""
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     """Of ``model.tflite``."""
+    eight_bit_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """Of ``model-8bit.tflite``; None: the bundle carries none."""
     trained_on: Mapping[str, Any] = Field(default_factory=dict)
     also: tuple[TaskCard, ...] = ()
     """The other tasks that the model answers in the same call."""
@@ -136,6 +143,11 @@ class BundleCard(TaskCard):
         return (self.task, *(other.task for other in self.also))
 
     @property
+    def identity(self) -> tuple[object, ...]:
+        """What two cards of the same bundle have in common."""
+        return self.version, self.sha256, self.eight_bit_sha256, self.labels
+
+    @property
     def outputs(self) -> tuple[int, ...]:
         """How many numbers each output of the model gives: for the tasks, the embedding, and the unfamiliarity."""
         told = int(self.unfamiliar_from is not None)
@@ -158,11 +170,32 @@ class Bundle:
     folder: Path
     card: BundleCard
     model: bytes
+    """What answers."""
+    eight_bit: bytes | None = None
+    """The network in 8 bits; None where there is none that is whole."""
+
+    @property
+    def lacks_its_eight_bit(self) -> bool:
+        """Whether the 8-bit network that the card names is missing or damaged."""
+        return self.card.eight_bit_sha256 is not None and self.eight_bit is None
+
+    @property
+    def answers_in_eight_bits(self) -> bool:
+        """Whether the network in 8 bits answers."""
+        return self.model is self.eight_bit
+
+    def in_eight_bits(self) -> "Bundle":
+        """The same bundle with its 8-bit network, which must be there, as what answers."""
+        assert self.eight_bit is not None
+        return replace(self, model=self.eight_bit)
 
 
 def load(folder: Path, task: Task | None = None) -> Bundle:
     """Read and check the bundle of ``task`` (None: of any). Raises ProviderMisconfigured with the remedy."""
-    return assemble(folder, {name: _read(folder / name) for name in FILES}, task)
+    files = {name: _read(folder / name) for name in FILES}
+    with suppress(OSError):
+        files[EIGHT_BIT_FILE] = read_regular(folder / EIGHT_BIT_FILE, _MOST_BYTES)
+    return assemble(folder, files, task)
 
 
 def assemble(place: Path, files: Mapping[str, bytes], task: Task | None = None) -> Bundle:
@@ -174,15 +207,19 @@ def assemble(place: Path, files: Mapping[str, bytes], task: Task | None = None) 
     if labels != _labels(card):
         raise refused(place, f"{LABELS_FILE} and {CARD_FILE} name different labels")
     model = _part(place, files, MODEL_FILE)
-    if hashlib.sha256(model).hexdigest() != card.sha256:
+    if _digest(model) != card.sha256:
         raise refused(place, f"{MODEL_FILE} is damaged, its checksum is not the one in {CARD_FILE}")
-    return Bundle(place, card.of(task) if task else card, model)
+    eight_bit = files.get(EIGHT_BIT_FILE)
+    if eight_bit is not None and _digest(eight_bit) != card.eight_bit_sha256:
+        eight_bit = None
+    return Bundle(place, card.of(task) if task else card, model, eight_bit)
 
 
-def save(folder: Path, card: BundleCard, model: bytes) -> None:
+def save(folder: Path, card: BundleCard, model: bytes, eight_bit: bytes | None = None) -> None:
     """Write a bundle into ``folder``, which appears complete or not at all; one that is there is replaced.
 
-    On return it is on the disk. Raises OSError, also where the folder holds anything else.
+    The card gets the checksum of ``eight_bit``, the network in 8 bits, or None where there is none. On return it is on
+    the disk. Raises OSError, also where the folder holds anything else.
     """
     strangers = sorted(path.name for path in folder.iterdir() if path.name not in _PARTS) if folder.is_dir() else []
     if strangers:
@@ -192,7 +229,9 @@ def save(folder: Path, card: BundleCard, model: bytes) -> None:
     clear(fresh)
     fresh.mkdir()
     _write(fresh / MODEL_FILE, model)
-    card = _in_order(card)
+    if eight_bit is not None:
+        _write(fresh / EIGHT_BIT_FILE, eight_bit)
+    card = _in_order(card.model_copy(update={"eight_bit_sha256": None if eight_bit is None else _digest(eight_bit)}))
     _write(fresh / LABELS_FILE, ("\n".join(_labels(card)) + "\n").encode())
     _write(fresh / PAGE_FILE, model_card.render(card).encode())
     _write(fresh / CARD_FILE, _as_json(card))
@@ -246,7 +285,7 @@ def _labels(card: BundleCard) -> tuple[str, ...]:
 
 def _as_json(card: BundleCard) -> bytes:
     # Without what it does not use, a card can be read by an earlier Triof.
-    left_out = {name for name in ("also", "unfamiliar_from") if not getattr(card, name)}
+    left_out = {name for name in ("also", "unfamiliar_from", "eight_bit_sha256") if not getattr(card, name)}
     return (json.dumps(card.model_dump(mode="json", exclude=left_out), indent=2) + "\n").encode()
 
 
@@ -268,6 +307,10 @@ def _read(path: Path) -> bytes:
         return read_regular(path, _MOST_BYTES)
     except OSError as error:
         raise refused(path.parent, f"{path.name} cannot be read ({error.strerror})") from error
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:

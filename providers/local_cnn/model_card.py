@@ -58,7 +58,8 @@ def _lines(card: "BundleCard") -> Iterator[str]:
         yield from (notes.strip(), "")
     for part in parts:
         yield from _of_task(part, f": {part.task}" if card.also else "")
-    yield f"Input {card.input.width} x {card.input.height} pixels."
+    eight_bit = " It carries the same network in 8 bits too." if card.eight_bit_sha256 else ""
+    yield f"Input {card.input.width} x {card.input.height} pixels.{eight_bit}"
     yield from (
         "",
         "## Recipe",

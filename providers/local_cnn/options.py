@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -30,6 +30,9 @@ class LocalCnnOptions(Options):
     """Threads of each interpreter; more than one was slower on a busy machine."""
     interpreters: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 4), ge=1, le=64)
     """Photos that one model can look at at once; each beyond the first takes memory only when it is needed."""
+
+    precision: Literal["auto", "half", "8-bit"] = "auto"
+    """Which network answers of a bundle that carries two; auto: the one in 8 bits where it was measured to pay."""
 
     def chosen(self, task: Task) -> Path | None:
         """The folder that the settings name for ``task``, which overrules what is active."""

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from providers.base import ProviderMisconfigured, Task
-from providers.local_cnn.options import shipped
+from providers.local_cnn.options import LocalCnnOptions, shipped
 
 POINTER_FILE = "active.json"
 SHIPPED = "shipped"
@@ -18,6 +18,15 @@ SHIPPED = "shipped"
 
 Signature = tuple[int, int, int] | None
 """Changes whenever the file is replaced; None as long as there is none."""
+
+
+def signature_of(path: Path) -> Signature:
+    """Tells in a few microseconds whether a file may have changed."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 class Pointer:
@@ -29,11 +38,7 @@ class Pointer:
 
     def signature(self) -> Signature:
         """Tells in a few microseconds whether the pointer may have changed."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return signature_of(self.path)
 
     def version(self, task: Task) -> str:
         """What answers ``task``; SHIPPED if nobody ever activated another. Raises ProviderMisconfigured."""
@@ -56,3 +61,13 @@ class Pointer:
             f"{self.path}, which says what bundle answers, cannot be read ({cause}): activate one again with `triof"
             " bundles activate`."
         )
+
+
+def serving(task: Task, options: LocalCnnOptions) -> Path:
+    """The folder of the bundle that is to answer ``task``. Raises ProviderMisconfigured for an unreadable pointer."""
+    if chosen := options.chosen(task):
+        return chosen
+    if not options.bundles:
+        return shipped(task)
+    pointer = Pointer(options.bundles)
+    return pointer.folder(task, pointer.version(task))

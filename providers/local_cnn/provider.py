@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from providers.base import LABELS, Photo, Prediction, ProviderUnavailable, Task
-from providers.local_cnn import bundle
+from providers.base import LABELS, Photo, Prediction, ProviderError, ProviderUnavailable, Task
+from providers.local_cnn import bundle, precision
 from providers.local_cnn.bundle import EMPTY, Bundle, BundleCard
 from providers.local_cnn.calibration import Numbers, softmax
 from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.options import LocalCnnOptions, shipped
-from providers.local_cnn.pointer import Pointer
+from providers.local_cnn.pointer import Pointer, Signature, serving, signature_of
+from providers.local_cnn.precision import MEMORY_FILE, Choice
 from providers.local_cnn.sharing import SharedRuntime, shared
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ _PING_SECONDS = 5.0
 _SUM_TOLERANCE = 0.02
 _LEAST = 1e-12
 """In place of a probability of 0, which has no logarithm."""
+_UNASKED = Choice(False, "nobody asked for another network")
 
 
 class Told(NamedTuple):
@@ -41,13 +43,20 @@ class Model:
     """One bundle, ready to answer; whoever holds it may go on asking it when another one serves."""
 
     def __init__(
-        self, loaded: Bundle, threads: int = 1, interpreters: int = 1, isolation: Isolation | None = None
+        self,
+        loaded: Bundle,
+        threads: int = 1,
+        interpreters: int = 1,
+        isolation: Isolation | None = None,
+        *,
+        choice: Choice = _UNASKED,
     ) -> None:
-        """Load a model that was tried before, or any within ``isolation``.
+        """Load a model that was tried before, or any within ``isolation``; ``choice`` says why it is this network.
 
         Raises ProviderMisconfigured when the model does not fit its card.
         """
         self.card = loaded.card
+        self.choice = choice
         self.needed_side = max(loaded.card.input.width, loaded.card.input.height)
         self._runtime: SharedRuntime | None
         if isolation:
@@ -116,8 +125,9 @@ def try_first(loaded: Bundle, bundles: Path | None) -> None:
 class LocalCnn:
     """Answers from a bundle in a few milliseconds, without any network.
 
-    Before every question it looks whether another bundle was activated. Whoever sees that first loads it, while the
-    others go on asking the one before; a question under way ends on the model that it began with.
+    Before every question it looks whether another bundle was activated, or its networks were measured. Whoever sees
+    that first loads what is to answer, while the others go on asking the one before; a question under way ends on the
+    model that it began with.
     """
 
     name = "local_cnn"
@@ -131,15 +141,20 @@ class LocalCnn:
         self._closed = False
         chosen = options.chosen(task)
         self._pointer = Pointer(options.bundles) if options.bundles and not chosen else None
-        self._seen = self._pointer.signature() if self._pointer else None
+        self._seen = self._signatures()
         # Where the active one is damaged, a machine with the model that ships is better than one without.
-        active = self._active(self._pointer, None) if self._pointer and self._seen else None
+        active = self._active(None) if self._seen[0] else None
         self._model = active or self._ready(bundle.load(chosen or shipped(task), task))
 
     @property
     def card(self) -> BundleCard:
         """Of the bundle that would answer now."""
         return self._current().card
+
+    @property
+    def choice(self) -> Choice:
+        """Which of the bundle's networks would answer now, and why."""
+        return self._current().choice
 
     @property
     def needed_side(self) -> int:
@@ -177,37 +192,56 @@ class LocalCnn:
 
     def _current(self) -> Model:
         if (
-            self._pointer
-            and self._pointer.signature() != self._seen
+            self._signatures() != self._seen
             # Whoever comes while another one loads does not wait: a person stands in front of the machine.
             and self._swapping.acquire(blocking=False)
         ):
             try:
-                self._follow(self._pointer)
+                self._follow()
             finally:
                 self._swapping.release()
         return self._model
 
-    def _ready(self, loaded: Bundle) -> Model:
-        try_first(loaded, self._options.bundles)
-        return Model(loaded, self._options.threads, self._options.interpreters)
+    def _signatures(self) -> tuple[Signature, Signature]:
+        """Of the pointer, None where none counts, and of what was measured."""
+        bundles = self._options.bundles
+        pointed = self._pointer.signature() if self._pointer else None
+        return pointed, signature_of(bundles / MEMORY_FILE) if bundles else None
 
-    def _follow(self, pointer: Pointer) -> None:
+    def _ready(self, loaded: Bundle) -> Model:
+        choice = precision.choose(loaded, self._options)
+        if choice.eight_bit:
+            try:
+                return self._loaded(loaded.in_eight_bits(), choice)
+            # The network in half precision is there, and may well run.
+            except ProviderError as error:
+                log.error("precision.fell_back task=%s cause=%s", self.task, error)
+                choice = Choice(False, f"its 8-bit network cannot be run: {error}", is_fault=True)
+        return self._loaded(loaded, choice)
+
+    def _loaded(self, loaded: Bundle, choice: Choice) -> Model:
+        try_first(loaded, self._options.bundles)
+        return Model(loaded, self._options.threads, self._options.interpreters, choice=choice)
+
+    def _follow(self) -> None:
         if self._closed:
             return
         # Before the pointer is read, so that a change meanwhile is seen with the next question. What cannot be loaded
-        # is not tried again before the pointer changes.
-        self._seen = pointer.signature()
-        if model := self._active(pointer, self._model):
-            log.info("bundle.swapped task=%s from=%s to=%s", self.task, self._model.card.version, model.card.version)
+        # is not tried again before one of the files changes.
+        self._seen = self._signatures()
+        if model := self._active(self._model):
+            versions = self._model.card.version, model.card.version
+            log.info("bundle.swapped task=%s from=%s to=%s eight_bit=%s", self.task, *versions, model.choice.eight_bit)
             # The one before is not closed: its memory goes with the last question that is under way on it.
             self._model = model
 
-    def _active(self, pointer: Pointer, before: Model | None) -> Model | None:
+    def _active(self, before: Model | None) -> Model | None:
         """The active one, asked once; None where it is the one ``before``, or cannot answer, which is logged."""
         try:
-            loaded = bundle.load(pointer.folder(self.task, pointer.version(self.task)), self.task)
-            if before and before.card == loaded.card:
+            loaded = bundle.load(serving(self.task, self._options), self.task)
+            choice = precision.choose(loaded, self._options)
+            if before and (before.card, before.choice.eight_bit) == (loaded.card, choice.eight_bit):
+                before.choice = choice
                 return None
             model = self._ready(loaded)
             model.warm_up()

@@ -81,7 +81,8 @@ def shared(bundle: Bundle, threads: int, interpreters: int) -> SharedRuntime:
     if not card.also:
         return SharedRuntime(bundle, threads, interpreters)
     sizes = frozenset((part.task, len(part.labels)) for part in (card, *card.also))
-    key = (card.sha256, card.input, sizes, frozenset(card.outputs), threads, interpreters)
+    model = (card.sha256, bundle.answers_in_eight_bits)
+    key = (model, card.input, sizes, frozenset(card.outputs), threads, interpreters)
     with _making:
         found = _made.get(key)
         if found is None:

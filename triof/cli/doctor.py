@@ -9,7 +9,7 @@ import click
 from PIL import Image
 
 from providers.base import LABELS, TASKS, Photo, ProviderError, Task
-from triof import capture, home, services
+from triof import bundles, capture, home, services
 from triof.bundles import Store
 from triof.cli import faults, load_settings
 from triof.errors import TriofError
@@ -66,6 +66,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
     for task in TASKS:
         yield task, lambda settings, task=task: _route(settings, task)  # type: ignore[misc]
     yield "bundles", _bundles
+    yield "precision", _precision
     yield "cloud", _cloud
     yield "camera", _camera
     yield "slot", _slot
@@ -159,6 +160,22 @@ def _bundles(settings: Settings) -> str:
                 f" {error} Install it again, or `triof bundles rollback {task}`."
             ) from error
     return ", ".join(found)
+
+
+def _precision(settings: Settings) -> str:
+    """Which network of each bundle answers; where it was not measured yet on this machine, it is now."""
+    from providers.local_cnn.provider import LocalCnn
+    from triof import precision_trial
+
+    precision_trial.run_due(settings)
+    choices = {task: LocalCnn(task, bundles.options(settings)).choice for task in TASKS}
+    told = "; ".join(
+        f"{task} in {'8 bits' if choice.eight_bit else 'half precision'}: {choice.why}"
+        for task, choice in choices.items()
+    )
+    if any(choice.is_fault for choice in choices.values()):
+        raise CheckWorried(told)
+    return told
 
 
 def _thresholds(member: Member, task: Task, settings: Settings) -> str:

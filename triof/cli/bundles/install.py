@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from providers.local_cnn.bundle import BundleCard
-from triof import bundles
+from triof import bundles, precision_trial
 from triof.bundles import Installed
 from triof.cli import load_settings
 from triof.cli.bundles.activate import put_into_service
@@ -30,6 +30,8 @@ def install(ctx: click.Context, source: Path, photos: Path | None, *, anyway: bo
     labelled = read_photos(photos, settings) if photos else None
     installed = bundles.install(source, settings, photos=labelled, anyway=anyway)
     show(installed)
+    if measured := precision_trial.run(installed.folder, settings):
+        click.echo(f"Measured on this machine: {measured}.")
     if at_once:
         for task in installed.card.tasks:
             put_into_service(settings, f"{task}/{_name(installed)}", why)

@@ -1,0 +1,126 @@
+"""Which network of a bundle that carries two answers on this machine: the one in half precision or the one in 8 bits.
+
+On a processor with integer dot products 8 bits take less than half the time, on another one they gain nothing, and
+their answers differ a little. Both are therefore measured once on the machine at hand (``triof/precision_trial.py``),
+and what came of it is kept beside the installed bundles, by the SHA-256 of the 8-bit network::
+
+    bundles/precision.json      {SHA256: {"version": ..., "processor": ..., "ratio": 2.1, "agreement": 1.0, ...}, ...}
+
+It counts for the same two networks, processor and version of LiteRT alone. Until it is there, half precision answers.
+"""
+
+import hashlib
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field, ValidationError
+
+from providers.local_cnn.bundle import EIGHT_BIT_FILE, Bundle, BundleCard, Probability
+from providers.local_cnn.options import LocalCnnOptions
+from providers.options import Options
+
+MEMORY_FILE = "precision.json"
+LEAST_RATIO = 1.4
+"""So many times as fast 8 bits must be to answer."""
+LEAST_AGREEMENT = 0.995
+"""On so many of the reference photos they must give the same answer."""
+
+_CPUINFO = Path("/proc/cpuinfo")
+_ABOUT = (
+    *("vendor_id", "cpu family", "model", "model name", "flags"),
+    *("CPU implementer", "CPU variant", "CPU part", "Features"),
+)
+"""What Linux says of a processor that decides on its speed, on x86 and on Arm."""
+
+
+class Measured(Options):
+    """What came of asking both networks of a bundle about the reference photos."""
+
+    version: str
+    """Of the bundle, for people."""
+    sha256: str
+    """Of the network in half precision."""
+    processor: str
+    interpreter: str
+    fault: str = ""
+    """Why they could not be asked; the numbers mean nothing then."""
+    photos: int = Field(default=0, ge=0)
+    ratio: float = Field(default=0.0, ge=0)
+    """The median time of a call in half precision, divided by that in 8 bits."""
+    agreement: Probability = 0.0
+    """The share of the photos with the same answer to every task."""
+
+    @property
+    def pays(self) -> bool:
+        """Whether 8 bits are to answer."""
+        return not self.fault and self.ratio >= LEAST_RATIO and self.agreement >= LEAST_AGREEMENT
+
+    def __str__(self) -> str:
+        return self.fault or (
+            f"8 bits are {self.ratio:.2f} times as fast and agree on {100 * self.agreement:.1f} % of {self.photos}"
+            f" reference photos (needed: {LEAST_RATIO:g} times, {100 * LEAST_AGREEMENT:g} %)"
+        )
+
+
+class Choice(NamedTuple):
+    """Which network answers, and why."""
+
+    eight_bit: bool
+    why: str
+    is_fault: bool = False
+    """Whether something is broken that somebody should mend."""
+
+
+def choose(loaded: Bundle, options: LocalCnnOptions) -> Choice:
+    """By the settings, or else by what was measured on this machine."""
+    if loaded.card.eight_bit_sha256 is None:
+        return Choice(False, "the bundle carries no 8-bit network")
+    if loaded.lacks_its_eight_bit:
+        return Choice(False, f"its {EIGHT_BIT_FILE} is missing or damaged: install the bundle again", is_fault=True)
+    if options.precision != "auto":
+        return Choice(options.precision == "8-bit", "the settings say so (local_cnn.precision)")
+    measured = remembered(loaded.card, options.bundles)
+    if measured is None:
+        return Choice(False, "its 8-bit network was not measured on this machine yet")
+    return Choice(measured.pays, str(measured), is_fault=bool(measured.fault))
+
+
+def is_due(loaded: Bundle, options: LocalCnnOptions) -> bool:
+    """Whether both networks of a bundle are to be measured on this machine; what failed is tried again."""
+    if options.precision != "auto" or loaded.eight_bit is None:
+        return False
+    measured = remembered(loaded.card, options.bundles)
+    return measured is None or bool(measured.fault)
+
+
+def remembered(card: BundleCard, bundles: Path | None) -> Measured | None:
+    """What was measured of this bundle on this machine; None where nothing was, or somebody has spoilt it."""
+    if bundles is None or card.eight_bit_sha256 is None:
+        return None
+    try:
+        kept = json.loads((bundles / MEMORY_FILE).read_bytes())
+        measured = Measured.model_validate(kept[card.eight_bit_sha256])
+    except (OSError, ValueError, ValidationError, RecursionError, KeyError, TypeError):
+        return None
+    here = (card.sha256, processor(), interpreter())
+    return measured if (measured.sha256, measured.processor, measured.interpreter) == here else None
+
+
+def processor(cpuinfo: Path = _CPUINFO) -> str:
+    """Its name, and a digest of what it can do: virtual machines give different processors one name."""
+    try:
+        lines = cpuinfo.read_text("utf-8", "replace").split("\n\n")[0].splitlines()
+    except OSError:
+        lines = []
+    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    about = "\n".join(f"{name}: {told[name]}" for name in _ABOUT if name in told)
+    name = told.get("model name") or platform.processor() or platform.machine()
+    return f"{name} ({hashlib.sha256(about.encode()).hexdigest()[:8]})"
+
+
+def interpreter() -> str:
+    """Name and version of the interpreter."""
+    return f"ai-edge-litert {metadata.version('ai-edge-litert')}"
