@@ -1,7 +1,7 @@
 """Conversion of a trained network to one that computes in 8-bit integers, with float32 inputs and outputs.
 
-On processors with integer dot products (AVX-VNNI, AVX-512 VNNI, Arm's dot product) such a network takes less than half
-the time, on others about the same; :mod:`providers.local_cnn.precision` decides which one answers.
+On processors with integer dot products (AVX-VNNI, AVX-512 VNNI, Arm's dot product) such a network may take less than
+half the time, on others about the same; :mod:`providers.local_cnn.precision` decides which one answers.
 """
 
 import importlib
