@@ -61,9 +61,18 @@ def tint(
 
 
 def coat(
-    thing: bpy.types.Object, where: Mask, thick: float, material: bpy.types.Material, side: float = 1.0
+    thing: bpy.types.Object,
+    where: Mask,
+    thick: float,
+    material: bpy.types.Material,
+    side: float = 1.0,
+    *,
+    trim: bool = False,
 ) -> bpy.types.Object:
-    """A layer as thick as ``thick`` where the mask is 1, running out into the surface where it falls below 0."""
+    """A layer as thick as ``thick`` where the mask is 1, running out into the surface where it falls below 0.
+
+    With ``trim`` its edge is drawn back to where the mask is 0, as on clear walls the part below the surface shows.
+    """
     data = thing.data
     values = [where(v.co, v.normal) for v in data.vertices]
     verts, faces, index = [], [], {}
@@ -77,18 +86,32 @@ def coat(
                 rise = thick * ease(value, 0, 1) ** 0.5 if value > 0 else -0.015
                 verts.append(vert.co + vert.normal * side * rise)
         faces.append([index[i] for i in polygon.vertices])
+    if trim:
+        verts = _drawn_back(verts, faces, {new: values[old] for old, new in index.items()})
     return dress(mesh("coat", verts, faces), material)
 
 
+def _drawn_back(verts: list[Vector], faces: list[list[int]], values: dict[int, float]) -> list[Vector]:
+    """The vertices with a value below 0 moved along their edges to where it is 0."""
+    moved: dict[int, list[Vector]] = {}
+    for face in faces:
+        for k, here in enumerate(face):
+            for there in (face[k - 1], face[(k + 1) % len(face)]):
+                if values[here] <= 0 < values[there]:
+                    share = values[here] / (values[here] - values[there])
+                    moved.setdefault(here, []).append(verts[here].lerp(verts[there], share))
+    return [sum(moved[k], Vector()) / len(moved[k]) if k in moved else vert for k, vert in enumerate(verts)]
+
+
 def drops(
-    spots: list[tuple[float, float, float]], material: bpy.types.Material, flat: float = 0.35
+    spots: list[tuple[float, float, float]], material: bpy.types.Material, flat: float = 0.35, *, coarse: float = 1.0
 ) -> bpy.types.Object:
-    """Spilt drops on the tray: (x, y, radius) each."""
+    """Spilt drops on the tray: (x, y, radius) each; faces ``coarse`` times as long and wide."""
     verts: list[Vector] = []
     faces: list[list[int]] = []
     for number, (x, y, radius) in enumerate(spots):
         first = len(verts)
-        rings, around = 14, 64
+        rings, around = round(14 / coarse), round(64 / coarse)
         for i in range(rings + 1):
             share = i / rings
             for k in range(around):
@@ -111,10 +134,18 @@ def drops(
 
 
 def spatter(
-    seed: int, at: tuple[float, float], count: int, reach: float, material: bpy.types.Material, *, flat: float = 0.2
+    seed: int,
+    at: tuple[float, float],
+    count: int,
+    reach: float,
+    material: bpy.types.Material,
+    *,
+    flat: float = 0.2,
+    coarse: float = 1.0,
 ) -> bpy.types.Object:
     """What fell off around the spot ``at``: a few large drops, many small ones."""
     dice = np.random.default_rng(seed)
     places = dice.normal(at, reach, (count, 2))
     sizes = np.clip(dice.lognormal(-1.9, 0.7, count), 0.05, 0.8)
-    return drops([(float(x), float(y), float(r)) for (x, y), r in zip(places, sizes, strict=True)], material, flat)
+    spots = [(float(x), float(y), float(r)) for (x, y), r in zip(places, sizes, strict=True)]
+    return drops(spots, material, flat, coarse=coarse)

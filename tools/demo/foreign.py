@@ -14,10 +14,12 @@ GREEN = (0.18, 0.42, 0.12)
 BROWN = (0.55, 0.22, 0.04)
 
 
-def can(colour: Colour = (0.55, 0.02, 0.03), accent: Colour = (0.9, 0.9, 0.88)) -> list[bpy.types.Object]:
-    """A 33 cl drink can: printed body, bare ends, tab and a dark opening."""
+def can(
+    colour: Colour = (0.55, 0.02, 0.03), accent: Colour = (0.9, 0.9, 0.88), *, coarse: float = 1.0
+) -> list[bpy.types.Object]:
+    """A 33 cl drink can: printed body, bare ends, tab and a dark opening; faces ``coarse`` times as long and wide."""
     body = [(2.6, 0.15), (2.72, 0.35), (3.28, 1.1), (3.3, 1.4), (3.3, 10.2), (3.2, 10.6), (2.72, 11.45)]
-    wall = lathe("can", soften(body, 0.05, 0.12), 360)
+    wall = lathe("can", soften(body, 0.05 * coarse, 0.12), round(360 / coarse))
 
     def shade(co: Vector) -> Colour:
         if co.z < 0.9 or co.z > 11.0:
@@ -39,7 +41,7 @@ def can(colour: Colour = (0.55, 0.02, 0.03), accent: Colour = (0.9, 0.9, 0.88)) 
     ]
     foot = [(0.01, 0.9), (1.5, 0.7), (2.3, 0.1), (2.5, 0.05), (2.65, 0.2)]
     bare = metal()
-    ends = [dress(lathe("end", soften(p, 0.04, 0.04), 200), bare) for p in (lid, foot)]
+    ends = [dress(lathe("end", soften(p, 0.04 * coarse, 0.04), round(200 / coarse)), bare) for p in (lid, foot)]
     mouth = disc("mouth", 0.95, 0.7, (1.15, 0, 11.315))
     rim = ring("score", 1.02, 0.77, 0.05, (1.15, 0, 11.32))
     tab = [
@@ -78,16 +80,17 @@ def hollow(outer: list[tuple[float, float]], wall: float) -> list[tuple[float, f
 
 
 def glass_bottle(
-    colour: Colour, depth: float = 6.0, paper_label: Colour | None = (0.8, 0.76, 0.62)
+    colour: Colour, depth: float = 6.0, paper_label: Colour | None = (0.8, 0.76, 0.62), *, coarse: float = 1.0
 ) -> list[bpy.types.Object]:
     """A beer bottle with thick walls and a paper label."""
     outer = [(0.01, 0.5), (1.8, 0.3), (2.7, 0.0), (3.0, 0.3), (3.05, 1.0), (3.05, 12.2), (2.8, 13.8), (1.9, 15.8),
              (1.45, 17.6), (1.32, 21.2), (1.3, 21.5),
              (1.5, 21.55), (1.5, 22.1), (1.36, 22.2), (1.36, 22.9), (1.2, 23.0)]  # fmt: skip
-    wall = lathe("glass", soften(hollow(outer, 0.3), 0.07, 0.1), 160)
+    wall = lathe("glass", soften(hollow(outer, 0.3), 0.07 * coarse, 0.1), round(160 / coarse))
     things = [dress(wall, glass(colour, depth))]
     if paper_label:
-        band = lathe("label", [(3.09, 3.6 + 0.06 * k) for k in range(111)], 360)
+        rows = [(3.09, 3.6 + 0.06 * coarse * k) for k in range(round(110 / coarse) + 1)]
+        band = lathe("label", rows, round(360 / coarse))
 
         def shade(co: Vector) -> Colour:
             angle, z = np.arctan2(co.y, co.x), (co.z - 3.6) / 6.6
@@ -100,7 +103,7 @@ def glass_bottle(
     return things
 
 
-def jar(lid: Colour | None = (0.75, 0.55, 0.15)) -> list[bpy.types.Object]:
+def jar(lid: Colour | None = (0.75, 0.55, 0.15), *, coarse: float = 1.0) -> list[bpy.types.Object]:
     """A jam jar of clear glass, with or without its metal lid."""
     outer = [
         (0.01, 0.35),
@@ -117,10 +120,13 @@ def jar(lid: Colour | None = (0.75, 0.55, 0.15)) -> list[bpy.types.Object]:
         (3.12, 10.9),
         (3.0, 11.3),
     ]
-    things = [dress(lathe("jar", soften(hollow(outer, 0.26), 0.06, 0.08), 180), glass((0.86, 0.95, 0.91), 0.35))]
+    wall = lathe("jar", soften(hollow(outer, 0.26), 0.06 * coarse, 0.08), round(180 / coarse))
+    things = [dress(wall, glass((0.86, 0.95, 0.91), 0.35))]
     if lid:
-        profile = soften([(3.3, 10.0), (3.4, 10.1), (3.35, 11.3), (3.2, 11.5), (2.9, 11.4), (0.01, 11.35)], 0.05, 0.05)
-        top = lathe("lid", profile, 240, lambda r, z, a: r + 0.04 * cos(60 * a) * (r > 3.2 and z < 11))
+        profile = soften(
+            [(3.3, 10.0), (3.4, 10.1), (3.35, 11.3), (3.2, 11.5), (2.9, 11.4), (0.01, 11.35)], 0.05 * coarse, 0.05
+        )
+        top = lathe("lid", profile, round(240 / coarse), lambda r, z, a: r + 0.04 * cos(60 * a) * (r > 3.2 and z < 11))
         things.append(dress(top, metal(lid, 0.25)))
     return things
 
@@ -137,9 +143,17 @@ def crease(points: np.ndarray, seed: int, lengths: Sequence[float], sharp: float
     return moved
 
 
-def crumpled_sheet(seed: int = 3, wide: float = 21.0, tall: float = 15.0) -> list[bpy.types.Object]:
+def crumpled_sheet(
+    seed: int = 3,
+    wide: float = 21.0,
+    tall: float = 15.0,
+    *,
+    coarse: float = 1.0,
+    colour: Colour = (0.86, 0.85, 0.82),
+    lines: bool = True,
+) -> list[bpy.types.Object]:
     """A page that was crumpled and opened again, with grey lines like print on it."""
-    n, m = 260, 190
+    n, m = round(260 / coarse), round(190 / coarse)
     u, v = np.meshgrid(np.linspace(-0.5, 0.5, n), np.linspace(-0.5, 0.5, m), indexing="ij")
     flat = np.stack([u.ravel() * wide, v.ravel() * tall, np.zeros(n * m)], 1)
     bent = crease(flat, seed, (9, 7, 6, 5, 4, 4, 3, 3, 2.5, 2, 2, 1.6, 1.3), 0.1, 6.0)
@@ -157,16 +171,16 @@ def crumpled_sheet(seed: int = 3, wide: float = 21.0, tall: float = 15.0) -> lis
         row = int((y + 0.5) * 24)
         inked = -0.42 < x < ends[row] and 2 < row < 22 and row % 7 and abs(((y + 0.5) * 24) % 1 - 0.5) < 0.22
         word = noise.noise(Vector((x * 60, row * 5.3, 0))) > -0.25
-        return (0.25, 0.25, 0.27) if inked and word else (0.86, 0.85, 0.82)
+        return (0.25, 0.25, 0.27) if lines and inked and word else colour
 
     values = np.array([(*ink(k), 1.0) for k in range(n * m)], np.float32)
     page.data.attributes.new("print", "FLOAT_COLOR", "POINT").data.foreach_set("color", values.ravel())
     return [dress(page, paper("print"))]
 
 
-def paper_ball(seed: int = 5, radius: float = 5.0) -> list[bpy.types.Object]:
+def paper_ball(seed: int = 5, radius: float = 5.0, *, subdivisions: int = 7) -> list[bpy.types.Object]:
     """A page crushed into a wad."""
-    bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=7, radius=radius)
+    bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=subdivisions, radius=radius)
     ball = bpy.context.object
     flat = np.array([v.co for v in ball.data.vertices])
     bent = crease(

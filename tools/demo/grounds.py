@@ -50,11 +50,13 @@ def blend(make: Shader, fac: Socket | float, a: Socket | Colour, b: Socket | Col
     return make.add("Mix", {0: fac, 6: a, 7: b}, data_type="RGBA").outputs[2]
 
 
-def tray(colour: Colour, dice: Dice) -> None:
+def tray(
+    colour: Colour, dice: Dice, *, sizes: tuple[float, float] = (0.55, 0.9), shift_by: float = 6.0, segments: int = 240
+) -> None:
     """A tray on a table, its rim and often a corner in the picture."""
-    shell = stage.tray(scaled(colour, dice.uniform(0.85, 1.1)))
-    size = dice.uniform(0.55, 0.9)
-    shift = Matrix.Translation((*dice.uniform(-6, 6, 2), 0))
+    shell = stage.tray(scaled(colour, dice.uniform(0.85, 1.1)), segments)
+    size = dice.uniform(*sizes)
+    shift = Matrix.Translation((*dice.uniform(-shift_by, shift_by, 2), 0))
     move([shell], shift @ Matrix.Rotation(dice.uniform(0, 6.3), 4, "Z") @ Matrix.Scale(size, 4))
     table = scaled(WOODS[int(dice.integers(4))][1], dice.uniform(0.5, 1.2))
     flat(lambda make: make.solid(make.ramp(make.noise(0.3, 6.0), scaled(table, 0.85), table), 0.6), dice, level=-2.8)
@@ -76,11 +78,11 @@ def box(low: tuple[float, float, float], high: tuple[float, float, float], colou
     dress(mesh("box", corners, SIDES, smooth=False), make.finish(make.solid(tone, rough)))
 
 
-def machine(dice: Dice, _: int) -> None:
+def machine(dice: Dice, _: int, *, segments: int = 240) -> None:
     """The machine's tray between its walls, a bar of LEDs above, the slot's edge in front."""
     grey = dice.uniform(0.03, 0.5)
     warm = grey * dice.uniform(-0.12, 0.12)
-    stage.tray((grey + warm, grey, grey - warm))
+    stage.tray((grey + warm, grey, grey - warm), segments)
     wall = scaled((1, 1, 1.03), float(dice.choice((0.05, 0.35, 0.62, 0.75))))
     deep, wide, tall = dice.uniform(15, 18), dice.uniform(18, 23), 60
     box((-40, deep, -4), (40, deep + 2, tall), wall)
@@ -224,10 +226,10 @@ def tufts(dice: Dice, count: int, tall: float, lean: float, reach: float) -> np.
     return np.stack([foot - side, foot + side, tip], 1)
 
 
-def lawn(dice: Dice, _: int) -> None:
+def lawn(dice: Dice, _: int, *, count: int = 30000, tall: float = 5.0, reach: float = 45.0) -> None:
     """Blades over soil."""
     flat(lambda make: make.solid(make.ramp(make.noise(2.0, 8.0), (0.02, 0.03, 0.01), (0.1, 0.08, 0.04)), 0.95), dice)
-    blades = tufts(dice, 30000, 5.0, 2.0, 45).reshape(-1, 3)
+    blades = tufts(dice, count, tall, 2.0, reach).reshape(-1, 3)
     thing = mesh("blades", blades, np.arange(len(blades)).reshape(-1, 3), smooth=False)
     make = Shader("grass")
     fresh = make.ramp(make.noise(0.9, 6.0), (0.07, 0.17, 0.025), (0.3, 0.4, 0.09), 0.35, 0.7)

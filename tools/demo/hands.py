@@ -177,7 +177,9 @@ def _knuckles(rig: Rig, pose: Pose) -> np.ndarray:
     return verts
 
 
-def hand(rig: Rig, pose: Pose, dice: np.random.Generator, skin: bpy.types.Material) -> bpy.types.Object:
+def hand(
+    rig: Rig, pose: Pose, dice: np.random.Generator, skin: bpy.types.Material, levels: int = 2
+) -> bpy.types.Object:
     """The posed hand as a smooth mesh that carries what the skin needs to know."""
     thing = mesh("hand", bend(rig, pose, dice), rig.faces)
     rest = mesh("rest", rig.verts, rig.faces)
@@ -186,7 +188,7 @@ def hand(rig: Rig, pose: Pose, dice: np.random.Generator, skin: bpy.types.Materi
     thing.data.attributes.new("rest", "FLOAT_VECTOR", "POINT").data.foreach_set("vector", rig.verts.ravel())
     thing.data.attributes.new("facing", "FLOAT", "POINT").data.foreach_set("value", normals[:, 0].copy())
     smooth = thing.modifiers.new("smooth", "SUBSURF")
-    smooth.levels = 2
+    smooth.levels = levels
     settle(thing)
     count = len(thing.data.vertices)
     at, back = np.empty(3 * count), np.empty(count)

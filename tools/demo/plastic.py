@@ -43,9 +43,14 @@ def dent(co: Vector, normal: Vector, depth: float, seed: float) -> Vector:
     return -normal * depth * loose * max(0.0, 1.0 - 3.2 * folds)
 
 
-def cap(colour: Colour, lift: float = 0.0) -> bpy.types.Object:
-    profile = soften([(1.5, 19.75), (1.52, 21.1), (1.4, 21.4), (0.01, 21.42)], 0.05, 0.06)
-    grip = lathe("cap", profile, 240, lambda r, z, a: r - 0.06 * (cos(48 * a) > 0) * ease(r, 1.3, 1.45) * (z < 21.2))
+def cap(colour: Colour, lift: float = 0.0, *, coarse: float = 1.0) -> bpy.types.Object:
+    profile = soften([(1.5, 19.75), (1.52, 21.1), (1.4, 21.4), (0.01, 21.42)], 0.05 * coarse, 0.06)
+    grip = lathe(
+        "cap",
+        profile,
+        round(240 / coarse),
+        lambda r, z, a: r - 0.06 * (cos(48 * a) > 0) * ease(r, 1.3, 1.45) * (z < 21.2),
+    )
     displace(grip, lambda co, no: Vector((0, 0, lift)))
     return dress(grip, plastic(colour, 0.35))
 
@@ -93,9 +98,18 @@ def bottle(
 
 
 def cup(
-    height: float = 10.5, mouth: float = 4.0, foot: float = 2.75, *, ribs: int = 0, thick: float = 0.07
+    height: float = 10.5,
+    mouth: float = 4.0,
+    foot: float = 2.75,
+    *,
+    ribs: int = 0,
+    thick: float = 0.07,
+    coarse: float = 1.0,
 ) -> bpy.types.Object:
-    """A tumbler with a rolled rim and two walls; its inside has normals towards the axis."""
+    """A tumbler with a rolled rim and two walls; its inside has normals towards the axis.
+
+    Faces are ``coarse`` times as long and as wide.
+    """
     slope = (mouth - foot) / height
     outer = [
         (0.01, 0.35),
@@ -124,7 +138,7 @@ def cup(
             r -= 0.05
         return r
 
-    return lathe("cup", soften(outer + bead + inner, 0.06, 0.05), 360, radius)
+    return lathe("cup", soften(outer + bead + inner, 0.06 * coarse, 0.05), round(360 / coarse), radius)
 
 
 def inside(co: Vector, normal: Vector) -> bool:
@@ -143,8 +157,8 @@ def _both_sides(half: list[Point2]) -> list[Point2]:
     return half + [(x, -y) for x, y in reversed(half) if y > 1e-4]
 
 
-def spoon() -> bpy.types.Object:
-    """Bowl at x 11 to 16, handle from 0."""
+def spoon(step: float = 0.11) -> bpy.types.Object:
+    """Bowl at x 11 to 16, handle from 0; ``step``: the width of its faces."""
     wide = follow(
         [(0, 0.62), (3, 0.56), (8, 0.38), (10.2, 0.4), (11.4, 1.0), (13, 1.62), (14.4, 1.68), (15.3, 1.3)], 0.25
     )
@@ -160,7 +174,7 @@ def spoon() -> bpy.types.Object:
         bowl = 1 - ((x - 13.5) / 2.75) ** 2 - (y / 1.72) ** 2
         return lift(x) - 0.75 * max(0.0, bowl) ** 0.8 + channel(x, y, wide(x))
 
-    return sheet("spoon", _both_sides([(float(x), half(float(x))) for x in xs]), height, 0.11, 0.16)
+    return sheet("spoon", _both_sides([(float(x), half(float(x))) for x in xs]), height, step, 0.16)
 
 
 def channel(x: float, y: float, width: float) -> float:
@@ -169,7 +183,7 @@ def channel(x: float, y: float, width: float) -> float:
     return -0.16 * along * (1 - ease(abs(y) / max(width, 0.1), 0.35, 0.75))
 
 
-def fork() -> bpy.types.Object:
+def fork(step: float = 0.1) -> bpy.types.Object:
     """Four tines at x 12 to 16.5, handle from 0."""
     wide = follow(
         [(0, 0.62), (3, 0.56), (8, 0.38), (9.8, 0.4), (10.8, 0.8), (11.8, 1.28), (12.6, 1.34), (17, 1.2)], 0.2
@@ -196,10 +210,10 @@ def fork() -> bpy.types.Object:
         palm = ease(x, 10.2, 12) * (1 - ease(x, 14, 16.8))
         return lift(x) + 0.22 * palm * (y / 1.3) ** 2 + channel(x, y, wide(min(x, 9.8)))
 
-    return sheet("fork", _both_sides(upper + middle), height, 0.1, 0.17)
+    return sheet("fork", _both_sides(upper + middle), height, step, 0.17)
 
 
-def knife() -> bpy.types.Object:
+def knife(step: float = 0.12) -> bpy.types.Object:
     """Blade with teeth along its lower side at x 9.5 to 17.5."""
     wide = follow([(0, 0.62), (3, 0.56), (8, 0.42), (9.3, 0.45), (10.2, 0.72), (14, 0.75), (16.4, 0.6)], 0.25)
     xs = [*np.linspace(0.0, 0.6, 14), *np.arange(0.7, 17.0, 0.1)]
@@ -213,7 +227,7 @@ def knife() -> bpy.types.Object:
 
     outline = [(float(x), back(float(x))) for x in xs] + [(float(x), edge(float(x))) for x in reversed(xs[1:])]
     lift = follow([(0, 0.4), (5, 0.65), (10, 0.6), (17, 0.2)], 0.8)
-    return sheet("knife", outline, lambda x, y: lift(x) + channel(x, y, wide(min(x, 9))), 0.12, 0.16)
+    return sheet("knife", outline, lambda x, y: lift(x) + channel(x, y, wide(min(x, 9))), step, 0.16)
 
 
 def dense(thing: bpy.types.Object) -> bpy.types.Object:

@@ -35,7 +35,7 @@ def empty_scene(samples: int, scale: int) -> None:
     scene.view_settings.exposure = 0.1
 
 
-def tray(colour: Colour = (0.5, 0.53, 0.56)) -> bpy.types.Object:
+def tray(colour: Colour = (0.5, 0.53, 0.56), segments: int = 240) -> bpy.types.Object:
     """A shallow tray with rounded corners and a sloping rim."""
     path = [
         (0.0001, 0),
@@ -55,7 +55,7 @@ def tray(colour: Colour = (0.5, 0.53, 0.56)) -> bpy.types.Object:
         # A superellipse is a rectangle with round corners.
         return r * (abs(cos(angle) / 1.1) ** 9 + abs(sin(angle) / 0.85) ** 9) ** (-1 / 9)
 
-    floor = lathe("tray", rings, 240, corner)
+    floor = lathe("tray", rings, segments, corner)
     make = Shader("tray")
     tone = make.ramp(make.noise(0.35, 2.0), tuple(c * 0.94 for c in colour), colour)
     return dress(floor, make.finish(make.solid(tone, 0.5)))
@@ -76,6 +76,11 @@ def lights(power: float = 1.0) -> None:
     lamp((-26, 14, 44), (30, 22), 26000 * power, (1.0, 0.97, 0.93))
     lamp((30, 4, 34), (8, 34), 9000 * power, (0.93, 0.97, 1.0))
     lamp((4, -40, 30), (26, 8), 5000 * power)
+    walls(0.7 * power)
+
+
+def walls(strength: float, dark: Colour = (0.34, 0.34, 0.35), bright: Colour = (0.9, 0.92, 0.95)) -> None:
+    """Light from everywhere, in dark and bright patches, which shiny things mirror."""
     world = bpy.data.worlds.new("walls")
     world.use_nodes = True
     tree = world.node_tree
@@ -84,24 +89,30 @@ def lights(power: float = 1.0) -> None:
     patches.inputs["Scale"].default_value, patches.inputs["Detail"].default_value = 1.6, 1.0
     ramp = tree.nodes.new("ShaderNodeValToRGB")
     ramp.color_ramp.elements[0].position, ramp.color_ramp.elements[1].position = 0.38, 0.62
-    ramp.color_ramp.elements[0].color, ramp.color_ramp.elements[1].color = (0.34, 0.34, 0.35, 1), (0.9, 0.92, 0.95, 1)
+    ramp.color_ramp.elements[0].color, ramp.color_ramp.elements[1].color = (*dark, 1), (*bright, 1)
     tree.links.new(where.outputs["Generated"], patches.inputs["Vector"])
     tree.links.new(patches.outputs["Fac"], ramp.inputs[0])
     tree.links.new(ramp.outputs[0], tree.nodes["Background"].inputs["Color"])
-    tree.nodes["Background"].inputs["Strength"].default_value = 0.7 * power
+    tree.nodes["Background"].inputs["Strength"].default_value = strength
     world.cycles.sampling_method = "NONE"
     bpy.context.scene.world = world
 
 
 def camera(
-    things: Sequence[bpy.types.Object], azimuth: float, elevation: float, fill: float, roll: float = 0.0
+    things: Sequence[bpy.types.Object],
+    azimuth: float,
+    elevation: float,
+    fill: float,
+    roll: float = 0.0,
+    *,
+    frame: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> None:
     """Look at the objects from this direction (degrees), so near that they span ``fill`` of the frame."""
     around, up = radians(azimuth), radians(elevation)
     back = Vector((cos(around) * cos(up), sin(around) * cos(up), sin(up)))
     turn = back.to_track_quat("Z", "Y").to_matrix() @ Matrix.Rotation(radians(roll), 3, "Z")
     points = corners(things) @ np.array(turn)
-    half = np.array([SENSOR / 2 / LENS, SENSOR / 2 / LENS * HEIGHT / WIDTH])
+    half = SENSOR / 2 / LENS * np.array(frame) / max(frame)
     middle, distance = points.mean(0), 60.0
     for _ in range(30):
         depth = distance - (points[:, 2] - middle[2])
