@@ -1,0 +1,1 @@
+"""Random pictures of items in machines, for training."""
