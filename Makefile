@@ -12,7 +12,7 @@ ARGS ?=
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
 	@touch $@
 
-.PHONY: help kiosk test lint bench kill-drill upload-drill attack planted-errors compare-models simulate-rollout simulate-drift demo-pictures translations clean
+.PHONY: help kiosk test lint bench kill-drill upload-drill attack planted-errors compare-models leave-one-out simulate-rollout simulate-drift demo-pictures translations clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ planted-errors: .venv/stamp-test,train,data ## Plant wrong labels and count thos
 
 compare-models: .venv/stamp-test,train,data ## Measure backbones, input sizes and number formats of the local models (ARGS='--limit 60 --only lite0@160')
 	$(BIN)/python -m tools.compare_models $(ARGS)
+
+leave-one-out: .venv/stamp-test,train,data ## Train without some sources and measure on them, in five folds (ARGS='--short --only homes')
+	$(BIN)/python -m tools.leave_one_out $(ARGS)
 
 simulate-rollout: .venv/stamp-test,train,data ## Try better, equal and worse candidates as canaries and count right decisions (ARGS='--runs 100')
 	$(BIN)/python -m tools.simulate_rollout $(ARGS)

@@ -50,7 +50,7 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
         (
             "ai_edge_litert",
             "providers",
-            {f"providers/local_cnn/{name}.py" for name in ("runtime", "isolated_child", "reading_back", "familiarity")},
+            {f"providers/local_cnn/{name}.py" for name in ("runtime", "isolated_child", "reading_back")},
         ),
         ("azure", "providers", {"providers/custom_vision/client.py"}),
         ("azure", "triof", set()),

@@ -49,7 +49,7 @@ def test_what_cannot_be_told_from_its_ground_is_left_alone() -> None:
 
 
 def subject() -> Subject:
-    return augmentation.subject(disc(Image.new("RGB", (200, 160), "white")))
+    return augmentation.subject(augmentation.kept(disc(Image.new("RGB", (200, 160), "white"))))
 
 
 def test_views_are_the_same_for_the_same_seed_and_differ_from_each_other() -> None:
@@ -68,7 +68,7 @@ def corner(seed: int, other_ground: float) -> float:
 
 def test_the_ground_is_exchanged_under_the_item_where_it_shall_be() -> None:
     kept, exchanged = (np.array([corner(seed, share) for seed in range(30)]) for share in (0.0, 1.0))
-    assert np.median(kept) > 230
+    assert np.median(kept) > 215
     assert np.median(exchanged) < 200
 
 

@@ -37,6 +37,8 @@ def photos(tmp_path: Path) -> Path:
         drawn(index).save(tmp_path / f"{index}.png")
         split = ("train", "train", "train", "train", "val", "test")[index // 2]
         lines.append(f"{index}.png,cup,{('clean', 'dirty')[index % 2]},{index},drawn,{split}")
+    drawn(1).save(tmp_path / "attic.png")
+    lines.append("attic.png,cup,dirty,attic,attic,train")
     (tmp_path / "page.png").write_text("<html>")
     lines.append("page.png,cup,clean,12,drawn,train")
     (tmp_path / "manifest.csv").write_text("\n".join(lines))
@@ -47,14 +49,18 @@ def photos(tmp_path: Path) -> Path:
 def test_a_trained_bundle_can_be_evaluated(photos: Path, tmp_path: Path) -> None:
     out, runs = tmp_path / "out", tmp_path / "runs"
     (photos / "notes.md").write_text("Drawn discs and squares.")
-    small = ("--epochs", 1, *numbers("views=1", "members=1", "train_side=32", "input_side=64", "frozen_blocks=16"))
-    trained = triof(
-        "train", "cleanliness", "--data", photos, "--out", out, "--runs", runs, "--notes", photos / "notes.md", *small
-    )
+    calibration = {"cleanliness": {"temperature": 2.0, "thresholds": {"clean": 0.9}}}
+    (photos / "calibration.json").write_text(json.dumps(calibration))
+    left_out = ("--leave-out", "attic", "--calibration", photos / "calibration.json")
+    small = ("--epochs", 1, *numbers("plain=0.5", "train_side=64", "input_side=64"))
+    told = ("--notes", photos / "notes.md", *left_out)
+    trained = triof("train", "cleanliness", "--data", photos, "--out", out, "--runs", runs, *told, *small)
     assert trained.exit_code == 0, trained.output
     assert "Skipped" in trained.output
     card = json.loads((out / "bundle.json").read_text())
     assert card["trained_on"]["photos"] == {"train": 8, "val": 2}
+    assert (card["trained_on"]["sources"], card["trained_on"]["left_out"]) == (["drawn"], ["attic"])
+    assert (card["temperature"], card["thresholds"]) == (2.0, {"clean": 0.9})
     (record,) = runs.glob("*/run.json")
     assert json.loads(record.read_text())["card"]["version"] == card["version"]
     assert not list(runs.glob("unfinished-*"))
@@ -94,7 +100,8 @@ def test_an_evaluation_is_a_table_of_the_shipped_bundle(photos: Path) -> None:
         (["train", "cleanliness", "--data", "nowhere"], 1, "does not exist"),
         (["train", "shape", "--data", "."], 2, "waste_type"),
         (["train", "cleanliness", "--data", ".", "--recipe", "speed=9"], 2, "speed"),
-        (["train", "cleanliness", "--data", ".", "--recipe", "views"], 2, "NAME=VALUE"),
+        (["train", "cleanliness", "--data", ".", "--recipe", "held"], 2, "NAME=VALUE"),
+        (["train", "cleanliness", "--data", ".", "--calibration", "full/page.png"], 2, "--calibration"),
         (["train", "cleanliness", "--data", ".", "--recipe", "epochs=3"], 2, "--epochs"),
         (["train", "cleanliness", "--data", ".", "--out", "full"], 2, "something else than a bundle"),
         (["train", "cleanliness", "--data", ".", "--runs", "full/page.png"], 1, "cannot be written"),
@@ -112,6 +119,12 @@ def test_a_mistake_is_one_sentence(arguments: list[str], code: int, reason: str)
     assert ran.exit_code == code, ran.output
     assert reason in ran.output
     assert "Traceback" not in ran.output
+
+
+def test_a_source_that_is_not_there_cannot_be_left_out(photos: Path) -> None:
+    ran = triof("train", "cleanliness", "--data", photos, "--leave-out", "cellar")
+    assert ran.exit_code == 1
+    assert "has no source 'cellar' to leave out: it has attic, drawn." in ran.output
 
 
 def test_one_label_alone_cannot_be_trained(photos: Path) -> None:

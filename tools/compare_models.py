@@ -27,6 +27,7 @@ from statistics import median
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -36,7 +37,7 @@ from providers.local_cnn.backbone import Variant
 from providers.local_cnn.head import Floats, Head
 from providers.local_cnn.recipe import Recipe
 from providers.local_cnn.runtime import Extractor
-from providers.local_cnn.training_set import balance, smoothed
+from providers.local_cnn.training_set import smoothed
 from tools.frozen_features import Classes, Features, Photos, Records, noise, signature
 from tools.labelled_photos import DATA, need
 from triof import corrections
@@ -233,6 +234,13 @@ def _in_every_format(comparison: Comparison) -> dict[str, bytes]:
     steps = comparison.steps(train, REFERENCE.side, "showing int8 its ranges")
     seen = (pixels for _, pixels in steps)
     return {name: converted(whole, REFERENCE.side, name, seen) for name in FORMATS}
+
+
+def balance(counts: NDArray[np.integer]) -> Floats:
+    """The weight of each label: the square root of full balance, lest a few noisy photos of a rare one rule."""
+    known = np.maximum(counts, 1)
+    weights: Floats = np.sqrt(known.sum() / (len(known) * known)).astype(np.float32)
+    return weights
 
 
 def converted(model: Any, side: int, format_: str, seen: Iterable[Floats] = ()) -> bytes:

@@ -27,7 +27,7 @@ def main() -> None:
     sheet = Image.new("RGB", (SIDE * (1 + len(KINDS)), SIDE * len(PICTURES)))
     for row, name in enumerate(PICTURES):
         picture = Image.open(DEMO_PICTURES / f"{name}.jpg")
-        subject = augmentation.subject(picture)
+        subject = augmentation.subject(augmentation.kept(picture))
         sheet.paste(picture.resize((SIDE, SIDE)), (0, row * SIDE))
         for column, (other_ground, stained) in enumerate(KINDS, start=1):
             pixels = augmentation.view(subject, SIDE, scenery, rng, other_ground=other_ground, stained=stained)

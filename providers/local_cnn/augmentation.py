@@ -11,6 +11,7 @@ from io import BytesIO
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
 from providers.base import Pixels
@@ -20,16 +21,42 @@ from providers.local_cnn.stains import Colours, Shares, soiled
 
 KEPT_SIDE = 320
 """Pixels of the longer side that are kept of a photo."""
+_MOST_COVERED = 0.4
+"""Share of a view that a hand may cover: what it holds must still be seen."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A compressed :class:`Cutout`."""
+
+    png: bytes
+    ground: NDArray[np.float32]
+    divisible: bool
+
+    @property
+    def cutout(self) -> Cutout:
+        """Decoded anew."""
+        return Cutout(Image.open(BytesIO(self.png)).convert("L"), self.ground, self.divisible)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A training photo, and the outline of its item where it could be told from its ground."""
+    """A training photo, and the outline of its item where it could be told from its ground; compressed."""
 
-    picture: Image.Image
-    cutout: Cutout | None
+    jpeg: bytes
+    outline: Outline | None
     fill: tuple[int, int, int]
     """The median colour of its border."""
+
+    @property
+    def picture(self) -> Image.Image:
+        """Decoded anew: RGB, at most KEPT_SIDE pixels long."""
+        return opened(self.jpeg)
+
+    @property
+    def cutout(self) -> Cutout | None:
+        """Decoded anew."""
+        return self.outline.cutout if self.outline else None
 
 
 @dataclass(frozen=True)
@@ -40,31 +67,59 @@ class _Frame:
     reduction: int
 
 
-def subject(picture: Image.Image) -> Subject:
-    """Prepare a photo once for all of its views. Raises ProviderMisconfigured where OpenCV is missing."""
-    kept = picture.convert("RGB")
-    kept.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return Subject(kept, cut_out(kept), border_colour(kept))
+def kept(picture: Image.Image) -> bytes:
+    """What a training keeps of a photo: a JPEG of at most KEPT_SIDE pixels, some 30 KB, where pixels take 200."""
+    small = picture.convert("RGB")
+    small.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return _compressed(small, "JPEG", quality=95, subsampling=0)
+
+
+def opened(jpeg: bytes) -> Image.Image:
+    """The picture that :func:`kept` has kept."""
+    return Image.open(BytesIO(jpeg)).convert("RGB")
+
+
+def subject(jpeg: bytes) -> Subject:
+    """Prepare a kept photo once for all of its views. Raises ProviderMisconfigured where OpenCV is missing."""
+    picture = opened(jpeg)
+    found = cut_out(picture)
+    outline = Outline(_compressed(found.alpha, "PNG"), found.ground, found.divisible) if found else None
+    return Subject(jpeg, outline, border_colour(picture))
+
+
+def uncut(jpeg: bytes) -> Subject:
+    """A kept photo of which no views are made but itself."""
+    return Subject(jpeg, None, (0, 0, 0))
 
 
 def view(
-    seen: Subject, side: int, scenery: Scenery, rng: Generator, *, other_ground: float, stained: bool = False
+    seen: Subject,
+    side: int,
+    scenery: Scenery,
+    rng: Generator,
+    *,
+    other_ground: float,
+    held: float = 0.0,
+    stained: bool = False,
 ) -> Pixels:
     """A random view: (side, side, 3).
 
-    ``other_ground`` is the probability of laying an item that was cut out on another ground; ``stained`` soils it,
-    where it was cut out.
+    ``other_ground`` is the probability of laying an item that was cut out on another ground, ``held`` that of a hand
+    beside or on it; ``stained`` soils it, where it was cut out.
     """
-    frame = _frame(seen, side, rng)
-    picture = _relit(_taken(seen.picture, frame, side, seen.fill), rng)
+    original, cutout = seen.picture, seen.cutout
+    frame = _frame(original.size, cutout, side, rng)
+    picture = _relit(_taken(original, frame, side, seen.fill), rng)
     pixels: Colours = np.asarray(picture, np.float32)
-    if seen.cutout:
-        alpha = _shares(_taken(seen.cutout.alpha, frame, side, 0))
+    if cutout:
+        alpha = _shares(_taken(cutout.alpha, frame, side, 0))
         if stained:
             pixels = soiled(pixels, alpha, rng)
         if rng.random() < other_ground:
-            pixels = laid_on(pixels, alpha, seen.cutout, scenery.ground(side, rng), rng)
-    return photographed(pixels, rng)
+            pixels = laid_on(pixels, alpha, cutout, scenery.ground(side, rng), rng)
+    if rng.random() < held and (hand := scenery.hand(rng)):
+        pixels = _held(pixels, hand, rng)
+    return photographed(_recoloured(pixels, rng), rng)
 
 
 def empty(side: int, scenery: Scenery, rng: Generator) -> Pixels:
@@ -116,15 +171,15 @@ def photographed(pixels: Colours, rng: Generator) -> Pixels:
     return finished
 
 
-def _frame(seen: Subject, side: int, rng: Generator) -> _Frame:
+def _frame(size: tuple[int, int], cutout: Cutout | None, side: int, rng: Generator) -> _Frame:
     """Turn, zoom, stretch, shift and mirror in one step, so that pixels are interpolated once."""
-    width, height = seen.picture.size
+    width, height = size
     turned = rng.random() < 0.7
     angle = rng.uniform(0, 2 * math.pi) if turned else rng.normal(0, 0.08)
     # A tall item that is laid across needs a square frame; an upright one keeps the squeeze the machine gives it.
     frame = (max(width, height),) * 2 if turned else (width, height)
     centre, zoom = np.array([width, height]) * (0.5 + rng.normal(0, 0.05, 2)), math.exp(rng.uniform(-0.35, 0.25))
-    if seen.cutout and rng.random() < 0.5 and (box := seen.cutout.alpha.getbbox()):
+    if cutout and rng.random() < 0.5 and (box := cutout.alpha.getbbox()):
         # The same item near and far: its size in the photo tells where the photo was taken.
         left, top, right, bottom = box
         share = max((right - left) / frame[0], (bottom - top) / frame[1])
@@ -156,6 +211,26 @@ def _relit(picture: Image.Image, rng: Generator) -> Image.Image:
     return picture
 
 
+def _recoloured(pixels: Colours, rng: Generator) -> Colours:
+    """As another camera or another print would have it: paler, more colourful, tinted, flatter."""
+    coloured: NDArray[np.floating] = pixels
+    if rng.random() < 0.5:
+        grey = coloured.mean(axis=2, keepdims=True)
+        coloured = grey + (coloured - grey) * rng.uniform(0.2, 1.6)
+    if rng.random() < 0.4:
+        coloured = coloured * rng.normal(1, 0.12, 3)
+    if rng.random() < 0.3:
+        coloured = 255 * (np.clip(coloured, 0, 255) / 255) ** math.exp(rng.uniform(-0.5, 0.5))
+    return coloured.astype(np.float32)
+
+
+def _held(pixels: Colours, hand: Image.Image, rng: Generator) -> Colours:
+    """``pixels`` with a hand, unless it covers too much of them."""
+    held = _with_hand(pixels, hand, rng)
+    covered = np.abs(held - pixels).mean(axis=2) > 20
+    return held if covered.mean() < _MOST_COVERED else pixels
+
+
 def _with_hand(ground: Colours, hand: Image.Image, rng: Generator) -> Colours:
     """``hand`` reaching in from anywhere, in any size."""
     side = len(ground)
@@ -169,6 +244,12 @@ def _with_hand(ground: Colours, hand: Image.Image, rng: Generator) -> Colours:
     shaded = ground * (1 - 0.3 * _blurred(alpha, 6)[..., None])
     colours = np.asarray(layer.convert("RGB"), np.float32) * rng.uniform(0.7, 1.15)
     return (shaded + alpha[..., None] * (colours - shaded)).astype(np.float32)
+
+
+def _compressed(picture: Image.Image, kind: str, **options: int) -> bytes:
+    file = BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
 
 
 def _core(alpha: Shares) -> Shares:

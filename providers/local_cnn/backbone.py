@@ -168,11 +168,35 @@ def load_weights(model: Any, weights: Weights) -> None:
             layer.set_weights(_layer_weights(layer.name, weights))
 
 
-def freeze(model: Any, blocks: int) -> None:
-    """Let the stem and the first ``blocks`` blocks stay as they are: edges are the same everywhere."""
-    frozen = ("_conv_stem", *(f"_blocks.{block}." for block in range(blocks)))
-    for layer in model.layers:
-        layer.trainable = not (blocks and layer.name.startswith(frozen))
+def halves(keras: Any, whole: Any, side: int, blocks: int, variant: Variant = LITE0) -> tuple[Any, Any]:
+    """Two ``keras.Model`` that share the layers of ``whole``, cut above the stem and the first ``blocks`` blocks.
+
+    The lower one reads photos of ``side`` pixels, (n, side, side, 3), and gives a row of numbers for each; the upper
+    one reads rows, (n, numbers), and gives what ``whole`` gives.
+    """
+    seen = [f"pooled_blocks.{block}._filtered" for block in variant.read_blocks if block < blocks]
+    cut = [whole.get_layer(name).output for name in (_last_layer(variant, blocks), *seen)]
+    photo = keras.Input((side, side, 3))
+    parts = keras.Model(whole.input, cut)(photo)
+    flat = [keras.layers.Flatten()(part) for part in parts]
+    row = keras.layers.Concatenate()(flat) if len(flat) > 1 else flat[0]
+    lower = keras.Model(photo, row)
+    given = keras.Input((row.shape[-1],))
+    ends = np.cumsum([part.shape[-1] for part in flat])
+    again = [
+        keras.layers.Reshape(part.shape[1:])(given[:, int(end) - math.prod(part.shape[1:]) : int(end)])
+        for part, end in zip(parts, ends, strict=True)
+    ]
+    upper = keras.Model(given, keras.Model(cut, whole.output)(again))
+    return lower, upper
+
+
+def _last_layer(variant: Variant, blocks: int) -> str:
+    """The layer that gives what the first ``blocks`` blocks make of a photo."""
+    if not blocks:
+        return "_stem"
+    _, position = list(variant.blocks())[blocks - 1]
+    return f"_blocks.{blocks - 1}{'_add' if position else '._project_conv'}"
 
 
 def _layer_weights(name: str, weights: Weights) -> list[Any]:

@@ -14,13 +14,15 @@ it is damaged or missing, ``model.tflite`` answers as in a bundle without one.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from errno import EEXIST
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
 from providers.base import LABELS, TASKS, ProviderMisconfigured, Task
@@ -44,6 +46,11 @@ EMPTY = "empty"
 """What a model of the waste type may give besides the task's labels: a slot with nothing in it, which is other."""
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+def counted_to(task: Task, told: Sequence[str]) -> NDArray[np.int64]:
+    """The index in LABELS that each of the labels ``told`` counts to, EMPTY to other: (labels,)."""
+    return np.array([LABELS[task].index("other" if label == EMPTY else label) for label in told], np.int64)
 
 
 class Input(Options):
@@ -92,6 +99,11 @@ class TaskCard(Options):
     """From which probability each label is worth believing."""
     reference: Reference | None = None
     metrics: Mapping[str, Any] = Field(default_factory=dict)
+
+    @property
+    def counted_to(self) -> NDArray[np.int64]:
+        """The index in LABELS of the label that each of ``labels`` counts to: (labels,)."""
+        return counted_to(self.task, self.labels)
 
     @model_validator(mode="after")
     def _labels_fit(self) -> Self:

@@ -16,12 +16,18 @@ _TEMPERATURES = np.geomspace(0.2, 5.0, 81)
 _LOWEST_THRESHOLD, _HIGHEST_THRESHOLD = 0.5, 0.995
 
 
-def softmax(logits: Numbers, temperature: float = 1.0) -> Numbers:
-    """(n, labels) to probabilities of the same shape."""
+def softmax(logits: Numbers, temperature: float = 1.0, counted_to: Classes | None = None) -> Numbers:
+    """(n, numbers) to probabilities of the same shape, or of (n, labels) where several numbers count to one label.
+
+    ``counted_to`` (numbers,) says to which label each number counts (:attr:`.bundle.TaskCard.counted_to`).
+    """
     scaled = np.asarray(logits, np.float64) / temperature
     exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     probabilities: Numbers = exponents / exponents.sum(axis=1, keepdims=True)
-    return probabilities
+    if counted_to is None:
+        return probabilities
+    summed: Numbers = probabilities @ np.eye(int(counted_to.max()) + 1)[counted_to]
+    return summed
 
 
 def log_loss(probabilities: Numbers, classes: Classes) -> float:
@@ -30,9 +36,9 @@ def log_loss(probabilities: Numbers, classes: Classes) -> float:
     return float(-np.log(np.maximum(right, 1e-12)).mean())
 
 
-def fit_temperature(logits: Numbers, classes: Classes) -> float:
-    """The temperature with the lowest log loss."""
-    losses = [log_loss(softmax(logits, temperature), classes) for temperature in _TEMPERATURES]
+def fit_temperature(logits: Numbers, classes: Classes, counted_to: Classes | None = None) -> float:
+    """The temperature with the lowest log loss; ``counted_to`` as in :func:`softmax`."""
+    losses = [log_loss(softmax(logits, temperature, counted_to), classes) for temperature in _TEMPERATURES]
     return float(_TEMPERATURES[int(np.argmin(losses))])
 
 

@@ -17,15 +17,15 @@ _LEAST_STRENGTH = 1e-3
 """Of a component, beside the first one: a handful of photos have fewer than SIZE, and the rest is rounding."""
 
 
-def beside(keras: Any, whole: Any, photos: Array) -> Any:
-    """A ``keras.Model`` that gives the embedding beside the logits of ``whole``; ``photos`` are its reference."""
-    features = whole.get_layer("features").output
-    extractor = keras.Model(whole.input, features)
-    seen = np.concatenate([np.asarray(extractor(part)) for part in np.array_split(photos, max(1, len(photos) // 32))])
+def layer(keras: Any, features: Any, seen: Array) -> Any:
+    """The embedding of ``features``, a tensor (n, size) of a ``keras.Model``: (n, SIZE).
+
+    ``seen`` (photos, size) are the features of its reference.
+    """
     projection = keras.layers.Dense(SIZE, name="embedding")
-    model = keras.Model(whole.input, [whole.output, projection(features)])
+    output = projection(features)
     projection.set_weights(list(_components(seen)))
-    return model
+    return output
 
 
 def _components(features: Array) -> tuple[Array, Array]:

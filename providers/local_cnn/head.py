@@ -43,10 +43,13 @@ def fit(
     return min(heads, key=lambda head: calibrated_loss(head.logits(val_features), val_classes))
 
 
-def calibrated_loss(logits: Floats, classes: NDArray[np.int64]) -> float:
-    """The log loss that is left with the best temperature: what calibration cannot mend."""
-    temperature = calibration.fit_temperature(logits, classes)
-    return calibration.log_loss(calibration.softmax(logits, temperature), classes)
+def calibrated_loss(logits: Floats, classes: NDArray[np.int64], counted_to: NDArray[np.int64] | None = None) -> float:
+    """The log loss that is left with the best temperature, what calibration cannot mend.
+
+    ``counted_to`` as in :func:`.calibration.softmax`.
+    """
+    temperature = calibration.fit_temperature(logits, classes, counted_to)
+    return calibration.log_loss(calibration.softmax(logits, temperature, counted_to), classes)
 
 
 def _descend(features: Floats, targets: Floats, weights: Floats, penalty: float) -> tuple[Floats, Floats]:

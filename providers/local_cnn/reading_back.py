@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from providers.base import LABELS, ProviderMisconfigured
+from providers.base import ProviderMisconfigured
 from providers.local_cnn import backbone
 from providers.local_cnn.bundle import Bundle
 
@@ -27,15 +27,20 @@ _NUMBERS: Mapping[int, str] = {0: "<f4", 1: "<f2"}
 
 
 def load_weights(model: Any, bundle: Bundle) -> None:
-    """Put the weights of ``bundle`` into the like ``keras.Model``. Raises ProviderMisconfigured where it is unlike."""
+    """Put the weights of ``bundle`` into the like ``keras.Model``, or into one that ends below the head.
+
+    Labels are not looked at: a head must be one for the same labels.
+
+    Raises ProviderMisconfigured where it is unlike.
+    """
     card = bundle.card
-    if card.labels != LABELS[card.task]:
-        raise _unlike(bundle, "its labels stand in another order, or some are missing")
     if (card.input.range, card.input.channels) != (backbone.INPUT_RANGE, "rgb"):
         raise _unlike(bundle, "it reads its pixels otherwise")
     layers = [layer for layer in model.layers if layer.weights]
     try:
         found = list(_layers(bundle))
+        if not any(layer.name == "head" for layer in layers):
+            del found[-1]
     # A network made elsewhere may lack a bias, or have kernels that are no constants.
     except (IndexError, TypeError, ValueError) as error:
         raise _unlike(bundle, "its network is another one") from error
@@ -77,7 +82,7 @@ def _layers(bundle: Bundle) -> Iterator[tuple[Array, Array]]:
         return numbers.astype(np.float32).reshape(tensor.shape)
 
     # The embedding is made anew of whatever is trained.
-    embeddings = {index for index in graph.outputs if graph.tensors[index].shape[-1] != len(bundle.card.labels)}
+    embeddings = {index for index in graph.outputs if graph.tensors[index].shape[-1] == bundle.card.embedding}
     for kind, operator in zip(kinds, graph.operators, strict=True):
         # So is the distance from what was learned, whose operator alone has no bias (familiarity.py).
         if kind in _AXES and operator.outputs[0] not in embeddings and operator.inputs[-1] >= 0:

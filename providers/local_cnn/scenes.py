@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 from zlib import crc32
@@ -37,9 +38,16 @@ class Scenery:
     """Mode ``RGBA``, cut out."""
     drawn: float = 0.3
     """Share of the grounds that are drawn: plain, unevenly lit."""
+    whole: Sequence[Sequence[bytes]] = ()
+    """Compressed photos, one sequence for each source, that are a ground as they are, with all that lies in them."""
+    whole_share: float = 0.0
+    """Of the grounds, where there are such photos."""
 
     def ground(self, side: int, rng: Generator) -> Colours:
-        """A ground in a random light, drawn, rendered or found: (side, side, 3)."""
+        """A ground in a random light, a photo, drawn, rendered or found: (side, side, 3)."""
+        if self.whole and rng.random() < self.whole_share:
+            source = self.whole[int(rng.integers(len(self.whole)))]
+            return _lit([_square(source[int(rng.integers(len(source)))])], side, rng)
         # First the kind: photos show hundreds of grounds, and most of them the same grey table.
         kinds = [pictures for pictures in (self.rendered, self.found) if pictures]
         if not kinds or rng.random() < self.drawn:
@@ -48,7 +56,7 @@ class Scenery:
 
     def slot(self, side: int, rng: Generator) -> Colours:
         """A ground as it lies in a machine: rendered or drawn."""
-        return replace(self, found=()).ground(side, rng)
+        return replace(self, found=(), whole=()).ground(side, rng)
 
     def hand(self, rng: Generator) -> Image.Image | None:
         """One of the hands; None where there are none."""
@@ -76,8 +84,15 @@ def _rendered(kind: str) -> Mapping[str, Image.Image]:
 
 def found(photos: Iterable[tuple[Image.Image, Cutout | None]]) -> list[Image.Image]:
     """The grounds that photos show beside the items that were cut out of them."""
-    strips = (_strip(picture, cutout) for picture, cutout in photos if cutout and not cutout.divisible)
-    return [_tiled(strip) for strip in strips if strip]
+    return [
+        ground for picture, cutout in photos if cutout and not cutout.divisible and (ground := beside(picture, cutout))
+    ]
+
+
+def beside(picture: Image.Image, cutout: Cutout) -> Image.Image | None:
+    """The ground that a photo shows beside its item, as a square; None where it shows too little or other things."""
+    strip = _strip(picture, cutout)
+    return _tiled(strip) if strip else None
 
 
 def backdrop(side: int, rng: Generator) -> Colours:
@@ -90,6 +105,14 @@ def backdrop(side: int, rng: Generator) -> Colours:
     lumps = rng.uniform(0, 8) * (not white) * blotches(side, int(rng.integers(2, 40)), rng)
     drawn: Colours = np.clip(colour + (light + lumps)[:, :, None], 0, 255).astype(np.float32)
     return drawn
+
+
+def _square(jpeg: bytes) -> Image.Image:
+    """The middle of a compressed photo."""
+    picture = Image.open(BytesIO(jpeg)).convert("RGB")
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return picture.crop((left, top, left + side, top + side))
 
 
 def _lit(pictures: Sequence[Image.Image], side: int, rng: Generator) -> Colours:

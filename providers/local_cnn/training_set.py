@@ -1,9 +1,13 @@
-"""The photos that a network learns from, and the views of them: the same ones for the same seed."""
+"""The photos that a network learns from, and the views of them: the same ones for the same seed.
 
-from collections.abc import Callable, Iterator, Sequence
+What a network must not learn is which source has which label. So sources are drawn more evenly than they are large,
+foreign objects as often as plastic, and all of them are laid on the grounds of every source.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
@@ -12,20 +16,44 @@ from PIL import Image
 
 from providers.base import LABELS, Pixels, Task
 from providers.local_cnn import augmentation, backbone, scenes
+from providers.local_cnn.augmentation import Subject
+from providers.local_cnn.bundle import EMPTY
 from providers.local_cnn.recipe import Recipe
 from providers.local_cnn.scenes import Scenery
 
 Floats = NDArray[np.float32]
 Classes = NDArray[np.int64]
-"""Indices in LABELS."""
+"""Indices in TOLD, or UNKNOWN."""
+UNKNOWN = -1
+"""The class of a photo for a task for which it has no label: it teaches that task nothing."""
+
+TOLD: Mapping[Task, tuple[str, ...]] = {**LABELS, "waste_type": (*LABELS["waste_type"], EMPTY)}
+"""What each number that a trained network gives for a task stands for. Those of LABELS come first."""
+
+_AT_ONCE = 32
+_MOST_GROUNDS = 60
+"""Of one source: no training needs more, and they lie in memory as pixels."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Upright RGB pictures and the index of each one's label in LABELS."""
+    """Upright photos, and what people say of each."""
 
-    pictures: Sequence[Image.Image]
-    classes: Classes
+    subjects: Sequence[Subject]
+    """Twenty thousand take 0.7 GB. Those that are only asked about need no outline."""
+    classes: Mapping[Task, Classes]
+    """(n,) for each task that is learned."""
+    sources: Sequence[str]
+    """Where each comes from; empty where nothing is said."""
+
+    def those(self, chosen: NDArray[np.bool_]) -> "Pictures":
+        """Of all photos the ``chosen`` ones: (n,)."""
+        indices = list(map(int, np.flatnonzero(chosen)))
+        return Pictures(
+            [self.subjects[index] for index in indices],
+            {task: classes[chosen] for task, classes in self.classes.items()},
+            [self.sources[index] for index in indices],
+        )
 
 
 @dataclass(frozen=True)
@@ -34,164 +62,165 @@ class Examples:
 
     pixels: NDArray[np.uint8]
     """(n, side, side, 3)."""
-    classes: Classes
+    classes: Mapping[Task, Classes]
 
-    @property
-    def inputs(self) -> Floats:
-        """What the network reads."""
-        return backbone.scaled(self.pixels)
-
-
-class TrainingSet:
-    """Views of training photos, and of empty slots among them."""
-
-    def __init__(
-        self, task: Task, photos: Pictures, recipe: Recipe, on_photo: Callable[[int, int], None] = lambda *_: None
-    ) -> None:
-        """Cut out all items. Raises ProviderMisconfigured where OpenCV is missing."""
-        self._task, self._recipe = task, recipe
-        self._classes = photos.classes
-        self._subjects = []
-        for index, picture in enumerate(photos.pictures, start=1):
-            self._subjects.append(augmentation.subject(picture))
-            on_photo(index, len(photos.pictures))
-        grounds = scenes.found((seen.picture, seen.cutout) for seen in self._subjects)
-        self._scenery = Scenery(scenes.rendered("grounds"), grounds, scenes.rendered("hands"))
-        empty = round(recipe.empty * len(self._subjects)) if task == "waste_type" else 0
-        self.size = len(self._subjects) + empty
-        """Photos and empty slots."""
-
-    def plain(self) -> Iterator[tuple[Pixels, int]]:
-        """Every photo whole and unturned, with its class."""
-        for seen, class_ in zip(self._subjects, self._classes, strict=True):
-            yield resized(seen.picture, self._recipe.input_side), int(class_)
-
-    def views(self, rng: Generator) -> Iterator[tuple[Pixels, int]]:
-        """A random view of each, large enough for the finished model, with its class."""
-        for index in range(self.size):
-            yield self._view(index, self._recipe.input_side, rng)
-
-    def batches(self, epoch: int, member: int = 0) -> Iterator[Examples]:
-        """One view of each in a random order; the next batch is drawn while the last one is learned."""
-        seeds = (self._recipe.seed, member, epoch)
-        order = np.random.default_rng(seeds).permutation(self.size)
-        parts = [order[start : start + self._recipe.batch] for start in range(0, self.size, self._recipe.batch)]
-        with ThreadPoolExecutor(1) as drawing:
-            waiting = drawing.submit(self._batch, (*seeds, 0), parts[0])
-            for number in range(1, len(parts)):
-                drawn, waiting = waiting.result(), drawing.submit(self._batch, (*seeds, number), parts[number])
-                yield drawn
-            yield waiting.result()
-
-    def laid_elsewhere(self) -> Examples:
-        """Each item that was cut out on another ground, with its class; in the order of :meth:`outlines`."""
-        drawn = [
-            augmentation.view(
-                self._subjects[index],
-                self._recipe.train_side,
-                self._scenery,
-                np.random.default_rng((self._recipe.seed, 0, int(index))),
-                other_ground=1,
-            )
-            for index in self.outlines
-        ]
-        shape = (-1, self._recipe.train_side, self._recipe.train_side, 3)
-        return Examples(np.array(drawn, np.uint8).reshape(shape), self._classes[self.outlines])
-
-    @property
-    def outlines(self) -> Classes:
-        """The indices of the photos whose item was cut out."""
-        return np.array([index for index, seen in enumerate(self._subjects) if seen.cutout], np.int64)
-
-    @outlines.setter
-    def outlines(self, kept: Classes) -> None:
-        chosen = set(map(int, kept))
-        self._subjects = [
-            seen if index in chosen else replace(seen, cutout=None) for index, seen in enumerate(self._subjects)
-        ]
-
-    def targets(self, classes: Classes) -> Floats:
-        """Smoothed probabilities: (n, labels)."""
-        return smoothed(classes, len(LABELS[self._task]), self._recipe.label_smoothing)
-
-    def weights(self, classes: Classes) -> Floats:
-        """How much each view counts: (n,)."""
-        return balance(self._expected())[classes]
-
-    def _expected(self) -> NDArray[np.float64]:
-        """How many views of each class an epoch shows."""
-        labels = LABELS[self._task]
-        counts = np.bincount(self._classes, minlength=len(labels)).astype(float)
-        if self._task == "waste_type":
-            counts[labels.index("other")] += self.size - len(self._subjects)
-        else:
-            stainable = sum(self._may_be_stained(index) for index in range(len(self._subjects)))
-            counts += (
-                self._recipe.stained * stainable * np.array([{"clean": -1, "dirty": 1}[label] for label in labels])
-            )
-        return counts
-
-    def _may_be_stained(self, index: int) -> bool:
-        # A can with paint on it is a can; what is dirty already needs no more.
-        label = LABELS[self._task][self._classes[index]]
-        return self._subjects[index].cutout is not None and label not in {"other", "dirty"}
-
-    def _view(self, index: int, side: int, rng: Generator) -> tuple[Pixels, int]:
-        if index >= len(self._subjects):
-            return augmentation.empty(side, self._scenery, rng), LABELS[self._task].index("other")
-        stained = self._may_be_stained(index) and rng.random() < self._recipe.stained
-        pixels = augmentation.view(
-            self._subjects[index],
-            side,
-            self._scenery,
-            rng,
-            other_ground=self._recipe.other_ground,
-            stained=stained,
-        )
-        if stained and self._task == "cleanliness":
-            return pixels, LABELS[self._task].index("dirty")
-        return pixels, int(self._classes[index])
-
-    def _batch(self, seeds: tuple[int, ...], indices: Classes) -> Examples:
-        rng = np.random.default_rng(seeds)
-        drawn = [self._view(int(index), self._recipe.train_side, rng) for index in indices]
-        return Examples(np.stack([pixels for pixels, _ in drawn]), np.array([class_ for _, class_ in drawn]))
-
-
-def smoothed(classes: Classes, labels: int, smoothing: float) -> Floats:
-    """What is to be learned: (n, labels) probabilities, ``smoothing`` of each shared out among all labels."""
-    right = np.eye(labels, dtype=np.float32)[classes]
-    return (right * (1 - smoothing) + smoothing / labels).astype(np.float32)
-
-
-def balance(counts: NDArray[Any]) -> Floats:
-    """The weight of each label: the square root of full balance, lest a few noisy photos of a rare one rule."""
-    known = np.maximum(counts, 1)
-    weights: Floats = np.sqrt(known.sum() / (len(known) * known)).astype(np.float32)
-    return weights
+    def inputs(self) -> Iterator[Floats]:
+        """What the network reads, a few photos at a time: as numbers all of them would fill the memory."""
+        for part in np.array_split(self.pixels, math.ceil(len(self.pixels) / _AT_ONCE)):
+            yield backbone.scaled(part)
 
 
 @dataclass(frozen=True)
-class Validation:
-    """The photos by which epochs, temperature and thresholds are chosen."""
+class Batch:
+    """Views, ready to be learned from."""
 
-    plain: Examples
-    """As the machine itself will see them."""
-    views: Examples
-    """One view of each, most on other grounds: a network that reads the ground does well on the plain ones alone."""
+    rows: Floats
+    """(n, numbers): what the frozen part of the network makes of each."""
+    classes: Mapping[Task, Classes]
 
 
-def validation(task: Task, photos: Pictures, recipe: Recipe) -> Validation:
-    """The same views for the same seed. Raises ProviderMisconfigured where OpenCV is missing."""
-    # Nothing but the photos themselves, whose labels people gave.
-    shown = TrainingSet(task, photos, recipe.model_copy(update={"stained": 0.0, "empty": 0.0}))
-    views = [pixels for pixels, _ in shown.views(np.random.default_rng(recipe.seed))]
-    return Validation(plain(photos, recipe.input_side), Examples(np.stack(views), photos.classes))
+Look = Callable[[Floats], Floats]
+"""What the frozen part of a network makes of a view: (side, side, 3) to (numbers,)."""
+
+
+class TrainingSet:
+    """Random views of training photos, and of empty slots among them."""
+
+    def __init__(self, tasks: Sequence[Task], photos: Pictures, recipe: Recipe) -> None:
+        self.tasks, self._recipe = tuple(tasks), recipe
+        self._subjects, self._classes = photos.subjects, photos.classes
+        self.size = len(self._subjects)
+        """Photos; an epoch learns from about as many views."""
+        self.steps = math.ceil(self.size / recipe.batch)
+        """Batches of an epoch."""
+        self._shares = shares(photos, recipe)
+        self._scenery = Scenery(
+            scenes.rendered("grounds"),
+            self._grounds(photos.sources),
+            scenes.rendered("hands"),
+            whole=_foreign_photos(photos),
+            whole_share=recipe.whole_ground,
+        )
+
+    def batches(self, steps: int, look: Look, *seeds: int) -> Iterator[Batch]:
+        """``steps`` batches, the same ones for the same ``seeds``; the next is drawn while the last is learned from."""
+        with ThreadPoolExecutor(1) as drawing:
+            waiting = drawing.submit(self._batch, look, (*seeds, 0))
+            for number in range(1, steps + 1):
+                drawn = waiting.result()
+                if number < steps:
+                    waiting = drawing.submit(self._batch, look, (*seeds, number))
+                yield drawn
+
+    def targets(self, classes: Mapping[Task, Classes]) -> Floats:
+        """Smoothed probabilities of all tasks' labels side by side, zero where a label is unknown: (n, labels)."""
+        return np.concatenate(
+            [smoothed(classes[task], len(TOLD[task]), self._recipe.label_smoothing) for task in self.tasks], axis=1
+        )
+
+    def view(self, rng: Generator) -> tuple[Pixels, Mapping[Task, int]]:
+        """One at random, (side, side, 3), and its class for each task."""
+        if "waste_type" in self.tasks and rng.random() < self._recipe.empty:
+            classes = dict.fromkeys(self.tasks, UNKNOWN) | {"waste_type": TOLD["waste_type"].index(EMPTY)}
+            return augmentation.empty(self._recipe.train_side, self._scenery, rng), classes
+        return self._view(int(rng.choice(self.size, p=self._shares)), rng)
+
+    def _batch(self, look: Look, seeds: tuple[int, ...]) -> Batch:
+        rng = np.random.default_rng((self._recipe.seed, *seeds))
+        rows, classes = zip(*(self._seen(look, rng) for _ in range(self._recipe.batch)), strict=True)
+        by_task = {task: np.array([each[task] for each in classes], np.int64) for task in self.tasks}
+        return Batch(np.stack(rows).astype(np.float32), by_task)
+
+    def _seen(self, look: Look, rng: Generator) -> tuple[Floats, Mapping[Task, int]]:
+        pixels, classes = self.view(rng)
+        return look(backbone.scaled(pixels)), classes
+
+    def _grounds(self, sources: Sequence[str]) -> list[Image.Image]:
+        """Those beside the items of photos, of every source alike, so that none of them goes with a label."""
+        grounds: dict[str, list[Image.Image]] = {}
+        for index in map(int, np.random.default_rng(self._recipe.seed).permutation(self.size)):
+            seen, found = self._subjects[index], grounds.setdefault(sources[index], [])
+            if len(found) < _MOST_GROUNDS and (cutout := seen.cutout):
+                found += filter(None, [scenes.beside(seen.picture, cutout)])
+        return [ground for found in grounds.values() for ground in found]
+
+    def _view(self, index: int, rng: Generator) -> tuple[Pixels, Mapping[Task, int]]:
+        recipe, seen = self._recipe, self._subjects[index]
+        classes = {task: int(self._classes[task][index]) for task in self.tasks}
+        if rng.random() < recipe.plain:
+            pixels = resized(seen.picture, recipe.train_side)
+            return pixels[:, ::-1] if rng.random() < 0.5 else pixels, classes
+        stained = self._may_be_stained(index) and rng.random() < recipe.stained
+        if stained and "cleanliness" in classes:
+            classes["cleanliness"] = LABELS["cleanliness"].index("dirty")
+        pixels = augmentation.view(
+            seen,
+            recipe.train_side,
+            self._scenery,
+            rng,
+            other_ground=recipe.other_ground,
+            held=recipe.held,
+            stained=stained,
+        )
+        return pixels, classes
+
+    def _may_be_stained(self, index: int) -> bool:
+        # A can with paint on it is a can; what is dirty already needs no more.
+        labels = {LABELS[task][class_] for task in self.tasks if (class_ := self._classes[task][index]) != UNKNOWN}
+        return self._subjects[index].outline is not None and not labels & {"other", "dirty"}
+
+
+def _foreign_photos(photos: Pictures) -> list[list[bytes]]:
+    """Rooms, trays, tables without plastic, by source: plastic that lies on them is plastic."""
+    found: dict[str, list[bytes]] = {}
+    for index in map(int, np.flatnonzero(are_foreign(photos))):
+        found.setdefault(photos.sources[index], []).append(photos.subjects[index].jpeg)
+    return list(found.values())
+
+
+def shares(photos: Pictures, recipe: Recipe) -> NDArray[np.float64]:
+    """How often each photo is drawn, 1 in all: (n,).
+
+    The photos of one source with the same labels are drawn as often as their number to the power ``recipe.balance``
+    says; of all draws ``recipe.foreign`` show what is other, where there is any, and anything else.
+    """
+    cells: dict[tuple[object, ...], list[int]] = {}
+    for index, source in enumerate(photos.sources):
+        labels = tuple(int(classes[index]) for classes in photos.classes.values())
+        cells.setdefault((source, *labels), []).append(index)
+    drawn = np.zeros(len(photos.sources))
+    for indices in cells.values():
+        drawn[indices] = len(indices) ** (recipe.balance - 1)
+    foreign = are_foreign(photos)
+    if foreign.any() and not foreign.all():
+        drawn[foreign] *= recipe.foreign / drawn[foreign].sum()
+        drawn[~foreign] *= (1 - recipe.foreign) / drawn[~foreign].sum()
+    normalised: NDArray[np.float64] = drawn / drawn.sum()
+    return normalised
+
+
+def are_foreign(photos: Pictures) -> NDArray[np.bool_]:
+    """Which photos show what is other; none where the type is not learned: (n,)."""
+    if "waste_type" not in photos.classes:
+        return np.zeros(len(photos.sources), bool)
+    foreign: NDArray[np.bool_] = photos.classes["waste_type"] == LABELS["waste_type"].index("other")
+    return foreign
+
+
+def smoothed(classes: Classes, labels: int, smoothing: float) -> Floats:
+    """What is to be learned: (n, labels) probabilities, ``smoothing`` of each shared out among all labels.
+
+    A class that is UNKNOWN has no probability anywhere.
+    """
+    right = np.eye(labels, dtype=np.float32)[classes]
+    wanted = (right * (1 - smoothing) + smoothing / labels).astype(np.float32)
+    return np.where((classes == UNKNOWN)[:, None], np.float32(0), wanted)
 
 
 def plain(photos: Pictures, side: int) -> Examples:
     """``photos`` as the machine itself will see them."""
-    return Examples(np.stack([resized(picture, side) for picture in photos.pictures]), photos.classes)
+    pixels = [resized(seen.picture, side) for seen in photos.subjects]
+    return Examples(np.stack(pixels), photos.classes)
 
 
 def resized(picture: Image.Image, side: int) -> Pixels:

@@ -1,9 +1,8 @@
 """The network as a whole while it learns, epoch by epoch, and what is kept of it should the power go."""
 
 import json
-import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,18 @@ from zlib import error as ZlibError  # noqa: N812
 
 import numpy as np
 
-from providers.local_cnn import backbone
+from providers.base import Task
+from providers.local_cnn.bundle import counted_to
+from providers.local_cnn.calibration import softmax
 from providers.local_cnn.head import Floats, calibrated_loss
 from providers.local_cnn.recipe import Recipe
-from providers.local_cnn.training_set import Examples, TrainingSet, Validation
+from providers.local_cnn.training_set import TOLD, UNKNOWN, Examples, Look, TrainingSet
 
 Curve = Mapping[str, float]
 """What was measured after an epoch."""
 
 _AVERAGED_STEPS = 100
 """Over about so many steps the weights are averaged."""
-_LOSSES = ("val_loss", "val_views_loss")
-_AT_ONCE = 32
-"""Photos of ``val`` that are asked about together."""
 
 
 @dataclass
@@ -33,10 +31,10 @@ class State:
 
     learned: list[Any]
     """All variables of the model and of its optimizer."""
-    kept: list[Any]
-    """Those of the model with the averaged weights of the best epoch so far."""
-    outlines: list[Any]
-    """One array: the photos whose item is laid on other grounds."""
+    begun: list[Any]
+    """Those of the model before the first epoch."""
+    averaged: list[Any]
+    """Those of the model with the averaged weights after the last epoch."""
     curves: list[Curve]
     """One entry per epoch; epoch 0 is what tuning began with."""
 
@@ -79,76 +77,89 @@ class Checkpoint:
         return Checkpoint(self._path.with_stem(f"{self._path.stem}-{member}"))
 
     def clear(self) -> None:
-        """Those of all networks. Raises OSError."""
-        for path in self._path.parent.glob(f"{self._path.stem}*{self._path.suffix}"):
+        """Remove those of all networks. Raises OSError."""
+        for path in self._path.parent.glob(f"{self._path.stem}*"):
             path.unlink(missing_ok=True)
 
 
-_LISTS = ("learned", "kept", "outlines")
+_LISTS = ("learned", "begun", "averaged")
 
 
 class Tuning:
-    """Tunes ``model``, a ``keras.Model`` to logits whose head fits already."""
+    """Tunes the upper part of a network: a ``keras.Model`` from what the frozen part gives to all tasks' logits."""
 
-    def __init__(self, keras: Any, tensorflow: Any, model: Any, training_set: TrainingSet, recipe: Recipe) -> None:
-        self._model, self._training_set, self._recipe = model, training_set, recipe
-        self._ask = tensorflow.function(lambda photos: model(photos, training=False), reduce_retracing=True)
-        self._steps = math.ceil(training_set.size / recipe.batch)
-        backbone.freeze(model, recipe.frozen_blocks)
-        steps = max(1, recipe.epochs * self._steps)
-        model.compile(
+    def __init__(
+        self,
+        keras: Any,
+        tensorflow: Any,
+        upper: Any,
+        training_set: TrainingSet,
+        recipe: Recipe,
+        *,
+        look: Look,
+        ask: Callable[[Floats], Floats],
+    ) -> None:
+        """``look`` is the frozen part; ``ask`` gives the logits of the whole for (n, side, side, 3): (n, labels)."""
+        self._model, self._training_set, self._recipe, self._tasks = upper, training_set, recipe, training_set.tasks
+        self._look, self._ask = look, ask
+        steps = max(1, recipe.epochs * training_set.steps)
+        upper.compile(
             keras.optimizers.AdamW(
                 keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps),
                 weight_decay=1e-3,
                 use_ema=True,
                 ema_momentum=1 - 1 / min(_AVERAGED_STEPS, steps),
             ),
-            keras.losses.CategoricalCrossentropy(from_logits=True),
+            loss_of(tensorflow, spans_of(self._tasks).values()),
             # Keras would choose XLA, whose convolutions are slow to compile and to run on a CPU.
             jit_compile=False,
         )
         if recipe.epochs:
             # Otherwise TensorFlow would meet the optimizer's variables in its first step, and trace that step twice.
-            model.optimizer.build(model.trainable_variables)
+            upper.optimizer.build(upper.trainable_variables)
 
     def fits(self, state: State) -> bool:
         """Whether ``state`` belongs to this very network and optimizer, not to those of another version of Triof."""
         shapes = [tuple(variable.shape) for variable in self._variables]
         return shapes == [np.shape(value) for value in state.learned]
 
-    def begin(self, val: Validation) -> State:
+    def begin(self, val: Examples) -> State:
         """The state before the first epoch."""
-        curves: list[Curve] = [{"epoch": 0, **self._measured(val)}]
-        return State(_values(self._variables), _values(self._model.variables), [self._training_set.outlines], curves)
+        begun = _values(self._model.variables)
+        return State(_values(self._variables), begun, begun, [{"epoch": 0, **self._measured(val)}])
 
     def run(
-        self, member: int, state: State, val: Validation, checkpoint: Checkpoint, on_step: Callable[[int, int], None]
+        self,
+        member: int,
+        state: State,
+        val: Examples,
+        *,
+        checkpoint: Checkpoint,
+        on_step: Callable[[int, int], None],
     ) -> None:
-        """Tune one network on from ``state``, which keeps the averaged weights of the best epoch on ``val``."""
+        """Tune one network on from ``state``, which keeps the averaged weights."""
         _assign(self._variables, state.learned)
-        self._training_set.outlines = state.outlines[0]
         for epoch in range(len(state.curves), self._recipe.epochs + 1):
             learned = self._learn(member, epoch, on_step)
             self._judge(state, val, {"epoch": epoch, "train_loss": round(learned, 4)})
             checkpoint.save(state)
 
-    def choose(self, states: Sequence[State], val: Validation) -> Curve:
-        """Give ``model`` the average of all kept weights, or those of the best network if they are better on ``val``.
+    def finish(self, states: Sequence[State], val: Examples) -> Curve:
+        """Give ``model`` the average of all averaged weights, and some of those that they began with.
 
         Networks tuned from one beginning lie in one basin, where the middle generalises better than any of them
-        (Wortsman et al. 2022).
+        (Wortsman et al. 2022, "model soups"; of the beginning: "robust fine-tuning").
         """
-        best = min(states, key=lambda state: min(map(loss, state.curves)))
-        curve = min(best.curves, key=loss)
-        chosen: Curve = {**curve, "members": 1}
-        if len(states) > 1:
-            together = zip(*(state.kept for state in states), strict=True)
-            _assign(self._model.variables, [np.mean(values, axis=0).astype(values[0].dtype) for values in together])
-            average: Curve = {**self._measured(val), "members": len(states)}
-            if loss(average) < loss(chosen):
-                return average
-        _assign(self._model.variables, best.kept)
-        return chosen
+        share = self._recipe.tuned
+        mixed = []
+        for begun, *ends in zip(states[0].begun, *(state.averaged for state in states), strict=True):
+            mixed.append((share * np.mean(ends, axis=0) + (1 - share) * begun).astype(begun.dtype))
+        _assign(self._model.variables, mixed)
+        return {**self._measured(val), "members": len(states)}
+
+    def answers(self, photos: Examples) -> Floats:
+        """The logits of the network as it is, of all tasks side by side: (n, labels)."""
+        return np.concatenate([self._ask(part) for part in photos.inputs()])
 
     @property
     def _variables(self) -> list[Any]:
@@ -156,41 +167,58 @@ class Tuning:
         return [*self._model.variables, *self._model.optimizer.variables]
 
     def _learn(self, member: int, epoch: int, on_step: Callable[[int, int], None]) -> float:
-        """One view of everything; returns the mean loss."""
-        total, before = 0.0, (member * self._recipe.epochs + epoch - 1) * self._steps
-        for number, batch in enumerate(self._training_set.batches(epoch, member), start=1):
-            targets, weights = self._training_set.targets(batch.classes), self._training_set.weights(batch.classes)
+        """About as many views as there are photos; returns the mean loss."""
+        epochs, steps = self._recipe.epochs, self._training_set.steps
+        losses, done = [], (member * epochs + epoch - 1) * steps
+        for number, batch in enumerate(self._training_set.batches(steps, self._look, member, epoch), start=1):
             # Of this batch alone: Keras forgets the ones before.
-            loss = self._model.train_on_batch(batch.inputs, targets, sample_weight=weights)
-            total += float(loss) * len(batch.classes)
-            on_step(before + number, self._recipe.members * self._recipe.epochs * self._steps)
-        return total / self._training_set.size
+            losses.append(float(self._model.train_on_batch(batch.rows, self._training_set.targets(batch.classes))))
+            on_step(done + number, self._recipe.members * epochs * steps)
+        return float(np.mean(losses))
 
-    def _judge(self, state: State, val: Validation, curve: Curve) -> None:
-        """Measure the averaged weights, and keep them if they are the best ones."""
+    def _judge(self, state: State, val: Examples, curve: Curve) -> None:
+        """Keep the averaged weights, and measure them."""
         state.learned = _values(self._variables)
         self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
-        best = min(map(loss, state.curves))
+        state.averaged = _values(self._model.variables)
         state.curves.append({**curve, **self._measured(val)})
-        if loss(state.curves[-1]) < best:
-            state.kept = _values(self._model.variables)
         _assign(self._variables, state.learned)
 
-    def _measured(self, val: Validation) -> Curve:
-        """The losses on the plain photos and on their views."""
-        logits = self.answers(val.plain)
-        hits = logits.argmax(axis=1) == val.plain.classes
-        losses = (
-            calibrated_loss(logits, val.plain.classes),
-            calibrated_loss(self.answers(val.views), val.views.classes),
-        )
-        named = zip(_LOSSES, (round(loss, 4) for loss in losses), strict=True)
-        return {**dict(named), "val_accuracy": round(float(hits.mean()), 4)}
+    def _measured(self, val: Examples) -> Curve:
+        """The losses and accuracies on the photos of ``val``, by task."""
+        logits, measured = self.answers(val), {}
+        for task, span in spans_of(self._tasks).items():
+            known = val.classes[task] != UNKNOWN
+            said, classes, columns = logits[known][:, span], val.classes[task][known], counted_to(task, TOLD[task])
+            hits = softmax(said, counted_to=columns).argmax(axis=1) == classes
+            measured[f"val_loss_{task}"] = round(calibrated_loss(said, classes, columns), 4)
+            measured[f"val_accuracy_{task}"] = round(float(hits.mean()), 4)
+        return measured
 
-    def answers(self, photos: Examples) -> Floats:
-        """The logits of the model as it is: (n, labels)."""
-        parts = np.array_split(photos.pixels, math.ceil(len(photos.pixels) / _AT_ONCE))
-        return np.concatenate([np.asarray(self._ask(Examples(part, photos.classes).inputs)) for part in parts])
+
+def loss_of(tensorflow: Any, spans: Collection[slice]) -> Callable[[Any, Any], Any]:
+    """The sum of the tasks' mean cross-entropies, of targets and logits (n, labels) whose ``spans`` are the tasks'.
+
+    A label that is unknown has no target; it neither counts nor is learned from.
+    """
+
+    def loss(targets: Any, logits: Any) -> Any:
+        losses = []
+        for span in spans:
+            known = tensorflow.reduce_sum(targets[:, span], axis=1)
+            share = tensorflow.maximum(tensorflow.reduce_mean(known), 1e-3)
+            # Without a target the cross-entropy is 0 but its gradient is not: TensorFlow takes targets to add up to 1.
+            given = known * tensorflow.nn.softmax_cross_entropy_with_logits(targets[:, span], logits[:, span])
+            losses.append(given / share)
+        return tensorflow.add_n(losses)
+
+    return loss
+
+
+def spans_of(tasks: Sequence[Task]) -> Mapping[Task, slice]:
+    """Where the logits of each task stand among those of all ``tasks``."""
+    ends = np.cumsum([len(TOLD[task]) for task in tasks])
+    return {task: slice(int(end) - len(TOLD[task]), int(end)) for task, end in zip(tasks, ends, strict=True)}
 
 
 def _values(variables: Sequence[Any]) -> list[Any]:
@@ -200,8 +228,3 @@ def _values(variables: Sequence[Any]) -> list[Any]:
 def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-
-
-def loss(curve: Curve) -> float:
-    """What the best epoch has least of: the mean of the losses on the plain photos of ``val`` and on their views."""
-    return sum(curve[name] for name in _LOSSES) / len(_LOSSES)

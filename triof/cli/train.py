@@ -3,40 +3,45 @@
 import hashlib
 import json
 import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from providers.base import LABELS, TASKS, Task
+from providers.base import TASKS, Task
 from providers.local_cnn import bundle
-from providers.local_cnn.augmentation import KEPT_SIDE
 from providers.local_cnn.recipe import Recipe
+from providers.local_cnn.regular_files import read_regular
 from providers.local_cnn.trainer import Part, Trained
 from providers.local_cnn.trainer import train as train_bundle
 from providers.local_cnn.training_set import Pictures
 from providers.local_cnn.tuning import Checkpoint
+from providers.options import Options
 from providers.text_files import decoded
-from triof import __version__, bundles, datasets
-from triof.cli import load_settings
-from triof.cli.labelled_photos import read_photos
-from triof.datasets import Dataset, DatasetError, Split, Unreadable
+from triof import __version__, bundles, datasets, training_photos
+from triof.cli import load_settings, tell
+from triof.cli.labelled_photos import read_photos, without
+from triof.datasets import Dataset, Split, Unreadable
 from triof.photo import PhotoLimits
 from triof.settings import Settings
 
 _USED_SPLITS: tuple[Part, ...] = ("train", "val")
 _DEFAULTS = Recipe()
+_MOST_BYTES = 1_000_000
+"""Of a calibration; one has some hundred."""
 
 
 @click.command()
-@click.argument("task", type=click.Choice(TASKS))
+@click.argument("tasks", nargs=-1, required=True, metavar="TASK...", type=click.Choice(TASKS))
 @click.option("--data", "source", required=True, type=click.Path(path_type=Path), help="A manifest.csv or a folder.")
 @click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="Labels that people changed.")
+@click.option("--leave-out", "left_out", multiple=True, metavar="SOURCE", help="Learn nothing from its photos.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the new bundle; default: in the run's folder.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), help="Where every run is recorded.")
 @click.option("--start", type=click.Path(path_type=Path), help="A bundle to go on from; default: ImageNet's weights.")
@@ -45,45 +50,59 @@ _DEFAULTS = Recipe()
 @click.option(
     "--notes", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="On the photos, for the model card."
 )
+@click.option(
+    "--calibration", "calibrated", type=click.Path(path_type=Path), help="Of tools/leave_one_out.py; default: by val."
+)
 @click.option("--recipe", "others", multiple=True, metavar="NAME=VALUE", help="Any other number of the recipe.")
 @click.pass_context
 def train(
     ctx: click.Context,
-    task: Task,
+    tasks: tuple[Task, ...],
     source: Path,
     *,
     corrected: Path | None,
+    left_out: tuple[str, ...],
     out: Path | None,
     runs: Path,
     notes: Path | None,
+    calibrated: Path | None,
     others: tuple[str, ...],
     start: Path | None,
     epochs: int,
     seed: int,
 ) -> None:
-    """Train a bundle that answers TASK, and record the run.
+    """Train a bundle that answers each TASK, with one network, and record the run.
 
     It may be interrupted at any time: the same command goes on after the last whole epoch.
     """
-    before = bundle.load(start, task) if start else None
-    said = {"start": before.card.version if before else "ImageNet", **_notes(notes)}
+    tasks = tuple(task for task in TASKS if task in tasks)
+    before = bundle.load(start) if start else None
+    begun = before.card.version if before else "ImageNet"
     settings = load_settings(ctx).settings
     recipe = _recipe({"epochs": epochs, "seed": seed, **_like(before)}, others, settings)
+    said = _notes(notes)
     _check_place(out, runs)
+    calibration = _calibration(calibrated, tasks)
     console = Console()
-    dataset = read_photos(source, settings, corrected)
-    used = [item for item in dataset.photos if task in item.labels and item.split != "test"]
+    dataset = without(read_photos(source, settings, corrected), left_out)
+    used = [item for item in dataset.photos if set(tasks) & set(item.labels) and item.split != "test"]
     fingerprint = datasets.fingerprint(used)
-    checkpoint = Checkpoint(runs / f"unfinished-{_identity(task, recipe, said['start'], fingerprint)}.npz")
+    checkpoint = Checkpoint(runs / f"unfinished-{_identity(tasks, recipe, begun, fingerprint)}.npz")
     started = time.monotonic()
     with Progress(console=console) as progress:
-        photos = {split: _pictures(task, dataset, split, console, settings.photo) for split in _USED_SPLITS}
+        bars = Bars(progress)
+        photos = {
+            split: _pictures(tasks, dataset, split, settings.photo, partial(bars.show, f"reading {split}"))
+            for split in _USED_SPLITS
+        }
         with bundles.writing(runs):
-            trained = train_bundle(task, photos, recipe, checkpoint, Bars(progress).show, start=before)
-    run = runs / f"{task}-{datetime.now():%Y%m%d-%H%M%S}"
-    counts = {split: len(shown.pictures) for split, shown in photos.items()}
-    origin = {**trained.card.trained_on, "photos": counts, "data_sha256": fingerprint, **said}
-    card = trained.card.model_copy(update={"trained_on": origin})
+            trained = train_bundle(tasks, photos, recipe, checkpoint, bars.show, start=before)
+    run = runs / f"{'-'.join(tasks)}-{datetime.now():%Y%m%d-%H%M%S}"
+    counts = {split: len(shown.subjects) for split, shown in photos.items()}
+    sources = sorted({item.source for item in used} - {""})
+    origin = {**trained.card.trained_on, "photos": counts, "sources": sources, "data_sha256": fingerprint}
+    origin |= {"start": begun, "left_out": sorted(left_out), **said}
+    card = _calibrated(trained.card, calibration).model_copy(update={"trained_on": origin})
     out = out or run / "bundle"
     with bundles.writing(out):
         bundle.save(out.resolve(), card, trained.model)
@@ -91,6 +110,38 @@ def train(
         _record(run, trained, card, duration=time.monotonic() - started)
         checkpoint.clear()
     console.print(f"{card.version} is in {out}; the run is recorded in {run}.", soft_wrap=True, markup=False)
+
+
+class _Calibration(Options):
+    """The temperature and the thresholds of one task."""
+
+    temperature: float = Field(gt=0, le=100)
+    thresholds: Mapping[str, bundle.Probability]
+    unfamiliar: float = Field(default=1.0, gt=0)
+    """How many times the distance of what ``val`` finds unfamiliar a photo must have to be so."""
+
+
+def _calibration(path: Path | None, tasks: tuple[Task, ...]) -> dict[Task, _Calibration]:
+    """By task, from a file of tools/leave_one_out.py; empty without one. Raises UsageError."""
+    if not path:
+        return {}
+    try:
+        found = json.loads(read_regular(path, _MOST_BYTES))
+        return {task: _Calibration.model_validate(found[task]) for task in tasks}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise click.UsageError(f"--calibration {path} is none of tools/leave_one_out.py ({error}).") from error
+
+
+def _calibrated(card: bundle.BundleCard, by_task: Mapping[Task, _Calibration]) -> bundle.BundleCard:
+    """``card`` with other temperatures, thresholds and distance, for those tasks that have some."""
+    changes = {
+        task: {"temperature": found.temperature, "thresholds": found.thresholds} for task, found in by_task.items()
+    }
+    also = tuple(other.model_copy(update=changes.get(other.task, {})) for other in card.also)
+    start = card.unfamiliar_from
+    if start and "waste_type" in by_task:
+        start = round(start * by_task["waste_type"].unfamiliar, 6)
+    return card.model_copy(update={**changes.get(card.task, {}), "also": also, "unfamiliar_from": start})
 
 
 def _recipe(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings) -> Recipe:
@@ -133,10 +184,10 @@ def _check_place(out: Path | None, runs: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
 
 
-def _identity(task: Task, recipe: Recipe, start: str, fingerprint: str) -> str:
+def _identity(tasks: tuple[Task, ...], recipe: Recipe, start: str, fingerprint: str) -> str:
     """The same for the same training, so that it can be gone on with."""
     return hashlib.sha256(
-        "|".join((task, __version__, start, recipe.model_dump_json(), fingerprint)).encode()
+        "|".join((*tasks, __version__, start, recipe.model_dump_json(), fingerprint)).encode()
     ).hexdigest()[:12]
 
 
@@ -144,34 +195,28 @@ class Bars:
     """A bar for each stage, once it begins."""
 
     def __init__(self, progress: Progress) -> None:
+        """Of ``progress``."""
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
 
     def show(self, stage: str, done: int, total: int) -> None:
-        """Show how far ``stage`` is, of ``total`` steps."""
+        """Say how many steps of a stage are done."""
         if stage not in self._bars:
             self._bars[stage] = self._progress.add_task(stage)
         self._progress.update(self._bars[stage], completed=done, total=total)
 
 
-def _pictures(task: Task, dataset: Dataset, split: Split, console: Console, limits: PhotoLimits) -> Pictures:
+def _pictures(
+    tasks: tuple[Task, ...],
+    dataset: Dataset,
+    split: Split,
+    limits: PhotoLimits,
+    on_photo: Callable[[int, int], None],
+) -> Pictures:
     unreadable: list[Unreadable] = []
-    pictures, classes = [], []
-    labelled = dataset.of(task, split)
-    for item, photo in datasets.decode(labelled, limits, needed_side=KEPT_SIDE, unreadable=unreadable):
-        # What is not JPEG is decoded whole, and a thousand such pictures would not fit into the memory.
-        photo.picture.thumbnail((2 * KEPT_SIDE, 2 * KEPT_SIDE), reducing_gap=2.0)
-        pictures.append(photo.picture)
-        classes.append(LABELS[task].index(item.labels[task]))
-    for fault in unreadable:
-        # A path may hold what rich would take for markup.
-        console.print(f"Skipped {fault.path}: {fault.reason}", soft_wrap=True, markup=False)
-    if len(set(classes)) < 2:
-        raise DatasetError(
-            f"The {split} split of {dataset.source} shows fewer than two labels of {task}: add photos of"
-            f" {', '.join(LABELS[task])}."
-        )
-    return Pictures(pictures, np.array(classes, np.int64))
+    pictures = training_photos.read(tasks, dataset, split, limits, on_photo=on_photo, unreadable=unreadable)
+    tell(f"Skipped {fault.path}: {fault.reason}" for fault in unreadable)
+    return pictures
 
 
 def _record(run: Path, trained: Trained, card: bundle.BundleCard, duration: float) -> None:
