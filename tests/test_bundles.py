@@ -22,7 +22,7 @@ from sqlalchemy import create_engine, text
 from providers.base import TASKS, Photo, ProviderMisconfigured
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import BundleCard, Input
-from providers.local_cnn.options import SHIPPED_BUNDLES
+from providers.local_cnn.options import shipped
 from providers.local_cnn.provider import LocalCnn, Model
 from tests import azure_export
 from tests.azure_export import SIDE, azure_export_zip, litert_model
@@ -32,12 +32,13 @@ from triof import bundles, evidence, photo, services
 from triof.bundles import BundleRefused, Store
 from triof.cli import main
 from triof.journal import Journal
+from triof.learned_more import Hits, LearnedMore
 from triof.paths import DEMO_PICTURES
 from triof.settings import Settings
 from triof.trial import Trial
 
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
-SHIPPED = bundle.load(SHIPPED_BUNDLES / "waste_type").card.version
+SHIPPED = bundle.load(shipped("waste_type")).card.version
 CUP = "azure-waste_type-aaaaaaaa"
 """Sees a cup in BOTTLE."""
 CUTLERY = "azure-waste_type-bbbbbbbb"
@@ -281,7 +282,7 @@ def test_one_that_answers_all_alike_by_now_is_not_put_into_service(home: Path) -
 
 
 def test_settings_that_overrule_it_are_named(home: Path) -> None:
-    mine = ["--set", f"local_cnn.waste_type_bundle={SHIPPED_BUNDLES / 'waste_type'}"]
+    mine = ["--set", f"local_cnn.waste_type_bundle={shipped('waste_type')}"]
     told = triof(*mine, "bundles", "activate", CUP).output
     assert "The settings overrule it: unset local_cnn.waste_type_bundle" in told
     assert "local_cnn.waste_type_bundle is" in triof(*mine, "bundles", "list").output
@@ -322,6 +323,33 @@ def test_one_of_ours_may_come_as_a_zip_and_must_not_answer_all_alike(home: Path,
     assert "it has no labels.txt" in refusal("install", tmp_path / "run")
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+def test_one_that_its_training_did_not_find_better_is_not_put_into_service(
+    home: Path, tmp_path: Path, *, zipped: bool
+) -> None:
+    folder = own_bundle(tmp_path / "run" / "bundle")
+    lost = LearnedMore("web-1", [Hits("theirs", "waste_type", 9, 0, 8, 0), Hits("elsewhere", "waste_type", 9, 9, 0, 0)])
+    before = bundle.load(folder)
+    bundle.save(folder, lost.on(before.card), before.model, rehearsal=b"rows")
+    source = shutil.make_archive(str(tmp_path / "z"), "zip", tmp_path / "run") if zipped else folder
+    refused = refusal("install", source, "--activate")
+    assert "It is installed, in" in refused
+    assert "mine-1 is not put into service: Worse elsewhere than the bundle before." in refused
+    assert "`triof bundles activate mine-1 --anyway`" in refused
+    assert serving(home) == SHIPPED
+    assert refusal("activate", "mine-1").startswith("Error: mine-1 is not put into service")
+    assert "waste_type: mine-1 answers now" in done("activate", "mine-1", "--anyway")
+    # What is in service already may be loaded anew.
+    assert "mine-1 answers already" in done("activate", "mine-1")
+    installed = home / "bundles" / "waste_type" / "mine-1"
+    assert (installed / bundle.REHEARSAL_FILE).read_bytes() == b"rows"
+    done("rollback", "waste_type")
+    assert "mine-1 answers now" in done("install", source, "--activate", "--anyway")
+    done("rollback", "waste_type")
+    done("remove", "mine-1")
+    assert not installed.exists()
+
+
 @pytest.mark.parametrize("version", ["../../evil", "shipped", ".hidden", "a/b", "x" * 101])
 def test_a_version_that_names_no_folder_is_refused(home: Path, tmp_path: Path, version: str) -> None:
     assert "cannot be the name of a folder" in refusal("install", own_bundle(tmp_path / "b", version))
@@ -334,8 +362,8 @@ def test_another_one_of_the_same_version_is_refused(home: Path, tmp_path: Path) 
     source.write_bytes(azure_export_zip(TAGS, iteration_id="aaaaaaaa"))
     renamed = triof("--set", "custom_vision.tags.Couvert=cup", "bundles", "install", source)
     assert f"Another bundle is installed as {CUP}" in renamed.output
-    assert "installed already" in done("install", SHIPPED_BUNDLES / "waste_type")
-    assert "shipped answers already" in done("install", SHIPPED_BUNDLES / "waste_type", "--activate")
+    assert "installed already" in done("install", shipped("waste_type"))
+    assert "shipped answers already" in done("install", shipped("waste_type"), "--activate")
 
 
 def test_a_damaged_one_can_be_installed_again(home: Path, two_installed: Path) -> None:
@@ -471,7 +499,7 @@ def test_one_that_cannot_be_loaded_leaves_the_one_before_and_is_told_once(
     if damage == "gone":
         shutil.rmtree(folder)
     elif damage == "task":
-        shutil.copytree(SHIPPED_BUNDLES / "cleanliness", folder, dirs_exist_ok=True)
+        shutil.copytree(shipped("cleanliness"), folder, dirs_exist_ok=True)
     elif damage == "junk":
         junk = b"junk"
         card = bundle.load(folder).card.model_copy(update={"sha256": hashlib.sha256(junk).hexdigest()})
@@ -516,7 +544,7 @@ def test_a_larger_input_is_known_before_the_photo_is_decoded(
     monkeypatch.setattr(azure_export, "SIDE", 448)
     done("install", own_bundle(tmp_path / "b", side=448))
     sorter = services.build_sorter(Settings(home=home, mode="local"))
-    assert sorter.router.needed_side == max(bundle.load(SHIPPED_BUNDLES / task).card.input.width for task in TASKS)
+    assert sorter.router.needed_side == max(bundle.load(shipped(task)).card.input.width for task in TASKS)
     done("activate", "mine-1")
     assert sorter.router.needed_side == 448
     assert sorter.judge(BOTTLE.read_bytes()).predictions["waste_type"].model_version == "mine-1"

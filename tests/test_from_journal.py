@@ -16,7 +16,7 @@ from filelock import FileLock
 from sqlalchemy import event as listening
 
 from providers.local_cnn import bundle
-from providers.local_cnn.options import SHIPPED_BUNDLES
+from providers.local_cnn.options import shipped
 from tests.conftest import BuildMachine
 from triof import datasets
 from triof.capture import FolderCamera
@@ -196,7 +196,7 @@ def test_unsure_is_a_question_or_an_item_handed_back_before_one(past: Past, tmp_
     ]
 
 
-SHIPPED = bundle.load(SHIPPED_BUNDLES / "waste_type").card
+SHIPPED = bundle.load(shipped("waste_type")).card
 DIRTY = {"action": "refuse", "reason": "dirty", "returned": "dirty"}
 
 

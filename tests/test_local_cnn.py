@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from providers.base import LABELS, TASKS, Photo, ProviderUnavailable, Task
 from providers.local_cnn import augmentation, bundle, runtime, scenes
 from providers.local_cnn.augmentation import border_colour
-from providers.local_cnn.options import SHIPPED_BUNDLES, LocalCnnOptions
+from providers.local_cnn.options import LocalCnnOptions, shipped
 from providers.local_cnn.provider import LocalCnn
 from providers.local_cnn.scenes import Scenery
 from tests.conftest import ROOT, encoded
@@ -52,7 +52,7 @@ def test_an_empty_tray_is_other() -> None:
 
 def test_the_prediction_names_its_bundle(provider: LocalCnn) -> None:
     prediction = provider.predict(drawn_bottle(), timeout=5)
-    card = bundle.load(SHIPPED_BUNDLES / provider.task, provider.task).card
+    card = bundle.load(shipped(provider.task), provider.task).card
     assert (prediction.model_version, prediction.thresholds) == (card.version, card.thresholds)
     assert tuple(prediction.scores) == LABELS[provider.task]
     assert sum(prediction.scores.values()) == pytest.approx(1)
@@ -69,7 +69,7 @@ def test_eight_threads_get_the_answers_of_one(provider: LocalCnn) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_model_that_wants_bgr_gets_bgr(tmp_path: Path, task: Task) -> None:
-    folder = Path(shutil.copytree(SHIPPED_BUNDLES / task, tmp_path / task))
+    folder = Path(shutil.copytree(shipped(task), tmp_path / task))
     loaded = bundle.load(folder, task)
     swapped = loaded.card.input.model_copy(update={"channels": "bgr"})
     bundle.save(folder, loaded.card.model_copy(update={"input": swapped}), loaded.model)

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,15 +11,18 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, text
 
+from providers.local_cnn import bundle
 from tests.candidates import FIRST, SECOND, History, make_home
 from tests.references import small_demo_pictures
 from triof import evidence
 from triof.cli import main
 from triof.journal import Journal
+from triof.learned_more import Hits, LearnedMore, NotBetter
 from triof.paths import DEMO_PICTURES
 from triof.rollout.candidates import Candidate, Candidates
+from triof.rollout.changing import Desk
 from triof.rollout.significance import photos_needed
-from triof.settings import load
+from triof.settings import Settings, load
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -124,6 +128,17 @@ def test_from_a_shadow_to_production_and_back(home: Path) -> None:
         "who": "marie",
         "why": "ok",
     }
+
+
+def test_a_promotion_of_what_its_training_found_no_better_is_refused_at_every_door(home: Path) -> None:
+    folder = home / "bundles" / "waste_type" / SECOND
+    before = bundle.load(folder)
+    bundle.rewrite(folder, LearnedMore("web-1", [Hits("theirs", "waste_type", 9, 0, 0, 1)]).on(before.card))
+    done("shadow", SECOND)
+    journal = Journal(f"sqlite:///{home / 'journal.db'}", "machine-1")
+    with closing(journal), pytest.raises(NotBetter, match="No better"):
+        Desk(Settings(home=home), journal, "marie").promote("waste_type", "as the dashboard does it")
+    assert "answers now" in done("promote", SECOND, "--anyway")
 
 
 def test_a_promotion_that_nothing_speaks_for_is_refused_unless_anyway(home: Path) -> None:

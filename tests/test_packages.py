@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from providers.base import ProviderMisconfigured
 from providers.local_cnn import bundle, package
 from providers.local_cnn.bundle import MODEL_FILE
-from providers.local_cnn.options import SHIPPED_BUNDLES
+from providers.local_cnn.options import shipped
 from tests.azure_export import azure_export_zip
 from tests.conftest import ROOT
 from triof.cli import main
@@ -189,7 +189,7 @@ def folder(tmp_path: Path) -> Path:
     """A bundle that was whole."""
     folder = tmp_path / "bundle"
     folder.mkdir()
-    for path in (SHIPPED_BUNDLES / "waste_type").iterdir():
+    for path in shipped("waste_type").iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     return folder
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from providers.local_cnn import backbone
-from providers.local_cnn.options import SHIPPED_BUNDLES
+from providers.local_cnn import backbone, bundle, rehearsal
+from providers.local_cnn.options import shipped
 from tests.test_trainer import drawn
 from triof.cli import main
 
@@ -52,7 +52,7 @@ def test_a_trained_bundle_can_be_evaluated(photos: Path, tmp_path: Path) -> None
     calibration = {"cleanliness": {"temperature": 2.0, "thresholds": {"clean": 0.9}}}
     (photos / "calibration.json").write_text(json.dumps(calibration))
     left_out = ("--leave-out", "attic", "--calibration", photos / "calibration.json")
-    small = ("--epochs", 1, *numbers("plain=0.5", "train_side=64", "input_side=64"))
+    small = ("--epochs", 1, *numbers("plain=0.5", "train_side=64", "input_side=64", "fewest_batches=1"))
     told = ("--notes", photos / "notes.md", *left_out)
     trained = triof("train", "cleanliness", "--data", photos, "--out", out, "--runs", runs, *told, *small)
     assert trained.exit_code == 0, trained.output
@@ -77,14 +77,32 @@ def test_a_trained_bundle_can_be_evaluated(photos: Path, tmp_path: Path) -> None
     assert kept["metrics"]["test"]["figures"] == measured["figures"]
     assert kept["metrics"]["training"] == card["metrics"]["training"]
     assert "| accuracy | 1.000 | 1.000 to 1.000 |" in (out / "model-card.md").read_text()
-    goes_on = ("--data", photos, "--runs", runs, "--start", out, "--epochs", 0, "--out", tmp_path / "next")
-    resumed = triof("train", "cleanliness", *goes_on)
+    goes_on = ("--data", photos, "--runs", runs, "--start", out, "--epochs", 1, "--out", tmp_path / "next")
+    resumed = triof("train", "cleanliness", *goes_on, *numbers("fewest_batches=1"))
     assert resumed.exit_code == 0, resumed.output
     fresh = json.loads((tmp_path / "next" / "bundle.json").read_text())
     assert fresh["trained_on"]["start"] == card["version"]
     assert fresh["input"] == card["input"]
+    assert fresh["trained_on"]["frozen_blocks"] == rehearsal.BLOCKS
+    kept = rehearsal.load(bundle.load(tmp_path / "next"))
+    assert kept
+    assert (len(kept.learned), len(kept.judged)) == (2 * 8 + 1, 2 * 2), "those that it had, and those it learned now"
+    assert (
+        "No better on your photos. On your photos: cleanliness as before, 2 of 2 right instead of 2" in resumed.output
+    )
+    assert "Elsewhere: cleanliness as before, 2 of 2 right instead of 2" in resumed.output
+    assert fresh["metrics"]["learned_more"]["result"] == "no_better"
     again = triof("evaluate", "cleanliness", "--data", photos, "--bundle", tmp_path / "next", "--json", "--no-report")
     assert json.loads(again.stdout)["cleanliness"]["accuracy"] == 1.0
+
+
+def test_a_training_may_go_on_from_the_shipped_bundle(photos: Path) -> None:
+    ran = triof("train", "cleanliness", "--data", photos, "--start", "shipped", "--leave-out", "cellar")
+    assert ran.exit_code == 1
+    assert "has no source 'cellar'" in ran.output, "what ships could be read"
+    (photos / "shipped").mkdir()
+    ran = triof("train", "cleanliness", "--data", photos, "--start", "./shipped", "--leave-out", "cellar")
+    assert "shipped cannot be used: model.tflite cannot be read" in ran.output
 
 
 def test_an_evaluation_is_a_table_of_the_shipped_bundle(photos: Path) -> None:
@@ -153,7 +171,7 @@ def test_an_evaluation_asks_the_bundle_of_the_settings(photos: Path) -> None:
     ran = triof("--set", "local_cnn.cleanliness_bundle=/nowhere", "evaluate", "cleanliness", "--data", photos)
     assert ran.exit_code == 1
     assert "/nowhere" in ran.output
-    shipped = SHIPPED_BUNDLES / "cleanliness"
+    there = shipped("cleanliness")
     ran = triof(
         "--set",
         "local_cnn.cleanliness_bundle=/nowhere",
@@ -162,7 +180,7 @@ def test_an_evaluation_asks_the_bundle_of_the_settings(photos: Path) -> None:
         "--data",
         photos,
         "--bundle",
-        shipped,
+        there,
     )
     assert ran.exit_code == 0, ran.output
     assert triof("--set", "mode=no", "evaluate", "--data", photos).exit_code == 2

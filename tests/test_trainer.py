@@ -5,6 +5,7 @@ import importlib.util
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,17 +24,21 @@ from providers.local_cnn import (
     embedding,
     head,
     reading_back,
+    rehearsal,
+    remembering,
     trainer,
     training_set,
+    tuning,
 )
-from providers.local_cnn.options import LocalCnnOptions
+from providers.local_cnn.options import LocalCnnOptions, shipped
 from providers.local_cnn.provider import LocalCnn
 from providers.local_cnn.recipe import Recipe
 from providers.local_cnn.runtime import Runtime
 from providers.local_cnn.training_set import TOLD, UNKNOWN, Classes, Pictures, TrainingSet
 from providers.local_cnn.tuning import Checkpoint, State
 from tests.conftest import encoded
-from triof import photo
+from triof import before_after, photo
+from triof.verdict import Policy
 
 MISSING = [name for name in ("tensorflow", "cv2", backbone.LITE0.package) if importlib.util.find_spec(name) is None]
 
@@ -58,7 +63,17 @@ def pictures(count: int) -> Pictures:
 
 
 CUP, OTHER = (LABELS["waste_type"].index(label) for label in ("cup", "other"))
-SMALL = Recipe(epochs=2, members=2, batch=6, train_side=64, input_side=64, frozen_blocks=12, held=0, whole_ground=0)
+SMALL = Recipe(
+    epochs=2,
+    members=2,
+    batch=6,
+    fewest_batches=1,
+    train_side=64,
+    input_side=64,
+    frozen_blocks=12,
+    held=0,
+    whole_ground=0,
+)
 
 
 def train(path: Path, on_progress: trainer.Progress = lambda *_: None) -> trainer.Trained:
@@ -152,6 +167,53 @@ def test_the_weights_of_a_bundle_can_be_read_back(whole: Whole, tmp_path: Path) 
         reading_back.load_weights(other, start)
 
 
+@needs_training
+def test_a_bundle_without_the_empty_slot_keeps_what_it_knows(tmp_path: Path) -> None:
+    everything: dict[trainer.Part, Pictures] = {"train": pictures(12), "val": pictures(4)}
+    types = {
+        part: replace(found, classes={"waste_type": found.classes["waste_type"]}) for part, found in everything.items()
+    }
+    start = bundle.load(shipped("waste_type"), "waste_type")
+    still = SMALL.model_copy(update={"epochs": 0, "members": 1, "input_side": start.card.input.width})
+    trained = trainer.train(("waste_type",), types, still, Checkpoint(tmp_path / "c.npz"), lambda *_: None, start=start)
+    seen = photo.load(encoded(drawn(0), "PNG")).resized(start.card.input.width, start.card.input.height)
+    found = bundle.Bundle(tmp_path, trained.card, trained.model)
+    before, after = (Runtime(each).ask(seen, timeout=5).outputs["waste_type"] for each in (start, found))
+    said = calibration.softmax(after[None], counted_to=trained.card.counted_to)[0]
+    assert said == pytest.approx(calibration.softmax(before[None])[0], abs=0.02)
+
+
+@needs_training
+def test_a_network_that_answers_the_new_photos_alone_is_worse_elsewhere(whole: Whole, tmp_path: Path) -> None:
+    trained = whole.trained
+    kept = remembering.keep(
+        bundle.Bundle(tmp_path, trained.card, trained.model),
+        {"train": pictures(4), "val": pictures(8)},
+        None,
+        (SMALL.train_side, SMALL.input_side),
+    )
+    bundle.save(tmp_path / "before", trained.card, trained.model, rehearsal=kept)
+    before = bundle.load(tmp_path / "before")
+    stored = rehearsal.load(before)
+    assert stored
+    from_rows, from_photos = remembering.about_rows(before, stored, stored.judged), pictures(8)
+    for task, answers in remembering.about_photos(before, from_photos).items():
+        assert from_rows[task] == pytest.approx(answers, abs=0.05)
+    # Where the canteen's discs are dirty, one that has dirt and cleanliness exchanged is right, and wrong elsewhere.
+    (dirt,) = before.card.also
+    exchanged = dirt.model_copy(update={"labels": dirt.labels[::-1]})
+    after = replace(before, card=before.card.model_copy(update={"also": (exchanged,)}))
+    dirty = from_photos.classes["cleanliness"]
+    classes = {**from_photos.classes, "cleanliness": 1 - dirty}
+    theirs = replace(from_photos, classes=classes, sources=["canteen"] * 8)
+    found = before_after.compare(before, after, theirs, stored, Policy())
+    changes = {(one.place, one.about): one.change for one in found.hits}
+    assert (changes["theirs", "cleanliness"], changes["theirs", "waste_type"]) == ("better", "as before")
+    assert (changes["elsewhere", "cleanliness"], changes["elsewhere", "waste_type"]) == ("worse", "as before")
+    assert found.result == "worse_elsewhere"
+    assert before_after.compare(before, after, theirs, None, Policy()).result == "unknown_elsewhere"
+
+
 def test_a_damaged_checkpoint_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.npz"
     assert Checkpoint(path).load() is None
@@ -234,6 +296,21 @@ def test_a_source_of_foreign_objects_does_not_drown_the_plastic() -> None:
 def test_what_nobody_said_teaches_nothing() -> None:
     targets = training_set.smoothed(np.array([1, UNKNOWN]), 2, 0.1)
     assert targets.tolist() == [pytest.approx([0.05, 0.95]), [0, 0]]
+
+
+@needs_training
+def test_a_photo_without_a_label_for_a_task_moves_none_of_its_logits() -> None:
+    tensorflow = importlib.import_module("tensorflow")
+    types = training_set.smoothed(np.array([1, 1]), 5, 0.1)
+    dirt = training_set.smoothed(np.array([1, UNKNOWN]), 2, 0.1)
+    logits = tensorflow.Variable(np.random.default_rng(1).normal(0, 1, (2, 7)).astype(np.float32))
+    loss = tuning.loss_of(tensorflow, tuning.spans_of(TASKS).values())
+    with tensorflow.GradientTape() as tape:
+        lost = tensorflow.reduce_mean(loss(np.concatenate([types, dirt], axis=1), logits))
+    gradient = tape.gradient(lost, logits).numpy()
+    assert np.abs(gradient[:, :5]).max(axis=1) == pytest.approx([0.3, 0.3], abs=0.25)
+    assert np.abs(gradient[0, 5:]).min() > 0.01
+    assert gradient[1, 5:].tolist() == [0, 0]
 
 
 def test_the_head_learns_what_can_be_told_apart() -> None:

@@ -20,7 +20,7 @@ from providers.base import TASKS, ProviderMisconfigured, Task
 from providers.local_cnn import bundle as folders
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.pointer import SHIPPED, Pointer
-from triof import home
+from triof import home, learned_more
 from triof.durable import read_json, replace_file
 from triof.errors import TriofError
 from triof.who import user
@@ -157,10 +157,7 @@ def _read(source: Path, settings: Settings, isolation: Isolation) -> Bundle:
 
     files = package.read(source, (folders.CARD_FILE, azure_export.MANIFEST_FILE))
     if folders.CARD_FILE in files:
-        found = folders.assemble(source, files)
-        if found.lacks_its_eight_bit:
-            raise folders.refused(source, f"its {folders.EIGHT_BIT_FILE} is missing or damaged")
-        return found
+        return folders.whole(folders.assemble(source, files))
     return azure_export.bundle_of(source, files, settings.custom_vision.tags, isolation)
 
 
@@ -218,7 +215,7 @@ class Store:
         with self._alone():
             if not self.same(tried):
                 for place in places:
-                    folders.save(place, tried.card, tried.model, tried.eight_bit)
+                    folders.save(place, tried.card, tried.model, tried.eight_bit, folders.rehearsal_of(tried))
         return places[0]
 
     def mend(self, tried: Bundle, journal: Journal, who: str, why: str) -> None:
@@ -236,13 +233,16 @@ class Store:
         """Where the bundle of that version is."""
         return self._pointer.folder(task, version)
 
-    def activate(self, name: str, journal: Journal, who: str, why: str) -> list[Change]:
+    def activate(self, name: str, journal: Journal, who: str, why: str, *, anyway: bool = False) -> list[Change]:
         """Put a bundle into service for the tasks that ``name`` means, unless it is, once it has answered.
 
-        Raises BundleRefused, ProviderError.
+        Raises NotBetter (its training did not find it better, and not ``anyway``), BundleRefused, ProviderError.
         """
         with self._alone():
-            return [self._activated(task, version, journal, who, why) for task, version in self.find(name)]
+            found = self.find(name)
+            if not anyway:
+                self._check_better(found)
+            return [self._activated(task, version, journal, who, why) for task, version in found]
 
     def rollback(self, task: Task, journal: Journal, who: str, why: str) -> Change:
         """Put the bundle before into service again. Raises BundleRefused if there is none, ProviderError."""
@@ -304,13 +304,10 @@ class Store:
         task, version = wanted.task, wanted.version
         for there in (self._pointer.folder(task, SHIPPED), self._folder / task / version):
             try:
-                found = folders.load(there, task)
+                card = folders.whole(folders.load(there, task)).card
             except ProviderMisconfigured:
                 continue  # what is damaged or missing may be installed over
-            card = found.card
             if card.identity == wanted.identity:
-                if found.lacks_its_eight_bit:
-                    continue
                 return there
             if card.version == version:
                 raise BundleRefused(
@@ -333,6 +330,13 @@ class Store:
         else:
             self._turn(change, [*before, change.before], journal, who, why)
         return change
+
+    def _check_better(self, found: list[tuple[Task, str]]) -> None:
+        """That none of those that are not in service yet is worse than what it was trained from. Raises NotBetter."""
+        for task, version in found:
+            card = self._entry(task, version, "", "").card
+            if card and version not in (SHIPPED, self._active(task)):
+                learned_more.check(card)
 
     def _removed(self, change: Change, journal: Journal, who: str) -> None:
         task, version, active = change

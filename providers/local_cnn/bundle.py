@@ -4,8 +4,9 @@ A model answers one task, or several at once. The card of the latter is that of 
 others stand; who asks for another task (:func:`load`) gets the same card turned round.
 
 ``model.tflite``, ``labels.txt`` (one line for each number that the model gives for its tasks), ``bundle.json``
-(:class:`BundleCard`) and the same for people, ``model-card.md``. A bundle whose parts do not fit together is refused as
-a whole: a model that reads its labels in the wrong order still answers, wrongly.
+(:class:`BundleCard`) and the same for people, ``model-card.md``; optionally ``rehearsal.npz``, for later trainings. A
+bundle whose parts do not fit together is refused as a whole: a model that reads its labels in the wrong order still
+answers, wrongly.
 
 ``model-8bit.tflite`` may stand beside them: the same network in 8-bit integers, with the same inputs and outputs. Where
 it is damaged or missing, ``model.tflite`` answers as in a bundle without one.
@@ -36,11 +37,13 @@ LABELS_FILE = "labels.txt"
 CARD_FILE = "bundle.json"
 PAGE_FILE = "model-card.md"
 """For people; written from the card, and nothing reads it."""
+REHEARSAL_FILE = "rehearsal.npz"
+"""Optional: what a training that goes on from the bundle rehearses (:mod:`.rehearsal`). Nothing else reads it."""
 _MOST_BYTES = 200_000_000
 """Of each file; the models that ship have seven million."""
 FILES = (MODEL_FILE, LABELS_FILE, CARD_FILE)
 """Without which a bundle is none."""
-_PARTS = (*FILES, EIGHT_BIT_FILE, PAGE_FILE)
+_PARTS = (*FILES, EIGHT_BIT_FILE, PAGE_FILE, REHEARSAL_FILE)
 
 EMPTY = "empty"
 """What a model of the waste type may give besides the task's labels: a slot with nothing in it, which is other."""
@@ -130,6 +133,8 @@ class BundleCard(TaskCard):
     """Of ``model.tflite``."""
     eight_bit_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     """Of ``model-8bit.tflite``; None: the bundle carries none."""
+    rehearsal: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """SHA-256 of ``rehearsal.npz``; None for a bundle without one."""
     trained_on: Mapping[str, Any] = Field(default_factory=dict)
     also: tuple[TaskCard, ...] = ()
     """The other tasks that the model answers in the same call."""
@@ -185,6 +190,8 @@ class Bundle:
     """What answers."""
     eight_bit: bytes | None = None
     """The network in 8 bits; None where there is none that is whole."""
+    unpacked: bytes | None = None
+    """``rehearsal.npz`` of a bundle that came as a zip; :func:`rehearsal_of` reads that of a folder."""
 
     @property
     def lacks_its_eight_bit(self) -> bool:
@@ -224,14 +231,33 @@ def assemble(place: Path, files: Mapping[str, bytes], task: Task | None = None) 
     eight_bit = files.get(EIGHT_BIT_FILE)
     if eight_bit is not None and _digest(eight_bit) != card.eight_bit_sha256:
         eight_bit = None
-    return Bundle(place, card.of(task) if task else card, model, eight_bit)
+    return Bundle(place, card.of(task) if task else card, model, eight_bit, files.get(REHEARSAL_FILE))
 
 
-def save(folder: Path, card: BundleCard, model: bytes, eight_bit: bytes | None = None) -> None:
+def whole(found: Bundle) -> Bundle:
+    """``found`` itself. Raises ProviderMisconfigured where its 8-bit network is missing or damaged."""
+    if found.lacks_its_eight_bit:
+        raise refused(found.folder, f"its {EIGHT_BIT_FILE} is missing or damaged")
+    return found
+
+
+def rehearsal_of(found: Bundle) -> bytes | None:
+    """The content of ``rehearsal.npz``, read now; None for a bundle without. Raises ProviderMisconfigured."""
+    if not found.card.rehearsal:
+        return None
+    content = _read(found.folder / REHEARSAL_FILE) if found.unpacked is None else found.unpacked
+    if _digest(content) != found.card.rehearsal:
+        raise refused(found.folder, f"{REHEARSAL_FILE} is damaged, its checksum is not the one in {CARD_FILE}")
+    return content
+
+
+def save(
+    folder: Path, card: BundleCard, model: bytes, eight_bit: bytes | None = None, rehearsal: bytes | None = None
+) -> None:
     """Write a bundle into ``folder``, which appears complete or not at all; one that is there is replaced.
 
-    The card gets the checksum of ``eight_bit``, the network in 8 bits, or None where there is none. On return it is on
-    the disk. Raises OSError, also where the folder holds anything else.
+    The card gets the checksums of ``eight_bit``, the network in 8 bits, and of ``rehearsal``, or None where there is
+    none. On return it is on the disk. Raises OSError, also where the folder holds anything else.
     """
     strangers = sorted(path.name for path in folder.iterdir() if path.name not in _PARTS) if folder.is_dir() else []
     if strangers:
@@ -243,7 +269,11 @@ def save(folder: Path, card: BundleCard, model: bytes, eight_bit: bytes | None =
     _write(fresh / MODEL_FILE, model)
     if eight_bit is not None:
         _write(fresh / EIGHT_BIT_FILE, eight_bit)
-    card = _in_order(card.model_copy(update={"eight_bit_sha256": None if eight_bit is None else _digest(eight_bit)}))
+    if rehearsal is not None:
+        _write(fresh / REHEARSAL_FILE, rehearsal)
+    sums = {"eight_bit_sha256": eight_bit, "rehearsal": rehearsal}
+    sums_of = {name: None if content is None else _digest(content) for name, content in sums.items()}
+    card = _in_order(card.model_copy(update=sums_of))
     _write(fresh / LABELS_FILE, ("\n".join(_labels(card)) + "\n").encode())
     _write(fresh / PAGE_FILE, model_card.render(card).encode())
     _write(fresh / CARD_FILE, _as_json(card))
@@ -256,7 +286,7 @@ def save(folder: Path, card: BundleCard, model: bytes, eight_bit: bytes | None =
 
 
 def rewrite(folder: Path, card: BundleCard) -> None:
-    """Replace the card of the bundle in ``folder`` in one step; its model and labels stay. Raises OSError."""
+    """Replace the card of the bundle in ``folder`` in one step; all else stays. Raises OSError."""
     card = _in_order(card)
     for name, content in ((PAGE_FILE, model_card.render(card).encode()), (CARD_FILE, _as_json(card))):
         fresh = folder.with_name(f".{folder.name}.{name}")
@@ -297,7 +327,8 @@ def _labels(card: BundleCard) -> tuple[str, ...]:
 
 def _as_json(card: BundleCard) -> bytes:
     # Without what it does not use, a card can be read by an earlier Triof.
-    left_out = {name for name in ("also", "unfamiliar_from", "eight_bit_sha256") if not getattr(card, name)}
+    optional = ("also", "unfamiliar_from", "eight_bit_sha256", "rehearsal")
+    left_out = {name for name in optional if not getattr(card, name)}
     return (json.dumps(card.model_dump(mode="json", exclude=left_out), indent=2) + "\n").encode()
 
 

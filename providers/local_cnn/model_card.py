@@ -56,6 +56,8 @@ def _lines(card: "BundleCard") -> Iterator[str]:
         yield from (f"{counts}. SHA-256 of their list: `{trained_on.pop('data_sha256', 'unknown')}`.", "")
     if notes:
         yield from (notes.strip(), "")
+    if more := card.metrics.get("learned_more"):
+        yield from (f"## Against {more['before']}, from which it was trained", "", more["said"], "")
     for part in parts:
         yield from _of_task(part, f": {part.task}" if card.also else "")
     eight_bit = " It carries the same network in 8 bits too." if card.eight_bit_sha256 else ""

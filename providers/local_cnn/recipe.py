@@ -20,7 +20,7 @@ class Recipe(Options):
     read whole, which evens out at some larger side (Touvron et al. 2019)."""
     plain: float = Field(default=0.15, ge=0, le=1)
     """Share of the views that show a photo as the machine will: whole and unturned."""
-    epochs: int = Field(default=5, ge=0)
+    epochs: int = Field(default=8, ge=0)
     """Of tuning; 0 leaves the backbone as ImageNet made it."""
     members: int = Field(default=1, ge=1)
     """So many networks are tuned from the same beginning on other views; their weights are averaged in the end."""
@@ -30,6 +30,11 @@ class Recipe(Options):
     tuned: float = Field(default=1.0, gt=0, le=1)
     """Share of the tuned weights in the finished ones; the rest are those that tuning began with."""
     batch: int = Field(default=32, ge=1)
+    fewest_batches: int = Field(default=30, ge=1)
+    """Of an epoch, however few photos there are: a hundred photos give four batches, and some epochs of those would
+    hardly move the network."""
+    rehearsal: float = Field(default=0.5, ge=0, lt=1)
+    """Share of each batch that repeats what the bundle that is gone on from has learned; where it keeps that."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     balance: float = Field(default=0.5, ge=0, le=1)
     """The photos of a source with the same labels are drawn as often as their number to this power says: 1 leaves the
@@ -38,7 +43,7 @@ class Recipe(Options):
     """Share of the views that show what is other; sources without plastic would drown it."""
     other_ground: float = Field(default=0.5, ge=0, le=1)
     """Probability that a view lays an item that was cut out on another ground."""
-    whole_ground: float = Field(default=0.3, ge=0, le=1)
+    whole_ground: float = Field(default=0.15, ge=0, le=1)
     """Share of the other grounds that are whole photos of foreign objects."""
     held: float = Field(default=0.15, ge=0, le=1)
     """Probability of a hand in a view."""

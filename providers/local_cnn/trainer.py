@@ -31,9 +31,10 @@ from numpy.typing import NDArray
 from providers import native_lines
 from providers.base import LABELS, ProviderMisconfigured, Task
 from providers.local_cnn import backbone, calibration, embedding, familiarity, reading_back, training_set
-from providers.local_cnn.bundle import Bundle, BundleCard, Input, Reference, TaskCard, counted_to
+from providers.local_cnn.bundle import EMPTY, Bundle, BundleCard, Input, Reference, TaskCard, counted_to
 from providers.local_cnn.head import Floats, Head, fit
 from providers.local_cnn.recipe import Recipe
+from providers.local_cnn.rehearsal import RehearsalSet, Rows
 from providers.local_cnn.runtime import Extractor
 from providers.local_cnn.training_set import TOLD, UNKNOWN, Classes, Look, Pictures, TrainingSet, smoothed
 from providers.local_cnn.tuning import Checkpoint, State, Tuning, spans_of
@@ -46,6 +47,9 @@ Progress = Callable[[str, int, int], None]
 
 _HEAD_VIEWS = 3000
 """So many fit the heads, or four of each photo where there are few."""
+_AT_ONCE = 32
+_RARELY = 4.0
+"""By which the logit of a label that is new to a network lies below that of the label which it was part of."""
 _JUDGING = 6
 """One of so many views judges the penalties of the head."""
 
@@ -68,22 +72,23 @@ def train(
     on_progress: Progress,
     *,
     start: Bundle | None = None,
+    old: RehearsalSet | None = None,
 ) -> Trained:
     """Train one network that answers all of ``tasks``, from ImageNet's weights or from those of the bundle ``start``.
 
-    The heads come from ``start`` too where it answers the same tasks; otherwise they are fitted anew. What an
-    interrupted training left in ``checkpoint`` is gone on with. Raises ProviderMisconfigured when the training
-    extra is missing or the bundle has another network, and OSError.
+    The heads come from ``start`` too where it answers the same tasks; otherwise they are fitted anew. ``old`` are the
+    rows of ``start``, made with the blocks and sizes of ``recipe``: some are learned again in each batch, the others
+    count to ``val`` for temperature and thresholds, which a few photos would make far too sure. What an interrupted
+    training left in ``checkpoint`` is gone on with. Raises ProviderMisconfigured when the training extra is missing
+    or the bundle has another network, and OSError.
     """
     keras, tensorflow = _import("keras"), _import("tensorflow")
     keras.utils.set_random_seed(recipe.seed)
     whole = build_model(sum(len(TOLD[task]) for task in tasks), recipe.backbone)
-    has_heads = start is not None and _tells(start.card) == {task: TOLD[task] for task in tasks}
-    if start:
-        reading_back.load_weights(whole if has_heads else features_of(whole), start)
+    has_heads = start is not None and _begin_with(whole, start, tasks, recipe)
     lower, upper = _halves(whole, recipe)
     look = _look(lower, recipe)
-    examples = TrainingSet(tasks, photos["train"], recipe)
+    examples = TrainingSet(tasks, photos["train"], recipe, old.learned.drawn if old and recipe.rehearsal else None)
     val = training_set.plain(photos["val"], recipe.input_side)
     ask = tensorflow.function(lambda shown: whole(shown, training=False), reduce_retracing=True)
     tuning = Tuning(keras, tensorflow, upper, examples, recipe, look=look, ask=lambda shown: np.asarray(ask(shown)))
@@ -102,19 +107,35 @@ def train(
     finished, unfamiliar_from = _finished(keras, whole, tasks, photos, recipe)
     model = convert(finished, recipe.input_side, half_precision=True)
     curves = ({"member": member, **curve} for member, state in enumerate(states) for curve in state.curves)
-    card = _card(tasks, model, recipe, val=photos["val"], logits=tuning.answers(val), reached=reached)
+    logits, classes = tuning.answers(val), photos["val"].classes
+    if old:
+        _, judge = backbone.halves(keras, whole, old.judged_side, old.blocks, backbone.VARIANTS[recipe.backbone])
+        logits = np.concatenate([logits, answers(judge, old.judged)])
+        classes = {task: np.concatenate([found, old.judged.classes[task]]) for task, found in classes.items()}
+    card = _card(tasks, model, recipe, val=photos["val"], logits=logits, classes=classes, reached=reached)
     card = card.model_copy(update={"unfamiliar_from": unfamiliar_from})
     return Trained(card, model, tuple(curves))
 
 
 def build_model(labels: int, variant: str = backbone.LITE0.name) -> Any:
     """A ``keras.Model`` from photos in backbone.INPUT_RANGE to logits: ImageNet's weights under a head yet to fit."""
-    keras = _import("keras")
-    chosen = backbone.VARIANTS[variant]
-    model = backbone.build(keras, chosen)
-    backbone.load_weights(model, imagenet_weights(chosen.package, chosen.file))
-    # Without dropout: the features are not centred, so that leaving some out shakes the logits more than a photo does.
-    return keras.Model(model.input, keras.layers.Dense(labels, name="head")(model.output))
+    whole, chosen = _untrained(labels, variant), backbone.VARIANTS[variant]
+    backbone.load_weights(features_of(whole), imagenet_weights(chosen.package, chosen.file))
+    return whole
+
+
+def halves_of(finished: Bundle, side: int, blocks: int) -> tuple[Any, Any]:
+    """The network of a bundle in two, as :func:`.backbone.halves` cuts it. Raises ProviderMisconfigured."""
+    variant = finished.card.trained_on.get("backbone", backbone.LITE0.name)
+    whole = _untrained(sum(map(len, _tells(finished.card).values())), variant)
+    reading_back.load_weights(whole, finished)
+    return backbone.halves(_import("keras"), whole, side, blocks, backbone.VARIANTS[variant])
+
+
+def answers(upper: Any, rows: Rows) -> Floats:
+    """The logits that the upper half of a network gives for ``rows``: (n, labels)."""
+    parts = np.array_split(np.arange(len(rows)), math.ceil(len(rows) / _AT_ONCE))
+    return np.concatenate([np.asarray(upper(rows.those(part).floats(), training=False)) for part in parts])
 
 
 def features_of(whole: Any) -> Any:
@@ -152,6 +173,13 @@ def _import(name: str) -> Any:
         ) from error
 
 
+def _untrained(labels: int, variant: str) -> Any:
+    keras = _import("keras")
+    model = backbone.build(keras, backbone.VARIANTS[variant])
+    # Without dropout: the features are not centred, so that leaving some out shakes the logits more than a photo does.
+    return keras.Model(model.input, keras.layers.Dense(labels, name="head")(model.output))
+
+
 def _halves(whole: Any, recipe: Recipe) -> tuple[Any, Any]:
     variant = backbone.VARIANTS[recipe.backbone]
     lower, upper = backbone.halves(_import("keras"), whole, recipe.train_side, recipe.frozen_blocks, variant)
@@ -161,6 +189,29 @@ def _halves(whole: Any, recipe: Recipe) -> tuple[Any, Any]:
 def _tells(card: BundleCard) -> Mapping[Task, tuple[str, ...]]:
     """What each number stands for that a bundle gives for its tasks."""
     return {each.task: each.labels for each in (card, *card.also)}
+
+
+def _begin_with(whole: Any, start: Bundle, tasks: Sequence[Task], recipe: Recipe) -> bool:
+    """Give ``whole`` the weights of ``start``; returns whether its heads came along.
+
+    Those of a bundle that knows no empty slot get that label as a rare kind of other. Raises ProviderMisconfigured.
+    """
+    told = _tells(start.card)
+    if tuple(told) != tuple(tasks) or any(set(TOLD[task]) - {EMPTY} - set(labels) for task, labels in told.items()):
+        reading_back.load_weights(features_of(whole), start)
+        return False
+    before = _untrained(sum(map(len, told.values())), recipe.backbone)
+    reading_back.load_weights(before, start)
+    known = [(task, label) for task, labels in told.items() for label in labels]
+    wanted = [(task, label) for task in tasks for label in TOLD[task]]
+    is_new = np.array([label not in known for label in wanted])
+    columns = [
+        known.index(("waste_type", "other") if new else label) for label, new in zip(wanted, is_new, strict=True)
+    ]
+    kernel, bias = before.get_layer("head").get_weights()
+    features_of(whole).set_weights(features_of(before).get_weights())
+    whole.get_layer("head").set_weights([kernel[:, columns], bias[columns] - _RARELY * is_new])
+    return True
 
 
 def _look(lower: Any, recipe: Recipe) -> Look:
@@ -256,11 +307,15 @@ def _card(
     *,
     val: Pictures,
     logits: Floats,
+    classes: Mapping[Task, Classes],
     reached: Mapping[str, float],
 ) -> BundleCard:
-    """What the bundle says of itself; ``logits`` are those of all tasks for the photos of ``val``."""
+    """What the bundle says of itself; ``logits`` are those of all tasks for the photos of ``val`` and perhaps more."""
     sha256 = hashlib.sha256(model).hexdigest()
-    first, *others = (_task_card(task, logits[:, span], val, recipe, reached) for task, span in spans_of(tasks).items())
+    first, *others = (
+        _task_card(task, logits[:, span], classes[task], val=val, recipe=recipe, reached=reached)
+        for task, span in spans_of(tasks).items()
+    )
     return BundleCard(
         **dict(first),
         version=f"{'-'.join(tasks)}-{date.today().isoformat()}-{sha256[:8]}",
@@ -272,17 +327,18 @@ def _card(
     )
 
 
-def _task_card(task: Task, logits: Floats, val: Pictures, recipe: Recipe, reached: Mapping[str, float]) -> TaskCard:
-    known = val.classes[task] != UNKNOWN
-    classes, columns = val.classes[task][known], counted_to(task, TOLD[task])
-    temperature = calibration.fit_temperature(logits[known], classes, columns)
+def _task_card(
+    task: Task, logits: Floats, classes: Classes, *, val: Pictures, recipe: Recipe, reached: Mapping[str, float]
+) -> TaskCard:
+    known, columns = classes != UNKNOWN, counted_to(task, TOLD[task])
+    temperature = calibration.fit_temperature(logits[known], classes[known], columns)
     probabilities = calibration.softmax(logits, temperature, columns)
     return TaskCard(
         task=task,
         labels=TOLD[task],
-        reference=_reference(task, val, probabilities),
+        reference=_reference(task, val, probabilities[: len(val.subjects)]),
         temperature=round(temperature, 4),
-        thresholds=calibration.fit_thresholds(probabilities[known], classes, LABELS[task], recipe.costs),
+        thresholds=calibration.fit_thresholds(probabilities[known], classes[known], LABELS[task], recipe.costs),
         metrics={"training": dict(reached)},
     )
 

@@ -58,16 +58,17 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures of one size, ready to be learned from or asked about."""
+    """Photos as the machine itself will see them, ready to be asked about."""
 
-    pixels: NDArray[np.uint8]
-    """(n, side, side, 3)."""
+    subjects: Sequence[Subject]
     classes: Mapping[Task, Classes]
+    side: int
 
     def inputs(self) -> Iterator[Floats]:
-        """What the network reads, a few photos at a time: as numbers all of them would fill the memory."""
-        for part in np.array_split(self.pixels, math.ceil(len(self.pixels) / _AT_ONCE)):
-            yield backbone.scaled(part)
+        """What the network reads, a few photos at a time and decoded anew: as pixels all would fill the memory."""
+        for begin in range(0, len(self.subjects), _AT_ONCE):
+            part = [resized(seen.picture, self.side) for seen in self.subjects[begin : begin + _AT_ONCE]]
+            yield backbone.scaled(np.stack(part))
 
 
 @dataclass(frozen=True)
@@ -78,20 +79,29 @@ class Batch:
     """(n, numbers): what the frozen part of the network makes of each."""
     classes: Mapping[Task, Classes]
 
+    def joined(self, others: "Batch") -> "Batch":
+        """With ``others`` of the same tasks, or of more."""
+        classes = {task: np.concatenate([found, others.classes[task]]) for task, found in self.classes.items()}
+        return Batch(np.concatenate([self.rows, others.rows]), classes)
+
 
 Look = Callable[[Floats], Floats]
 """What the frozen part of a network makes of a view: (side, side, 3) to (numbers,)."""
+Recall = Callable[[int, Generator], Batch]
+"""Gives so many rows that the network learned before."""
 
 
 class TrainingSet:
     """Random views of training photos, and of empty slots among them."""
 
-    def __init__(self, tasks: Sequence[Task], photos: Pictures, recipe: Recipe) -> None:
+    def __init__(self, tasks: Sequence[Task], photos: Pictures, recipe: Recipe, recall: Recall | None = None) -> None:
+        """With ``recall``, ``recipe.rehearsal`` of each batch comes from there."""
+        self._recall, self._recalled = recall, int(recipe.batch * recipe.rehearsal) if recall else 0
         self.tasks, self._recipe = tuple(tasks), recipe
         self._subjects, self._classes = photos.subjects, photos.classes
         self.size = len(self._subjects)
-        """Photos; an epoch learns from about as many views."""
-        self.steps = math.ceil(self.size / recipe.batch)
+        """Photos; an epoch learns from about as many views, or more where there are few."""
+        self.steps = max(recipe.fewest_batches, math.ceil(self.size / (recipe.batch - self._recalled)))
         """Batches of an epoch."""
         self._shares = shares(photos, recipe)
         self._scenery = Scenery(
@@ -127,9 +137,10 @@ class TrainingSet:
 
     def _batch(self, look: Look, seeds: tuple[int, ...]) -> Batch:
         rng = np.random.default_rng((self._recipe.seed, *seeds))
-        rows, classes = zip(*(self._seen(look, rng) for _ in range(self._recipe.batch)), strict=True)
+        rows, classes = zip(*(self._seen(look, rng) for _ in range(self._recipe.batch - self._recalled)), strict=True)
         by_task = {task: np.array([each[task] for each in classes], np.int64) for task in self.tasks}
-        return Batch(np.stack(rows).astype(np.float32), by_task)
+        batch = Batch(np.stack(rows).astype(np.float32), by_task)
+        return batch.joined(self._recall(self._recalled, rng)) if self._recall and self._recalled else batch
 
     def _seen(self, look: Look, rng: Generator) -> tuple[Floats, Mapping[Task, int]]:
         pixels, classes = self.view(rng)
@@ -218,9 +229,8 @@ def smoothed(classes: Classes, labels: int, smoothing: float) -> Floats:
 
 
 def plain(photos: Pictures, side: int) -> Examples:
-    """``photos`` as the machine itself will see them."""
-    pixels = [resized(seen.picture, side) for seen in photos.subjects]
-    return Examples(np.stack(pixels), photos.classes)
+    """``photos`` in the size that the network reads."""
+    return Examples(photos.subjects, photos.classes, side)
 
 
 def resized(picture: Image.Image, side: int) -> Pixels:

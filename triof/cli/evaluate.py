@@ -204,7 +204,7 @@ def _record(folder: Path, evaluation: Evaluation, robust: Mapping[Task, Robustne
     known = bundle_folder.load(folder, evaluation.task)
     card = known.card.model_copy(update={"metrics": {**known.card.metrics, name: kept}})
     with bundles.writing(folder):
-        bundle_folder.save(folder.resolve(), card, known.model)
+        bundle_folder.rewrite(folder.resolve(), card)
 
 
 def _print(evaluation: Evaluation, split: Split, console: Console) -> None:

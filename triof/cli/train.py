@@ -15,16 +15,19 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from providers.base import TASKS, Task
-from providers.local_cnn import bundle
+from providers.local_cnn import bundle, rehearsal, remembering
+from providers.local_cnn.options import shipped
+from providers.local_cnn.pointer import SHIPPED
 from providers.local_cnn.recipe import Recipe
 from providers.local_cnn.regular_files import read_regular
+from providers.local_cnn.rehearsal import RehearsalSet
 from providers.local_cnn.trainer import Part, Trained
 from providers.local_cnn.trainer import train as train_bundle
 from providers.local_cnn.training_set import Pictures
 from providers.local_cnn.tuning import Checkpoint
 from providers.options import Options
 from providers.text_files import decoded
-from triof import __version__, bundles, datasets, training_photos
+from triof import __version__, before_after, bundles, datasets, training_photos
 from triof.cli import load_settings, tell
 from triof.cli.labelled_photos import read_photos, without
 from triof.datasets import Dataset, Split, Unreadable
@@ -44,7 +47,7 @@ _MOST_BYTES = 1_000_000
 @click.option("--leave-out", "left_out", multiple=True, metavar="SOURCE", help="Learn nothing from its photos.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the new bundle; default: in the run's folder.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), help="Where every run is recorded.")
-@click.option("--start", type=click.Path(path_type=Path), help="A bundle to go on from; default: ImageNet's weights.")
+@click.option("--start", help="A bundle to go on from, or shipped; default: ImageNet's weights.")
 @click.option("--epochs", type=click.IntRange(0), default=_DEFAULTS.epochs, show_default=True, help="Of fine-tuning.")
 @click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True)
 @click.option(
@@ -67,7 +70,7 @@ def train(
     notes: Path | None,
     calibrated: Path | None,
     others: tuple[str, ...],
-    start: Path | None,
+    start: str | None,
     epochs: int,
     seed: int,
 ) -> None:
@@ -76,10 +79,10 @@ def train(
     It may be interrupted at any time: the same command goes on after the last whole epoch.
     """
     tasks = tuple(task for task in TASKS if task in tasks)
-    before = bundle.load(start) if start else None
+    before, old = _begun(start, tasks)
     begun = before.card.version if before else "ImageNet"
     settings = load_settings(ctx).settings
-    recipe = _recipe({"epochs": epochs, "seed": seed, **_like(before)}, others, settings)
+    recipe = _recipe({"epochs": epochs, "seed": seed, **_like(before, old)}, others, settings)
     said = _notes(notes)
     _check_place(out, runs)
     calibration = _calibration(calibrated, tasks)
@@ -96,20 +99,48 @@ def train(
             for split in _USED_SPLITS
         }
         with bundles.writing(runs):
-            trained = train_bundle(tasks, photos, recipe, checkpoint, bars.show, start=before)
+            trained = train_bundle(tasks, photos, recipe, checkpoint, bars.show, start=before, old=old)
+        made = bundle.Bundle(out or runs, _calibrated(trained.card, calibration), trained.model)
+        bars.show("keeping rows", 0, 1)
+        kept = remembering.keep(made, photos, old, (recipe.train_side, recipe.input_side))
+        bars.show("keeping rows", 1, 1)
+        card = _compared(before, made, photos["val"], old, settings) if before else made.card
     run = runs / f"{'-'.join(tasks)}-{datetime.now():%Y%m%d-%H%M%S}"
     counts = {split: len(shown.subjects) for split, shown in photos.items()}
     sources = sorted({item.source for item in used} - {""})
     origin = {**trained.card.trained_on, "photos": counts, "sources": sources, "data_sha256": fingerprint}
     origin |= {"start": begun, "left_out": sorted(left_out), **said}
-    card = _calibrated(trained.card, calibration).model_copy(update={"trained_on": origin})
+    card = card.model_copy(update={"trained_on": origin})
     out = out or run / "bundle"
     with bundles.writing(out):
-        bundle.save(out.resolve(), card, trained.model)
+        bundle.save(out.resolve(), card, trained.model, rehearsal=kept)
     with bundles.writing(run):
         _record(run, trained, card, duration=time.monotonic() - started)
         checkpoint.clear()
     console.print(f"{card.version} is in {out}; the run is recorded in {run}.", soft_wrap=True, markup=False)
+
+
+def _begun(start: str | None, tasks: tuple[Task, ...]) -> tuple[bundle.Bundle | None, RehearsalSet | None]:
+    """What to go on from, and its rows. Raises ProviderMisconfigured."""
+    if not start:
+        return None, None
+    before = bundle.load(shipped(tasks[0]) if start == SHIPPED else Path(start))
+    old = rehearsal.load(before)
+    if not old:
+        version = before.card.version
+        tell([f"Nothing keeps this training from forgetting: {version} has no {bundle.REHEARSAL_FILE}."])
+    return before, old
+
+
+def _compared(
+    before: bundle.Bundle, made: bundle.Bundle, val: Pictures, old: RehearsalSet | None, settings: Settings
+) -> bundle.BundleCard:
+    """The card of ``made`` with how it does beside ``before``, where they share a task. Says so on stdout."""
+    found = before_after.compare(before, made, val, old, settings.policy)
+    if not found.hits:
+        return made.card
+    click.echo(str(found))
+    return found.on(made.card)
 
 
 class _Calibration(Options):
@@ -160,12 +191,13 @@ def _recipe(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings
         raise click.UsageError(f"The recipe is wrong: {bundle.faults(error)}.") from error
 
 
-def _like(before: bundle.Bundle | None) -> dict[str, Any]:
-    """What a bundle that is gone on from says of the recipe."""
+def _like(before: bundle.Bundle | None, old: RehearsalSet | None) -> dict[str, Any]:
+    """What a bundle that is gone on from, and its rows, say of the recipe."""
     if not before:
         return {}
+    rows = {"frozen_blocks": old.blocks, "train_side": old.learned_side} if old else {}
     known = before.card.trained_on.get("backbone", _DEFAULTS.backbone)
-    return {"backbone": known, "input_side": before.card.input.width}
+    return {"backbone": known, "input_side": before.card.input.width, **rows}
 
 
 def _notes(path: Path | None) -> dict[str, str]:

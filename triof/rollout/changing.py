@@ -106,15 +106,19 @@ class Desk:
             self._end(candidate, outcome, why)
             return candidate
 
-    def promote(self, task: Task, why: str) -> Turn:
-        """Put the candidate into production, in one step. Raises RolloutRefused, BundleRefused, ProviderError."""
+    def promote(self, task: Task, why: str, *, anyway: bool = False) -> Turn:
+        """Put the candidate into production, in one step.
+
+        Raises NotBetter for a bundle that its training did not find better, unless ``anyway``; RolloutRefused,
+        BundleRefused, ProviderError.
+        """
         with self._alone():
             candidate = self.of(task)
             turn = Turn(task, candidate.provider, candidate.model.name, candidate.against.name)
             if candidate.provider == AZURE:
                 self._publish(turn, candidate, (*self._candidates.promoted().before, turn.before), why)
             else:
-                Store(self._settings).activate(f"{task}/{turn.name}", self._journal, self._who, why)
+                Store(self._settings).activate(f"{task}/{turn.name}", self._journal, self._who, why, anyway=anyway)
                 self._end(candidate, "promoted", why)
             return turn
 

@@ -16,7 +16,7 @@ from triof.trial import Trial
 @click.command()
 @click.argument("source", metavar="ZIP|FOLDER", type=click.Path(exists=True, path_type=Path))
 @click.option("--photos", type=click.Path(path_type=Path), help="Labelled ones to try it on too.")
-@click.option("--anyway", is_flag=True, help="Even if it contradicts the cloud's recorded answers.")
+@click.option("--anyway", is_flag=True, help="Even if it contradicts the cloud's answers, or is not found better.")
 @click.option("--activate", "at_once", is_flag=True, help="Put it into service too.")
 @click.option("--why", default="", help="The reason for that, for the journal.")
 @click.pass_context
@@ -34,7 +34,7 @@ def install(ctx: click.Context, source: Path, photos: Path | None, *, anyway: bo
         click.echo(f"Measured on this machine: {measured}.")
     if at_once:
         for task in installed.card.tasks:
-            put_into_service(settings, f"{task}/{_name(installed)}", why)
+            put_into_service(settings, f"{task}/{_name(installed)}", why, anyway=anyway)
     else:
         click.echo(f"To put it into service: triof bundles activate {installed.card.version}")
 

@@ -24,7 +24,7 @@ from triof.who import user
 @DATA
 @SPLIT
 @CORRECTIONS
-@click.option("--anyway", is_flag=True, help="Even if the comparison does not say so.")
+@click.option("--anyway", is_flag=True, help="Even if the comparison, or its training, does not say so.")
 @click.option("--why", default="", help="The reason, for the journal.")
 @click.pass_context
 def promote(
@@ -46,7 +46,7 @@ def promote(
         desk = Desk(settings, journal, user())
         if not anyway:
             _check(task, compared(desk.of(task), settings, journal, shown).opinion)
-        turn = desk.promote(task, why)
+        turn = desk.promote(task, why, anyway=anyway)
     click.echo(f"{task}: {turn.name} answers now, before it {turn.before} did.")
     if turn.provider == AZURE:
         write_name(loaded, turn.name)
