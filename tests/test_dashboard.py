@@ -192,7 +192,7 @@ def test_today_tells_what_happened(build_machine: BuildMachine) -> None:
     page = person.open("").page
     told = numbers(page)
     assert (told["judged"], told["bottle"], told["cup"], told["cutlery"]) == ("4", "1", "2", "0")
-    assert (told["dirty"], told["corrected"]) == ("25 %", "33.3 %")
+    assert (told["dirty"], told["corrected"]) == ("25\xa0%", "33.3\xa0%")
     assert "Refused" in page.text
     assert "All is well." in page.text
     assert "Turn the mode" not in person.open("/machine").page.text, "an operator looks"
@@ -202,13 +202,15 @@ def test_today_tells_what_happened(build_machine: BuildMachine) -> None:
 def test_every_page_is_there_with_and_without_deposits(machine: Machine) -> None:
     create(machine)
     person = Person(machine.client()).log_in("marie")
-    for language in ("fr", "en"):
+    for language in ("fr", "en", "fr"):
         for path in PAGES:
             for period in ("today", "365"):
                 page = person.open(path, query_string={"lang": language, "period": period}).page
                 assert page.status_code == 200
                 assert f'<html lang="{language}">' in page.text
                 assert not re.search(r'\sstyle=|<script(?! src="/static)', page.text)
+                colons = set(re.findall(r"<title>[^<]*?(\s?:) [^<]*</title>", page.text))
+                assert colons <= {"\xa0:" if language == "fr" else ":"}, "in the words of the charts"
                 drawn = page.text.count('class="chart"')
                 assert drawn == page.text.count('<details class="numbers">'), "each chart has its table"
         deposit(machine)

@@ -77,8 +77,9 @@ def test_the_page_is_in_french_by_default_and_for_the_machines_asked_for(report:
     assert '<html lang="fr">' in page
     assert "1 octobre 2025 – 30 novembre 2025" in page
     assert "une machine" in page
-    assert "100,0\u202f% d'entre eux n'étaient pas propres." in page
+    assert "100,0\xa0% d’entre eux n’étaient pas propres." in page
     assert "tableau 3" in page
+    assert re.search(r"<title>[^<]+\xa0: 0</title>", page)
     assert not re.search(r"\b(Items|Reason|saved|machines?:)\b", page)
 
 

@@ -40,14 +40,15 @@ class Series:
 
 @dataclass(frozen=True)
 class Rect:
-    """A bar or a part of one, with the words that say it."""
+    """A bar or a part of one, with its name and value in words."""
 
     x: float
     y: float
     width: float
     height: float
     pattern: Pattern
-    words: str
+    name: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,13 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Mark:
-    """A value on a line, with the words that say it."""
+    """A value on a line, with its name and value in words."""
 
     x: float
     y: float
     pattern: Pattern
-    words: str
+    name: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,9 @@ def bars(first: str, labels: Sequence[str], series: Sequence[Series], text: Text
         for one in series:
             if value := one.values[at]:
                 top, bottom = axis.y(below + value), axis.y(below)
-                words = f"{label}, {one.name}: {text(value)}"
-                x, width = _LEFT + room * (at + _GAP / 2), room * (1 - _GAP)
-                rects.append(Rect(_round(x), top, _round(width), _round(bottom - top), one.pattern, words))
+                x, width = _round(_LEFT + room * (at + _GAP / 2)), _round(room * (1 - _GAP))
+                name = f"{label}, {one.name}"
+                rects.append(Rect(x, top, width, _round(bottom - top), one.pattern, name, text(value)))
                 below += value
     return Chart(
         height,
@@ -187,7 +189,7 @@ def lines(
             if len(run) > 1
         ],
         marks=[
-            Mark(x(at), axis.y(value), one.pattern, f"{labels[at]}, {one.name}: {text(value)}")
+            Mark(x(at), axis.y(value), one.pattern, f"{labels[at]}, {one.name}", text(value))
             for one in series
             for run in _runs(one.values)
             for at in run

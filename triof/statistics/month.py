@@ -103,7 +103,7 @@ def _filters(locale: str) -> Iterator[tuple[str, Callable[..., str]]]:
     yield "decimal", partial(numbers.format_decimal, locale=locale, format="#,##0.0")
     yield "fine", partial(numbers.format_decimal, locale=locale, format="#,##0.00")
     yield "plain", partial(numbers.format_decimal, locale=locale, format="#,##0.###")
-    yield "percent", lambda share: numbers.format_decimal(share * 100, format="#,##0.0", locale=locale) + "\u202f%"
+    yield "percent", partial(numbers.format_percent, locale=locale, format="#,##0.0\N{NO-BREAK SPACE}%")
     yield "day", partial(dates.format_date, format="long", locale=locale)
 
 

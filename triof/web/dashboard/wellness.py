@@ -51,8 +51,9 @@ class Wellness:
             what = words.signal(alert.name)
             if alert.name.startswith(ALERT):
                 what = _("%(what)s: this has changed.", what=what)
-            where = "" if alert.machine == own else f"{alert.machine}: "
-            yield Notice(alert.name, "look", f"{where}{what}", "", alert.text)
+            if alert.machine != own:
+                what = _("%(name)s: %(value)s", name=alert.machine, value=what)
+            yield Notice(alert.name, "look", what, "", alert.text)
 
     def _parts(self) -> Iterator[Notice]:
         for part, why in self._readiness.reasons():

@@ -141,19 +141,19 @@ def amount(number: float) -> str:
 
 def share(part: float) -> str:
     """A share from 0 to 1, as a percentage with one digit behind the point where it has one."""
-    return str(format_percent(part, format="#,##0.# %"))
+    return str(format_percent(part, format="#,##0.#\N{NO-BREAK SPACE}%"))
 
 
 def percent_of(part: float) -> str:
     """A share as a percentage without digits behind the point; may be above 1."""
-    return str(format_percent(part, format="#,##0 %"))
+    return str(format_percent(part, format="#,##0\N{NO-BREAK SPACE}%"))
 
 
 def seconds(number: float) -> str:
     """A duration in seconds, a short one in milliseconds."""
     if 0 < number < 0.1:
-        return f"{count(number * 1000)} ms"
-    return f"{decimal(number, 2)} s"
+        return f"{count(number * 1000)}\N{NO-BREAK SPACE}ms"
+    return f"{decimal(number, 2)}\N{NO-BREAK SPACE}s"
 
 
 def euros(number: float) -> str:
