@@ -38,6 +38,12 @@ def test_a_folder_without_pictures_names_the_setting(tmp_path: Path) -> None:
             check()
 
 
+def test_a_folder_that_is_none_says_which_and_what_to_do(folder: Path) -> None:
+    for path, why in ((folder / "no", "does not exist"), (folder / "a.png", "is not a folder")):
+        with pytest.raises(CameraError, match=rf"{path} {why}: set camera\.folder"):
+            FolderCamera(path).ping()
+
+
 def test_the_touchscreen_sends_the_picture_or_nothing() -> None:
     assert BrowserCamera().take(b"photo") == b"photo"
     for nothing in (None, b""):

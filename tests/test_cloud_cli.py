@@ -62,6 +62,16 @@ def test_a_kiosk_without_credentials_says_so_at_its_start(tmp_path: Path) -> Non
     assert "answers by itself, without custom_vision" in kiosk.complaints
 
 
+def test_a_kiosk_without_pictures_does_not_say_that_it_is_ready(tmp_path: Path) -> None:
+    missing = tmp_path / "pictures"
+    with RunningKiosk(tmp_path / "home", {"TRIOF_CAMERA__FOLDER": str(missing)}) as kiosk:
+        ready = requests.get(f"{kiosk.url}/readyz", timeout=30)
+    why = f"The camera's folder {missing} does not exist: set camera.folder to one that holds pictures."
+    assert "runs but is not ready" in kiosk.greeting
+    assert f"Warning: camera: {why}" in kiosk.complaints
+    assert ready.json() == {"ready": False, "reasons": [{"part": "camera", "why": why}]}
+
+
 def test_half_set_credentials_are_a_mistake_that_names_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIOF_CUSTOM_VISION__PREDICTION_KEY", "0123456789abcdef")
     told = line(triof("doctor"), "cloud")

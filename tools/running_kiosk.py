@@ -34,6 +34,8 @@ class RunningKiosk:
         self.url = f"http://127.0.0.1:{self.port}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TRIOF_")}
         self._environ = {**clean, "TRIOF_HOME": str(home), **(environ or {})}
+        self.greeting = ""
+        """The line that it begins with."""
         self.complaints = ""
         """What it wrote to stderr; known once it has ended."""
         self._process: subprocess.Popen[str] | None = None
@@ -47,8 +49,9 @@ class RunningKiosk:
             text=True,
         )
         assert self._process.stdout
-        if "ready" not in (line := self._process.stdout.readline()):
-            raise RuntimeError(f"the kiosk did not start: {line}{self._process.communicate()[1]}")
+        self.greeting = self._process.stdout.readline()
+        if "ready" not in self.greeting:
+            raise RuntimeError(f"the kiosk did not start: {self.greeting}{self._process.communicate()[1]}")
         return self
 
     @property

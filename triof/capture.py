@@ -80,6 +80,11 @@ class FolderCamera:
         found = look_in(self._folder)
         if found.pictures:
             return found
+        if not self._folder.is_dir():
+            why = "is not a folder" if self._folder.exists() else "does not exist"
+            raise CameraError(
+                f"The camera's folder {self._folder} {why}: set camera.folder to one that holds pictures."
+            )
         none = f"The folder camera finds no picture in {self._folder}: set camera.folder to one that has."
         raise CameraError(" ".join(filter(None, (none, found.remark))))
 
