@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.conftest import BuildMachine, Machine
 from triof import services, users
+from triof.cli import main
 from triof.monitoring.alerts import Fault
+from triof.router import Mode
 from triof.switch import Switch
 from triof.users import Role, Users
 
@@ -303,6 +306,24 @@ def test_a_technician_turns_the_mode_and_the_journal_knows_who_and_why(machine: 
     assert (turned.reason, turned.detail["who"], turned.detail["why"]) == ("local", "marie", "the line is cut")
     assert Switch(machine.services.operations.settings.home, "auto").mode() == "local"
     assert "Turned by marie" in person.open("/machine").page.text
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("chosen", ["auto", "cloud"])
+def test_without_a_cloud_dashboard_doctor_and_command_show_the_same_mode(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, chosen: Mode
+) -> None:
+    home = machine.services.operations.settings.home
+    Switch(home, "auto").turn(chosen, "marie", "")
+    monkeypatch.setenv("TRIOF_HOME", str(home))
+    create(machine)
+    page = Person(machine.client()).log_in("marie").open("/machine").page.text
+    assert "Mode: local" in page
+    assert f"the switch stands at {chosen}, but no cloud is set up" in page
+    mode, doctor = (CliRunner().invoke(main, [command]).stdout for command in ("mode", "doctor"))
+    assert mode.startswith("local: ")
+    assert f"stands at {chosen}, but there is no custom_vision" in mode
+    assert re.findall(r"mode (\w+)", doctor) == ["local", "local"]
 
 
 @pytest.mark.usefixtures("quick")

@@ -172,6 +172,12 @@ def test_where_there_is_no_cloud_that_is_said(home: Path, monkeypatch: pytest.Mo
     assert "custom_vision" not in triof("mode", "local").stdout
 
 
+def test_where_no_route_names_the_cloud_it_is_local_and_that_is_said() -> None:
+    told = triof("--set", "routes.waste_type=local_cnn", "mode").stdout
+    assert told.startswith("local:")
+    assert "stands at auto, but no route names a provider in the cloud" in told
+
+
 def test_a_journal_that_somebody_holds_is_one_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("triof.journal.BUSY_SECONDS", 0.05)
     triof("mode", "auto")

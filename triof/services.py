@@ -28,7 +28,7 @@ from triof.rollout.contest import Contest, Named
 from triof.router import Member, Mode, Router
 from triof.settings import Settings, SettingsError
 from triof.sorter import Sorter
-from triof.switch import Switch
+from triof.switch import Switch, Turned
 from triof.workers import Workers
 
 if TYPE_CHECKING:
@@ -113,6 +113,28 @@ def left_out(settings: Settings) -> Mapping[str, str]:
     return {
         name: found.remedy for name, found in options.items() if isinstance(found, CloudOptions) and not found.is_set
     }
+
+
+@dataclass(frozen=True)
+class CurrentMode:
+    """Which mode holds on this machine, and why."""
+
+    holds: Mode
+    """What photos are judged by: ``chosen``, or local where no provider in the cloud is set up."""
+    chosen: Mode
+    """What the switch says, or the settings."""
+    turned: Turned | None
+    """The last turn of the switch; None: as the settings say."""
+    left_out: Mapping[str, str]
+    """See :func:`left_out`."""
+
+
+def current_mode(settings: Settings) -> CurrentMode:
+    """The mode of the machine, as doctor, ``triof mode`` and the dashboard show it."""
+    switch, missing = Switch(settings.home, settings.mode).at_kiosk(), left_out(settings)
+    chosen = switch.mode()
+    has_cloud = any(name not in missing for name in _in_the_cloud(settings))
+    return CurrentMode(chosen if has_cloud else "local", chosen, switch.turned(), missing)
 
 
 def ledgers(settings: Settings, journal: Journal) -> Mapping[str, Ledger]:

@@ -20,7 +20,6 @@ from triof.paths import DEMO_PICTURES
 from triof.picture_files import pictures_in
 from triof.rehearsal import FAULTS, LONGEST_SECONDS, Fault, Rehearsed, Stage
 from triof.settings import Settings
-from triof.switch import Switch
 from triof.visitor import Visitor
 
 _STAND_INS = {"cloud_dead": stand_ins.dead, "cloud_slow": stand_ins.slow, "quota_gone": stand_ins.quota_gone}
@@ -108,10 +107,11 @@ def _took_effect(journal: Journal, fault: Fault | None, seen: Seen) -> bool:
 
 
 def _say_what_cannot_be_rehearsed(settings: Settings) -> None:
-    for name, remedy in services.left_out(settings).items():
+    current = services.current_mode(settings)
+    for name, remedy in current.left_out.items():
         click.secho(f"There is no {name} to fail ({remedy}): the cloud's faults change nothing here.", fg="yellow")
-    if (mode := Switch(settings.home, settings.mode).mode()) == "local":
-        click.secho(f"The mode is {mode}: the cloud is not asked, so its faults change nothing here.", fg="yellow")
+    if current.chosen == "local":
+        click.secho("The mode is local: the cloud is not asked, so its faults change nothing here.", fg="yellow")
 
 
 def _rehearse(settings: Settings, url: str, fault: Fault | None) -> Seen:

@@ -28,22 +28,29 @@ def mode(ctx: click.Context, mode: Mode | None, why: str) -> None:
     It holds until it is turned again, or until somebody changes the mode of the settings.
     """
     settings = load_settings(ctx).settings
-    switch = Switch(settings.home, settings.mode).at_kiosk()
     if mode:
-        _turn(settings, switch, mode, why)
-    stands = switch.mode()
-    missing = services.left_out(settings) if stands != "local" else {}
-    holds = "local" if missing else stands
-    click.echo(f"{holds}: {_MEANING[holds]}")
-    for name, remedy in missing.items():
-        click.secho(f"The switch stands at {stands}, but there is no {name}: to have it, {remedy}.", fg="yellow")
-    if turned := switch.turned():
+        _turn(settings, mode, why)
+    current = services.current_mode(settings)
+    click.echo(f"{current.holds}: {_MEANING[current.holds]}")
+    if current.chosen != "local":
+        _tell_missing(current)
+    if turned := current.turned:
         click.echo(f"turned by {turned.who} on {turned.at}{f': {turned.why}' if turned.why else ''}")
     else:
         click.echo("as the settings say")
 
 
-def _turn(settings: Settings, switch: Switch, mode: Mode, why: str) -> None:
+def _tell_missing(current: services.CurrentMode) -> None:
+    for name, remedy in current.left_out.items():
+        click.secho(
+            f"The switch stands at {current.chosen}, but there is no {name}: to have it, {remedy}.", fg="yellow"
+        )
+    if current.holds != current.chosen and not current.left_out:
+        click.secho(f"The switch stands at {current.chosen}, but no route names a provider in the cloud.", fg="yellow")
+
+
+def _turn(settings: Settings, mode: Mode, why: str) -> None:
+    switch = Switch(settings.home, settings.mode).at_kiosk()
     who, before = user(), switch.mode()
     # In the journal first: a change that nobody can explain later is worse than one that was not made.
     with home.journal(settings) as journal:

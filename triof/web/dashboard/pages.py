@@ -13,7 +13,6 @@ from triof.scope import Scope
 from triof.services import Services
 from triof.settings import Language, Settings
 from triof.statistics import month
-from triof.switch import Switch
 from triof.web import login
 from triof.web.dashboard import condition, drawn, words
 from triof.web.dashboard.asked import PERIODS, Asked, read
@@ -107,7 +106,6 @@ class Pages:
 
     def machine(self) -> str:
         """How the machine itself is: the one that this server runs on, whichever others meet in the database."""
-        switch = Switch(self._settings.home, self._settings.mode).at_kiosk()
         return self._page(
             "machine",
             self._asked("today"),
@@ -118,10 +116,7 @@ class Pages:
             breakers=self._services.sorter.router.breakers(),
             breaker_words=words.BREAKERS,
             latest=next(iter(self._statistics.latest(self._last_week(), 1)), None),
-            mode=switch.mode(),
-            holds=self._services.sorter.router.mode,
-            turned=switch.turned(),
-            left_out=services.left_out(self._settings),
+            mode=services.current_mode(self._settings),
             modes=words.MODES,
         )
 
