@@ -171,6 +171,20 @@ def test_what_a_person_agreed_to_is_a_label(past: Past, tmp_path: Path) -> None:
     assert told(fetch(tmp_path / "out", "--which", "random", "--share", 1)) == [("cup", "", "random")]
 
 
+def test_all_that_people_confirmed_can_be_had_and_what_is_left_out_is_said(past: Past, tmp_path: Path) -> None:
+    past.deposit("bottle", "cup")
+    for _ in range(2):
+        past.deposit("cup", "cup")
+    past.deposit("other", action="refuse", reason="other", returned="other")
+    usual = triof("dataset", "from-journal", "--out", tmp_path / "usual")
+    assert "1 photo copied" in usual.stdout
+    assert "2 photos with a type that somebody confirmed left out" in usual.stdout
+    assert "`--which confirmed`" in usual.stdout
+    found = fetch(tmp_path / "out", "--which", "confirmed")
+    assert told(found) == [("cup", "", "confirmed")] * 3
+    assert "left out" not in triof("dataset", "from-journal", "--out", tmp_path / "out", "--which", "confirmed").stdout
+
+
 @pytest.mark.parametrize(
     ("reason", "cleanliness"),
     [("unsure_cleanliness", "clean"), ("cleanliness_not_answered", "clean"), ("unsure_type", ""), ("sure", "")],

@@ -29,7 +29,7 @@ from triof.settings import JournalSettings, Settings
 from triof.tables import Event, PredictionRow
 from triof.verdict import Policy, threshold
 
-Why = Literal["unfamiliar", "corrected", "unsure", "disagreeing", "random"]
+Why = Literal["unfamiliar", "corrected", "unsure", "disagreeing", "confirmed", "random"]
 WHYS: tuple[Why, ...] = get_args(Why)
 
 _ASKED_IF_CLEAN = ("unsure_cleanliness", "cleanliness_not_answered")
@@ -64,6 +64,8 @@ class Tally:
     gone: int = 0
     """Photos that are not kept any more."""
     drilled: int = 0
+    confirmed_left_out: int = 0
+    """Deposits whose type somebody confirmed, but that none of the reasons asked for applies to."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def _collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) ->
         for seen in _seen(journal, wanted, tally):
             whys = [why for why in WHYS if why in wanted.whys and _is(why, seen, wanted, settings.policy, cards)]
             if not whys:
+                tally.confirmed_left_out += seen.confirmed is not None
                 continue
             if seen.photo in known:
                 tally.there += 1
@@ -184,6 +187,8 @@ def _is(why: Why, seen: Seen, wanted: Wanted, policy: Policy, cards: Mapping[str
         return seen.judged.detail["action"] == "ask" or _dirty_and_unsure(seen, policy, cards)
     if why == "disagreeing":
         return any(row.task in seen.believed and row.label != seen.believed[row.task].label for row in seen.beside)
+    if why == "confirmed":
+        return seen.confirmed is not None
     drawn = hashlib.sha256(f"{wanted.seed}:{seen.judged.deposit_id}".encode()).hexdigest()
     return int(drawn[:8], 16) < wanted.share * 0x1_0000_0000
 

@@ -40,8 +40,9 @@ def from_journal(
     since: datetime | None,
     limit: int | None,
 ) -> None:
-    """Copy photos of this machine's deposits, with the labels that people confirmed.
+    """Copy photos of this machine's deposits that are worth a look, with the labels that people confirmed.
 
+    With `--which confirmed` every deposit whose type somebody confirmed, also where the machine was right.
     Only photos that are still kept, and none where the settings keep none. Run again, it adds only new ones. What
     nobody said stays empty: `triof dataset label` fills it in.
     """
@@ -70,6 +71,11 @@ def _print(tally: Tally, wanted: Wanted, out: Path, settings: Settings) -> None:
     ):
         if count:
             click.echo(f"{_photos(count)} {what}.")
+    if tally.confirmed_left_out:
+        click.echo(
+            f"{_photos(tally.confirmed_left_out)} with a type that somebody confirmed left out, as no --which applies:"
+            " `--which confirmed` copies all of those."
+        )
     if tally.new:
         click.secho(
             f"These copies outlive the {settings.journal.keep_photo_days:g} days for which the machine keeps photos:"
