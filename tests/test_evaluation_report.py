@@ -260,6 +260,32 @@ def test_evaluate_writes_a_page_into_runs(here: Path) -> None:
     assert f"To look at: runs/{written.name}" in ran.output
 
 
+def test_a_split_that_says_little_is_told_beside_its_figures(here: Path) -> None:
+    ran = triof("evaluate", "--data", ".", "--report", "page.html", "--json")
+    json.loads(ran.stdout)
+    few = "cleanliness: fewer than 20 photos in test of clean (2), dirty (2): one photo more or less"
+    missing = "waste_type: no photo of bottle, cutlery, other in test, so the figures say nothing about that."
+    for told in (ran.stderr, (here / "page.html").read_text()):
+        assert missing in told
+        assert "waste_type: fewer than 20 photos in test of cup (4)" in told
+        assert few in told
+    assert "near-duplicates" not in ran.stderr, "the manifest says which split each photo is in"
+
+
+def test_enough_photos_of_each_label_are_told_nothing(here: Path) -> None:
+    rows = [f"a.jpg,,{label},{label},test" for label in ("clean", "dirty") for _ in range(20)]
+    (here / "manifest.csv").write_text("\n".join(["path,waste_type,cleanliness,group,split", *rows]))
+    assert "photos in test" not in triof("evaluate", "cleanliness", "--data", ".", "--no-report").stderr
+
+
+def test_of_plain_folders_it_is_told_that_near_duplicates_may_cross(here: Path) -> None:
+    (here / "own" / "cup").mkdir(parents=True)
+    for name in range(40):
+        (here / "own" / "cup" / f"{name}.jpg").write_bytes(encoded(Image.new("RGB", (64, 64), (6 * name, 9, 9))))
+    told = triof("evaluate", "waste_type", "--data", "own", "--no-report").stderr
+    assert "`triof dataset split own --out own/manifest.csv` keeps them together" in told
+
+
 def test_the_page_goes_where_it_is_told_or_nowhere(here: Path) -> None:
     ran = triof("evaluate", "--data", ".", "--report", "out/page.html", "--json")
     assert ran.exit_code == 0, ran.output

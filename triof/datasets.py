@@ -27,6 +27,7 @@ from triof.photo import PhotoLimits
 from triof.photo_tree import read_tree
 
 __all__ = [
+    "FEW",
     "MANIFEST",
     "SPLITS",
     "Dataset",
@@ -42,6 +43,8 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.csv"
+FEW = 20
+"""Photos of a label in a split; with fewer, one photo moves its recall by more than five points."""
 
 _COLUMNS = ("path", *LABELS, "group", "split")
 _SHOWN = 3

@@ -19,8 +19,8 @@ from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
 from triof import bundles, by_source, datasets, evaluation_report, robustness
 from triof.by_source import Part
-from triof.cli import load_settings, source_tables
-from triof.cli.labelled_photos import read_photos
+from triof.cli import load_settings, source_tables, tell
+from triof.cli.labelled_photos import doubts, read_photos
 from triof.curves import Figure
 from triof.datasets import SPLITS, Dataset, DatasetError, LabelledPhoto, Split, Unreadable
 from triof.evaluation import Answer, Evaluation, ask, measure
@@ -68,6 +68,7 @@ def evaluate(
     settings = load_settings(ctx).settings
     options = bundles.options(settings).model_copy(update=chosen)
     dataset, notes = _data(source, corrected, settings)
+    weak = list(doubts(dataset, tasks, split))
     console = Console(stderr=as_json)
     limits = settings.photo
     examiner = _Examiner(options, limits, console, everything=by is not None)
@@ -83,7 +84,9 @@ def evaluate(
     if not no_report:
         report = report or Path("runs") / f"evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
         shown = list(evaluations.values())
-        evaluation_report.write(report, dataset, split, shown, robust=robust, parts=parts, notes=notes, limits=limits)
+        evaluation_report.write(
+            report, dataset, split, shown, robust=robust, parts=parts, notes=[*notes, *weak], limits=limits
+        )
     if as_json:
         numbers: dict[str, Any] = {task: _plain(evaluation, robust) for task, evaluation in evaluations.items()}
         click.echo(json.dumps(numbers | ({"by_source": list(map(asdict, parts))} if by else {}), indent=2))
@@ -93,6 +96,8 @@ def evaluate(
             if task in robust:
                 console.print(_robustness(robust[task]))
         source_tables.print_parts(parts, console)
+    # Last, below the figures that it is about.
+    tell(weak)
     if report:
         console.print(f"To look at: {report}", soft_wrap=True, markup=False, highlight=False)
 

@@ -1,12 +1,14 @@
 """What the commands that read labelled photos share."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from providers.base import LABELS, Task
 from triof import corrections
 from triof.cli import tell
-from triof.datasets import Dataset, DatasetError
+from triof.datasets import FEW, MANIFEST, Dataset, DatasetError, Split
 from triof.settings import Settings
 
 
@@ -15,6 +17,26 @@ def read_photos(source: Path, settings: Settings, corrected: Path | None = None)
     dataset = corrections.mended(source, corrected, settings.custom_vision.tags)
     tell(dataset.remarks)
     return dataset
+
+
+def doubts(dataset: Dataset, tasks: Sequence[Task], split: Split) -> Iterator[str]:
+    """Sentences about what makes figures on ``split`` say less than they seem to; none where all is well."""
+    for task in tasks:
+        counts = Counter(item.labels.get(task) for item in dataset.within(split))
+        missing = [label for label in LABELS[task] if not counts[label]]
+        few = [f"{label} ({counts[label]})" for label in LABELS[task] if 0 < counts[label] < FEW]
+        if missing:
+            yield f"{task}: no photo of {', '.join(missing)} in {split}, so the figures say nothing about that."
+        if few:
+            yield (
+                f"{task}: fewer than {FEW} photos in {split} of {', '.join(few)}: one photo more or less moves the"
+                " recall of such a label by over five points. Collect more, or let `triof dataset split` deal them out."
+            )
+    if dataset.source.is_dir() and not any(item.has_written_split for item in dataset.photos):
+        yield (
+            f"{dataset.source} has no splits of its own: near-duplicates may lie in two of them, and the figures be too"
+            f" good. `triof dataset split {dataset.source} --out {dataset.source / MANIFEST}` keeps them together."
+        )
 
 
 def without(dataset: Dataset, left_out: Collection[str]) -> Dataset:

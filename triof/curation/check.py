@@ -14,15 +14,13 @@ from triof.corrections import Corrections
 from triof.curation import near_duplicates, suspects
 from triof.curation.survey import Survey, survey
 from triof.curation.suspects import Suggestion, Suspects
-from triof.datasets import SPLITS, Dataset, LabelledPhoto, Split, Unreadable
+from triof.datasets import FEW, SPLITS, Dataset, LabelledPhoto, Split, Unreadable
 from triof.settings import Settings
 
 SMALLEST_SIDE = 96
 """Pixels. The networks read 224 x 224; a photo below this is enlarged more than twice, and stains are gone."""
 RARE = 4
 """A label that is more than so many times rarer than another one of its task is told."""
-FEW = 20
-"""Photos of a label in a split; with fewer, one photo moves its recall by more than five points."""
 
 Family = tuple[LabelledPhoto, ...]
 
