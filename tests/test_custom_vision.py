@@ -1351,7 +1351,7 @@ def everything_printed(ran: Result) -> str:
 def test_the_table_of_the_settings_hides_the_key(configured: CustomVisionServer) -> None:
     ran = triof("settings")
     assert ran.exit_code == 0
-    assert re.search(r"custom_vision\.prediction_key +\*+ +environment", ran.output)
+    assert re.search(r"custom_vision\.prediction_key\t\*+\tenvironment", ran.output)
     assert configured.key not in everything_printed(ran)
     assert configured.key not in str(list(rows(load())))
 
