@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
 
+from providers import PROVIDERS
 from tests.conftest import ROOT
 from triof.cli import main
 from triof.settings import Settings, SettingsError, load, rows
@@ -268,5 +269,5 @@ def test_two_types_in_one_box_are_a_mistake(config: Path) -> None:
 @pytest.mark.parametrize("name", ["nobody", ":X", "os:", "a b:C"])
 def test_a_route_to_nobody_is_told_with_all_other_mistakes(config: Path, name: str) -> None:
     told = refusal(config, flags={"routes.waste_type": name, "mode": "no"})
-    assert f"No provider is called '{name}': use custom_vision, fake, local_cnn or module:Class" in told
+    assert f"No provider is called '{name}': use {', '.join(sorted(PROVIDERS))} or module:Class" in told
     assert "mode = 'no'" in told
