@@ -24,8 +24,6 @@ RATE = 1000
 ATTEMPTS = 5
 TAGS = {"bottle": "bouteille", "cup": "gobelet", "cutlery": "couvert", "other": "Negative"}
 _VARIABLE = "TRIOF_CUSTOM_VISION__"
-INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-"""For a process of its own: what runs in the background of a shell is started with Ctrl-C ignored, tests too."""
 _numbers = count()
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from providers.custom_vision import options as vendor
 from providers.custom_vision.client import TrainingClient
 from providers.custom_vision.options import CustomVisionOptions
-from tests.azure_desk import ATTEMPTS, INTERRUPTIBLE, TAGS, Desk, a_photo, azure, clock, desk, row  # noqa: F401 (fixtures)
+from tests.azure_desk import ATTEMPTS, TAGS, Desk, a_photo, azure, clock, desk, row  # noqa: F401 (fixtures)
 from tests.conftest import Clock, encoded
 from tests.custom_vision_server import Fault, Reply, page
 from tests.training_records import COMPACT, COMPACT_S1, GENERAL
@@ -497,8 +497,7 @@ def test_ctrl_c_leaves_the_training_in_peace(desk: Desk, azure: TrainingServer) 
     desk.upload(desk.photos({"bottle": 5, "cup": 5}))
     azure.training_polls = 1_000_000
     desk.set(poll_seconds=0.05)
-    code = f"{INTERRUPTIBLE}; from triof.cli import main; main()"
-    command = [sys.executable, "-c", code, "azure", "train", "--wait"]
+    command = [sys.executable, "-m", "triof.cli", "azure", "train", "--wait"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=desk.folder)
     looks = []
 

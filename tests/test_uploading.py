@@ -21,7 +21,7 @@ from PIL import Image
 
 from providers.custom_vision import options as vendor
 from providers.custom_vision.trainer import Trainer
-from tests.azure_desk import ATTEMPTS, INTERRUPTIBLE, RATE, Desk, a_photo, azure, clock, desk, row, sent_once  # noqa: F401 (fixtures)
+from tests.azure_desk import ATTEMPTS, RATE, Desk, a_photo, azure, clock, desk, row, sent_once  # noqa: F401 (fixtures)
 from tests.conftest import Clock, encoded
 from tests.custom_vision_server import CANNED, Fault, Reply, Request
 from tests.training_server import TrainingServer
@@ -724,7 +724,6 @@ def begun(desk: Desk, azure: TrainingServer, photos: Path) -> Callable[[], subpr
 
     def begin() -> subprocess.Popen[str]:
         code = "from triof import uploading; uploading._BATCH_BYTES = 6000; from triof.cli import main; main()"
-        code = f"{INTERRUPTIBLE}; {code}"
         command = [sys.executable, "-c", code, "azure", "upload", str(photos), "--split", "all"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, text=True, cwd=desk.folder, **pipes)
