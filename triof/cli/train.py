@@ -246,9 +246,11 @@ def _pictures(
     on_photo: Callable[[int, int], None],
 ) -> Pictures:
     unreadable: list[Unreadable] = []
-    pictures = training_photos.read(tasks, dataset, split, limits, on_photo=on_photo, unreadable=unreadable)
-    tell(f"Skipped {fault.path}: {fault.reason}" for fault in unreadable)
-    return pictures
+    try:
+        return training_photos.read(tasks, dataset, split, limits, on_photo=on_photo, unreadable=unreadable)
+    finally:
+        # Also before an error: too few photos may be left because of them.
+        tell(f"Skipped {fault.path}: {fault.reason}" for fault in unreadable)
 
 
 def _record(run: Path, trained: Trained, card: bundle.BundleCard, duration: float) -> None:
