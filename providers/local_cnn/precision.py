@@ -71,7 +71,7 @@ class Choice(NamedTuple):
     eight_bit: bool
     why: str
     is_fault: bool = False
-    """Whether something is broken that somebody should mend."""
+    """Whether a file is broken or a measurement failed, which the technician should mend."""
 
 
 def choose(loaded: Bundle, options: LocalCnnOptions) -> Choice:
@@ -97,7 +97,7 @@ def is_due(loaded: Bundle, options: LocalCnnOptions) -> bool:
 
 
 def remembered(card: BundleCard, bundles: Path | None) -> Measured | None:
-    """What was measured of this bundle on this machine; None where nothing was, or somebody has spoilt it."""
+    """What was measured of this bundle on this machine; None where there is no measurement or it cannot be read."""
     if bundles is None or card.eight_bit_sha256 is None:
         return None
     try:

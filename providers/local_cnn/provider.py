@@ -25,7 +25,7 @@ _PING_SECONDS = 5.0
 _SUM_TOLERANCE = 0.02
 _LEAST = 1e-12
 """In place of a probability of 0, which has no logarithm."""
-_UNASKED = Choice(False, "nobody asked for another network")
+_UNASKED = Choice(False, "no other network was chosen")
 
 
 class Told(NamedTuple):
@@ -125,9 +125,9 @@ def try_first(loaded: Bundle, bundles: Path | None) -> None:
 class LocalCnn:
     """Answers from a bundle in a few milliseconds, without any network.
 
-    Before every question it looks whether another bundle was activated, or its networks were measured. Whoever sees
-    that first loads what is to answer, while the others go on asking the one before; a question under way ends on the
-    model that it began with.
+    Before every question it looks whether another bundle was activated, or its networks were measured. The first
+    question that finds a change loads the new model, while the others are answered by the one before; a question under
+    way ends on the model that it began with.
     """
 
     name = "local_cnn"
