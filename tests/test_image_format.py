@@ -4,7 +4,9 @@ import pytest
 from PIL import Image
 
 from tests.conftest import encoded
-from triof.image_format import HEAD_BYTES, image_format
+from tests.test_odd_photos import HEIC
+from triof import photo
+from triof.image_format import FORMATS, HEAD_BYTES, ImageFormat, image_format
 
 PICTURE = Image.new("RGB", (40, 40), "red")
 BRANDS = {"HEIC": (b"heic", b"mif1"), "AVIF": (b"avif", b"mif1")}
@@ -27,3 +29,10 @@ def test_heic_and_avif_are_told_by_their_brands(name: str, major: int) -> None:
 )
 def test_what_is_no_image_has_no_format(head: bytes) -> None:
     assert image_format(head) is None
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_format_that_is_said_to_be_decoded_is(name: ImageFormat) -> None:
+    image = HEIC if name == "HEIC" else encoded(PICTURE, name)
+    assert image_format(image[:HEAD_BYTES]) == name
+    assert photo.load(image).picture.mode == "RGB"

@@ -21,7 +21,7 @@ from tests.test_odd_photos import HEIC
 from triof import datasets
 from triof.capture import CameraError, FolderCamera
 from triof.cli import main
-from triof.decoding.sources import readable_formats
+from triof.image_format import readable_formats
 from triof.picture_files import look_in
 
 FAKE = ("--set", "routes.waste_type=fake", "--set", "routes.cleanliness=fake")

@@ -1,11 +1,14 @@
-"""Which image format a file has, by its first bytes; names and endings say nothing."""
+"""The format of an image file by its first bytes, whatever its name, and which formats can be decoded."""
 
+from importlib.util import find_spec
 from typing import Literal
 
 ImageFormat = Literal["JPEG", "PNG", "WEBP", "BMP", "GIF", "HEIC", "AVIF", "TIFF"]
 
+FORMATS: tuple[ImageFormat, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "HEIC")
+"""Those that Triof decodes; the decoders stand in ``decoding/sources.py``."""
 HEAD_BYTES = 32
-"""So many first bytes tell the format."""
+"""Number of first bytes that tell the format."""
 
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
@@ -28,6 +31,11 @@ def image_format(head: bytes) -> ImageFormat | None:
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADER_BYTES:
         return "BMP"
     return _iso_media(head)
+
+
+def readable_formats() -> tuple[ImageFormat, ...]:
+    """Those of FORMATS that can be decoded here: HEIC needs the extra ``heic``."""
+    return tuple(name for name in FORMATS if name != "HEIC" or find_spec("pi_heif"))
 
 
 def _iso_media(head: bytes) -> ImageFormat | None:

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from providers.base import Photo
 from providers.options import Options
-from triof.decoding import jpeg, sources
+from triof.decoding import jpeg
 from triof.decoding.budget import MemoryGate
 from triof.decoding.errors import (
     DecoderBusy,
@@ -28,9 +28,9 @@ from triof.decoding.errors import (
     Unsupported,
 )
 from triof.decoding.orientation import is_sideways, upright
-from triof.decoding.sources import Source
+from triof.decoding.sources import Source, open_source
 from triof.errors import TriofError
-from triof.image_format import HEAD_BYTES, ImageFormat, image_format
+from triof.image_format import FORMATS, HEAD_BYTES, ImageFormat, image_format
 
 # Pillow measures bombs by a limit of its own and prints a warning; ours stands in the settings and raises.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -112,10 +112,10 @@ def _open(image: bytes, format_: ImageFormat | None, limits: PhotoLimits) -> Sou
     """Raises PhotoError, DecodingError."""
     if format_ is None:
         raise PhotoError("not_a_photo", "This is not a photo: send a JPEG, PNG, WebP, BMP or GIF.")
-    if format_ not in sources.FORMATS:
+    if format_ not in FORMATS:
         raise PhotoError("unread_format", f"This is a {format_} image: send a JPEG, PNG, WebP, BMP or GIF.")
     try:
-        return sources.open_source(image, format_, limits.decode_seconds)
+        return open_source(image, format_, limits.decode_seconds)
     except ImportError as error:
         raise PhotoError(
             "heic",

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -157,12 +156,7 @@ _OPENERS: Mapping[ImageFormat, Callable[[bytes, float], Source]] = {
     "BMP": _bmp,
     "HEIC": _heic,
 }
-FORMATS = tuple(_OPENERS)
-
-
-def readable_formats() -> tuple[ImageFormat, ...]:
-    """Those of FORMATS that can be decoded here: HEIC needs the extra ``heic``."""
-    return tuple(name for name in FORMATS if name != "HEIC" or find_spec("pi_heif"))
+"""One for each of ``image_format.FORMATS``."""
 
 
 def _pillow(opened: Image.Image, turned: int, *, has_16_bits: bool = False) -> Source:
