@@ -22,8 +22,8 @@ from triof.app import create_app
 from triof.cli import main
 from triof.jobs import Jobs
 from triof.keys import Keys
-from triof.server_settings import ServerSettings
 from triof.serving import Server
+from triof.settings.sections.server import ServerSettings
 
 START = datetime(2026, 11, 1, 8, tzinfo=UTC)
 

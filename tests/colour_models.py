@@ -18,7 +18,7 @@ from tests.azure_export import Network, pooling, reshaping
 from tests.conftest import Machine, assemble, encoded
 from triof import services
 from triof.capture import FolderCamera
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 SIDE = 16
 GAIN = 40.0

@@ -32,9 +32,10 @@ from triof.paths import DEMO_PICTURES
 from triof.photo_store import PhotoStore
 from triof.router import Router
 from triof.services import KioskServices
-from triof.settings import Settings
+from triof.settings.sections.slot import SimulatedSeconds
+from triof.settings.tree import Settings
 from triof.simulated import SimulatedHardware
-from triof.slot import SimulatedSeconds, Slot
+from triof.slot import Slot
 from triof.sorter import Sorter
 from triof.tables import Event
 from triof.watch import Watch

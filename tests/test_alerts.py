@@ -26,7 +26,7 @@ from triof.journal import Journal
 from triof.monitoring.alerts import Alerts, Fault
 from triof.monitoring.monitor import Monitor
 from triof.monitoring.senders import of
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
 

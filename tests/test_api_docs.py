@@ -13,7 +13,7 @@ from tests.api_desk import served
 from tests.conftest import ROOT
 from triof import services
 from triof.app import create_app
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 CHANGES = re.compile(
     r'(?<="model_version": ")[^"]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+(\.\d+)?(e-\d+)?', re.MULTILINE

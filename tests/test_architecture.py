@@ -65,7 +65,7 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
             "triof",
             {"triof/app.py"} | {str(path.relative_to(ROOT)) for path in sources("triof/web")},
         ),
-        ("dotenv", "triof", {"triof/env_file.py"}),
+        ("dotenv", "triof", {"triof/settings/env_file.py"}),
     ],
 )
 def test_each_library_has_one_door(library: str, folder: str, only: set[str]) -> None:
@@ -88,6 +88,12 @@ def test_nothing_later_is_imported_by_anything_earlier() -> None:
     for position, name in enumerate(way):
         later = {f"triof.{module}" for module in way[position + 1 :]}
         assert not later & imports(ROOT / "triof" / f"{name}.py"), name
+
+
+def test_settings_import_no_feature() -> None:
+    for path in sources("triof/settings"):
+        ours = {name for name in imports(path) if name.startswith("triof.")}
+        assert all(name.startswith(("triof.settings", "triof.errors", "triof.paths")) for name in ours), path
 
 
 def test_modules_and_functions_keep_their_sizes() -> None:

@@ -27,7 +27,7 @@ from tests.custom_vision_server import Fault, Reply, page
 from tests.training_records import COMPACT, COMPACT_S1, GENERAL
 from tests.training_server import TrainingServer
 from triof import datasets
-from triof.settings import load
+from triof.settings.loader import load
 
 PUBLISH = r"POST .*/publish"
 TRAIN = r"POST .*/train"

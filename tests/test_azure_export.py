@@ -28,7 +28,7 @@ from triof import bundles, evidence, photo, recorded
 from triof.cli import main
 from triof.journal import Journal
 from triof.recorded import Answer
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
 MEANING = {"Bouteille": "bottle", "Couvert": "cutlery", "Gobelet": "cup", "Negative": "other"}

@@ -9,7 +9,8 @@ from threading import Barrier
 import pytest
 
 from tests.conftest import Clock
-from triof.breaker import Breaker, BreakerOpen, BreakerSettings, Change, Permit, outliving
+from triof.breaker import Breaker, BreakerOpen, Change, Permit, outliving
+from triof.settings.sections.breaker import BreakerSettings
 
 SETTINGS = BreakerSettings(
     window_calls=10,

@@ -34,7 +34,7 @@ from triof.cli import main
 from triof.journal import Journal
 from triof.learned_more import Hits, LearnedMore
 from triof.paths import DEMO_PICTURES
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.trial import Trial
 
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")

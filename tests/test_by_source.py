@@ -15,7 +15,7 @@ from tests.colour_models import shown
 from triof import by_source
 from triof.cli import main
 from triof.datasets import LabelledPhoto
-from triof.verdict import Policy
+from triof.settings.sections.policy import Policy
 
 ROWS = (
     # source, folder, what people say, material, what the models take it for

@@ -10,7 +10,8 @@ from triof.capture import FolderCamera
 from triof.journal import Journal
 from triof.paths import DEMO_PICTURES
 from triof.picture_files import pictures_in
-from triof.settings import Settings, load
+from triof.settings.loader import load
+from triof.settings.tree import Settings
 
 NAMED = {"bouteille": "bottle", "gobelet": "cup", "couvert": "cutlery", "520003": "cup", "product_": "bottle"}
 """What the camera's file names say; the last two were looked at."""

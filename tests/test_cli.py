@@ -18,7 +18,7 @@ from tests.test_photo import HOSTILE
 from tools.running_kiosk import RunningKiosk
 from triof.cli import main
 from triof.home import open_journal
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 
 def triof(*arguments: str, stdin: str | None = None) -> Result:

@@ -13,7 +13,6 @@ from tests.candidates import FIRST, SECOND, History
 from triof.journal import Journal
 from triof.rollout.candidates import LOCAL, Candidate, Candidates, Model
 from triof.rollout.comparing import Comparison, compare, guard
-from triof.rollout.options import RolloutSettings
 from triof.rollout.pairing import Believed, Pair
 from triof.rollout.significance import (
     Difference,
@@ -25,7 +24,8 @@ from triof.rollout.significance import (
     photos_needed,
 )
 from triof.rollout.weighing import Weighing
-from triof.settings import Settings
+from triof.settings.sections.rollout import RolloutSettings
+from triof.settings.tree import Settings
 
 SINCE = datetime(2026, 11, 2, 8, tzinfo=UTC)
 CANARY = Candidate("waste_type", LOCAL, Model(SECOND, SECOND), Model(FIRST, FIRST), "canary", 0.3, SINCE, "marie", "")

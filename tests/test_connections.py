@@ -14,7 +14,7 @@ from triof.connections import OWN_PLACES, PLACES, PLACES_EACH
 FEW_FILES = """
 import resource
 from tools.running_kiosk import free_port
-from triof.server_settings import ServerSettings
+from triof.settings.sections.server import ServerSettings
 from triof.serving import Server
 resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
 

@@ -48,7 +48,8 @@ from tests.conftest import encoded
 from tests.custom_vision_server import DRIP_SECONDS, LONGEST_SIDE, MOST_ASPECT, CustomVisionServer, Fault
 from triof import photo
 from triof.cli import main
-from triof.settings import Settings, SettingsError, load, rows
+from triof.settings.loader import SettingsError, load, rows
+from triof.settings.tree import Settings
 
 PLENTY = 10.0
 AT_ONCE = 0.1

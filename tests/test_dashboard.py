@@ -14,7 +14,7 @@ from tests.conftest import BuildMachine, Machine
 from triof import services, users
 from triof.cli import main
 from triof.monitoring.alerts import Fault
-from triof.router import Mode
+from triof.settings.tree import Mode
 from triof.switch import Switch
 from triof.users import Role, Users
 

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.conftest import encoded
 from triof import datasets
 from triof.datasets import DatasetError, LabelledPhoto
-from triof.photo import DEFAULT_LIMITS
+from triof.settings.sections.photo import DEFAULT_LIMITS
 
 HEADER = "path,waste_type,cleanliness,group,source,split\n"
 

@@ -17,10 +17,11 @@ from tests.image_files import JPEGS, flat_png, flat_webp, many_scans
 from triof import photo
 from triof.decoding.budget import MemoryGate
 from triof.decoding.errors import DecoderBusy, TooCostly
-from triof.photo import PhotoError, PhotoLimits
+from triof.photo import PhotoError
 from triof.router import Router
+from triof.settings.sections.photo import PhotoLimits
+from triof.settings.sections.policy import Policy
 from triof.sorter import Sorter
-from triof.verdict import Policy
 
 TELEPHONE = Image.new("RGB", (8160, 6144), "grey")
 

@@ -16,7 +16,7 @@ from triof.journal import Journal
 from triof.monitoring.drift import Detector, Measure, threshold
 from triof.monitoring.monitor import Monitor
 from triof.monitoring.watched import Standing
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.tables import Event, PredictionRow
 
 MEASURES = {

@@ -163,7 +163,7 @@ def forbid(event, args):
 
 from triof import services
 from triof.app import create_app
-from triof.settings import load
+from triof.settings.loader import load
 from triof.switch import Switch
 
 settings = load().settings

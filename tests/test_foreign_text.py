@@ -31,7 +31,7 @@ from triof.cli import main
 from triof.corrections import Correction
 from triof.datasets import Dataset, DatasetError
 from triof.label_names import label_named
-from triof.settings import load
+from triof.settings.loader import load
 
 NAMES = (
     *("été/gobelet 1.jpg", "bottle/b, 2.jpg", "bottle/b; 3.jpg"),

@@ -25,8 +25,9 @@ from providers.base import (
 from providers.fake import FakeProvider, Step
 from tests.conftest import Clock
 from triof import photo
-from triof.breaker import Breaker, BreakerOpen, BreakerSettings, Permit
+from triof.breaker import Breaker, BreakerOpen, Permit
 from triof.guard import Calls, Guard, Pending
+from triof.settings.sections.breaker import BreakerSettings
 from triof.workers import Workers
 
 BREAKER = BreakerSettings(

@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from tests.api_desk import served
 from tests.conftest import BuildMachine, Machine
 from tests.test_url_map import doors
-from triof.settings import Settings, SettingsError, load
+from triof.settings.loader import SettingsError, load
+from triof.settings.tree import Settings
 
 HERE = ["localhost", "127.0.0.1", "[::1]", "192.168.1.20", "10.0.0.7", "[fe80::1]", "[2001:db8::7]", "kiosk.localhost"]
 FOREIGN = ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil-localhost", "triof", "a" * 300]

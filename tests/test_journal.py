@@ -18,7 +18,7 @@ from tests.conftest import BuildMachine, Machine
 from triof import services
 from triof.journal import ENDINGS, Journal
 from triof.photo_store import PhotoStore
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.tables import Base, Event
 
 

@@ -22,7 +22,7 @@ from triof.cli import main
 from triof.journal import Journal
 from triof.journal_backups import BackupImpossible, JournalBackups
 from triof.keys import Keys
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.tables import Event, PredictionRow
 
 PAGE = 4096

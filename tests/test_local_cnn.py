@@ -21,7 +21,7 @@ from providers.local_cnn.provider import LocalCnn
 from providers.local_cnn.scenes import Scenery
 from tests.conftest import ROOT, encoded
 from triof import datasets, photo
-from triof.photo import DEFAULT_LIMITS
+from triof.settings.sections.photo import DEFAULT_LIMITS
 
 
 def drawn_bottle(shift: int = 0) -> Photo:

@@ -13,7 +13,7 @@ from providers.base import Photo, Prediction
 from providers.fake import FakeProvider
 from tests.conftest import BuildCloudMachine, Machine
 from triof import logs
-from triof.settings import LogsSettings
+from triof.settings.sections.logs import LogsSettings
 from triof.slot import Jammed
 
 log = logging.getLogger("triof.something")

@@ -22,7 +22,8 @@ from triof.paths import DEMO_PICTURES
 from triof.rollout.candidates import Candidate, Candidates
 from triof.rollout.changing import Desk
 from triof.rollout.significance import photos_needed
-from triof.settings import Settings, load
+from triof.settings.loader import load
+from triof.settings.tree import Settings
 
 
 @pytest.fixture(scope="module", autouse=True)

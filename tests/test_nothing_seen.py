@@ -20,7 +20,7 @@ from tests.conftest import Machine
 from tests.test_browser import SCREENS, Screen, serve  # noqa: F401 (fixture)
 from triof import photo
 from triof.cli import main
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 NOTHING = shown("empty", "clean")
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from tests.conftest import encoded
 from triof import photo
-from triof.photo import PhotoError, PhotoLimits
+from triof.photo import PhotoError
+from triof.settings.sections.photo import PhotoLimits
 
 RED = (255, 0, 0)
 

@@ -15,7 +15,7 @@ from triof import datasets
 from triof.cli import main
 from triof.curation.labelling import Desk as Questions
 from triof.curation.labelling import questions
-from triof.photo import PhotoLimits
+from triof.settings.sections.photo import PhotoLimits
 from triof.web import labels
 
 WIDE = 16_500

@@ -21,7 +21,7 @@ from tests.colour_models import network, shown
 from tests.references import small_demo_pictures
 from triof import bundles, evidence, photo, precision_trial, services
 from triof.cli import main
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 ALIKE = network("waste_type", gain=1.0001)
 CONTRARY = network("waste_type", gain=-1)

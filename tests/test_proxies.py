@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from tests.api_desk import served
 from tests.conftest import BuildMachine, Machine
 from tests.test_dashboard import LOGIN, PASSWORD, Person, create
-from triof.settings import SettingsError, load
+from triof.settings.loader import SettingsError, load
 
 PROXY, CLIENT = "10.0.0.5", "203.0.113.9"
 PROXIES = ["10.0.0.0/24", "2001:db8::/48", "127.0.0.1"]

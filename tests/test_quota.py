@@ -37,11 +37,12 @@ from tests.conftest import ROOT, Clock
 from tests.custom_vision_server import CustomVisionServer
 from tests.test_guard import TIMEOUT, Cloud, Guarded
 from triof import home, photo, services
-from triof.breaker import BreakerSettings
 from triof.cli import main
 from triof.journal import Journal
 from triof.quota import Ledger
-from triof.settings import Settings, load
+from triof.settings.loader import load
+from triof.settings.sections.breaker import BreakerSettings
+from triof.settings.tree import Settings
 from triof.who import user
 
 EPOCH = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -595,9 +596,10 @@ import os, sys
 from concurrent.futures import ThreadPoolExecutor
 from PIL import Image
 from providers.base import Photo
-from triof import services, settings
+from triof import services
+from triof.settings.loader import load
 
-router = services.build_router(settings.load().settings)
+router = services.build_router(load().settings)
 photo = Photo(Image.new("RGB", (64, 64), "grey"), "", 64, 64)
 
 def classify(_):

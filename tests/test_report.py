@@ -16,7 +16,8 @@ from tests.browsing import Window
 from tests.test_statistics import Place
 from triof.cli import main
 from triof.paths import TRANSLATIONS
-from triof.recycling import CO2_SOURCE, ReportSettings, recycled
+from triof.recycling import recycled
+from triof.settings.sections.reports import CO2_SOURCE, ReportSettings
 from triof.statistics import export
 
 ROOT = Path(__file__).resolve().parent.parent

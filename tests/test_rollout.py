@@ -21,9 +21,9 @@ from triof.rehearsal import Rehearsed, Stage
 from triof.rollout.candidates import AZURE, LOCAL, Arm, Candidate, CandidateMode, Candidates
 from triof.rollout.changing import Desk, Wanted
 from triof.rollout.contest import Contest, Named
-from triof.rollout.options import RolloutSettings
 from triof.rollout.watching import Rollout
-from triof.settings import Settings
+from triof.settings.sections.rollout import RolloutSettings
+from triof.settings.tree import Settings
 from triof.switch import Switch
 from triof.tables import PredictionRow
 

@@ -24,9 +24,11 @@ from providers.fake import FakeProvider, Step
 from tests.conftest import Clock
 from tests.test_guard import BREAKER, SOON, Cloud, Guarded
 from triof import photo
-from triof.breaker import Breaker, BreakerSettings
+from triof.breaker import Breaker
 from triof.guard import Guard
-from triof.router import Member, Mode, Router
+from triof.router import Member, Router
+from triof.settings.sections.breaker import BreakerSettings
+from triof.settings.tree import Mode
 from triof.workers import Workers
 
 CLOUD_SECONDS = 1.5

@@ -16,7 +16,7 @@ from tools.running_kiosk import RunningKiosk
 from triof.cli import main
 from triof.home import open_journal
 from triof.keys import Keys
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from providers import PROVIDERS
 from tests.conftest import ROOT
 from triof.cli import main
-from triof.settings import Settings, SettingsError, load, rows
+from triof.settings.loader import SettingsError, load, rows
+from triof.settings.tree import Settings
 
 
 @pytest.fixture

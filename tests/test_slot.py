@@ -6,8 +6,9 @@ from threading import Event, Thread
 
 import pytest
 
+from triof.settings.sections.slot import SimulatedSeconds
 from triof.simulated import SimulatedHardware
-from triof.slot import Interlocked, Jammed, SimulatedSeconds, Slot
+from triof.slot import Interlocked, Jammed, Slot
 
 
 def hardware(tmp_path: Path, wait: Callable[[float], None] = lambda _: None) -> SimulatedHardware:

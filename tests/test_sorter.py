@@ -11,8 +11,8 @@ from PIL import Image
 from providers.base import TASKS, Photo, Prediction, Task
 from providers.fake import FakeProvider
 from triof.router import Router
+from triof.settings.sections.policy import Policy
 from triof.sorter import Sorter
-from triof.verdict import Policy
 
 
 class Calling(FakeProvider):

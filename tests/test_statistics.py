@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from providers.base import Attempt, NoProviderAnswered, Photo, Prediction, Task
 from triof.journal import Journal
 from triof.scope import Scope
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.sorter import Judgement
 from triof.statistics import Statistics
 from triof.tables import Entry, Event, Tally

@@ -13,7 +13,7 @@ from triof import services
 from triof.app import create_app
 from triof.complaints import Complaints
 from triof.rounds import Round, Rounds
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.simulated import SimulatedHardware
 from triof.slot import Part, SlotError
 

@@ -12,8 +12,8 @@ from sqlalchemy import create_engine, text
 
 from triof import services
 from triof.cli import main
-from triof.router import Mode
-from triof.settings import Settings, load
+from triof.settings.loader import load
+from triof.settings.tree import Mode, Settings
 from triof.switch import Switch, Turned
 
 MODES: tuple[Mode, ...] = ("auto", "cloud", "local")

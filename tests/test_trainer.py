@@ -38,7 +38,7 @@ from providers.local_cnn.training_set import TOLD, UNKNOWN, Classes, Pictures, T
 from providers.local_cnn.tuning import Checkpoint, State
 from tests.conftest import encoded
 from triof import before_after, photo
-from triof.verdict import Policy
+from triof.settings.sections.policy import Policy
 
 MISSING = [name for name in ("tensorflow", "cv2", backbone.LITE0.package) if importlib.util.find_spec(name) is None]
 

@@ -21,7 +21,7 @@ from tests.references import small_demo_pictures
 from tests.test_local_cnn import watched
 from triof import bundles, evidence, photo, services
 from triof.cli import main
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 CUP = shown("cup", "dirty")
 

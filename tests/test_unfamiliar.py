@@ -22,7 +22,7 @@ from tests.test_browser import SCREENS, Screen, serve  # noqa: F401 (fixture)
 from triof import datasets, photo
 from triof.cli import main
 from triof.curation import labelling
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 NEW = shown("cup", "unfamiliar")
 

@@ -20,7 +20,8 @@ from tests.image_files import LUMPY as PICTURE
 from triof import datasets, photo
 from triof.capture import FolderCamera
 from triof.cli import main
-from triof.photo import DEFAULT_LIMITS, PhotoError
+from triof.photo import PhotoError
+from triof.settings.sections.photo import DEFAULT_LIMITS
 from triof.uploading import fit
 
 WHOLE: dict[str, Callable[[bytes], bytes]] = {

@@ -32,7 +32,7 @@ from triof import photo as photos
 from triof import services
 from triof.paths import DEMO_PICTURES
 from triof.picture_files import pictures_in
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 BARE = """
 import sys

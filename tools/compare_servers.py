@@ -29,8 +29,8 @@ from tools.running_kiosk import free_port
 from tools.serving import CLIENTS, key
 from triof import services
 from triof.app import create_app
-from triof.server_settings import ServerSettings
-from triof.settings import Settings
+from triof.settings.sections.server import ServerSettings
+from triof.settings.tree import Settings
 
 SERVERS = ("waitress", "gunicorn", "cheroot", "granian")
 _THREADS = 8

@@ -15,7 +15,7 @@ from providers.local_cnn.head import Floats
 from providers.local_cnn.runtime import Extractor
 from triof import datasets
 from triof.datasets import DatasetError, LabelledPhoto, Split, Unreadable
-from triof.photo import DEFAULT_LIMITS
+from triof.settings.sections.photo import DEFAULT_LIMITS
 
 Classes = NDArray[np.int64]
 Features = Mapping[bytes, Floats]

@@ -21,7 +21,7 @@ from PIL import Image
 from triof import services
 from triof.app import create_app
 from triof.paths import DEMO_PICTURES
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 _PATHS = (
     *("/api/v1/predict", "/api/v2/predict") * 9,

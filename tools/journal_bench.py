@@ -21,7 +21,7 @@ from PIL import Image
 from providers.base import Attempt, Photo, Prediction
 from tools.bench import Ratio, seconds, turns
 from triof.journal import Journal
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.sorter import Judgement
 from triof.statistics import Statistics
 from triof.verdict import Verdict

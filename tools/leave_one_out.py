@@ -51,8 +51,8 @@ from triof.cli.source_tables import print_parts
 from triof.cli.train import Bars
 from triof.datasets import Dataset, LabelledPhoto
 from triof.errors import TriofError
-from triof.photo import DEFAULT_LIMITS
-from triof.verdict import Policy
+from triof.settings.sections.photo import DEFAULT_LIMITS
+from triof.settings.sections.policy import Policy
 
 FOLDS: Mapping[str, tuple[str, ...]] = {
     "homes": ("eco22", "eco23", "home"),

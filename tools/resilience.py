@@ -31,7 +31,8 @@ from triof import photo as photos
 from triof.durable import read_json
 from triof.paths import DEMO_PICTURES
 from triof.picture_files import pictures_in
-from triof.settings import Settings, load
+from triof.settings.loader import load
+from triof.settings.tree import Settings
 from triof.sorter import Judgement, Sorter
 from triof.tables import Event
 

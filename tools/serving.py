@@ -37,7 +37,7 @@ from tools.load import Load, Order, load_of, put_on
 from tools.running_kiosk import RunningKiosk, free_port
 from triof.home import journal
 from triof.keys import Keys
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 CLIENTS = (1, 8, 64)
 _THREADS = (2, 3, 4)

@@ -24,7 +24,7 @@ from providers.local_cnn.cutout import cut_out
 from providers.local_cnn.features import FrozenBackbone
 from providers.local_cnn.provider import Model
 from triof import datasets, photo
-from triof.photo import DEFAULT_LIMITS
+from triof.settings.sections.photo import DEFAULT_LIMITS
 
 _SIDE = 224
 _GROUND = scenes.FOLDER / "grounds" / "machine-1.jpg"

@@ -19,9 +19,9 @@ from typing import Literal
 
 import numpy as np
 
-from triof.rollout.options import RolloutSettings
 from triof.rollout.pairing import Pair
 from triof.rollout.weighing import Weighing
+from triof.settings.sections.rollout import RolloutSettings
 
 PRODUCTION = 0.95
 BOTH_WRONG = 0.5

@@ -29,7 +29,7 @@ from tools.bench import Ratio
 from tools.labelled_photos import DATA
 from triof import datasets, home
 from triof.datasets import LabelledPhoto
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.upload_ledger import UploadLedger
 from triof.uploading import Upload
 

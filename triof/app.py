@@ -14,7 +14,7 @@ from triof.durable import is_no_room, replace_file
 from triof.home import file_unusable
 from triof.paths import STATIC, TEMPLATES, TRANSLATIONS
 from triof.services import KioskServices, Services
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.web import access, dashboard, errors, health, kiosk, texts
 from triof.web.api.blueprint import Api
 from triof.web.hosts import Hosts

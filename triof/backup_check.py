@@ -22,7 +22,7 @@ from triof.cloud_files import check_export, check_photo
 from triof.datasets import LabelledPhoto
 from triof.durable import read_json
 from triof.errors import TriofError
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 _THREADS = 4
 

@@ -16,7 +16,7 @@ from triof import by_source
 from triof.by_source import Judged
 from triof.datasets import LabelledPhoto
 from triof.learned_more import ACCEPTING, Hits, LearnedMore, Place
-from triof.verdict import Policy
+from triof.settings.sections.policy import Policy
 
 Flags = NDArray[np.bool_]
 

@@ -21,40 +21,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Annotated, Literal, NamedTuple
-
-from pydantic import Field
+from typing import Literal, NamedTuple
 
 from providers.base import ProviderUnavailable
-from providers.options import Options
 from triof.durable import read_json, replace_file
+from triof.settings.sections.breaker import BreakerSettings
 
 log = logging.getLogger(__name__)
 
 State = Literal["closed", "open", "half_open"]
-Rate = Annotated[float, Field(gt=0, le=1)]
 
 
 class BreakerOpen(ProviderUnavailable):
     """The provider was not asked, because it failed a short while ago."""
-
-
-class BreakerSettings(Options):
-    """When to stop asking a provider in the cloud, and when to try again."""
-
-    window_calls: int = Field(10, ge=1)
-    """So many of the latest calls are looked at ..."""
-    minimum_calls: int = Field(3, ge=1)
-    """... once there are so many."""
-    failure_rate: Rate = 0.6
-    slow_seconds: float = Field(1.2, gt=0)
-    """An answer that took longer is a slow one."""
-    slow_rate: Rate = 0.8
-    open_seconds: float = Field(30, gt=0)
-    longest_open_seconds: float = Field(300, gt=0)
-    """Each probe that fails doubles the time until the next one, up to this."""
-    closing_probes: int = Field(2, ge=1)
-    """So many probes in a row must be answered."""
 
 
 class Change(NamedTuple):

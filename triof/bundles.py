@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from providers.local_cnn.isolated import Isolation
     from triof.datasets import Dataset
     from triof.journal import Journal
-    from triof.settings import Settings
+    from triof.settings.tree import Settings
 
 _LOCK_SECONDS = 30.0
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

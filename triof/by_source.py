@@ -17,7 +17,8 @@ from triof.curves import Figure, Weights
 from triof.datasets import LabelledPhoto
 from triof.evaluation import CLEAN_REFUSED
 from triof.label_names import labels_named
-from triof.verdict import Policy, Verdict, decide
+from triof.settings.sections.policy import Policy
+from triof.verdict import Verdict, decide
 
 ALL = "all"
 """The name of the last part: the photos of every source together."""

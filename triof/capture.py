@@ -7,10 +7,9 @@ from itertools import count
 from pathlib import Path
 from typing import Literal, Protocol
 
-from providers.options import Options
 from triof.errors import TriofError
-from triof.paths import DEMO_PICTURES
 from triof.picture_files import PictureFolder, look_in
+from triof.settings.sections.camera import CameraSettings
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +20,6 @@ class CameraError(TriofError):
 
 class NothingChosen(CameraError):
     """The touchscreen sent no picture: the person has not taken or chosen one yet."""
-
-
-class CameraSettings(Options):
-    """Which camera the machine has, and for ``folder`` what it shows."""
-
-    kind: Literal["folder", "browser"] = "folder"
-    folder: Path = DEMO_PICTURES
-    order: Literal["fixed", "random"] = "fixed"
 
 
 class Camera(Protocol):

@@ -16,7 +16,7 @@ from triof.errors import TriofError
 from triof.evaluation import Answer
 from triof.guard import Guard
 from triof.photo import PhotoError
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 _SECONDS = 10.0
 """For one answer: nobody stands in front of the machine."""

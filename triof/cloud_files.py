@@ -10,7 +10,8 @@ from providers.custom_vision.records import TFLITE, Kind
 from providers.local_cnn import azure_export, package
 from providers.local_cnn.isolated import Isolation
 from triof import photo
-from triof.photo import PhotoError, PhotoLimits
+from triof.photo import PhotoError
+from triof.settings.sections.photo import PhotoLimits
 
 _LIMITS = PhotoLimits(
     max_bytes=50_000_000,

@@ -23,8 +23,8 @@ from triof.durable import replace_file
 from triof.errors import TriofError
 from triof.file_finder import FileFinder
 from triof.label_names import NO_TAGS, SPLITS, Split, Tags, is_foreign, is_untold, label_named, split_named
-from triof.photo import PhotoLimits
 from triof.photo_tree import read_tree
+from triof.settings.sections.photo import PhotoLimits
 
 __all__ = [
     "FEW",

@@ -28,7 +28,7 @@ from triof.deposit_journal import DepositJournal
 from triof.journal import Kind
 from triof.journal_faults import PASSING, JournalUnusable
 from triof.photo_store import PhotoStore
-from triof.settings import DepositSettings
+from triof.settings.sections.deposit import DepositSettings
 from triof.slot import Interlocked, Jammed, Slot, SlotError
 from triof.sorter import Judgement, Sorter
 from triof.verdict import Reason

@@ -11,7 +11,7 @@ from providers.base import LABELS, Prediction, Provider, Task
 from triof import curves
 from triof.curves import Figure, Numbers, Weights
 from triof.datasets import DatasetError, LabelledPhoto, Unreadable, decode
-from triof.photo import DEFAULT_LIMITS, PhotoLimits
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
 Confusion = NDArray[np.int64]
 """``confusion[right, said]``, in the order of LABELS."""

@@ -14,8 +14,8 @@ from triof import by_source, curves, datasets, photo, reports
 from triof.curves import Bin
 from triof.datasets import Dataset, LabelledPhoto, Split
 from triof.evaluation import Answer, Evaluation, LabelMetrics, by_group, precision_recall, share_right
-from triof.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.robustness import EXPLAINED, OTHER_GROUND, Condition, Robustness
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
 _WORST = 24
 _GROUPS = 12

@@ -17,10 +17,11 @@ from providers.local_cnn.bundle import BundleCard
 from triof import home, photo, recorded
 from triof.datasets import Dataset
 from triof.paths import DEMO_PICTURES
-from triof.photo import DEFAULT_LIMITS, PhotoError, PhotoLimits
+from triof.photo import PhotoError
 from triof.photo_store import PhotoStore
 from triof.picture_files import pictures_in
-from triof.settings import Settings
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
+from triof.settings.tree import Settings
 
 _CLOUD = "custom_vision"
 _MOST_PHOTOS = 200

@@ -13,7 +13,7 @@ from triof import journal_faults
 from triof.durable import replace_file
 from triof.errors import TriofError
 from triof.journal_faults import JournalUnusable
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -24,12 +24,12 @@ from sqlalchemy import ColumnElement, Row, Table, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from triof.answers import Outcome, refusal
-from triof.api_settings import ApiSettings
 from triof.complaints import Complaints
 from triof.decoding.errors import DecoderBusy
 from triof.durable import replace_file
 from triof.errors import TriofError
 from triof.journal import Journal
+from triof.settings.sections.api import ApiSettings
 from triof.sole import Sole
 from triof.tables import Job as JobRow
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from triof import journal_faults
 from triof.errors import TriofError
 from triof.journal_file import JournalFile
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from triof import home, journal_faults
 from triof.errors import TriofError
 from triof.journal import known_versions
 from triof.journal_file import JournalFile
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 
 class RestoreImpossible(TriofError):

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import Processor
 
-from triof.settings import LogsSettings
+from triof.settings.sections.logs import LogsSettings
 from triof.terminal import is_ours
 
 bind = structlog.contextvars.bind_contextvars

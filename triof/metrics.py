@@ -26,7 +26,7 @@ from triof.complaints import Complaints
 from triof.journal import ENDINGS, Journal
 from triof.rehearsal import Stage
 from triof.router import fallen_back
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.sorter import Judgement, Sorter
 from triof.tables import Event
 

@@ -15,7 +15,7 @@ from triof.metrics import Metrics
 from triof.monitoring.monitor import Monitor
 from triof.rollout.watching import GUARD_SECONDS, Rollout
 from triof.rounds import Round, Rounds
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.sorter import Sorter
 from triof.statistics import Statistics
 

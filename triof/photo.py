@@ -11,10 +11,8 @@ from io import BytesIO
 from typing import Literal
 
 from PIL import Image
-from pydantic import Field
 
 from providers.base import Photo
-from providers.options import Options
 from triof.decoding import jpeg
 from triof.decoding.budget import MemoryGate
 from triof.decoding.errors import (
@@ -31,6 +29,7 @@ from triof.decoding.orientation import is_sideways, upright
 from triof.decoding.sources import Source, open_source
 from triof.errors import TriofError
 from triof.image_format import FORMATS, HEAD_BYTES, ImageFormat, image_format
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
 # Pillow measures bombs by a limit of its own and prints a warning; ours stands in the settings and raises.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -64,23 +63,6 @@ class PhotoError(TriofError):
         """Whether the same photo may be judged a moment later."""
         return self.code == "busy"
 
-
-class PhotoLimits(Options):
-    """What a photo may be, and what decoding one may cost. Sides and pixels are those of the whole image."""
-
-    max_bytes: int = Field(20_000_000, ge=1)
-    max_pixels: int = Field(110_000_000, ge=1, le=170_000_000)
-    min_side: int = Field(32, ge=1)
-    max_side: int = Field(16_384, ge=1)
-    decode_megabytes: int = Field(224, ge=16)
-    """Memory that all large photos may take together while they are decoded."""
-    decode_seconds: float = Field(2.0, gt=0)
-    """Processor time that decoding one photo may take."""
-    wait_seconds: float = Field(0.5, ge=0)
-    """How long a large photo waits for that memory."""
-
-
-DEFAULT_LIMITS = PhotoLimits()
 
 _GATE = MemoryGate()
 """The memory is the process's, so there is one gate for all who decode."""

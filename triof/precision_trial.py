@@ -28,8 +28,9 @@ from providers.local_cnn.provider import LocalCnn
 from triof import bundles, evidence
 from triof.durable import read_json, replace_file
 from triof.router import Router
-from triof.settings import Settings
-from triof.verdict import Policy, threshold
+from triof.settings.sections.policy import Policy
+from triof.settings.tree import Settings
+from triof.verdict import threshold
 
 _TIMEOUT = 30.0
 _WARM_UP = 3

@@ -20,7 +20,7 @@ from triof.breaker import Breaker
 from triof.capture import Camera, CameraError
 from triof.durable import read_json, replace_file
 from triof.guard import Guard
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.workers import Workers
 
 Fault = Literal["cloud_dead", "cloud_slow", "quota_gone", "camera_gone"]

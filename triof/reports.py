@@ -17,7 +17,7 @@ from triof import __version__
 from triof.durable import replace_file
 from triof.errors import TriofError
 from triof.paths import TEMPLATES
-from triof.settings import may_hold_key
+from triof.settings.names import may_hold_key
 
 _JPEG_QUALITY = 80
 

@@ -30,8 +30,8 @@ from triof import curves
 from triof.curves import Figure, Numbers
 from triof.datasets import LabelledPhoto, decode
 from triof.evaluation import Answer, Evaluation, accuracy, macro_f1, share_right
-from triof.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.photo import load as load_photo
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
 OTHER_GROUND = "other ground"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from providers.base import (
@@ -25,13 +25,13 @@ from providers.base import (
 )
 from triof.breaker import State
 from triof.guard import Guard, RateWait, ask
+from triof.settings.tree import Mode
 
 if TYPE_CHECKING:
     from triof.rollout.contest import Contest
 
 log = logging.getLogger(__name__)
 
-Mode = Literal["auto", "cloud", "local"]
 Member = Provider | Guard
 SPARED = "spared"
 """The outcome of an attempt that was not needed: the local model was sure enough."""

@@ -25,8 +25,9 @@ from triof.guard import Calls, Guard
 from triof.rehearsal import Rehearsal, RehearsedCamera, Stage
 from triof.rollout.candidates import Candidate, publishing
 from triof.rollout.contest import Contest, Named
-from triof.router import Member, Mode, Router
-from triof.settings import Settings, SettingsError
+from triof.router import Member, Router
+from triof.settings.loader import SettingsError
+from triof.settings.tree import Mode, Settings
 from triof.sorter import Sorter
 from triof.switch import Switch, Turned
 from triof.workers import Workers

@@ -21,7 +21,7 @@ from waitress.task import ThreadedTaskDispatcher
 
 from triof.connections import Channel, Listener, Places, places_there_are
 from triof.errors import TriofError
-from triof.server_settings import KEPT_THREADS, ServerSettings
+from triof.settings.sections.server import KEPT_THREADS, ServerSettings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

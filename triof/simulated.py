@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import get_args
 
 from triof.durable import keep_state
-from triof.slot import Interlocked, Jammed, Part, SimulatedSeconds
+from triof.settings.sections.slot import SimulatedSeconds
+from triof.slot import Interlocked, Jammed, Part
 
 
 @dataclass(frozen=True)

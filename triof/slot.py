@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Literal, Protocol
 
-from pydantic import Field
-
-from providers.options import Options
 from triof.errors import TriofError
 
 Part = Literal["slot", "box", "shredder"]
@@ -35,30 +32,6 @@ class Jammed(SlotError):
     def __init__(self, part: Part) -> None:
         super().__init__(f"The {part} is jammed: switch the machine off, free it, then run `triof slot clear`.")
         self.part = part
-
-
-class SimulatedSeconds(Options):
-    """How long the movements of the simulated machine take, in seconds."""
-
-    slot: float = Field(0.6, ge=0)
-    box: float = Field(1.5, ge=0)
-    shred: float = Field(3.0, ge=0)
-
-
-class Boxes(Options):
-    """Which box takes which type of waste."""
-
-    bottle: int = Field(1, ge=1)
-    cup: int = Field(2, ge=1)
-    cutlery: int = Field(3, ge=1)
-
-
-class SlotSettings(Options):
-    """Which hardware there is."""
-
-    kind: Literal["simulated"] = "simulated"
-    boxes: Boxes = Boxes()
-    simulated_seconds: SimulatedSeconds = SimulatedSeconds()
 
 
 class Hardware(Protocol):

@@ -11,9 +11,11 @@ from uuid import UUID
 from providers.base import TASKS, NoProviderAnswered, Photo, Prediction, Task
 from providers.photo_statistics import SIDE, PhotoStatistics, measure
 from triof import photo as photos
-from triof.photo import DEFAULT_LIMITS, PhotoLimits
-from triof.router import Member, Mode, Router
-from triof.verdict import Policy, Verdict, decide
+from triof.router import Member, Router
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
+from triof.settings.sections.policy import Policy
+from triof.settings.tree import Mode
+from triof.verdict import Verdict, decide
 from triof.workers import AllBusy, Workers
 
 _Heard = Prediction | NoProviderAnswered

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from triof.durable import read_json, replace_file
-from triof.router import Mode
+from triof.settings.tree import Mode
 
 log = logging.getLogger(__name__)
 

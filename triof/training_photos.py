@@ -9,7 +9,7 @@ from providers.local_cnn import augmentation
 from providers.local_cnn.training_set import UNKNOWN, Classes, Pictures
 from triof import datasets
 from triof.datasets import Dataset, DatasetError, LabelledPhoto, Split, Unreadable
-from triof.photo import PhotoLimits
+from triof.settings.sections.photo import PhotoLimits
 
 
 def read(

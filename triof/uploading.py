@@ -29,7 +29,8 @@ from providers.custom_vision.trainer import BATCH_PHOTOS, Trainer
 from triof import photo as photos
 from triof.datasets import LabelledPhoto
 from triof.errors import TriofError
-from triof.photo import DEFAULT_LIMITS, PhotoError, PhotoLimits
+from triof.photo import PhotoError
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.upload_ledger import Known, Outcome, Sending, UploadLedger
 from triof.upload_report import Report, may_pass, outcome_of, sentence
 

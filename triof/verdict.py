@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, cast
-
-from pydantic import Field
+from typing import Literal, cast
 
 from providers.base import Prediction
-from providers.costs import Costs
-from providers.options import Options
+from triof.settings.sections.policy import Policy
 
 Action = Literal["accept", "ask", "refuse"]
 Reason = Literal[
@@ -23,21 +20,6 @@ Reason = Literal[
     "dirty",
 ]
 Source = Literal["policy", "model", "default"]
-Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-class Policy(Options):
-    """From which probability a label is believed.
-
-    A wrong accept spoils a spool of filament, a wrong refusal annoys one person: whoever runs the machine weighs
-    one against the other here. A label that stands in no threshold takes the one its model's maker chose on
-    validation photos, and ``default_threshold`` where the maker chose none.
-    """
-
-    default_threshold: Probability = 0.8
-    costs: Costs = Costs()
-    """From which `triof train` chooses the thresholds of a bundle."""
-    thresholds: Mapping[Literal["bottle", "cup", "cutlery", "other", "clean", "dirty"], Probability] = {}
 
 
 @dataclass(frozen=True)

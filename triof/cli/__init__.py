@@ -16,7 +16,7 @@ from triof import __version__, terminal
 from triof.cli import faults
 from triof.cli.strict_types import make_strict
 from triof.errors import TriofError
-from triof.settings import Loaded, SettingsError, load
+from triof.settings.loader import Loaded, SettingsError, load
 
 
 class _AskedWrongly(click.ClickException):

@@ -16,9 +16,10 @@ from providers.text_files import decoded
 from triof import photo, services
 from triof.cli import load_settings, tell
 from triof.file_finder import FileFinder
-from triof.photo import PhotoError, PhotoLimits
+from triof.photo import PhotoError
 from triof.picture_files import look_in
 from triof.router import fallen_back
+from triof.settings.sections.photo import PhotoLimits
 from triof.sorter import Judgement, Sorter
 
 _TURNS = 20

@@ -16,8 +16,9 @@ from triof.errors import TriofError
 from triof.guard import Guard
 from triof.paths import TRANSLATIONS
 from triof.picture_files import look_in
-from triof.router import Member, Mode
-from triof.settings import Settings, SettingsError
+from triof.router import Member
+from triof.settings.loader import SettingsError
+from triof.settings.tree import Mode, Settings
 from triof.slot import Jammed, Slot
 from triof.verdict import threshold
 

@@ -19,7 +19,7 @@ from triof.journal import Journal
 from triof.paths import DEMO_PICTURES
 from triof.picture_files import pictures_in
 from triof.rehearsal import FAULTS, LONGEST_SECONDS, Fault, Rehearsed, Stage
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.visitor import Visitor
 
 _STAND_INS = {"cloud_dead": stand_ins.dead, "cloud_slow": stand_ins.slow, "quota_gone": stand_ins.quota_gone}

@@ -24,10 +24,10 @@ from triof.cli.labelled_photos import doubts, read_photos
 from triof.curves import Figure
 from triof.datasets import SPLITS, Dataset, DatasetError, LabelledPhoto, Split, Unreadable
 from triof.evaluation import Answer, Evaluation, ask, measure
-from triof.photo import PhotoLimits
 from triof.robustness import Robustness
-from triof.settings import Settings
-from triof.verdict import Policy
+from triof.settings.sections.photo import PhotoLimits
+from triof.settings.sections.policy import Policy
+from triof.settings.tree import Settings
 
 
 @click.command()

@@ -9,7 +9,7 @@ from providers.base import LABELS, Task
 from triof import corrections
 from triof.cli import tell
 from triof.datasets import FEW, MANIFEST, Dataset, DatasetError, Split
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 
 def read_photos(source: Path, settings: Settings, corrected: Path | None = None) -> Dataset:

@@ -6,8 +6,7 @@ import click
 
 from triof import home, services
 from triof.cli import load_settings
-from triof.router import Mode
-from triof.settings import Settings
+from triof.settings.tree import Mode, Settings
 from triof.switch import Switch
 from triof.who import user
 

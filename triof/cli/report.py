@@ -11,7 +11,7 @@ import click
 from triof import home
 from triof.cli import load_settings
 from triof.durable import replace_file
-from triof.settings import Language
+from triof.settings.tree import Language
 
 if TYPE_CHECKING:
     from triof.scope import Scope

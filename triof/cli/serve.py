@@ -12,7 +12,7 @@ from triof.cli import load_settings
 
 if TYPE_CHECKING:
     from triof.services import Services
-    from triof.settings import Settings
+    from triof.settings.tree import Settings
 
 
 @click.command()

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from triof.cli import load_settings
-from triof.settings import rows
+from triof.settings.loader import rows
 
 
 @click.command()

@@ -31,8 +31,8 @@ from triof import __version__, before_after, bundles, datasets, training_photos
 from triof.cli import load_settings, tell
 from triof.cli.labelled_photos import read_photos, without
 from triof.datasets import Dataset, Split, Unreadable
-from triof.photo import PhotoLimits
-from triof.settings import Settings
+from triof.settings.sections.photo import PhotoLimits
+from triof.settings.tree import Settings
 
 _USED_SPLITS: tuple[Part, ...] = ("train", "val")
 _DEFAULTS = Recipe()

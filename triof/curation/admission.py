@@ -11,7 +11,8 @@ from PIL import Image
 from triof import photo
 from triof.errors import TriofError
 from triof.image_format import image_format
-from triof.photo import PhotoError, PhotoLimits
+from triof.photo import PhotoError
+from triof.settings.sections.photo import PhotoLimits
 
 SHORTEST_SIDE = 200
 """Pixels; what is smaller is an icon or a preview."""

@@ -10,7 +10,7 @@ from triof.curation.admission import Admitted, Known, NotAdmitted, admit, sha256
 from triof.curation.ledger import Ledger
 from triof.datasets import MANIFEST, LabelledPhoto
 from triof.durable import replace_file
-from triof.photo import PhotoLimits
+from triof.settings.sections.photo import PhotoLimits
 
 _NAME_DIGITS = 16
 """Of the SHA-256; they name a file and are its group."""

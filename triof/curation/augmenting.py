@@ -21,7 +21,7 @@ from triof.curation.workplace import alone_in
 from triof.datasets import MANIFEST, Dataset, LabelledPhoto, Split, Unreadable
 from triof.durable import replace_file
 from triof.errors import TriofError
-from triof.photo import PhotoLimits
+from triof.settings.sections.photo import PhotoLimits
 
 LONGEST_SIDE = 1280
 """Pixels of a copy; larger photos are reduced."""

@@ -15,7 +15,7 @@ from triof.curation import near_duplicates, suspects
 from triof.curation.survey import Survey, survey
 from triof.curation.suspects import Suggestion, Suspects
 from triof.datasets import FEW, SPLITS, Dataset, LabelledPhoto, Split, Unreadable
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 SMALLEST_SIDE = 96
 """Pixels. The networks read 224 x 224; a photo below this is enlarged more than twice, and stains are gone."""

@@ -14,7 +14,7 @@ from triof.curation.sources.base import UNKNOWN, Candidate, Source, SourceError,
 from triof.curation.web import Web
 from triof.curation.workplace import alone_in
 from triof.errors import TriofError
-from triof.photo import DEFAULT_LIMITS, PhotoLimits
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
 OUTCOMES = {
     "kept": "now in the folder",

@@ -12,7 +12,7 @@ from triof import photo, reports
 from triof.curation.check import SMALLEST_SIDE, Family, Findings
 from triof.curation.suspects import Suggestion
 from triof.datasets import SPLITS, LabelledPhoto
-from triof.photo import PhotoLimits
+from triof.settings.sections.photo import PhotoLimits
 
 _SIDE = 160
 """Pixels of a thumbnail; some 5 kB each, so that a full page stays below 10 MB."""

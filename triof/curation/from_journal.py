@@ -25,9 +25,11 @@ from triof.durable import replace_file
 from triof.journal import ENDINGS, Journal
 from triof.photo_store import PhotoStore
 from triof.picture_files import pictures_in
-from triof.settings import JournalSettings, Settings
+from triof.settings.sections.journal import JournalSettings
+from triof.settings.sections.policy import Policy
+from triof.settings.tree import Settings
 from triof.tables import Event, PredictionRow
-from triof.verdict import Policy, threshold
+from triof.verdict import threshold
 
 Why = Literal["unfamiliar", "corrected", "unsure", "disagreeing", "confirmed", "random"]
 WHYS: tuple[Why, ...] = get_args(Why)

@@ -8,7 +8,8 @@ from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
 from triof import photo
 from triof.curation.labelling import Opinion, Question
-from triof.photo import DEFAULT_LIMITS, PhotoError, PhotoLimits
+from triof.photo import PhotoError
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
 _TIMEOUT = 5.0
 

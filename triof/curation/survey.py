@@ -18,8 +18,8 @@ from triof.curation import near_duplicates
 from triof.curation.look_cache import LookCache
 from triof.curation.near_duplicates import Hashes, Pairs
 from triof.datasets import Dataset, DatasetError, LabelledPhoto, Unreadable
-from triof.photo import PhotoLimits
-from triof.settings import Settings
+from triof.settings.sections.photo import PhotoLimits
+from triof.settings.tree import Settings
 
 _EXTRA = ("imagehash", "sklearn", "cleanlab")
 

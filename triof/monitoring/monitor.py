@@ -29,7 +29,7 @@ from triof.monitoring.alerts import Alerts, Fault
 from triof.monitoring.reading import Accepted, read_on
 from triof.monitoring.watched import ALERT, Standing, Watched
 from triof.rounds import Round
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 log = logging.getLogger(__name__)
 

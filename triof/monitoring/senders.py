@@ -15,7 +15,7 @@ import requests
 
 from providers.retries import RetryingCaller
 from triof.errors import TriofError
-from triof.monitoring.options import AlertSettings, EmailSettings, WebhookSettings
+from triof.settings.sections.alerts import AlertSettings, EmailSettings, WebhookSettings
 
 log = logging.getLogger(__name__)
 

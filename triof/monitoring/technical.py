@@ -14,7 +14,7 @@ from triof.journal_file import JournalFile
 from triof.monitoring.alerts import Fault
 from triof.monitoring.reading import latest_first
 from triof.quota import WARNED_FROM
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 NAMES = frozenset({"quota", "cloud", "jammed", "disk", "journal"})
 _LATE_DAYS = 3

@@ -11,7 +11,6 @@ import numpy as np
 from providers.base import Task
 from triof.monitoring.baseline import Array
 from triof.monitoring.drift import Detector, State, threshold
-from triof.monitoring.options import MonitoringSettings
 from triof.monitoring.reading import Accepted, Bookmark, Confirmed, Happening, utc_day
 from triof.monitoring.signals import (
     OF_PEOPLE,
@@ -25,6 +24,7 @@ from triof.monitoring.signals import (
     sentence,
     shown,
 )
+from triof.settings.sections.monitoring import MonitoringSettings
 
 ALERT = "drift."
 """What the alert of a signal is called, before the signal's name."""

@@ -23,7 +23,7 @@ from providers.local_cnn import bundle
 from providers.local_cnn.pointer import Pointer, Signature
 from triof.bundles import options
 from triof.durable import read_json, replace_file
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 FILE = "candidates.json"
 LOCAL, AZURE = "local_cnn", "custom_vision"

@@ -20,7 +20,7 @@ from triof.rollout.candidates import AZURE, LOCAL, Candidate, CandidateMode, Can
 
 if TYPE_CHECKING:
     from triof.journal import Journal
-    from triof.settings import Settings
+    from triof.settings.tree import Settings
 
 _LOCK_SECONDS = 30.0
 

@@ -18,8 +18,8 @@ from triof.scope import Scope
 if TYPE_CHECKING:
     from triof.journal import Journal
     from triof.rollout.labelled import Labelled
-    from triof.rollout.options import RolloutSettings
-    from triof.settings import Settings
+    from triof.settings.sections.rollout import RolloutSettings
+    from triof.settings.tree import Settings
 
 
 @dataclass(frozen=True)

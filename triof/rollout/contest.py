@@ -30,7 +30,7 @@ from providers.base import (
 from triof.guard import Guard, ask
 from triof.rehearsal import Stage
 from triof.rollout.candidates import AZURE, Candidate, Candidates
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.workers import AllBusy, Workers
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from triof import bundles, curves
 from triof.datasets import Dataset, LabelledPhoto, Split
 from triof.evaluation import Answer, Evaluation, evaluate
 from triof.rollout.candidates import LOCAL, Candidate
-from triof.rollout.options import RolloutSettings
 from triof.rollout.significance import Difference, mcnemar, photos_needed
 from triof.rollout.weighing import Opinion, Table
-from triof.settings import Settings
+from triof.settings.sections.rollout import RolloutSettings
+from triof.settings.tree import Settings
 
 
 class Photos(NamedTuple):

@@ -16,7 +16,7 @@ from triof.rollout.comparing import Comparison
 
 if TYPE_CHECKING:
     from triof.journal import Journal
-    from triof.settings import Settings
+    from triof.settings.tree import Settings
 
 log = logging.getLogger(__name__)
 

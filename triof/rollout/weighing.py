@@ -10,7 +10,6 @@ for production: what is called better there is better, and nothing can be called
 from typing import Literal, NamedTuple
 
 from triof.rollout.candidates import CandidateMode
-from triof.rollout.options import RolloutSettings
 from triof.rollout.pairing import Pair
 from triof.rollout.significance import (
     UNNOTICED,
@@ -20,6 +19,7 @@ from triof.rollout.significance import (
     mean_difference,
     paired_difference,
 )
+from triof.settings.sections.rollout import RolloutSettings
 
 Word = Literal["promote", "keep", "wait"]
 

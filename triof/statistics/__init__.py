@@ -20,7 +20,7 @@ from providers.options import CloudOptions
 from triof.journal import Journal
 from triof.recycling import Recycled, recycled
 from triof.scope import Scope
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.statistics import counting, export, reading, recent
 from triof.statistics.answers import (
     Day,

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from io import StringIO
 
-from triof.recycling import TYPES, ReportSettings, recycled
+from triof.recycling import TYPES, recycled
+from triof.settings.sections.reports import ReportSettings
 from triof.statistics import reading
 from triof.statistics.answers import Day, Totals
 

@@ -12,9 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from triof import __version__
 from triof.paths import TEMPLATES, TRANSLATIONS
-from triof.recycling import CO2_SOURCE, TYPES
+from triof.recycling import TYPES
 from triof.scope import Scope
-from triof.settings import Language
+from triof.settings.sections.reports import CO2_SOURCE
+from triof.settings.tree import Language
 from triof.statistics import Day, Statistics
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"

@@ -21,7 +21,7 @@ from triof.deposit import Deposit, ReturnReason, Stage
 from triof.journal_faults import JournalUnusable
 from triof.photo import PhotoError
 from triof.services import KioskServices
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.slot import SlotError
 from triof.web import texts
 from triof.web.access import is_from_here

@@ -16,7 +16,8 @@ from providers.base import LABELS
 from triof import photo as photos
 from triof.curation.labelling import UNUSABLE, Desk, Opinion, Question, tally
 from triof.paths import STATIC, TEMPLATES
-from triof.photo import DEFAULT_LIMITS, PhotoError, PhotoLimits
+from triof.photo import PhotoError
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.web.hosts import Hosts
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from triof.evaluation import Evaluation, measure
 from triof.evaluation import evaluate as ask_local
 from triof.evaluation_report import VendorMetrics
 from triof.guard import Guard
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 _TASK: Task = "waste_type"
 _PROVIDER = "custom_vision"

@@ -17,7 +17,8 @@ from triof import home
 from triof.cli import load_settings
 from triof.durable import replace_file
 from triof.learned_pace import LearnedPace
-from triof.settings import Loaded, Settings
+from triof.settings.loader import Loaded
+from triof.settings.tree import Settings
 
 WRITTEN = "azure-written.toml"
 """In the config folder of the home: what ``triof azure`` found out, above the shipped files, below ``.env``."""

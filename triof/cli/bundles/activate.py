@@ -5,7 +5,7 @@ import click
 from triof import home
 from triof.bundles import Change, Store
 from triof.cli import load_settings
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.who import user
 
 

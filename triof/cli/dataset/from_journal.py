@@ -8,7 +8,7 @@ import click
 from triof import home
 from triof.cli import load_settings
 from triof.curation.from_journal import WHYS, Tally, Wanted, Why, collect
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 _USUAL: tuple[Why, ...] = ("unfamiliar", "corrected", "unsure", "disagreeing")
 _SHARE = 0.05

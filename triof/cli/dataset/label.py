@@ -17,7 +17,7 @@ from triof.corrections import Corrections
 from triof.curation import labelling
 from triof.curation.labelling import ORDERS, Desk, Order, Question
 from triof.datasets import Dataset
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 _HOST = "127.0.0.1"
 

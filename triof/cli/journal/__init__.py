@@ -10,7 +10,7 @@ import click
 from triof.cli import LazyGroup
 
 if TYPE_CHECKING:
-    from triof.settings import Settings
+    from triof.settings.tree import Settings
 
 
 @click.command(cls=LazyGroup, package="triof.cli.journal", names=("check", "backup", "restore", "salvage"))

@@ -11,7 +11,7 @@ import click
 from triof import home
 from triof.cli import load_settings
 from triof.cli.journal import file_of
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 _ASIDE = re.compile(r"\.(damaged|lost)-")
 

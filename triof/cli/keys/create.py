@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from triof import home
-from triof.api_settings import BATCH
 from triof.cli import load_settings
+from triof.settings.sections.api import BATCH
 
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 

@@ -5,7 +5,7 @@ from triof import home
 from triof.bundles import Store
 from triof.rollout.candidates import AZURE, LOCAL, Candidate, CandidateMode
 from triof.rollout.changing import Desk, RolloutRefused, Wanted
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.who import user
 
 

@@ -23,7 +23,7 @@ from triof.rollout.significance import Difference
 
 if TYPE_CHECKING:
     from triof.journal import Journal
-    from triof.settings import Settings
+    from triof.settings.tree import Settings
 
 DATA = click.option("--data", "source", type=click.Path(path_type=Path), help="Labelled photos to show to both too.")
 CORRECTIONS = click.option(

@@ -15,7 +15,8 @@ from triof.rollout.candidates import AZURE, Candidates
 from triof.rollout.changing import Desk, RolloutRefused
 from triof.rollout.labelled import Photos
 from triof.rollout.weighing import Opinion
-from triof.settings import Loaded, Settings
+from triof.settings.loader import Loaded
+from triof.settings.tree import Settings
 from triof.who import user
 
 

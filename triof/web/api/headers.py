@@ -5,8 +5,8 @@ from email.utils import format_datetime
 
 from flask import Response, g, request
 
-from triof.api_settings import ApiSettings
 from triof.keys import WINDOW_SECONDS, Usage
+from triof.settings.sections.api import ApiSettings
 from triof.web.api import problems
 
 _PREFLIGHT = {

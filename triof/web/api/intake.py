@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from flask import request
 from werkzeug.datastructures import FileStorage
 
-from triof.api_settings import BATCH
+from triof.settings.sections.api import BATCH
 from triof.web.api.problems import Refusal
 
 RAW_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/gif", "application/octet-stream")

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from triof import __version__
-from triof.api_settings import BATCH, ApiSettings
+from triof.settings.sections.api import BATCH, ApiSettings
 from triof.web.api import intake, problems
 from triof.web.api.models import Model, Problem
 from triof.web.api.routes import ROUTES, Answer, Parameter, Route

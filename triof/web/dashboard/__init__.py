@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from triof.services import Services
-from triof.settings import Settings
+from triof.settings.tree import Settings
 from triof.users import Users
 from triof.web import login
 from triof.web.dashboard import acts, pages, words

@@ -9,9 +9,8 @@ from providers.base import TASKS, ProviderError, Task
 from triof import home, services
 from triof.errors import TriofError
 from triof.rollout.changing import Desk
-from triof.router import Mode
 from triof.services import Services
-from triof.settings import Settings
+from triof.settings.tree import Mode, Settings
 from triof.switch import Switch
 from triof.web import login
 

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from triof import services
 from triof.scope import Scope
 from triof.services import Services
-from triof.settings import Language, Settings
+from triof.settings.tree import Language, Settings
 from triof.statistics import month
 from triof.web import login
 from triof.web.dashboard import condition, drawn, words

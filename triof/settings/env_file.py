@@ -1,4 +1,4 @@
-"""A file of variables, ``.env``: what it sets, and its lines that were meant to set something and do not."""
+"""Reads ``.env``, a file of variables, and finds its lines that were meant to set something and do not."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -36,7 +36,7 @@ def read_variables(env_file: Path, known: Collection[str], mistakes: list[str]) 
 
 
 def misspelt(names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that are nearly names of settings."""
+    """Those of ``names`` that resemble names of settings."""
     return [name for name in names if _LIKE_OURS.match(name) and not name.startswith(PREFIX)]
 
 

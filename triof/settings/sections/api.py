@@ -1,4 +1,4 @@
-"""What the API allows, for how long it keeps what, and how old its first version is."""
+"""Limits and dates of the API."""
 
 from datetime import date
 from typing import Annotated, Self
@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from providers.options import Options
 
 BATCH = 16
-"""So many photos may be sent in one request."""
+"""Largest number of photos in one request."""
 
 
 def _split(value: object) -> object:
@@ -23,15 +23,15 @@ class ApiSettings(Options):
     """Limits and dates of the API."""
 
     per_minute: int = Field(120, ge=BATCH, le=1_000_000)
-    """Photos and questions a minute with one key, where the key names no other number."""
+    """Photos and questions a minute with one key, unless the key has a limit of its own."""
     batch_bytes: int = Field(80_000_000, ge=1)
-    """A request with several photos may be so large."""
+    """Largest size of a request with several photos."""
     batch_seconds: float = Field(30, gt=0)
     """Photos of a batch that are not begun by then are not judged."""
     queue_length: int = Field(100, ge=1)
-    """So many photos may wait to be judged; the next is turned away."""
+    """Number of photos that may wait to be judged; the next one is refused."""
     result_days: float = Field(7, gt=0, le=36_500)
-    """How long the outcome of a prediction can be fetched, and an idempotency key is remembered."""
+    """How long predictions and idempotency keys are kept."""
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     """Web pages of these origins (``https://erp.example``) may use the API; none by default."""
     v1_deprecated_on: date | None = None

@@ -1,4 +1,4 @@
-"""The settings of monitoring and of alerts."""
+"""Where alerts are sent, and the thresholds of technical ones."""
 
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -9,26 +9,13 @@ from pydantic_core import PydanticCustomError
 from providers.options import Names, Options, is_loopback
 
 
-class MonitoringSettings(Options):
-    """Which machines are watched, and how carefully."""
-
-    machines: Names | None = None
-    """By their ids; None: this one. For a server whose journal is that of many."""
-    false_alarm_days: float = Field(182, ge=1)
-    """For how long, on average, chance alone must not raise an alert of drift on one machine."""
-    baseline_days: int = Field(10, ge=5, le=40)
-    """So many days with deposits ..."""
-    baseline_deposits: int = Field(200, ge=50, le=5000)
-    """... and so many deposits, at least, must be known before anything counts as unusual."""
-
-
 class WebhookSettings(Options):
     """Where alerts are posted as JSON."""
 
     url: SecretStr | None = None
     """https, or plain http towards loopback only; secret, as many addresses are keys themselves."""
     secret: SecretStr | None = None
-    """Signs what is posted."""
+    """Key of the signature of what is posted."""
     timeout_seconds: float = Field(5, gt=0, le=60)
 
     @field_validator("url", "secret", mode="before")
@@ -54,7 +41,7 @@ class WebhookSettings(Options):
 
 
 class EmailSettings(Options):
-    """Through which mail server alerts go out, from whom and to whom; unset without ``host``."""
+    """Mail server, sender and recipients of alerts; without ``host`` no mail is sent."""
 
     host: str | None = Field(None, min_length=1)
     port: int = Field(587, ge=1, le=65535)
@@ -85,11 +72,11 @@ class EmailSettings(Options):
 
 
 class AlertSettings(Options):
-    """Who is told, besides the log."""
+    """Where alerts are sent besides the log, and the thresholds of technical ones."""
 
     webhook: WebhookSettings = WebhookSettings()
     email: EmailSettings = EmailSettings()
     disk_megabytes: float = Field(500, ge=0)
-    """Less than that free in the home folder is an alert."""
+    """Less free space than this in the home folder is an alert."""
     breaker_minutes: float = Field(15, gt=0)
-    """A cloud that has not answered for so long is an alert."""
+    """A breaker that is open for longer is an alert."""

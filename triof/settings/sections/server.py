@@ -1,4 +1,4 @@
-"""Where the pages and the API are served, to which names, and what a client may take."""
+"""Address, host names and limits of the HTTP server."""
 
 import re
 from ipaddress import ip_network
@@ -52,27 +52,27 @@ def _networks(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 KEPT_THREADS = 2
-"""Threads that answer what must not wait: the machine's own touchscreen, and whether the server is alive."""
+"""Threads reserved for what must not wait: the machine's own touchscreen, and ``/livez``."""
 
 
 class ServerSettings(Options):
-    """Where pages and API are served, and what a client may take."""
+    """Address, host names and limits of the HTTP server."""
 
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8080, ge=1, le=65535)
     trusted_hosts: Annotated[Listed, AfterValidator(_host_names)] = ()
-    """Further names by which the server may be asked, in lower case; one that begins with a dot covers all below it."""
+    """Further host names that requests may use, in lower case; a leading dot covers all names below."""
     trusted_proxies: Annotated[Listed, AfterValidator(_networks)] = ()
     """Addresses and networks of proxies whose ``X-Forwarded-For``, ``-Proto`` and ``-Host`` are believed."""
     threads: int = Field(8, ge=1, le=64)
     request_seconds: int = Field(60, ge=1)
-    """Within this a request must have arrived as a whole, and a connection must be used again."""
+    """Timeout of receiving a request, and of an idle connection."""
     stop_seconds: float = Field(30, ge=0)
-    """For so long a server that is told to stop finishes what it was asked before."""
+    """How long a server that is told to stop goes on with the requests it has received."""
     touchscreen_from_anywhere: bool = False
     """Whether other computers than the machine itself may open the touchscreen's pages, which need no login."""
 
     @property
     def all_threads(self) -> int:
-        """Requests that may be under way at once."""
+        """Number of requests that may be in progress at once."""
         return self.threads + KEPT_THREADS

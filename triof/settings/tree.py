@@ -1,0 +1,97 @@
+"""All settings of a machine as one frozen object, a section in each field."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import platformdirs
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+import providers
+from providers.base import Task
+from providers.custom_vision.options import CustomVisionOptions
+from providers.fake import FakeOptions
+from providers.local_cnn.options import LocalCnnOptions
+from providers.options import Names, Options
+from triof.settings.sections.alerts import AlertSettings
+from triof.settings.sections.api import ApiSettings
+from triof.settings.sections.breaker import BreakerSettings
+from triof.settings.sections.camera import CameraSettings
+from triof.settings.sections.dashboard import DashboardSettings
+from triof.settings.sections.deposit import DepositSettings
+from triof.settings.sections.journal import JournalSettings
+from triof.settings.sections.logs import LogsSettings
+from triof.settings.sections.monitoring import MonitoringSettings
+from triof.settings.sections.photo import PhotoLimits
+from triof.settings.sections.policy import Policy
+from triof.settings.sections.reports import ReportSettings
+from triof.settings.sections.rollout import RolloutSettings
+from triof.settings.sections.server import ServerSettings
+from triof.settings.sections.slot import SlotSettings
+
+Mode = Literal["auto", "cloud", "local"]
+Language = Literal["fr", "en"]
+
+
+def _can_be_loaded(names: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in providers.PROVIDERS and not providers.names_a_class(name)]
+    if unknown:
+        raise PydanticCustomError(
+            "no_provider",
+            "No provider is called {unknown}: use {known} or module:Class",
+            {"unknown": ", ".join(map(repr, unknown)), "known": ", ".join(sorted(providers.PROVIDERS))},
+        )
+    return names
+
+
+class Settings(Options):
+    """All settings, with their defaults."""
+
+    home: Path = Path(platformdirs.user_data_dir("triof", appauthor=False))
+    """The folder of the journal, the photos, the simulated machine's state and the cookie key."""
+    machine_id: str | None = Field(None, min_length=1, max_length=64)
+    """Written on every row of the journal; None: an id made at the first start and kept in the home folder."""
+    mode: Mode = "auto"
+    """``auto``: the routes as written; ``cloud``: a fall-back counts as a fault; ``local``: never the network."""
+    language: Language = "fr"
+    """The touchscreen's language until a person chooses another."""
+    server: ServerSettings = ServerSettings()
+    logs: LogsSettings = LogsSettings()
+    routes: Mapping[Task, Annotated[Names, AfterValidator(_can_be_loaded)]] = {
+        "waste_type": ("custom_vision", "local_cnn"),
+        "cleanliness": ("local_cnn",),
+    }
+    """Providers of each task, in the order in which they are asked: a registered name or any ``module:Class``."""
+    deadline_seconds: float = Field(2.5, gt=0)
+    """Deadline of one question to a route."""
+    cloud_seconds: float = Field(1.5, gt=0)
+    """Part of it that a provider in the cloud may take."""
+    cascade_probability: float | None = Field(None, ge=0, le=1)
+    """Probability of the local answer from which the cloud is not asked; None: it always is."""
+    breaker: BreakerSettings = BreakerSettings()
+    photo: PhotoLimits = PhotoLimits()
+    camera: CameraSettings = CameraSettings()
+    slot: SlotSettings = SlotSettings()
+    deposit: DepositSettings = DepositSettings()
+    journal: JournalSettings = JournalSettings()
+    rollout: RolloutSettings = RolloutSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+    alerts: AlertSettings = AlertSettings()
+    reports: ReportSettings = ReportSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    api: ApiSettings = ApiSettings()
+    policy: Policy = Policy()
+    local_cnn: LocalCnnOptions = LocalCnnOptions()
+    custom_vision: CustomVisionOptions = CustomVisionOptions()
+    fake: FakeOptions = FakeOptions()
+
+    @model_validator(mode="after")
+    def _leaves_time_for_the_local_answer(self) -> Self:
+        if self.cloud_seconds > self.deadline_seconds:
+            raise PydanticCustomError(
+                "no_time_left",
+                "The cloud may take no longer than the whole question: deadline_seconds is {deadline}",
+                {"deadline": self.deadline_seconds, "below": "cloud_seconds"},
+            )
+        return self
