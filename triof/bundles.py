@@ -105,7 +105,7 @@ def install(source: Path, settings: Settings, *, photos: Dataset | None = None, 
     """Try the export or bundle in the zip or folder ``source``, and install it; it is not in service then.
 
     ``photos`` are labelled ones to try it on besides the demo pictures. Raises BundleRefused, ProviderError,
-    HomeUnusable, JournalUnusable.
+    HomeUnusable, DatabaseUnusable.
     """
     store = Store(settings)
     with store.isolation() as isolation:

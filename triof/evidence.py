@@ -65,7 +65,7 @@ def gather(
 ) -> Evidence:
     """All there is for the task of ``card``; ``elsewhere`` are further copies of photos, by SHA-256.
 
-    Raises HomeUnusable, JournalUnusable.
+    Raises HomeUnusable, DatabaseUnusable.
     """
     answers, others = _recorded(card, settings, elsewhere)
     limits = settings.photo

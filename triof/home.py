@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from triof import journal_faults
+from triof import database_faults
+from triof.database_faults import DatabaseUnusable
 from triof.durable import replace_file
 from triof.errors import TriofError
-from triof.journal_faults import JournalUnusable
 from triof.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ class MachineTaken(TriofError):
 
 
 def open_journal(settings: Settings) -> Journal:
-    """The journal, its tables at the newest version. Raises HomeUnusable, JournalUnusable."""
+    """The journal, its tables at the newest version. Raises HomeUnusable, DatabaseUnusable."""
     opened = find_journal(settings)
-    with _journal_faults(settings):
+    with _database_faults(settings):
         opened.upgrade()
     return opened
 
@@ -50,18 +50,18 @@ def file_unusable(path: Path, error: OSError) -> HomeUnusable:
 
 
 def find_journal(settings: Settings) -> Journal:
-    """The journal as it is, not yet opened. Raises HomeUnusable, JournalUnusable."""
+    """The journal as it is, not yet opened. Raises HomeUnusable, DatabaseUnusable."""
     from triof.journal import Journal
 
     make(settings)
     machine_id = settings.machine_id or _own_machine_id(settings.home)
-    with _journal_faults(settings):
+    with _database_faults(settings):
         return Journal(_journal_url(settings), machine_id)
 
 
 @contextmanager
 def journal(settings: Settings) -> Iterator[Journal]:
-    """The journal for a command. Raises HomeUnusable and, whatever becomes of it meanwhile, JournalUnusable."""
+    """The journal for a command. Raises HomeUnusable and, whatever becomes of it meanwhile, DatabaseUnusable."""
     from sqlalchemy.exc import SQLAlchemyError
 
     opened = open_journal(settings)
@@ -75,23 +75,23 @@ def journal(settings: Settings) -> Iterator[Journal]:
 
 def journal_path(settings: Settings) -> Path | None:
     """The file of the journal, which may not be there yet; None where another database has it."""
-    from triof.journal_file import sqlite_path
+    from triof.database_file import sqlite_path
 
-    with _journal_faults(settings):
+    with _database_faults(settings):
         return sqlite_path(_journal_url(settings))
 
 
 def interrupted_deposits(settings: Settings) -> int | None:
     """How many deposits of this machine have not ended; None where there is no journal yet.
 
-    Makes and changes nothing, unlike :func:`open_journal`. Raises HomeUnusable, JournalUnusable.
+    Makes and changes nothing, unlike :func:`open_journal`. Raises HomeUnusable, DatabaseUnusable.
     """
     path = journal_path(settings)
     if path and not path.exists():
         return None
     opened = find_journal(settings)
     try:
-        with _journal_faults(settings):
+        with _database_faults(settings):
             return len(opened.unfinished()) if opened.check_version() else None
     finally:
         opened.close()
@@ -169,18 +169,18 @@ def _spoilt_id(path: Path, reason: str) -> HomeUnusable:
 def _journal_url(settings: Settings) -> URL:
     from sqlalchemy import URL, make_url
 
-    from triof.journal_file import sqlite_path
+    from triof.database_file import sqlite_path
 
     if not settings.journal.url:
         return URL.create("sqlite", database=str(settings.home / "journal.db"))
     url = make_url(settings.journal.url.get_secret_value())
     if (path := sqlite_path(url)) and not path.parent.is_dir():
-        raise JournalUnusable(f"There is no folder {path.parent} for the journal: make it, or mend journal.url.", "J4")
+        raise DatabaseUnusable(f"There is no folder {path.parent} for the journal: make it, or mend journal.url.", "J4")
     return url
 
 
 @contextmanager
-def _journal_faults(settings: Settings) -> Iterator[None]:
+def _database_faults(settings: Settings) -> Iterator[None]:
     try:
         yield
     except TriofError:
@@ -191,17 +191,17 @@ def _journal_faults(settings: Settings) -> Iterator[None]:
         raise _unusable_journal(settings, error) from None
 
 
-def _unusable_journal(settings: Settings, error: Exception) -> JournalUnusable:
+def _unusable_journal(settings: Settings, error: Exception) -> DatabaseUnusable:
     from sqlalchemy.exc import NoSuchModuleError
 
-    from triof.journal_file import sqlite_path
+    from triof.database_file import sqlite_path
 
     try:
         path = sqlite_path(_journal_url(settings))
     except Exception:  # of a malformed URL, which is the error that is to be told
         path = None
     if path:
-        return journal_faults.of_file(path, error)
+        return database_faults.of_file(path, error)
     # A part of the password may have been taken for the host or the port.
     harmless = isinstance(error, ImportError | NoSuchModuleError)
-    return journal_faults.of_database(str(error) if harmless else type(error).__name__)
+    return database_faults.of_database(str(error) if harmless else type(error).__name__)

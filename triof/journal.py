@@ -18,9 +18,9 @@ from sqlalchemy import URL, Connection, Engine, String, Table, bindparam, func, 
 from sqlalchemy.orm import Session
 
 from providers.base import Photo, Prediction, Task
-from triof import journal_faults
-from triof.journal_faults import JournalUnusable
-from triof.journal_file import BUSY_SECONDS, JournalFile, open_engine, sqlite_path
+from triof import database_faults
+from triof.database_faults import DatabaseUnusable
+from triof.database_file import BUSY_SECONDS, DatabaseFile, open_engine, sqlite_path
 from triof.paths import MIGRATIONS
 from triof.sorter import Judgement
 from triof.tables import Event, PredictionRow, Tally, UtcDateTime
@@ -93,10 +93,10 @@ class Journal:
     def upgrade(self) -> None:
         """Bring the tables to the newest version; a SQLite file that is not there is made.
 
-        Raises JournalUnusable where the tables are newer, SQLAlchemyError, OSError.
+        Raises DatabaseUnusable where the tables are newer, SQLAlchemyError, OSError.
         """
         if self.path:
-            JournalFile(self.path).create()
+            DatabaseFile(self.path).create()
         # Without asking for the right to write, which another program may have at the moment.
         if self.check_version() == known_versions()[-1]:
             return
@@ -113,16 +113,16 @@ class Journal:
             command.upgrade(config, "head")
 
     def check_version(self) -> str | None:
-        """The version of the tables; None where there are none. Raises JournalUnusable, SQLAlchemyError.
+        """The version of the tables; None where there are none. Raises DatabaseUnusable, SQLAlchemyError.
 
-        JournalUnusable where a newer Triof has made them.
+        DatabaseUnusable where a newer Triof has made them.
         """
         with self._engine.connect() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return None
             version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
         if version and version not in known_versions():
-            raise journal_faults.newer(str(self.path or self._engine.url), version, known_versions()[-1])
+            raise database_faults.newer(str(self.path or self._engine.url), version, known_versions()[-1])
         return version
 
     def record(
@@ -318,11 +318,11 @@ class Journal:
         with self._session() as session:
             session.execute(select(Event.id).limit(1))
 
-    def told(self, error: BaseException) -> JournalUnusable:
+    def told(self, error: BaseException) -> DatabaseUnusable:
         """What to say of an ``error`` that this journal has raised; it holds no password."""
         if self.path:
-            return journal_faults.of_file(self.path, error)
-        return journal_faults.of_database(type(error).__name__)
+            return database_faults.of_file(self.path, error)
+        return database_faults.of_database(type(error).__name__)
 
     def close(self) -> None:
         """Close every connection; the next one is opened when it is needed."""

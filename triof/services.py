@@ -309,7 +309,7 @@ class KioskServices(Services):
 
 
 def build(settings: Settings) -> Services:
-    """The services of a server without a machine. Raises HomeUnusable, JournalUnusable."""
+    """The services of a server without a machine. Raises HomeUnusable, DatabaseUnusable."""
     return _around(settings, home.open_journal(settings))
 
 
@@ -323,7 +323,7 @@ def _around(settings: Settings, journal: Journal) -> Services:
 def build_kiosk(settings: Settings) -> KioskServices:
     """The kiosk's services: recovered from whatever came before, and watching.
 
-    Raises MachineTaken if another process runs the machine of this home folder, HomeUnusable, JournalUnusable.
+    Raises MachineTaken if another process runs the machine of this home folder, HomeUnusable, DatabaseUnusable.
     """
     lock = home.take_machine(settings)
     try:

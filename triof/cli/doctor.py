@@ -86,7 +86,7 @@ def _home(settings: Settings) -> str:
 
 
 def _journal(settings: Settings) -> str:
-    from triof.journal_file import JournalFile
+    from triof.database_file import DatabaseFile
 
     open_deposits = home.interrupted_deposits(settings)
     path = home.journal_path(settings)
@@ -95,7 +95,7 @@ def _journal(settings: Settings) -> str:
             f"A kiosk is running, and its journal {path} is gone: put it back, or start the kiosk again to begin a new"
             " one."
         )
-    if path and (left := JournalFile(path).left_aside()):
+    if path and (left := DatabaseFile(path).left_aside()):
         raise CheckWorried(
             f"A journal was damaged or deleted, and what is left of it lies in {', '.join(map(str, left))}:"
             " `triof journal salvage` merges it into the journal."

@@ -21,9 +21,9 @@ from providers.local_cnn import bundle
 from providers.local_cnn.bundle import Reference
 from providers.local_cnn.pointer import Pointer
 from triof import bundles
+from triof.database_faults import DatabaseUnusable
 from triof.durable import keep_state, read_json
 from triof.journal import Journal
-from triof.journal_faults import JournalUnusable
 from triof.monitoring import senders, technical
 from triof.monitoring.alerts import Alerts, Fault
 from triof.monitoring.reading import Accepted, read_on
@@ -53,7 +53,7 @@ class Monitor:
         self._now = now
         self.machines: Collection[str] = settings.monitoring.machines or (journal.machine_id,)
         self.alerts = Alerts(settings.home, journal, list(senders.of(settings.alerts)), self.machines, now)
-        self.journal_fault: Callable[[], JournalUnusable | None] = lambda: None
+        self.journal_fault: Callable[[], DatabaseUnusable | None] = lambda: None
         """Why the machine cannot write to its journal; a kiosk knows."""
         self._watched: dict[str, Watched] = {}
         self._references: tuple[Any, References] = (None, {})

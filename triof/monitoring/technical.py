@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from triof.database_file import DatabaseFile
 from triof.journal import Journal
 from triof.journal_backups import JournalBackups
-from triof.journal_file import JournalFile
 from triof.monitoring.alerts import Fault
 from triof.monitoring.reading import latest_first
 from triof.quota import WARNED_FROM
@@ -87,7 +87,7 @@ def _disk(settings: Settings, fired: bool) -> Iterator[tuple[str, Fault]]:
 def _journal(settings: Settings, journal: Journal) -> Iterator[tuple[str, Fault]]:
     if not journal.path:
         return
-    if left := JournalFile(journal.path).left_aside():
+    if left := DatabaseFile(journal.path).left_aside():
         files = ", ".join(map(str, left))
         text = f"A journal was damaged or deleted, and what is left of it lies in {files}: run `triof journal salvage`."
         yield "journal", Fault(text, len(left))

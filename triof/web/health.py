@@ -11,8 +11,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from providers.base import TASKS, ProviderError, Task
 from triof import vitals
 from triof.capture import CameraError
+from triof.database_faults import DatabaseUnusable
 from triof.guard import Guard
-from triof.journal_faults import JournalUnusable
 from triof.keys import KeyRefused
 from triof.services import KioskServices, Services
 from triof.slot import SlotError
@@ -70,7 +70,7 @@ class Readiness:
 
     def _journal(self) -> Iterator[Reason]:
         fault = self._services.deposits.fault() if isinstance(self._services, KioskServices) else None
-        if isinstance(fault, JournalUnusable):
+        if isinstance(fault, DatabaseUnusable):
             yield Reason("disk" if fault.code == "D1" else "journal", f"{fault.code}: {fault}")
             return
         try:

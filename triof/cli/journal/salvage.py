@@ -53,9 +53,9 @@ def salvage(ctx: click.Context, files: tuple[Path, ...], *, access: bool) -> Non
 
 def _left(settings: Settings, path: Path) -> Sequence[Path]:
     """What was set aside, the journal in service with it if it is damaged."""
-    from triof.journal_file import JournalFile
+    from triof.database_file import DatabaseFile
 
-    file = JournalFile(path)
+    file = DatabaseFile(path)
     if path.exists() and file.damage():
         lock = home.take_machine(settings)
         try:

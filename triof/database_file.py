@@ -1,7 +1,7 @@
-"""The file of a SQLite journal: made, opened, watched, checked, copied and set aside.
+"""The file of a SQLite database: made, opened, watched, checked, copied and set aside.
 
 A file that is open can be deleted, moved or replaced, and SQLite goes on writing to what nobody will find again. So a
-connection belongs to the file that lies at the path when it is taken, and :meth:`JournalFile.claim` remembers the file
+connection belongs to the file that lies at the path when it is taken, and :meth:`DatabaseFile.claim` remembers the file
 with its ``-wal`` and ``-shm``, so that whoever must not lose a row can ask whether they are still there.
 """
 
@@ -26,14 +26,14 @@ _Identity = tuple[int, int] | None
 
 
 def sqlite_path(url: str | URL) -> Path | None:
-    """The file of a SQLite journal; None where it is in memory or in another database."""
+    """The file of a SQLite database; None where it is in memory or in another database."""
     url = make_url(url)
     is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
     return Path(str(url.database)).absolute() if is_file and "uri" not in url.query else None
 
 
-class JournalFile:
-    """The SQLite journal at ``path``. Each method raises OSError or sqlite3.Error."""
+class DatabaseFile:
+    """The SQLite database at ``path``. Each method raises OSError or sqlite3.Error."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -147,7 +147,7 @@ class JournalFile:
         return next(path for name in names if not (path := self.path.with_name(name)).exists())
 
     def left_aside(self) -> Sequence[Path]:
-        """Damaged and rescued journals beside the file that nobody has salvaged yet, the oldest first."""
+        """Damaged and rescued databases beside the file that nobody has salvaged yet, the oldest first."""
         found = [path for why in (_DAMAGED, _LOST) for path in self.path.parent.glob(f"{self.path.stem}.{why}-*.db")]
         return sorted(found, key=lambda path: path.name.partition("-")[2])
 
@@ -156,7 +156,7 @@ class JournalFile:
 
 
 def _copy(source: sqlite3.Connection, target: Path) -> None:
-    JournalFile(target).create()
+    DatabaseFile(target).create()
     try:
         with closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
