@@ -48,7 +48,7 @@ class DepositJournal:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._journal = journal
-        self._file = DatabaseFile(journal.path) if journal.path else None
+        self._file = DatabaseFile(path) if (path := journal.database.path) else None
         self._outbox = Outbox(home)
         self._room = room
         self._now = now
@@ -184,7 +184,7 @@ class DepositJournal:
                 raise self._room.fault()
             if self._file and self._file.create():
                 log.info("journal.begun path=%s", self._file.path)
-            self._journal.upgrade()
+            self._journal.database.upgrade()
             if self._file and not self._file.is_open:
                 self._file.claim()
             rows = [*self._outbox.rows(), *self._unkept]
@@ -216,7 +216,7 @@ class DepositJournal:
             log.error("journal.rescued path=%s", self._rescued)
 
     def _begin_anew(self, file: DatabaseFile) -> None:
-        self._journal.close()
+        self._journal.database.close()
         log.error("journal.set_aside path=%s cause=%s", file.set_aside(self._now()), self._fault)
 
     @contextmanager
@@ -227,7 +227,7 @@ class DepositJournal:
         except DatabaseUnusable as error:
             raise self._fail(error) from None
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise self._fail(self._journal.told(error)) from None
+            raise self._fail(self._journal.database.unusable(error)) from None
 
     def _fail(self, fault: DatabaseUnusable) -> DatabaseUnusable:
         if not self._fault or self._fault.code != fault.code:

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from triof import database_faults, home
+from triof.database import known_versions
 from triof.database_file import DatabaseFile
 from triof.errors import TriofError
-from triof.journal import known_versions
 from triof.settings import Settings
 
 
@@ -33,7 +33,7 @@ def restore(settings: Settings, path: Path, source: Path) -> Path | None:
         target.create()
         with closing(DatabaseFile(source.absolute()).connect()) as copy, closing(target.connect()) as journal:
             copy.backup(journal)
-        home.open_journal(settings).close()
+        home.open_database(settings).close()
     except (OSError, sqlite3.Error) as error:
         raise database_faults.of_file(path, error) from error
     finally:

@@ -74,9 +74,9 @@ class Readiness:
             yield Reason("disk" if fault.code == "D1" else "journal", f"{fault.code}: {fault}")
             return
         try:
-            self._services.journal.ping()
+            self._services.journal.database.ping()
         except Exception as error:
-            told = self._services.journal.told(error)
+            told = self._services.journal.database.unusable(error)
             yield Reason("journal", f"{told.code}: {told}")
 
     def _disk(self) -> Iterator[Reason]:

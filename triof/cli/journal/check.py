@@ -35,7 +35,8 @@ def check(ctx: click.Context, file: Path | None) -> None:
         remedy = "stop the kiosk, then `triof journal salvage`" if not file else f"`triof journal salvage {file}`"
         raise click.ClickException(f"{path} is damaged ({damage}): {remedy} moves what can be read into a new journal.")
     if not file:
-        home.interrupted_deposits(settings)  # refuses one of a newer version
+        with home.existing_database(settings):  # refuses one of a newer version
+            pass
     click.echo(f"{path} is whole, {path.stat().st_size / 1e6:,.1f} MB.")
 
 

@@ -35,11 +35,11 @@ def salvage(ctx: click.Context, files: tuple[Path, ...], *, access: bool) -> Non
     if not sources:
         click.echo("There is nothing to salvage: no journal was set aside, and the one in service is whole.")
         return
-    with home.journal(settings) as journal:
+    with home.database(settings) as database:
         for source in sources:
             done = merge(
                 source,
-                journal,
+                database,
                 access=access or _is_aside(source),
                 progress=lambda part: click.echo(f"Reading {part} …", err=True),
             )
