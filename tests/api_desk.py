@@ -40,9 +40,9 @@ class Desk:
         self.clock = Clock()
         self.machine = machine
         around = machine.services.operations
-        self.keys = Keys(around.journal, around.settings.api.per_minute, clock=self.clock, now=self.now)
+        self.keys = Keys(around.journal.database, around.settings.api.per_minute, clock=self.clock, now=self.now)
         ask = partial(answers.ask, machine.services.sorter)
-        self.jobs = Jobs(home, around.settings.api, around.journal, ask, now=self.now)
+        self.jobs = Jobs(home, around.settings.api, around.journal.database, ask, now=self.now)
         services = replace(machine.services, operations=replace(around, keys=self.keys, jobs=self.jobs))
         self.app = create_app(around.settings, services)
         self.client: FlaskClient = self.app.test_client()

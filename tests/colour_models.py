@@ -152,4 +152,4 @@ def machine_seeing(settings: Settings, path: Path, *images: bytes) -> Iterator[M
     yield machine
     machine.services.deposits.close()
     machine.services.sorter.close()
-    machine.services.journal.close()
+    machine.services.journal.database.close()

@@ -24,6 +24,7 @@ from triof import operations
 from triof import services as factory
 from triof.app import create_app
 from triof.capture import BrowserCamera, Camera, FolderCamera
+from triof.database import Database
 from triof.deposit import Deposits
 from triof.deposit_journal import DepositJournal
 from triof.disk_room import DiskRoom
@@ -161,7 +162,7 @@ class Machine:
         from sqlalchemy.orm import Session
 
         self.services.sorter.router.settle()
-        with Session(self.services.journal._engine) as session:
+        with self.services.journal.database.read() as connection, Session(connection) as session:
             rows = session.scalars(select(Event).order_by(Event.at)).all()
         return [row for row in rows if not kinds or row.kind in kinds]
 
@@ -181,9 +182,9 @@ BuildMachine = Callable[..., Machine]
 def new_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty journal to copy: migrating takes longer than most tests."""
     path = tmp_path_factory.mktemp("journal") / "journal.db"
-    journal = Journal(f"sqlite:///{path}", "machine-1")
-    journal.upgrade()
-    journal.close()
+    database = Database(f"sqlite:///{path}", "machine-1")
+    database.upgrade()
+    database.close()
     return path
 
 
@@ -215,7 +216,7 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
     yield build
     for machine in machines:
         machine.services.deposits.close()
-        machine.services.journal.close()
+        machine.services.journal.database.close()
 
 
 def assemble(
@@ -230,7 +231,7 @@ def assemble(
     at_once = SimulatedSeconds(slot=0, box=0, shred=0)
     hardware = hardware_class(settings.home / "simulated_machine.json", at_once, lambda _: moving())
     # Nobody waits five seconds for another writer in a test.
-    journal = Journal(f"sqlite:///{settings.home / 'journal.db'}?timeout=0.05", "machine-1")
+    journal = Journal(Database(f"sqlite:///{settings.home / 'journal.db'}?timeout=0.05", "machine-1"))
     photo_store = PhotoStore(settings.home / "photos", keep_days=30, keep_megabytes=100)
     room = DiskRoom(settings.home, [photo_store.make_room], reserve_bytes=65_536)
     deposit_journal = DepositJournal(journal, settings.home, room)
@@ -311,4 +312,4 @@ def cloud_machine(cloud: CustomVisionServer, tmp_path: Path, new_journal: Path) 
     for machine in machines:
         machine.services.deposits.close()
         machine.services.sorter.close()
-        machine.services.journal.close()
+        machine.services.journal.database.close()

@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 from tests.conftest import ROOT
 from triof import services
 from triof.cli import main
+from triof.database import Database
 from triof.journal import Journal
 from triof.monitoring.alerts import Alerts, Fault
 from triof.monitoring.monitor import Monitor
@@ -148,12 +149,12 @@ class Desk:
     def __init__(self, home: Path, **alerts: Any) -> None:
         self.settings = Settings.model_validate({"home": home, "machine_id": "machine-1", "alerts": alerts})
         self.now = NOW
-        self.journal = Journal(f"sqlite:///{home / 'journal.db'}", "machine-1", now=lambda: self.now)
+        self.journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"), now=lambda: self.now)
         self.alerts = self.started()
 
     def started(self) -> Alerts:
         senders = list(of(self.settings.alerts))
-        return Alerts(self.settings.home, self.journal, senders, ["machine-1"], lambda: self.now)
+        return Alerts(self.settings.home, self.journal.database, senders, ["machine-1"], lambda: self.now)
 
     def round(self, *names: str) -> None:
         """What is wrong now; then the messages."""
@@ -182,7 +183,7 @@ def build_desk(home: Path) -> Iterator[BuildDesk]:
     yield build
     for desk in desks:
         desk.alerts.close()
-        desk.journal.close()
+        desk.journal.database.close()
 
 
 def mail_to(server: MailServer, **more: Any) -> dict[str, Any]:
@@ -333,8 +334,8 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
         }
     )
     now = [datetime.now(UTC)]
-    journal = Journal(f"sqlite:///{home / 'journal.db'}", "machine-1", now=lambda: now[0])
-    monitor = Monitor(settings, journal, lambda: now[0])
+    journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"), now=lambda: now[0])
+    monitor = Monitor(settings, journal.database, lambda: now[0])
 
     def look() -> set[str]:
         now[0] += timedelta(minutes=1)
@@ -353,13 +354,13 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
     journal.record("breaker.closed", reason="custom_vision")
     journal.record("deposit.shredded")
     assert look() == {"disk", "quota"}
-    (ledger,) = services.ledgers(settings, journal).values()
+    (ledger,) = services.ledgers(settings, journal.database).values()
     ledger.retired(datetime.now(UTC) + timedelta(days=7))
     assert look() == {"disk", "quota", "cloud"}
     ledger.resume()
     assert look() == {"disk", "quota"}
     monitor.close()
-    journal.close()
+    journal.database.close()
 
 
 @pytest.fixture
@@ -369,11 +370,11 @@ def cloud_used(home: Path) -> Callable[[int], None]:
     from triof.quota import Ledger
 
     def use(calls: int) -> None:
-        journal = Journal(f"sqlite:///{home / 'journal.db'}", "machine-1")
+        database = Database(f"sqlite:///{home / 'journal.db'}", "machine-1")
         resource = Allowance("example.cognitiveservices.azure.com", "F0", 10, None, 0.0)
         for _ in range(calls):
-            Ledger(journal, resource).take()
-        journal.close()
+            Ledger(database, resource).take()
+        database.close()
 
     return use
 

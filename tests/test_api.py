@@ -406,7 +406,7 @@ def test_one_process_works_the_queue_off_and_photos_of_nobody_go(desk: Desk, jpe
     desk.ask(data=jpeg, headers=ASYNC)
     around = desk.machine.services.operations
     ask = partial(answers.ask, desk.machine.services.sorter)
-    other = Jobs(tmp_path / "home", around.settings.api, around.journal, ask)
+    other = Jobs(tmp_path / "home", around.settings.api, around.journal.database, ask)
     assert desk.jobs.work()
     desk.ask(data=jpeg, headers=ASYNC)
     assert not other.work()

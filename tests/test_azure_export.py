@@ -26,7 +26,7 @@ from tests.custom_vision_server import CustomVisionServer
 from tests.references import small_demo_pictures
 from triof import bundles, evidence, photo, recorded
 from triof.cli import main
-from triof.journal import Journal
+from triof.database import Database
 from triof.recorded import Answer
 from triof.settings.tree import Settings
 
@@ -449,7 +449,7 @@ def test_later_answers_of_the_cloud_mend_how_an_installed_one_is_read(
     assert "It wants BGR from 0 to 255. It is read so from now on." in ran.output
     assert installed(home).input.channels == "bgr"
     assert running.predict(picture, timeout=5).scores == pytest.approx(cloud, abs=2e-3), "at once in a running machine"
-    with Journal(f"sqlite:///{home / 'journal.db'}", "machine-1").begin() as connection:
+    with Database(f"sqlite:///{home / 'journal.db'}", "machine-1").read() as connection:
         mended = connection.execute(text("SELECT reason FROM events WHERE kind = 'bundle.mended'")).scalars().all()
     assert mended == ["waste_type"]
     assert "wrong" not in triof("bundles", "check", VERSION).output

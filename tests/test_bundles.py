@@ -31,6 +31,7 @@ from tests.references import small_demo_pictures
 from triof import bundles, evidence, photo, services
 from triof.bundles import BundleRefused, Store
 from triof.cli import main
+from triof.database import Database
 from triof.journal import Journal
 from triof.learned_more import Hits, LearnedMore
 from triof.paths import DEMO_PICTURES
@@ -412,7 +413,7 @@ def test_a_running_machine_follows_without_dropping_the_deposit_under_way(
 
 
 def test_many_who_ask_while_bundles_come_and_go_get_whole_answers_of_one_of_them(home: Path, bottle: Photo) -> None:
-    store, journal = Store(Settings(home=home)), Journal(f"sqlite:///{home / 'journal.db'}", "machine-1")
+    store, journal = Store(Settings(home=home)), Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"))
     store.activate(CUP, journal, "", "")
     asked = provider(home)
     right = {
@@ -439,7 +440,7 @@ def test_many_who_ask_while_bundles_come_and_go_get_whole_answers_of_one_of_them
         seen = set.union(*(thread.result(30) for thread in threads))
     assert seen == {CUP, CUTLERY}
     assert asked.predict(bottle, timeout=5).model_version == CUP
-    journal.close()
+    journal.database.close()
 
 
 def test_while_one_loads_the_others_are_answered_by_the_one_before(
@@ -592,7 +593,7 @@ def test_whenever_it_is_killed_the_old_one_answers_or_the_new_one(
     home: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], target: Any, name: str, after: bool
 ) -> None:
     settings = Settings(home=home)
-    journal = Journal(f"sqlite:///{home / 'journal.db'}", "machine-1")
+    journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"))
     store = Store(settings)
     store._point("waste_type", CUP, ["shipped", CUTLERY])
     act: dict[str, Callable[[], object]] = {
@@ -613,7 +614,7 @@ def test_whenever_it_is_killed_the_old_one_answers_or_the_new_one(
         # What was asked for can be asked for again, and then holds.
         done(*command) if serving(home) == CUP else None
         assert serving(home) == (CUP if command[0] == "remove" else CUTLERY)
-    journal.close()
+    journal.database.close()
 
 
 @pytest.mark.parametrize("name", ["open", "fsync", "mkdir", "rename"])
@@ -651,7 +652,7 @@ def test_a_process_that_dies_leaves_no_lock(home: Path) -> None:
 
 
 def test_two_who_change_at_once_do_it_one_after_the_other(home: Path) -> None:
-    journal = Journal(f"sqlite:///{home / 'journal.db'}", "machine-1")
+    journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"))
 
     def activate(version: str) -> None:
         Store(Settings(home=home)).activate(version, journal, "", "")
@@ -662,7 +663,7 @@ def test_two_who_change_at_once_do_it_one_after_the_other(home: Path) -> None:
     assert [event["before"] for event in events] == ["shipped", *(event["version"] for event in events[:-1])]
     kept = json.loads(pointer(home).read_bytes())["waste_type"]
     assert [*kept["before"], kept["active"]] == ["shipped", *(event["version"] for event in events)]
-    journal.close()
+    journal.database.close()
 
 
 def test_what_cannot_be_written_in_the_journal_is_not_changed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

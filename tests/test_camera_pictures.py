@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import Machine, Visitor, assemble
 from triof import services
 from triof.capture import FolderCamera
-from triof.journal import Journal
+from triof.database import Database
 from triof.paths import DEMO_PICTURES
 from triof.picture_files import pictures_in
 from triof.settings.loader import load
@@ -20,9 +20,9 @@ NAMED = {"bouteille": "bottle", "gobelet": "cup", "couvert": "cutlery", "520003"
 def machine_with(folder: Path, home: Path) -> Machine:
     """A machine with its real judges, in front of a folder of pictures."""
     home.mkdir()
-    journal = Journal(f"sqlite:///{home / 'journal.db'}", "machine-1")
-    journal.upgrade()
-    journal.close()
+    database = Database(f"sqlite:///{home / 'journal.db'}", "machine-1")
+    database.upgrade()
+    database.close()
     settings = Settings(home=home, language="en", policy=load().settings.policy)
     return assemble(settings, services.build_sorter(settings), FolderCamera(folder))
 

@@ -17,7 +17,8 @@ from tests.conftest import ROOT
 from tests.test_photo import HOSTILE
 from tools.running_kiosk import RunningKiosk
 from triof.cli import main
-from triof.home import open_journal
+from triof.home import open_database
+from triof.journal import Journal
 from triof.settings.tree import Settings
 
 
@@ -228,10 +229,10 @@ def test_doctor_makes_no_journal_and_counts_in_right_english(tmp_path: Path) -> 
     assert "there is none yet" in triof("--set", f"home={home}", "doctor").output
     assert not (home / "journal.db").exists()
     settings = Settings(home=home)
-    journal = open_journal(settings)
+    database = open_database(settings)
     assert (home / "journal.db").exists()
-    journal.record("deposit.opened", uuid4())
-    journal.close()
+    Journal(database).record("deposit.opened", uuid4())
+    database.close()
     assert "answers, 1 deposit under way" in triof("--set", f"home={home}", "doctor").output
 
 

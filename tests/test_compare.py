@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.candidates import FIRST, SECOND, History
+from triof.database import Database
 from triof.journal import Journal
 from triof.rollout.candidates import LOCAL, Candidate, Candidates, Model
 from triof.rollout.comparing import Comparison, compare, guard
@@ -36,9 +37,9 @@ def journal(tmp_path: Path, new_journal: Path) -> Iterator[Journal]:
     home = tmp_path / "home"
     home.mkdir()
     (home / "journal.db").write_bytes(new_journal.read_bytes())
-    opened = Journal(f"sqlite:///{home / 'journal.db'}", "machine-1")
+    opened = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"))
     yield opened
-    opened.close()
+    opened.database.close()
 
 
 @pytest.fixture

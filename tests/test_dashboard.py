@@ -56,7 +56,7 @@ class Person:
 
 
 def create(machine: Machine, name: str = "marie", role: Role = "technician") -> Users:
-    found = Users(machine.services.journal)
+    found = Users(machine.services.journal.database)
     found.create(name, role, PASSWORD)
     return found
 
@@ -222,14 +222,13 @@ def test_every_page_is_there_with_and_without_deposits(machine: Machine) -> None
 def judged_elsewhere(machine: Machine, name: str, at: datetime) -> None:
     """A deposit of another machine whose journal meets this one's."""
     from sqlalchemy import insert
-    from sqlalchemy.orm import Session
 
     from triof.tables import Event
 
     detail = {"action": "accept", "mode": "auto", "photo": "0" * 64, "duration_ms": 300.0, "unanswered": {}}
-    with Session(machine.services.journal._engine) as session, session.begin():
+    with machine.services.journal.database.write() as connection:
         row = {"machine_id": name, "at": at, "kind": "deposit.judged", "waste_type": "cup", "reason": "sure"}
-        session.execute(insert(Event), [{**row, "detail": detail}])
+        connection.execute(insert(Event), [{**row, "detail": detail}])
 
 
 @pytest.mark.usefixtures("quick")
@@ -330,7 +329,7 @@ def test_without_a_cloud_dashboard_doctor_and_command_show_the_same_mode(
 def test_a_technician_has_the_cloud_asked_again(build_machine: BuildMachine) -> None:
     machine = build_machine(custom_vision=CLOUD)
     create(machine)
-    (ledger,) = services.ledgers(machine.services.operations.settings, machine.services.journal).values()
+    (ledger,) = services.ledgers(machine.services.operations.settings, machine.services.journal.database).values()
     person = Person(machine.client()).log_in("marie")
     assert "Lasts" in person.open("/answers").page.text
     ledger.exhausted(datetime.now(UTC) + timedelta(3))
@@ -345,7 +344,7 @@ def test_a_technician_has_the_cloud_asked_again(build_machine: BuildMachine) -> 
 def test_calls_that_were_refused_and_a_service_that_is_retired_are_told(build_machine: BuildMachine) -> None:
     machine = build_machine(custom_vision=CLOUD)
     create(machine)
-    (ledger,) = services.ledgers(machine.services.operations.settings, machine.services.journal).values()
+    (ledger,) = services.ledgers(machine.services.operations.settings, machine.services.journal.database).values()
     person = Person(machine.client()).log_in("marie")
     assert "calls refused" not in person.open("/answers").page.text
     ledger.refused(ledger.take())

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 from sqlalchemy import Table, insert
-from sqlalchemy.orm import Session
 
+from triof.database import Database
 from triof.journal import Journal
 from triof.monitoring.drift import Detector, Measure, threshold
 from triof.monitoring.monitor import Monitor
@@ -123,13 +123,13 @@ class Site:
     def __init__(self, home: Path, machine: str = "machine-1", **monitoring: Any) -> None:
         self.settings = Settings.model_validate({"home": home, "monitoring": monitoring, "language": "en"})
         self.now = START
-        self.journal = Journal(f"sqlite:///{home / 'journal.db'}", machine, now=lambda: self.now)
+        self.journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", machine), now=lambda: self.now)
         self.monitor = self.started()
         self.rng = np.random.default_rng(1)
 
     def started(self) -> Monitor:
         """A process begins."""
-        return Monitor(self.settings, self.journal, lambda: self.now)
+        return Monitor(self.settings, self.journal.database, lambda: self.now)
 
     def days(self, count: int, *, look: bool = True, **looks: Any) -> list[UUID]:
         """Thirty deposits each, and a look at the end of each day."""
@@ -168,9 +168,9 @@ class Site:
             common = {"task": "waste_type", "probability": 0.97, "scores": {}, "attempts": [], "photo": "0" * 64}
             for each, answer in ((cloud, label), (own, label if self.rng.random() < 0.95 else "other")):
                 answers.append({**row, **common, **each, "label": answer})
-        with Session(self.journal._engine) as session, session.begin():
-            session.execute(insert(EVENTS), [{"id": uuid4(), "waste_type": None, **event} for event in events])
-            session.execute(insert(PREDICTIONS), [{"id": uuid4(), **answer} for answer in answers])
+        with self.journal.database.write() as connection:
+            connection.execute(insert(EVENTS), [{"id": uuid4(), "waste_type": None, **event} for event in events])
+            connection.execute(insert(PREDICTIONS), [{"id": uuid4(), **answer} for answer in answers])
         return made
 
     def standing(self, signal: str) -> Standing:
@@ -178,7 +178,7 @@ class Site:
 
     def told(self) -> list[tuple[str, str]]:
         """What fired and what was cleared, in order."""
-        with self.journal.begin() as connection:
+        with self.journal.database.read() as connection:
             rows = connection.execute(EVENTS.select().where(EVENTS.c.kind.like("alert.%")).order_by(EVENTS.c.at))
             return [(row.kind.removeprefix("alert."), row.reason) for row in rows]
 
@@ -205,7 +205,7 @@ def build_site(home: Path) -> Iterator[BuildSite]:
     yield build
     for site in sites:
         site.monitor.close()
-        site.journal.close()
+        site.journal.database.close()
 
 
 def test_a_darker_lamp_is_one_alert_through_restarts_until_it_is_accepted(build_site: BuildSite) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from click.testing import CliRunner, Result
 from filelock import FileLock
+from sqlalchemy import Engine
 from sqlalchemy import event as listening
 
 from providers.local_cnn import bundle
@@ -22,6 +23,7 @@ from triof import datasets
 from triof.capture import FolderCamera
 from triof.cli import main
 from triof.curation.workplace import LOCK
+from triof.database import Database
 from triof.journal import Journal, Kind
 from triof.paths import DEMO_PICTURES
 from triof.photo_store import PhotoStore
@@ -39,7 +41,7 @@ class Past:
         (home / "machine_id").write_text("machine-7\n")
         shutil.copy(new_journal, home / "journal.db")
         self.at = DAY
-        self.journal = Journal(f"sqlite:///{home / 'journal.db'}", "machine-7", now=lambda: self.at)
+        self.journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-7"), now=lambda: self.at)
         self.store = PhotoStore(home / "photos", 30, 500)
 
     def deposit(
@@ -114,7 +116,7 @@ class Past:
 def past(tmp_path: Path, new_journal: Path) -> Iterator[Past]:
     past = Past(tmp_path / "home", new_journal)
     yield past
-    past.journal.close()
+    past.journal.database.close()
 
 
 def triof(*arguments: object) -> Result:
@@ -346,9 +348,9 @@ def test_drills_and_unfinished_deposits_are_left_out(past: Past, tmp_path: Path)
 
 
 def test_another_machines_deposits_in_the_same_database_are_not_ours(past: Past, tmp_path: Path) -> None:
-    other = Journal(f"sqlite:///{past.home / 'journal.db'}", "machine-8", now=lambda: past.at)
+    other = Journal(Database(f"sqlite:///{past.home / 'journal.db'}", "machine-8"), now=lambda: past.at)
     past.deposit("bottle", "cup", journal=other)
-    other.close()
+    other.database.close()
     assert fetch(tmp_path / "out") == []
 
 
@@ -424,7 +426,7 @@ def test_a_year_is_not_read_into_memory_at_once(past: Past, tmp_path: Path) -> N
         past.deposit("cup", "cup")
     sizes: list[int] = []
 
-    @listening.listens_for(past.journal._engine, "after_cursor_execute")
+    @listening.listens_for(Engine, "after_cursor_execute")
     def _(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         sizes.append(statement.count("?"))
 

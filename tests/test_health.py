@@ -56,8 +56,8 @@ def test_a_machine_that_works_is_alive_and_ready(machine: Machine) -> None:
 
 
 def _lose_journal(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert machine.services.journal.path
-    machine.services.journal.path.unlink()
+    assert machine.services.journal.database.path
+    machine.services.journal.database.path.unlink()
 
 
 def _fill_disk(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,57 +2,24 @@
 
 import os
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from uuid import uuid4
 
-import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect
-from sqlalchemy.orm import Session
-
 from tests.conftest import BuildMachine, Machine
 from triof import services
+from triof.database import Database
 from triof.journal import ENDINGS, Journal
 from triof.photo_store import PhotoStore
 from triof.settings.tree import Settings
-from triof.tables import Base, Event
+from triof.tables import Event
 
 
 def open_journal(path: Path, machine_id: str = "machine-1") -> Journal:
-    journal = Journal(f"sqlite:///{path}", machine_id)
-    journal.upgrade()
+    journal = Journal(Database(f"sqlite:///{path}", machine_id))
+    journal.database.upgrade()
     return journal
-
-
-def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path: Path) -> None:
-    open_journal(tmp_path / "journal.db").close()
-    with create_engine(f"sqlite:///{tmp_path / 'journal.db'}").connect() as connection:
-        context = MigrationContext.configure(connection)
-        differences = compare_metadata(context, Base.metadata)
-        columns = {table: inspect(connection).get_columns(table) for table in ("events", "predictions")}
-    assert differences == []
-    assert all(any(column["name"] == "machine_id" for column in of) for of in columns.values())
-
-
-def test_upgrading_twice_is_harmless(tmp_path: Path) -> None:
-    journal = open_journal(tmp_path / "journal.db")
-    journal.record("machine.started")
-    journal.upgrade()
-    journal.ping()
-
-
-def test_sqlite_survives_power_cuts_and_waits_for_others(tmp_path: Path) -> None:
-    journal = open_journal(tmp_path / "journal.db")
-    with journal._engine.connect() as connection:
-        pragmas = [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "busy_timeout")
-        ]
-    assert pragmas == ["wal", 2, 5000]
 
 
 def test_a_deposit_is_unfinished_until_its_ending(tmp_path: Path) -> None:
@@ -77,8 +44,7 @@ def test_an_unfinished_deposit_is_found_among_many_and_all_judged_ones_are_told(
         for kind in ("deposit.opened", "deposit.judged", "deposit.shredded")
         if (number, kind) != (7, "deposit.shredded")
     ]
-    with Session(journal._engine) as session, session.begin():
-        session.add_all(rows)
+    journal.write(rows)
     assert [(event.deposit_id, event.kind) for event in journal.unfinished()] == [(deposits[7], "deposit.judged")]
     assert sorted(events[0].deposit_id or uuid4() for events, _ in journal.judged()) == sorted(deposits)
 
@@ -137,8 +103,8 @@ def test_after_a_crash_the_next_start_closes_the_slot_and_marks_what_was_interru
 
 def test_a_clock_that_is_set_back_does_not_mix_up_what_happened(tmp_path: Path) -> None:
     times = iter([datetime(2026, 1, 2, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)])
-    journal = Journal(f"sqlite:///{tmp_path / 'journal.db'}", "machine-1", now=lambda: next(times))
-    journal.upgrade()
+    journal = Journal(Database(f"sqlite:///{tmp_path / 'journal.db'}", "machine-1"), now=lambda: next(times))
+    journal.database.upgrade()
     deposit = uuid4()
     journal.record("deposit.opened", deposit)
     journal.record("deposit.confirmed", deposit, waste_type="cup")
@@ -192,20 +158,3 @@ class TestPhotoStore:
             store, _ = self.store(tmp_path, days, megabytes)
             store.store("aa1", b"photo")
             assert not store.path("aa1").exists()
-
-
-def test_an_upgrade_that_a_power_cut_interrupted_is_made_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Journal(f"sqlite:///{tmp_path / 'journal.db'}", "machine-1")
-    with monkeypatch.context() as broken:
-        broken.setattr("alembic.op.add_column", lambda *_, **__: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            journal.upgrade()
-    journal.upgrade()
-    journal.record("machine.started")
-    journal.close()
-
-
-def test_many_may_open_a_new_journal_at_once(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        for opened in pool.map(lambda _: open_journal(tmp_path / "journal.db"), range(8)):
-            opened.close()

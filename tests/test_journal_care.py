@@ -19,6 +19,7 @@ from tests.full_disk import fill, small_disk
 from tests.test_written import WHOLE, code_shown, kinds, look_again
 from triof import home
 from triof.cli import main
+from triof.database import Database
 from triof.journal import Journal
 from triof.journal_backups import BackupImpossible, JournalBackups
 from triof.keys import Keys
@@ -44,7 +45,7 @@ def path(tmp_path: Path, new_journal: Path) -> Path:
 
 def write(path: Path, deposits: int, detail: str = "") -> set[UUID]:
     """Let ``deposits`` happen; returns the ids of all their rows."""
-    journal = Journal(f"sqlite:///{path}", "machine-1")
+    journal = Journal(Database(f"sqlite:///{path}", "machine-1"))
     begun, rows = datetime(2026, 1, 1, tzinfo=UTC), list[Event | PredictionRow]()
     for number in range(deposits):
         deposit, at = uuid4(), begun + timedelta(minutes=number)
@@ -54,7 +55,7 @@ def write(path: Path, deposits: int, detail: str = "") -> set[UUID]:
             rows.append(row)
         rows.append(_prediction(deposit, at))
     journal.write(rows)
-    journal.close()
+    journal.database.close()
     return {row.id for row in rows}
 
 
@@ -209,25 +210,25 @@ def test_what_is_in_the_wal_alone_is_salvaged_without_any_header(path: Path, tmp
 def test_keys_and_users_are_salvaged_but_not_over_those_there_are(
     path: Path, tmp_path: Path, new_journal: Path
 ) -> None:
-    journal = Journal(f"sqlite:///{path}", "machine-1")
-    journal.record("machine.started")
-    old = Keys(journal, 100).create("till", ["predict"])
-    gone = Keys(journal, 100).create("erp", ["read"])
-    Keys(journal, 100).revoke("erp")
-    journal.close()
+    database = Database(f"sqlite:///{path}", "machine-1")
+    Journal(database).record("machine.started")
+    old = Keys(database, 100).create("till", ["predict"])
+    gone = Keys(database, 100).create("erp", ["read"])
+    Keys(database, 100).revoke("erp")
+    database.close()
     path.rename(found := tmp_path / "found.db")
     shutil.copy(new_journal, path)
-    journal = Journal(f"sqlite:///{path}", "machine-1")
-    fresh = Keys(journal, 100).create("till", ["admin"])
+    database = Database(f"sqlite:///{path}", "machine-1")
+    fresh = Keys(database, 100).create("till", ["admin"])
     assert triof("salvage", str(found)).exit_code == 0
-    assert len(Keys(journal, 100).all()) == 1, "of a copy that may be old they are left out"
+    assert len(Keys(database, 100).all()) == 1, "of a copy that may be old they are left out"
     found.rename(found := tmp_path / "journal.damaged-2026-11-30-101500.db")
     assert triof("salvage", str(found)).exit_code == 0
-    rows = {row.name: row for row in Keys(journal, 100).all()}
+    rows = {row.name: row for row in Keys(database, 100).all()}
     assert rows["till"].scopes == ["admin"]
     assert rows["erp"].revoked_at
     assert len({old, gone, fresh}) == 3
-    journal.close()
+    database.close()
 
 
 def test_a_journal_in_service_that_is_damaged_is_salvaged_while_no_kiosk_runs(path: Path) -> None:
@@ -326,12 +327,12 @@ def test_a_restored_copy_is_the_journal_and_nothing_is_lost(build_machine: Build
     (copy,) = (path.parent / "backups").iterdir()
     second = write(path, 2)
     # A server without a machine has it open all the while.
-    other = Journal(f"sqlite:///{path}", "machine-1")
+    other = Database(f"sqlite:///{path}", "machine-1")
     other.ping()
     ran = triof("restore", str(copy), "--yes")
     assert ran.exit_code == 0, ran.output
     assert ids(path) == first
-    other.record("machine.started")
+    Journal(other).record("machine.started")
     other.close()
     (former,) = path.parent.glob("journal.replaced-*.db")
     assert ids(former) == first | second

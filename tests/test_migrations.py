@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 
 from tests.historical_journals import JOURNALS, make
 from triof.cli import main
+from triof.database import Database
 from triof.journal import Journal
 from triof.keys import Keys
 from triof.paths import MIGRATIONS
@@ -58,18 +59,18 @@ def test_a_journal_of_every_earlier_version_is_upgraded(path: Path, name: str) -
     with closing(sqlite3.connect(path)) as journal:
         tables = {row[0] for row in journal.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     before = {table: rows(path, table) for table in kept if table in tables}
-    journal = Journal(f"sqlite:///{path}", "machine-1")
-    journal.upgrade()
+    database = Database(f"sqlite:///{path}", "machine-1")
+    database.upgrade()
     with create_engine(f"sqlite:///{path}").connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     assert {table: rows(path, table) for table in before} == before
-    (_, predictions), *_ = journal.judged()
+    (_, predictions), *_ = Journal(database).judged()
     assert [(row.label, row.believed, row.embedding) for row in predictions] == [("cup", True, None)]
-    names = [row.name for row in Keys(journal, 100).all()]
+    names = [row.name for row in Keys(database, 100).all()]
     assert names == {"0004": ["till"], "0004 early": ["till-99999999", "till"]}.get(name, [])
     for each in names:
-        Keys(journal, 100).rotate(each)
-    journal.close()
+        Keys(database, 100).rotate(each)
+    database.close()
     report = CliRunner().invoke(main, ["report", "--month", "2026-10", "--out", str(path.with_name("r.html"))])
     assert report.exit_code == 0, report.output
     assert "deposits  1, of which 1 were shredded" in report.output

@@ -16,6 +16,7 @@ from tests.candidates import FIRST, SECOND, History, make_home
 from tests.references import small_demo_pictures
 from triof import evidence
 from triof.cli import main
+from triof.database import Database
 from triof.journal import Journal
 from triof.learned_more import Hits, LearnedMore, NotBetter
 from triof.paths import DEMO_PICTURES
@@ -85,7 +86,7 @@ def running() -> Candidate:
 
 def history(home: Path) -> History:
     """To write what a machine of the home would have."""
-    return History(Journal(f"sqlite:///{home / 'journal.db'}", "machine-1"), running())
+    return History(Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1")), running())
 
 
 def better(home: Path) -> None:
@@ -136,7 +137,7 @@ def test_a_promotion_of_what_its_training_found_no_better_is_refused_at_every_do
     before = bundle.load(folder)
     bundle.rewrite(folder, LearnedMore("web-1", [Hits("theirs", "waste_type", 9, 0, 0, 1)]).on(before.card))
     done("shadow", SECOND)
-    journal = Journal(f"sqlite:///{home / 'journal.db'}", "machine-1")
+    journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"))
     with closing(journal), pytest.raises(NotBetter, match="No better"):
         Desk(Settings(home=home), journal, "marie").promote("waste_type", "as the dashboard does it")
     assert "answers now" in done("promote", SECOND, "--anyway")

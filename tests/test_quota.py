@@ -38,7 +38,7 @@ from tests.custom_vision_server import CustomVisionServer
 from tests.test_guard import TIMEOUT, Cloud, Guarded
 from triof import home, photo, services
 from triof.cli import main
-from triof.journal import Journal
+from triof.database import Database
 from triof.quota import Ledger
 from triof.settings.loader import load
 from triof.settings.sections.breaker import BreakerSettings
@@ -72,17 +72,17 @@ def now() -> Now:
 
 
 @pytest.fixture
-def database(tmp_path: Path, new_journal: Path) -> Path:
+def path(tmp_path: Path, new_journal: Path) -> Path:
     """An empty journal where the settings of the tests expect it."""
     (tmp_path / "home").mkdir(exist_ok=True)
     return Path(shutil.copy(new_journal, tmp_path / "home" / "journal.db"))
 
 
 @pytest.fixture
-def journal(database: Path) -> Iterator[Journal]:
-    journal = Journal(f"sqlite:///{database}", "machine-1")
-    yield journal
-    journal.close()
+def database(path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{path}", "machine-1")
+    yield database
+    database.close()
 
 
 def allowed(
@@ -95,9 +95,9 @@ Build = Callable[..., Ledger]
 
 
 @pytest.fixture
-def ledger(journal: Journal, now: Now) -> Build:
+def ledger(database: Database, now: Now) -> Build:
     """A ledger; built again with the same numbers it is the ledger after a restart."""
-    return lambda *numbers, **named: Ledger(journal, allowed(*numbers, **named), now)
+    return lambda *numbers, **named: Ledger(database, allowed(*numbers, **named), now)
 
 
 def taken(ledger: Ledger, times: int) -> int:
@@ -137,10 +137,10 @@ def test_thirty_days_after_each_call_another_may_be_made(ledger: Build, now: Now
     assert refused.value.resets_at == EPOCH + timedelta(days=10) + MONTH
 
 
-def test_the_count_outlives_a_restart_and_machines_share_it(ledger: Build, journal: Journal, now: Now) -> None:
+def test_the_count_outlives_a_restart_and_machines_share_it(ledger: Build, path: Path, now: Now) -> None:
     assert taken(ledger(4), 2) == 2
     assert taken(ledger(4), 1) == 1
-    elsewhere = Journal(journal._engine.url, "machine-2")
+    elsewhere = Database(f"sqlite:///{path}", "machine-2")
     assert taken(Ledger(elsewhere, allowed(4), now), 5) == 1
     elsewhere.close()
 
@@ -416,27 +416,27 @@ def test_with_a_limit_lowered_since_nothing_remains(ledger: Build) -> None:
 # Many at once
 
 
-def test_the_limit_holds_exactly_under_many_threads(journal: Journal, now: Now) -> None:
+def test_the_limit_holds_exactly_under_many_threads(database: Database, now: Now) -> None:
     together = Barrier(THREADS)
 
     def take_many(_: int) -> int:
-        own = Ledger(journal, allowed(100), now)
+        own = Ledger(database, allowed(100), now)
         together.wait(10)
         return taken(own, 20)
 
     with ThreadPoolExecutor(THREADS) as pool:
         assert sum(pool.map(take_many, range(THREADS))) == 100
-    assert Ledger(journal, allowed(100), now).usage().used == 100
+    assert Ledger(database, allowed(100), now).usage().used == 100
 
 
-def test_the_rate_holds_exactly_under_many_threads(journal: Journal, now: Now) -> None:
-    ours = Ledger(journal, allowed(None, 10), now)
+def test_the_rate_holds_exactly_under_many_threads(database: Database, now: Now) -> None:
+    ours = Ledger(database, allowed(None, 10), now)
     with ThreadPoolExecutor(THREADS) as pool:
         assert sum(pool.map(lambda _: taken(ours, 5), range(THREADS))) == 10
 
 
-def test_many_threads_are_warned_once(journal: Journal, now: Now, caplog: pytest.LogCaptureFixture) -> None:
-    ours = Ledger(journal, allowed(50), now)
+def test_many_threads_are_warned_once(database: Database, now: Now, caplog: pytest.LogCaptureFixture) -> None:
+    ours = Ledger(database, allowed(50), now)
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(lambda _: taken(ours, 8), range(THREADS)))
     assert warnings(caplog) == [f"quota.warned resource={RESOURCE} used=40 of 50"]
@@ -445,11 +445,11 @@ def test_many_threads_are_warned_once(journal: Journal, now: Now, caplog: pytest
 TAKER = """
 import sys
 from providers.base import Allowance, QuotaExceeded, RateLimited
-from triof.journal import Journal
+from triof.database import Database
 from triof.quota import Ledger
 
 url, resource, limit, times = sys.argv[1:]
-ledger = Ledger(Journal(url, "machine-1"), Allowance(resource, "F0", int(limit), None, 0.0))
+ledger = Ledger(Database(url, "machine-1"), Allowance(resource, "F0", int(limit), None, 0.0))
 print("ready", flush=True)
 sys.stdin.readline()
 asked = taken = 0
@@ -467,8 +467,8 @@ print(taken)
 """
 
 
-def test_the_limit_holds_exactly_under_many_processes(journal: Journal) -> None:
-    command = [sys.executable, "-c", TAKER, str(journal._engine.url), RESOURCE, "70", "40"]
+def test_the_limit_holds_exactly_under_many_processes(database: Database) -> None:
+    command = [sys.executable, "-c", TAKER, f"sqlite:///{database.path}", RESOURCE, "70", "40"]
     takers = [
         subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]
@@ -485,22 +485,22 @@ def test_the_limit_holds_exactly_under_many_processes(journal: Journal) -> None:
         for taker in takers:
             taker.kill()
             taker.communicate()
-    assert Ledger(journal, allowed(70)).usage().used == 70
+    assert Ledger(database, allowed(70)).usage().used == 70
 
 
 # A disk that is full, or worse
 
 
 @pytest.fixture
-def unwritable(database: Path) -> Iterator[Journal]:
-    """A journal that can be read and not written."""
-    Journal(f"sqlite:///{database}", "machine-1").ping()
-    journal = Journal(f"sqlite:///file:{database}?mode=ro&uri=true", "machine-1")
-    yield journal
-    journal.close()
+def unwritable(path: Path) -> Iterator[Database]:
+    """A database that can be read and not written."""
+    Database(f"sqlite:///{path}", "machine-1").ping()
+    database = Database(f"sqlite:///file:{path}?mode=ro&uri=true", "machine-1")
+    yield database
+    database.close()
 
 
-def test_what_cannot_be_counted_is_the_machines_fault_and_told_with_the_remedy(unwritable: Journal, now: Now) -> None:
+def test_what_cannot_be_counted_is_the_machines_fault_and_told_with_the_remedy(unwritable: Database, now: Now) -> None:
     ours = Ledger(unwritable, allowed(10), now)
     writing: list[Callable[[], Any]] = [ours.take, ours.spare, lambda: ours.exhausted(now())]
     for write in writing:
@@ -509,7 +509,7 @@ def test_what_cannot_be_counted_is_the_machines_fault_and_told_with_the_remedy(u
     assert ours.usage().used == 0
 
 
-def test_a_call_that_cannot_be_counted_is_not_made(unwritable: Journal, jpeg: bytes) -> None:
+def test_a_call_that_cannot_be_counted_is_not_made(unwritable: Database, jpeg: bytes) -> None:
     cloud = Cloud()
     guarded = Guarded([cloud], Clock(), calls=lambda provider: Ledger(unwritable, allowed(10)))
     with pytest.raises(ProviderMisconfigured, match="cannot be counted"):
@@ -518,10 +518,10 @@ def test_a_call_that_cannot_be_counted_is_not_made(unwritable: Journal, jpeg: by
     guarded.guard.close()
 
 
-def test_without_its_table_nothing_is_asked_and_the_usage_says_why(database: Path, journal: Journal) -> None:
-    with create_engine(f"sqlite:///{database}").begin() as connection:
+def test_without_its_table_nothing_is_asked_and_the_usage_says_why(path: Path, database: Database) -> None:
+    with create_engine(f"sqlite:///{path}").begin() as connection:
         connection.execute(text("DROP TABLE ledger"))
-    ours = Ledger(journal, allowed(10))
+    ours = Ledger(database, allowed(10))
     with pytest.raises(ProviderMisconfigured, match="no such table"):
         ours.take()
     with pytest.raises(SQLAlchemyError):
@@ -531,7 +531,7 @@ def test_without_its_table_nothing_is_asked_and_the_usage_says_why(database: Pat
 # A guard with a real ledger
 
 
-def test_a_guard_counts_what_it_asks(journal: Journal, jpeg: bytes) -> None:
+def test_a_guard_counts_what_it_asks(database: Database, jpeg: bytes) -> None:
     grey = photo.load(jpeg)
     script: list[Step] = [
         "bottle",
@@ -543,7 +543,7 @@ def test_a_guard_counts_what_it_asks(journal: Journal, jpeg: bytes) -> None:
     clock = Clock()
     breaker = BreakerSettings(minimum_calls=10)
     guarded = Guarded([cloud], clock, calls=lambda provider: ours, breaker=breaker)
-    ours = Ledger(journal, allowed(3), guarded.now)
+    ours = Ledger(database, allowed(3), guarded.now)
     used = []
     for _ in range(5):
         with suppress(ProviderError):
@@ -562,7 +562,7 @@ def test_a_guard_counts_what_it_asks(journal: Journal, jpeg: bytes) -> None:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, database: Path) -> Iterator[CustomVisionServer]:
+def server(monkeypatch: pytest.MonkeyPatch, path: Path) -> Iterator[CustomVisionServer]:
     """Azure, and the settings of a machine that asks it; ``fake`` stands for this machine's own model."""
     with CustomVisionServer() as server:
         for name, value in {
@@ -689,11 +689,11 @@ def test_what_no_vendor_has_seen_is_not_counted(server: CustomVisionServer) -> N
 
 def test_the_command_tells_people_too(server: CustomVisionServer) -> None:
     settings: Settings = load().settings
-    journal = home.open_journal(settings)
-    (ours,) = services.ledgers(settings, journal).values()
+    database = home.open_database(settings)
+    (ours,) = services.ledgers(settings, database).values()
     taken(ours, 5)
     ours.spare()
-    journal.close()
+    database.close()
     told = CliRunner().invoke(main, ["quota"]).output
     assert "used       5 of 10,000 (0.1%)" in told
     assert "remaining  9,995; at most 1000 a second" in told
@@ -730,12 +730,12 @@ def test_a_home_that_cannot_be_used_leaves_the_local_answer(
 
 
 def test_a_database_that_somebody_holds_is_not_the_clouds_fault(
-    server: CustomVisionServer, database: Path, monkeypatch: pytest.MonkeyPatch
+    server: CustomVisionServer, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("triof.quota._PATIENCE_SECONDS", 0.05)
     router = services.build_router(load().settings)
     router.prepare()
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         prediction = router.predict(GREY, "waste_type")
         other.execute("ROLLBACK")

@@ -105,7 +105,7 @@ def build(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     for machine in machines:
         machine.services.deposits.close()
         machine.services.sorter.close()
-        machine.services.journal.close()
+        machine.services.journal.database.close()
 
 
 @pytest.fixture
@@ -329,7 +329,7 @@ def test_an_iteration_in_the_shadow_costs_counted_calls(cloud_trial: Trial, clou
     candidate = cloud_trial.begin("shadow", 0.5, AZURE, NEXT)
     assert names(cloud_trial.deposit(candidate, "production")) == [PUBLISHED, NEXT]
     assert names(cloud_trial.deposit(candidate, "alone")) == [PUBLISHED]
-    (ledger,) = services.ledgers(cloud_trial.settings, cloud_trial.journal).values()
+    (ledger,) = services.ledgers(cloud_trial.settings, cloud_trial.journal.database).values()
     assert ledger.usage().used == cloud.calls == 3
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from tests.raw_clients import BEGUN, GET, PATIENCE, App, Serve, answer, eventually, serving
 from tools.running_kiosk import RunningKiosk
 from triof.cli import main
-from triof.home import open_journal
+from triof.home import open_database
 from triof.keys import Keys
 from triof.settings.tree import Settings
 
@@ -119,11 +119,11 @@ def test_a_port_that_is_taken_is_one_sentence() -> None:
 
 def test_a_server_that_a_service_manager_ends_answers_first(tmp_path: Path, jpeg: bytes) -> None:
     home = tmp_path / "home"
-    journal = open_journal(Settings(home=home))
-    keys = Keys(journal, 60)
+    database = open_database(Settings(home=home))
+    keys = Keys(database, 60)
     secret = keys.create("test", ["predict"])
     keys.close()
-    journal.close()
+    database.close()
     environ = {
         "TRIOF_ROUTES__WASTE_TYPE": "tests.patient:Patient",
         "TRIOF_ROUTES__CLEANLINESS": "fake",

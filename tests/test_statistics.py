@@ -20,6 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from providers.base import Attempt, NoProviderAnswered, Photo, Prediction, Task
+from triof.database import Database
 from triof.journal import Journal
 from triof.scope import Scope
 from triof.settings.tree import Settings
@@ -68,10 +69,10 @@ class Place:
         self.journals = {name: self.journal(name) for name in MACHINES}
 
     def journal(self, name: str) -> Journal:
-        return Journal(f"sqlite:///{self.path}", name, now=lambda: self.now)
+        return Journal(Database(f"sqlite:///{self.path}", name), now=lambda: self.now)
 
     def statistics(self, **changes: Any) -> Statistics:
-        return Statistics(self.journals["a"], Settings(home=self.path.parent, **changes), now=lambda: self.now)
+        return Statistics(self.journals["a"].database, Settings(home=self.path.parent, **changes), now=lambda: self.now)
 
     def deposit(
         self,
@@ -107,12 +108,12 @@ class Place:
         self.drilled.add(deposit)
 
     def tallies(self) -> list[Tally]:
-        with Session(self.journals["a"]._engine) as session:
+        with self.journals["a"].database.read() as connection, Session(connection) as session:
             return list(session.scalars(select(Tally).order_by(Tally.until, Tally.machine_id)))
 
     def close(self) -> None:
         for journal in self.journals.values():
-            journal.close()
+            journal.database.close()
 
 
 @pytest.fixture
@@ -280,7 +281,7 @@ def test_rows_that_another_program_copied_in_are_noticed_by_a_round(place: Place
     place.now += timedelta(days=1)
     statistics = place.statistics()
     statistics.count_past_days()
-    with Session(place.journals["a"]._engine) as session, session.begin():
+    with place.journals["a"].database.write() as connection, Session(connection) as session, session.begin():
         event = {"machine_id": "a", "deposit_id": uuid4(), "kind": "deposit.opened", "at": BASE + timedelta(hours=1)}
         session.add(Event(**event))
     statistics.count_past_days()
@@ -378,7 +379,7 @@ def test_the_quota_says_on_which_day_it_runs_out(
     place.now = datetime(2026, 10, 23, 20, tzinfo=UTC)
     statistics = place.statistics(custom_vision={**CLOUD, "calls_per_month": limit})
     resource = statistics.quota()[0].resource
-    with Session(place.journals["a"]._engine) as session, session.begin():
+    with place.journals["a"].database.write() as connection, Session(connection) as session, session.begin():
         for day in range(days):
             at = place.now - timedelta(days=day, hours=1)
             call = {"machine_id": "a", "resource": resource, "tier": "F0", "kind": "call"}

@@ -65,7 +65,7 @@ def token(client: FlaskClient, path: str) -> str:
 def doorkeeper(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine with two users, whose passwords cost nothing to check."""
     monkeypatch.setattr(users, "check_password_hash", lambda digest, password: password == PASSWORD)
-    found = Users(machine.services.journal)
+    found = Users(machine.services.journal.database)
     found.create("marie", "technician", PASSWORD)
     found.create("paul", "operator", PASSWORD)
     return machine

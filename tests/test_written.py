@@ -196,7 +196,7 @@ def test_the_operator_hears_of_it_once_past_the_journal(
 
 
 def test_pages_that_need_the_journal_say_so(machine: Machine, path: Path) -> None:
-    Users(machine.services.journal).create("ada", "operator", "a long password of ten words")
+    Users(machine.services.journal.database).create("ada", "operator", "a long password of ten words")
     visitor = machine.visitor().open("/dashboard/login")
     path.unlink()
     visitor.press("/dashboard/login", name="ada", password="a long password of ten words")
@@ -306,7 +306,7 @@ def test_a_database_that_may_not_grow_is_told_as_full(machine: Machine, path: Pa
     journal = machine.services.journal
     event.listen(Pool, "connect", limit)
     try:
-        journal.close()
+        journal.database.close()
         for _ in range(50):
             visitor = machine.visitor()
             if code_shown(machine) or visitor.press("/start").shown == "attract":
@@ -317,7 +317,7 @@ def test_a_database_that_may_not_grow_is_told_as_full(machine: Machine, path: Pa
         assert code_shown(look_again(machine)) == "D1"
     finally:
         event.remove(Pool, "connect", limit)
-        journal.close()
+        journal.database.close()
     assert code_shown(look_again(machine)) == ""
     assert kinds(path).count("opened") == kinds(path).count("shredded") > 0
 

@@ -20,6 +20,7 @@ from PIL import Image
 
 from providers.base import Attempt, Photo, Prediction
 from tools.bench import Ratio, seconds, turns
+from triof.database import Database
 from triof.journal import Journal
 from triof.settings.tree import Settings
 from triof.sorter import Judgement
@@ -136,9 +137,9 @@ def _embedding() -> str:
 
 def fill(path: Path, deposits: int, now: datetime) -> None:
     """Write ``deposits`` visits of the last three years into the journal at ``path``, which is made."""
-    journal = Journal(f"sqlite:///{path}", MACHINE)
-    journal.upgrade()
-    journal.close()
+    database = Database(f"sqlite:///{path}", MACHINE)
+    database.upgrade()
+    database.close()
     random.seed(0)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for pragma in ("synchronous=OFF", "journal_mode=OFF", "cache_size=-1000000"):
@@ -169,10 +170,10 @@ def fill(path: Path, deposits: int, now: datetime) -> None:
 
 def started(path: Path) -> None:
     """An empty journal, as a machine has it that has just been switched on."""
-    journal = Journal(f"sqlite:///{path}", MACHINE)
-    journal.upgrade()
-    journal.record("machine.started", interrupted=0)
-    journal.close()
+    database = Database(f"sqlite:///{path}", MACHINE)
+    database.upgrade()
+    Journal(database).record("machine.started", interrupted=0)
+    database.close()
 
 
 def _judgement() -> Judgement:
@@ -239,9 +240,9 @@ def ratios(rounds: int, deposits: int = DEPOSITS) -> Sequence[Ratio]:
         full, empty = Path(folder) / "full.db", Path(folder) / "empty.db"
         told(f"filling in {deposits:,} deposits", lambda: fill(full, deposits, noon))
         started(empty)
-        journals = [Journal(f"sqlite:///{path}", MACHINE, now=lambda: noon) for path in (full, empty)]
+        journals = [Journal(Database(f"sqlite:///{path}", MACHINE), now=lambda: noon) for path in (full, empty)]
         settings = Settings(home=Path(folder), custom_vision=_CLOUD)  # type: ignore[arg-type]
-        ask_full, ask_empty = (Statistics(journal, settings, now=lambda: noon) for journal in journals)
+        ask_full, ask_empty = (Statistics(journal.database, settings, now=lambda: noon) for journal in journals)
         told("unfinished deposits, at the start", journals[0].unfinished)
         told("the first 100 judged deposits", lambda: next(journals[0].judged()))
         yesterday = ask_full.today - timedelta(days=1)
@@ -249,14 +250,14 @@ def ratios(rounds: int, deposits: int = DEPOSITS) -> Sequence[Ratio]:
         told("counting the other days of 12 months", lambda: dashboard(ask_full))
         told(
             "the dashboard's questions by a new process",
-            lambda: dashboard(Statistics(journals[0], settings, now=lambda: noon)),
+            lambda: dashboard(Statistics(journals[0].database, settings, now=lambda: noon)),
         )
         insert = turns(rounds, *(_visits(journal) for journal in journals))
         asked = turns(rounds, lambda: dashboard(ask_full), lambda: dashboard(ask_empty))
         pairs = [(asked_anew(ask_full, journals[0]), asked_anew(ask_empty, journals[1])) for _ in range(rounds)]
         changed = [sorted(column)[rounds // 2] for column in zip(*pairs, strict=True)]
         for journal in journals:
-            journal.close()
+            journal.database.close()
     return [
         Ratio("journal: one deposit's inserts, full / empty", insert[0] * 1000, insert[1] * 1000, "ms", "<= 2"),
         Ratio("dashboard's questions, full / empty", asked[0] * 1000, asked[1] * 1000, "ms", "<= 3"),

@@ -29,6 +29,7 @@ from tools import bench
 from triof import home, services
 from triof import photo as photos
 from triof.durable import read_json
+from triof.journal import Journal
 from triof.paths import DEMO_PICTURES
 from triof.picture_files import pictures_in
 from triof.settings.loader import load
@@ -197,11 +198,11 @@ def machine(settings: Settings) -> Iterator[tuple[Sorter, Callable[[], int]]]:
     """A sorter, started as the kiosk starts it, and how often its journal says that the breaker opened."""
     from sqlalchemy import func, select
 
-    journal = home.open_journal(settings)
+    journal = Journal(home.open_database(settings))
     sorter = services.build_sorter(settings, journal=lambda: journal)
 
     def opened() -> int:
-        with journal.begin() as connection:
+        with journal.database.read() as connection:
             return connection.scalar(select(func.count()).where(Event.kind == "breaker.opened")) or 0
 
     try:
@@ -209,7 +210,7 @@ def machine(settings: Settings) -> Iterator[tuple[Sorter, Callable[[], int]]]:
         yield sorter, opened
     finally:
         sorter.close()
-        journal.close()
+        journal.database.close()
 
 
 def under(fault: Fault, rounds: int) -> Outcome:

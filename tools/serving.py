@@ -35,7 +35,7 @@ from providers.base import LABELS, TASKS, Task
 from tools.bench import Ratio, bare_pipeline, camera_jpeg
 from tools.load import Load, Order, load_of, put_on
 from tools.running_kiosk import RunningKiosk, free_port
-from triof.home import journal
+from triof.home import database
 from triof.keys import Keys
 from triof.settings.tree import Settings
 
@@ -160,7 +160,7 @@ def asked(order: Order, server: psutil.Process) -> Turn:
 
 def key(home: Path) -> str:
     """A key that may ask as often as it likes."""
-    with journal(Settings(home=home)) as opened:
+    with database(Settings(home=home)) as opened:
         keys = Keys(opened, 1)
         secret = keys.create("bench", ["predict"], per_minute=1_000_000)
         keys.close()

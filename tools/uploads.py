@@ -107,8 +107,8 @@ def ours(options: CustomVisionOptions, items: list[LabelledPhoto]) -> tuple[floa
     trainer = _Recorded(options)
     by_label = {trainer.options.tags[plain(tag.name)]: tag for tag in trainer.tags()}
     time.sleep(1.1)
-    with tempfile.TemporaryDirectory() as folder, home.journal(Settings(home=Path(folder))) as journal:
-        run = Upload(trainer, UploadLedger(journal, trainer.project_id))
+    with tempfile.TemporaryDirectory() as folder, home.database(Settings(home=Path(folder))) as database:
+        run = Upload(trainer, UploadLedger(database, trainer.project_id))
         seconds = bench.seconds(lambda: run.run((item, by_label[item.labels["waste_type"]]) for item in items))
     trainer.close()
     assert run.report.sent.total() > len(items) * 0.9, run.report

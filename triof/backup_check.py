@@ -50,7 +50,7 @@ def verify(
 ) -> Verified:
     """Check the backup in ``folder``; ``on_photo`` gets how many photos are done, and of how many.
 
-    Raises NoBackup, DatasetError, HomeUnusable, JournalUnusable.
+    Raises NoBackup, DatasetError, HomeUnusable, DatabaseUnusable.
     """
     record = read_json(folder / RECORD)
     manifest = folder / datasets.MANIFEST

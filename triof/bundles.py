@@ -42,9 +42,8 @@ def writing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BundleRefused(
-            f"{place} cannot be written ({error.strerror or error}): make room, or name another place."
-        ) from error
+        why = error.strerror or error
+        raise BundleRefused(f"{place} cannot be written ({why}): make room, or name another place.") from error
 
 
 class BundleRefused(TriofError):
@@ -105,7 +104,7 @@ def install(source: Path, settings: Settings, *, photos: Dataset | None = None, 
     """Try the export or bundle in the zip or folder ``source``, and install it; it is not in service then.
 
     ``photos`` are labelled ones to try it on besides the demo pictures. Raises BundleRefused, ProviderError,
-    HomeUnusable, JournalUnusable.
+    HomeUnusable, DatabaseUnusable.
     """
     store = Store(settings)
     with store.isolation() as isolation:
@@ -131,8 +130,10 @@ def _tried_again(
 ) -> Installed:
     tried, note = _try(found, settings, isolation, photos, anyway=anyway)
     if tried.card.input != found.card.input:
-        with home.journal(settings) as journal:
-            Store(settings).mend(tried, journal, user(), note)
+        from triof.journal import Journal
+
+        with home.database(settings) as database:
+            Store(settings).mend(tried, Journal(database), user(), note)
     return Installed(tried.card, found.folder, note, already=True)
 
 
@@ -267,9 +268,8 @@ class Store:
                 if version == SHIPPED:
                     raise BundleRefused("What ships with Triof stays: remove one of those that were installed.")
                 if version == active:
-                    raise BundleRefused(
-                        f"{version} answers now: activate another one, or `triof bundles rollback {task}`."
-                    )
+                    remedy = f"activate another one, or `triof bundles rollback {task}`"
+                    raise BundleRefused(f"{version} answers now: {remedy}.")
             for change in found:
                 self._removed(change, journal, who)
             return found

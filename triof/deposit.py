@@ -24,9 +24,9 @@ from uuid import UUID, uuid4
 
 from triof.capture import Camera
 from triof.complaints import Complaints
+from triof.database_faults import PASSING, DatabaseUnusable
 from triof.deposit_journal import DepositJournal
 from triof.journal import Kind
-from triof.journal_faults import PASSING, JournalUnusable
 from triof.photo_store import PhotoStore
 from triof.settings.sections.deposit import DepositSettings
 from triof.slot import Interlocked, Jammed, Slot, SlotError
@@ -104,11 +104,11 @@ class Deposits:
         self._complaints = Complaints(log)
 
     def recover(self) -> None:
-        """At the start: close the slot, then :meth:`mend`. Raises JournalUnusable where it is of no use to wait."""
+        """At the start: close the slot, then :meth:`mend`. Raises DatabaseUnusable where it is of no use to wait."""
         self._close_slot()
         try:
             self.mend()
-        except JournalUnusable as error:
+        except DatabaseUnusable as error:
             # Out of order for a while is better than not there.
             if error.code not in PASSING:
                 raise
@@ -116,7 +116,7 @@ class Deposits:
     def mend(self) -> None:
         """Take deposits again once the journal can be written; to be called every now and then.
 
-        The first time it marks what a crash interrupted. Raises JournalUnusable as long as nothing can be taken.
+        The first time it marks what a crash interrupted. Raises DatabaseUnusable as long as nothing can be taken.
         """
         if self._recovered:
             if self._journal.fault():
@@ -128,7 +128,7 @@ class Deposits:
             self._leftover |= any(event.kind != "deposit.opened" for event in interrupted)
             self._recovered = True
 
-    def fault(self) -> SlotError | JournalUnusable | None:
+    def fault(self) -> SlotError | DatabaseUnusable | None:
         """Why no deposit can begin now; None if one can."""
         try:
             if part := self.slot.jammed():
@@ -153,7 +153,7 @@ class Deposits:
         return max(0.0, deposit.expires - self._clock())
 
     def open(self, visitor: str) -> None:
-        """Begin a deposit and open the slot, unless one is under way, whoever's. Raises SlotError, JournalUnusable."""
+        """Begin a deposit and open the slot, unless one is under way, whoever's. Raises SlotError, DatabaseUnusable."""
         with self._lock:
             if self._current and not self._at(visitor, Stage.SHREDDED, Stage.RETURNED):
                 return
@@ -184,7 +184,7 @@ class Deposits:
             except SlotError as error:
                 self._fail(deposit, error)
                 return
-            except JournalUnusable:
+            except DatabaseUnusable:
                 self._hand_back(deposit, "out_of_order")
                 return
             except Exception:
@@ -216,7 +216,7 @@ class Deposits:
             agreed = predicted is not None and predicted.label == chosen
             try:
                 self._journal.confirm(deposit.id, chosen, "agreed" if agreed else "corrected")
-            except JournalUnusable:
+            except DatabaseUnusable:
                 self._hand_back(replace(deposit, chosen=chosen), "out_of_order")
                 return
             sorting = replace(deposit, stage=Stage.SORTING, chosen=chosen)

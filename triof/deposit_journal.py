@@ -16,12 +16,12 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from triof import journal_faults
+from triof import database_faults
 from triof.complaints import Complaints
+from triof.database_faults import DatabaseUnusable
+from triof.database_file import DatabaseFile
 from triof.disk_room import DiskRoom
 from triof.journal import ENDINGS, Journal, Kind, Row
-from triof.journal_faults import JournalUnusable
-from triof.journal_file import JournalFile
 from triof.outbox import Outbox
 from triof.sorter import Judgement
 from triof.tables import Event
@@ -48,12 +48,12 @@ class DepositJournal:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._journal = journal
-        self._file = JournalFile(journal.path) if journal.path else None
+        self._file = DatabaseFile(path) if (path := journal.database.path) else None
         self._outbox = Outbox(home)
         self._room = room
         self._now = now
         self._lock = Lock()
-        self._fault: JournalUnusable | None = None
+        self._fault: DatabaseUnusable | None = None
         self._under_way: Sequence[Row] = ()
         """All rows of the deposit under way, unless they wait in the outbox already."""
         self._unkept: Sequence[Row] = ()
@@ -62,17 +62,17 @@ class DepositJournal:
         self._rescued: Path | None = None
         self._complaints = Complaints(log)
 
-    def fault(self) -> JournalUnusable | None:
+    def fault(self) -> DatabaseUnusable | None:
         """Why no deposit can begin now; None if one can."""
         if not self._fault and self._file and not self._file.is_claimed():
-            self._fail(journal_faults.missing(self._file.path))
+            self._fail(database_faults.missing(self._file.path))
         if not self._fault and self._room and self._room.is_full:
             self._fail(self._room.fault())
         # Without the frames of the last time, which would pile up.
         return self._fault.with_traceback(None) if self._fault else None
 
     def begin(self, deposit_id: UUID) -> None:
-        """Write that a deposit begins, to the journal alone. Raises JournalUnusable."""
+        """Write that a deposit begins, to the journal alone. Raises DatabaseUnusable."""
         opened = [self._journal.event("deposit.opened", deposit_id)]
         with self._lock:
             if fault := self.fault():
@@ -82,15 +82,15 @@ class DepositJournal:
         self._journal.tell(opened)
 
     def confirm(self, deposit_id: UUID, waste_type: str, reason: str) -> None:
-        """Write what a person confirmed. Raises JournalUnusable where it would not last: then nothing may move."""
+        """Write what a person confirmed. Raises DatabaseUnusable where it would not last: then nothing may move."""
         self.record("deposit.confirmed", deposit_id, waste_type, reason)
         if self._file and not self._file.is_claimed():
-            raise journal_faults.missing(self._file.path)
+            raise database_faults.missing(self._file.path)
 
     def record(self, kind: Kind, deposit_id: UUID, waste_type: str | None = None, reason: str | None = None) -> None:
         """Write what happened to the deposit under way, to the outbox where the journal fails.
 
-        On return it is on the disk. Raises JournalUnusable where neither took it: it is written when one does.
+        On return it is on the disk. Raises DatabaseUnusable where neither took it: it is written when one does.
         """
         self._keep([self._journal.event(kind, deposit_id, waste_type=waste_type, reason=reason)])
 
@@ -101,18 +101,18 @@ class DepositJournal:
     def mend(self) -> None:
         """Come back: write the outbox to the journal, which is set aside for a new one if it is damaged.
 
-        Raises JournalUnusable as long as there is a fault.
+        Raises DatabaseUnusable as long as there is a fault.
         """
         with self._lock:
             try:
                 self._mend()
-            except JournalUnusable:
+            except DatabaseUnusable:
                 if not self._is_damaged():
                     raise
                 self._mend()
 
     def interrupt_unfinished(self) -> Sequence[Event]:
-        """After a crash: end each deposit that has no ending, and return its latest event. Raises JournalUnusable."""
+        """After a crash: end each deposit that has no ending, and return its latest event. Raises DatabaseUnusable."""
         with self._lock, self._faults():
             unfinished = self._journal.unfinished()
             rows = [
@@ -144,7 +144,7 @@ class DepositJournal:
                     raise fault
                 self._write(rows)
                 self._under_way = [*self._under_way, *rows]
-            except JournalUnusable:
+            except DatabaseUnusable:
                 self._put(rows)
             if any(isinstance(row, Event) and row.kind in ENDINGS for row in rows):
                 self._under_way = ()
@@ -155,7 +155,7 @@ class DepositJournal:
             self._journal.write(rows, again=again, patience=_SHORT_SECONDS if again else None)
         # A file that was deleted meanwhile takes rows like any other.
         if self._file and not self._file.is_claimed():
-            raise self._fail(journal_faults.missing(self._file.path))
+            raise self._fail(database_faults.missing(self._file.path))
 
     def _put(self, rows: Sequence[Row]) -> None:
         self._unkept = [*self._unkept, *self._under_way, *rows]
@@ -184,7 +184,7 @@ class DepositJournal:
                 raise self._room.fault()
             if self._file and self._file.create():
                 log.info("journal.begun path=%s", self._file.path)
-            self._journal.upgrade()
+            self._journal.database.upgrade()
             if self._file and not self._file.is_open:
                 self._file.claim()
             rows = [*self._outbox.rows(), *self._unkept]
@@ -199,13 +199,13 @@ class DepositJournal:
             self._rescued.unlink(missing_ok=True)
             self._rescued = None
 
-    def _miss(self, file: JournalFile) -> None:
+    def _miss(self, file: DatabaseFile) -> None:
         self._missed += 1
         if file.is_replaced() or self._missed >= _PATIENCE:
             self._rescue(file)
-        raise journal_faults.missing(file.path)
+        raise database_faults.missing(file.path)
 
-    def _rescue(self, file: JournalFile) -> None:
+    def _rescue(self, file: DatabaseFile) -> None:
         if self._rescued:
             return
         try:
@@ -215,21 +215,21 @@ class DepositJournal:
         if self._rescued:
             log.error("journal.rescued path=%s", self._rescued)
 
-    def _begin_anew(self, file: JournalFile) -> None:
-        self._journal.close()
+    def _begin_anew(self, file: DatabaseFile) -> None:
+        self._journal.database.close()
         log.error("journal.set_aside path=%s cause=%s", file.set_aside(self._now()), self._fault)
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
-        """Make what went wrong the fault. Raises JournalUnusable."""
+        """Make what went wrong the fault. Raises DatabaseUnusable."""
         try:
             yield
-        except JournalUnusable as error:
+        except DatabaseUnusable as error:
             raise self._fail(error) from None
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise self._fail(self._journal.told(error)) from None
+            raise self._fail(self._journal.database.unusable(error)) from None
 
-    def _fail(self, fault: JournalUnusable) -> JournalUnusable:
+    def _fail(self, fault: DatabaseUnusable) -> DatabaseUnusable:
         if not self._fault or self._fault.code != fault.code:
             log.error("journal.failed code=%s cause=%s", fault.code, fault)
         self._fault = fault

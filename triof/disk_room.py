@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from triof import journal_faults
+from triof import database_faults
 from triof.complaints import Complaints
+from triof.database_faults import DatabaseUnusable
 from triof.durable import is_no_room
-from triof.journal_faults import JournalUnusable
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +62,9 @@ class DiskRoom:
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
-    def fault(self) -> JournalUnusable:
+    def fault(self) -> DatabaseUnusable:
         """What to say while the disk is full."""
-        return journal_faults.full(self._home)
+        return database_faults.full(self._home)
 
     def _is_kept(self, reserve: int) -> bool:
         try:

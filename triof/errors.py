@@ -13,7 +13,7 @@
     ├── MachineTaken      another process runs the machine
     ├── CannotListen      the address or the port of the server cannot be had
     ├── HomeUnusable      the home folder cannot be made or written to
-    ├── JournalUnusable   the journal cannot be read or written; .code
+    ├── DatabaseUnusable  the database cannot be read or written; .code
     ├── BackupImpossible  no copy of the journal can be made
     ├── RestoreImpossible a file cannot take the journal's place
     ├── SalvageImpossible a journal's file cannot be read at all

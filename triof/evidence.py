@@ -16,6 +16,7 @@ from providers.base import LABELS, Photo, Task
 from providers.local_cnn.bundle import BundleCard
 from triof import home, photo, recorded
 from triof.datasets import Dataset
+from triof.journal import Journal
 from triof.paths import DEMO_PICTURES
 from triof.photo import PhotoError
 from triof.photo_store import PhotoStore
@@ -66,7 +67,7 @@ def gather(
 ) -> Evidence:
     """All there is for the task of ``card``; ``elsewhere`` are further copies of photos, by SHA-256.
 
-    Raises HomeUnusable, JournalUnusable.
+    Raises HomeUnusable, DatabaseUnusable.
     """
     answers, others = _recorded(card, settings, elsewhere)
     limits = settings.photo
@@ -121,8 +122,8 @@ def _in_files(task: Task, home_: Path, elsewhere: Mapping[str, Path]) -> Iterato
 
 def _in_journal(task: Task, settings: Settings) -> Iterator[_Recorded]:
     store = PhotoStore(settings.home / "photos", 0, 0)
-    with home.journal(settings) as journal:
-        for row in journal.answers(_CLOUD, task, _MOST_ROWS):
+    with home.database(settings) as database:
+        for row in Journal(database).answers(_CLOUD, task, _MOST_ROWS):
             yield _Recorded(store.path(row.photo), row.model_version.rpartition("@")[2], row.scores, row.photo)
 
 

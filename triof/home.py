@@ -1,4 +1,4 @@
-"""The machine's home folder and its journal: found, made, or a sentence that says why not."""
+"""The machine's home folder and its database: found, made, or a sentence that says why not."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from triof import journal_faults
+from triof import database_faults
+from triof.database_faults import DatabaseUnusable
 from triof.durable import replace_file
 from triof.errors import TriofError
-from triof.journal_faults import JournalUnusable
 from triof.settings.tree import Settings
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
     from sqlalchemy import URL
 
-    from triof.journal import Journal
+    from triof.database import Database
 
 
 _LONGEST_ID = 64
@@ -33,10 +33,10 @@ class MachineTaken(TriofError):
     """There is one machine, and another process runs it."""
 
 
-def open_journal(settings: Settings) -> Journal:
-    """The journal, its tables at the newest version. Raises HomeUnusable, JournalUnusable."""
-    opened = find_journal(settings)
-    with _journal_faults(settings):
+def open_database(settings: Settings) -> Database:
+    """The database, its tables at the newest version. Raises HomeUnusable, DatabaseUnusable."""
+    opened = find_database(settings)
+    with _database_faults(settings):
         opened.upgrade()
     return opened
 
@@ -49,52 +49,55 @@ def file_unusable(path: Path, error: OSError) -> HomeUnusable:
     )
 
 
-def find_journal(settings: Settings) -> Journal:
-    """The journal as it is, not yet opened. Raises HomeUnusable, JournalUnusable."""
-    from triof.journal import Journal
+def find_database(settings: Settings) -> Database:
+    """The database as it is, not yet opened. Raises HomeUnusable, DatabaseUnusable."""
+    from triof.database import Database
 
     make(settings)
     machine_id = settings.machine_id or _own_machine_id(settings.home)
-    with _journal_faults(settings):
-        return Journal(_journal_url(settings), machine_id)
+    with _database_faults(settings):
+        return Database(_database_url(settings), machine_id)
 
 
 @contextmanager
-def journal(settings: Settings) -> Iterator[Journal]:
-    """The journal for a command. Raises HomeUnusable and, whatever becomes of it meanwhile, JournalUnusable."""
+def database(settings: Settings) -> Iterator[Database]:
+    """The database for a command. Raises HomeUnusable and, whatever becomes of it meanwhile, DatabaseUnusable."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    opened = open_journal(settings)
+    opened = open_database(settings)
     try:
         yield opened
     except SQLAlchemyError as error:
-        raise _unusable_journal(settings, error) from None
+        raise _unusable_database(settings, error) from None
     finally:
         opened.close()
 
 
-def journal_path(settings: Settings) -> Path | None:
-    """The file of the journal, which may not be there yet; None where another database has it."""
-    from triof.journal_file import sqlite_path
+@contextmanager
+def existing_database(settings: Settings) -> Iterator[Database | None]:
+    """The database as it is; None where there are no tables yet.
 
-    with _journal_faults(settings):
-        return sqlite_path(_journal_url(settings))
-
-
-def interrupted_deposits(settings: Settings) -> int | None:
-    """How many deposits of this machine have not ended; None where there is no journal yet.
-
-    Makes and changes nothing, unlike :func:`open_journal`. Raises HomeUnusable, JournalUnusable.
+    Makes and changes nothing, unlike :func:`database`. Raises HomeUnusable, and DatabaseUnusable for whatever goes
+    wrong meanwhile.
     """
-    path = journal_path(settings)
+    path = database_path(settings)
     if path and not path.exists():
-        return None
-    opened = find_journal(settings)
+        yield None
+        return
+    found = find_database(settings)
     try:
-        with _journal_faults(settings):
-            return len(opened.unfinished()) if opened.check_version() else None
+        with _database_faults(settings):
+            yield found if found.check_version() else None
     finally:
-        opened.close()
+        found.close()
+
+
+def database_path(settings: Settings) -> Path | None:
+    """The file of the database, which may not be there yet; None where there is none."""
+    from triof.database_file import sqlite_path
+
+    with _database_faults(settings):
+        return sqlite_path(_database_url(settings))
 
 
 def take_machine(settings: Settings) -> BaseFileLock:
@@ -166,21 +169,21 @@ def _spoilt_id(path: Path, reason: str) -> HomeUnusable:
     )
 
 
-def _journal_url(settings: Settings) -> URL:
+def _database_url(settings: Settings) -> URL:
     from sqlalchemy import URL, make_url
 
-    from triof.journal_file import sqlite_path
+    from triof.database_file import sqlite_path
 
     if not settings.journal.url:
         return URL.create("sqlite", database=str(settings.home / "journal.db"))
     url = make_url(settings.journal.url.get_secret_value())
     if (path := sqlite_path(url)) and not path.parent.is_dir():
-        raise JournalUnusable(f"There is no folder {path.parent} for the journal: make it, or mend journal.url.", "J4")
+        raise DatabaseUnusable(f"There is no folder {path.parent} for the journal: make it, or mend journal.url.", "J4")
     return url
 
 
 @contextmanager
-def _journal_faults(settings: Settings) -> Iterator[None]:
+def _database_faults(settings: Settings) -> Iterator[None]:
     try:
         yield
     except TriofError:
@@ -188,20 +191,20 @@ def _journal_faults(settings: Settings) -> Iterator[None]:
     # Each driver has errors of its own, and a malformed URL leads to whatever it leads to.
     except Exception as error:
         # Without the chain: what the driver says may hold the password.
-        raise _unusable_journal(settings, error) from None
+        raise _unusable_database(settings, error) from None
 
 
-def _unusable_journal(settings: Settings, error: Exception) -> JournalUnusable:
+def _unusable_database(settings: Settings, error: Exception) -> DatabaseUnusable:
     from sqlalchemy.exc import NoSuchModuleError
 
-    from triof.journal_file import sqlite_path
+    from triof.database_file import sqlite_path
 
     try:
-        path = sqlite_path(_journal_url(settings))
+        path = sqlite_path(_database_url(settings))
     except Exception:  # of a malformed URL, which is the error that is to be told
         path = None
     if path:
-        return journal_faults.of_file(path, error)
+        return database_faults.of_file(path, error)
     # A part of the password may have been taken for the host or the port.
     harmless = isinstance(error, ImportError | NoSuchModuleError)
-    return journal_faults.of_database(str(error) if harmless else type(error).__name__)
+    return database_faults.of_database(str(error) if harmless else type(error).__name__)

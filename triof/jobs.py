@@ -25,10 +25,10 @@ from sqlalchemy.exc import IntegrityError
 
 from triof.answers import Outcome, refusal
 from triof.complaints import Complaints
+from triof.database import Database
 from triof.decoding.errors import DecoderBusy
 from triof.durable import replace_file
 from triof.errors import TriofError
-from triof.journal import Journal
 from triof.settings.sections.api import ApiSettings
 from triof.sole import Sole
 from triof.tables import Job as JobRow
@@ -93,13 +93,13 @@ class Jobs:
         self,
         home: Path,
         settings: ApiSettings,
-        journal: Journal,
+        database: Database,
         ask: Callable[[bytes, UUID], Outcome],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._folder = home / "queue"
         self._settings = settings
-        self._journal = journal
+        self._database = database
         self._ask = ask
         self._now = now
         self._putting = Lock()
@@ -112,7 +112,7 @@ class Jobs:
     @property
     def depth(self) -> int:
         """How many photos wait to be judged. Raises SQLAlchemyError."""
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             query = select(func.count()).select_from(_JOBS).where(*self._are("queued"))
             return connection.scalar(query) or 0
 
@@ -172,17 +172,17 @@ class Jobs:
         """Keep what came of a job."""
         status: Status = "failed" if "problem" in outcome else "succeeded"
         values = {"status": status, "finished_at": self._now(), "answer": outcome}
-        with self._journal.queue, self._journal.begin() as connection:
+        with self._database.write() as connection:
             connection.execute(update(_JOBS).where(_JOBS.c.id == id_).values(**values))
 
     def forget(self, id_: UUID) -> None:
         """Let the same request be asked anew."""
-        with self._journal.queue, self._journal.begin() as connection:
+        with self._database.write() as connection:
             connection.execute(_JOBS.delete().where(_JOBS.c.id == id_))
 
     def find(self, id_: UUID, key_id: UUID) -> Job | None:
         """The job that this key has asked for."""
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             row = connection.execute(select(_JOBS).where(_JOBS.c.id == id_, _JOBS.c.key_id == key_id)).first()
         return _job(row) if row else None
 
@@ -190,7 +190,7 @@ class Jobs:
         """Judge the photo that has waited longest; False if none waits, or another process works the queue off."""
         if not self._sole.is_ours():
             return False
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             waiting = select(_JOBS.c.id).where(*self._are("queued")).order_by(_JOBS.c.at, _JOBS.c.id).limit(1)
             id_ = connection.scalar(waiting)
         if not id_:
@@ -213,8 +213,8 @@ class Jobs:
     def prune(self) -> None:
         """Remove outcomes older than the settings say, requests that nobody answered, and photos of no job."""
         oldest = self._now() - timedelta(days=self._settings.result_days)
-        with self._journal.begin() as connection:
-            of = (_JOBS.c.machine_id == self._journal.machine_id, _JOBS.c.status != "queued", _JOBS.c.at < oldest)
+        with self._database.write() as connection:
+            of = (_JOBS.c.machine_id == self._database.machine_id, _JOBS.c.status != "queued", _JOBS.c.at < oldest)
             connection.execute(_JOBS.delete().where(*of))
             queued = {str(id_) for id_ in connection.scalars(select(_JOBS.c.id).where(*self._are("queued")))}
         for path in self._folder.glob("*"):
@@ -268,7 +268,7 @@ class Jobs:
         job = Job(id_ or uuid4(), status, self._now(), None, None)
         row = {
             "id": job.id,
-            "machine_id": self._journal.machine_id,
+            "machine_id": self._database.machine_id,
             "at": job.at,
             "key_id": asked.key_id,
             "idempotency_key": asked.idempotency_key,
@@ -276,7 +276,7 @@ class Jobs:
             "status": status,
         }
         try:
-            with self._journal.queue, self._journal.begin() as connection:
+            with self._database.write() as connection:
                 connection.execute(_JOBS.insert(), row)
         except IntegrityError:
             return None
@@ -284,7 +284,7 @@ class Jobs:
 
     def _earlier(self, asked: Asked) -> Row[Any]:
         """The row with this idempotency key. Raises KeyReused, StillRunning."""
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             row = connection.execute(select(_JOBS).where(*_same(asked))).first()
         if not row:
             # Forgotten this instant by the request that it belonged to.
@@ -296,16 +296,16 @@ class Jobs:
     def _is_known(self, asked: Asked) -> bool:
         if asked.idempotency_key is None:
             return False
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             return connection.execute(select(_JOBS.c.id).where(*_same(asked))).first() is not None
 
     def _take_over(self, row: Row[Any]) -> bool:
         of = (_JOBS.c.id == row.id, _JOBS.c.at == row.at)
-        with self._journal.begin() as connection:
+        with self._database.write() as connection:
             return bool(connection.execute(update(_JOBS).where(*of).values(at=self._now())).rowcount)
 
     def _are(self, status: Status) -> tuple[ColumnElement[bool], ...]:
-        return _JOBS.c.machine_id == self._journal.machine_id, _JOBS.c.status == status
+        return _JOBS.c.machine_id == self._database.machine_id, _JOBS.c.status == status
 
 
 def _same(asked: Asked) -> tuple[ColumnElement[bool], ...]:

@@ -10,18 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Any, Literal, cast, get_args
 from uuid import UUID, uuid4
 
-from sqlalchemy import URL, Connection, Engine, String, Table, bindparam, func, inspect, select, text
+from sqlalchemy import String, Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from providers.base import Photo, Prediction, Task
-from triof import journal_faults
-from triof.journal_faults import JournalUnusable
-from triof.journal_file import BUSY_SECONDS, JournalFile, open_engine, sqlite_path
-from triof.paths import MIGRATIONS
+from triof.database import Database
 from triof.sorter import Judgement
 from triof.tables import Event, PredictionRow, Tally, UtcDateTime
 
@@ -71,59 +67,21 @@ Row = Event | PredictionRow
 
 
 class Journal:
-    """Writes and answers questions; safe to call from many threads."""
+    """The events and predictions in ``database``; safe to call from many threads. ``now`` gives aware datetimes."""
 
-    def __init__(
-        self, url: str | URL, machine_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self._engine = open_engine(url)
-        self._busy_seconds = float(str(self._engine.url.query.get("timeout", BUSY_SECONDS)))
-        self.path = sqlite_path(url)
-        """The file of the database; None where it is none."""
-        self.machine_id = machine_id
-        self.queue = Lock()
-        """For those of this process who write often: waiting for SQLite's lock, many starve each other."""
+    def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.database = database
         self._now = now
         self._observers: list[Callable[[Event], None]] = []
+
+    @property
+    def machine_id(self) -> str:
+        """The machine whose events it writes."""
+        return self.database.machine_id
 
     def observe(self, observer: Callable[[Event], None]) -> None:
         """Tell ``observer``, which must not raise or dawdle, of each event from now on, when it is written."""
         self._observers.append(observer)
-
-    def upgrade(self) -> None:
-        """Bring the tables to the newest version; a SQLite file that is not there is made.
-
-        Raises JournalUnusable where the tables are newer, SQLAlchemyError, OSError.
-        """
-        if self.path:
-            JournalFile(self.path).create()
-        # Without asking for the right to write, which another program may have at the moment.
-        if self.check_version() == known_versions()[-1]:
-            return
-        from alembic import command
-        from alembic.config import Config
-
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        with self._engine.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                # Its driver begins no transaction for tables: all or nothing, and one process at a time.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-
-    def check_version(self) -> str | None:
-        """The version of the tables; None where there are none. Raises JournalUnusable, SQLAlchemyError.
-
-        JournalUnusable where a newer Triof has made them.
-        """
-        with self._engine.connect() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return None
-            version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        if version and version not in known_versions():
-            raise journal_faults.newer(str(self.path or self._engine.url), version, known_versions()[-1])
-        return version
 
     def record(
         self,
@@ -193,7 +151,11 @@ class Journal:
 
     def write(self, rows: Sequence[Row], *, again: bool = False, patience: float | None = None) -> None:
         """Write all rows or none; ``again``: some may be there already, by their ids. Raises SQLAlchemyError."""
-        with self.begin(patience) as connection, self._session(connection) as session, session.begin():
+        with (
+            self.database.write(patience) as connection,
+            Session(connection, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             for row in rows:
                 session.merge(row) if again else session.add(row)
             moments = {row.at for row in rows}
@@ -294,42 +256,9 @@ class Journal:
         return [happened for happened in latest.values() if happened.kind not in ENDINGS]
 
     @contextmanager
-    def begin(self, patience: float | None = None) -> Iterator[Connection]:
-        """A transaction of its own on the journal's database; waits for other writers for ``patience`` seconds."""
-        with self._engine.connect() as connection:
-            if patience is None:
-                with connection.begin():
-                    yield connection
-                return
-            self._wait_at_most(connection, patience)
-            try:
-                with connection.begin():
-                    yield connection
-            finally:
-                self._wait_at_most(connection, self._busy_seconds)
-
-    def _wait_at_most(self, connection: Connection, seconds: float) -> None:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
-            connection.rollback()
-
-    def ping(self) -> None:
-        """Raise SQLAlchemyError if the database does not answer or its tables are missing."""
-        with self._session() as session:
-            session.execute(select(Event.id).limit(1))
-
-    def told(self, error: BaseException) -> JournalUnusable:
-        """What to say of an ``error`` that this journal has raised; it holds no password."""
-        if self.path:
-            return journal_faults.of_file(self.path, error)
-        return journal_faults.of_database(type(error).__name__)
-
-    def close(self) -> None:
-        """Close every connection; the next one is opened when it is needed."""
-        self._engine.dispose()
-
-    def _session(self, bind: Engine | Connection | None = None) -> Session:
-        return Session(bind or self._engine, expire_on_commit=False)
+    def _session(self) -> Iterator[Session]:
+        with self.database.read() as connection, Session(connection) as session:
+            yield session
 
     def _predictions(self, deposit_id: UUID, judgement: Judgement) -> Iterable[PredictionRow]:
         for believed in judgement.predictions.values():
@@ -357,8 +286,3 @@ class Journal:
 
 def _order(happened: Event) -> int:
     return _ORDER[cast(Kind, happened.kind)]
-
-
-def known_versions() -> Sequence[str]:
-    """The versions of the tables that this Triof can use or bring to the newest one, the oldest first."""
-    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("*_*.py"))

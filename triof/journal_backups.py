@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from triof import journal_faults
+from triof import database_faults
+from triof.database_file import DatabaseFile
 from triof.errors import TriofError
-from triof.journal_file import JournalFile
 from triof.settings.tree import Settings
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class JournalBackups:
     def __init__(self, settings: Settings, path: Path, now: Callable[[], float] = time.time) -> None:
         self.folder = settings.journal.backup_folder or settings.home / "backups"
         self._home = settings.home
-        self._journal = JournalFile(path)
+        self._journal = DatabaseFile(path)
         self._keep_days = settings.journal.keep_backup_days
         self._now = now
 
@@ -89,12 +89,12 @@ class JournalBackups:
         fresh.unlink(missing_ok=True)
         try:
             self._journal.copy_to(fresh)
-            if damage := JournalFile(fresh).damage():
+            if damage := DatabaseFile(fresh).damage():
                 raise BackupImpossible(_damaged(self._journal.path, damage))
             os.utime(fresh, (self._now(), self._now()))
             fresh.replace(target)
         except sqlite3.Error as error:
-            raise BackupImpossible(str(journal_faults.of_file(self._journal.path, error))) from error
+            raise BackupImpossible(str(database_faults.of_file(self._journal.path, error))) from error
         finally:
             fresh.unlink(missing_ok=True)
 

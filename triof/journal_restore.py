@@ -9,10 +9,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from triof import home, journal_faults
+from triof import database_faults, home
+from triof.database import known_versions
+from triof.database_file import DatabaseFile
 from triof.errors import TriofError
-from triof.journal import known_versions
-from triof.journal_file import JournalFile
 from triof.settings.tree import Settings
 
 
@@ -23,19 +23,19 @@ class RestoreImpossible(TriofError):
 def restore(settings: Settings, path: Path, source: Path) -> Path | None:
     """Put ``source`` in the place of the journal at ``path``. Returns where the former one is now, if there was one.
 
-    Raises MachineTaken while a kiosk runs, RestoreImpossible, JournalUnusable, HomeUnusable.
+    Raises MachineTaken while a kiosk runs, RestoreImpossible, DatabaseUnusable, HomeUnusable.
     """
     lock = home.take_machine(settings)
     try:
         _check(source, path)
-        former = _keep(JournalFile(path)) if path.exists() else None
-        target = JournalFile(path)
+        former = _keep(DatabaseFile(path)) if path.exists() else None
+        target = DatabaseFile(path)
         target.create()
-        with closing(JournalFile(source.absolute()).connect()) as copy, closing(target.connect()) as journal:
+        with closing(DatabaseFile(source.absolute()).connect()) as copy, closing(target.connect()) as journal:
             copy.backup(journal)
-        home.open_journal(settings).close()
+        home.open_database(settings).close()
     except (OSError, sqlite3.Error) as error:
-        raise journal_faults.of_file(path, error) from error
+        raise database_faults.of_file(path, error) from error
     finally:
         lock.release()
     return former
@@ -44,7 +44,7 @@ def restore(settings: Settings, path: Path, source: Path) -> Path | None:
 def _check(source: Path, path: Path) -> None:
     if path.exists() and source.samefile(path):
         raise RestoreImpossible(f"{source} is the journal itself: name a copy of it.")
-    file = JournalFile(source.absolute())
+    file = DatabaseFile(source.absolute())
     try:
         if damage := file.damage():
             raise RestoreImpossible(
@@ -56,10 +56,10 @@ def _check(source: Path, path: Path) -> None:
     except (OSError, sqlite3.Error, TypeError) as error:
         raise RestoreImpossible(f"{source} is no journal of Triof ({error}): name a copy of one.") from error
     if version not in known_versions():
-        raise journal_faults.newer(str(source), version, known_versions()[-1])
+        raise database_faults.newer(str(source), version, known_versions()[-1])
 
 
-def _keep(file: JournalFile) -> Path:
+def _keep(file: DatabaseFile) -> Path:
     now = datetime.now(UTC)
     if file.damage():
         return file.set_aside(now)

@@ -22,8 +22,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row, Table, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from triof.database import Database
 from triof.errors import TriofError
-from triof.journal import Journal
 from triof.rate_limit import MovingWindow
 from triof.tables import ApiKey
 
@@ -83,12 +83,12 @@ class Keys:
 
     def __init__(
         self,
-        journal: Journal,
+        database: Database,
         per_minute: int,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._journal = journal
+        self._database = database
         self._per_minute = per_minute
         self._clock = clock
         self._now = now
@@ -112,7 +112,7 @@ class Keys:
         secret = _new_secret()
         row = {
             "id": uuid4(),
-            "machine_id": self._journal.machine_id,
+            "machine_id": self._database.machine_id,
             "at": self._now(),
             "name": name,
             "digest": _digest(secret),
@@ -121,7 +121,7 @@ class Keys:
             "per_minute": per_minute,
         }
         try:
-            with self._journal.begin() as connection:
+            with self._database.write() as connection:
                 connection.execute(_KEYS.insert(), row)
         except IntegrityError:
             raise KeyImpossible(
@@ -132,8 +132,8 @@ class Keys:
 
     def all(self) -> Sequence[Row[Any]]:
         """The rows of :class:`ApiKey`, the oldest first. Raises SQLAlchemyError."""
-        with self._journal.begin() as connection:
-            of = _KEYS.c.machine_id == self._journal.machine_id
+        with self._database.read() as connection:
+            of = _KEYS.c.machine_id == self._database.machine_id
             return connection.execute(select(_KEYS).where(of).order_by(_KEYS.c.at)).all()
 
     def revoke(self, name: str) -> None:
@@ -206,14 +206,14 @@ class Keys:
 
     def _write_use(self, id_: UUID, at: datetime) -> None:
         try:
-            with self._journal.begin() as connection:
+            with self._database.write() as connection:
                 connection.execute(update(_KEYS).where(_KEYS.c.id == id_).values(last_used_at=at))
         except SQLAlchemyError as error:
             log.warning("key.use_unnoted cause=%s", type(error).__name__)
 
     def _change(self, name: str, **values: Any) -> None:
-        of = (_KEYS.c.machine_id == self._journal.machine_id, _KEYS.c.name == name)
-        with self._journal.begin() as connection:
+        of = (_KEYS.c.machine_id == self._database.machine_id, _KEYS.c.name == name)
+        with self._database.write() as connection:
             changed = connection.execute(update(_KEYS).where(*of, _KEYS.c.revoked_at.is_(None)).values(**values))
             if changed.rowcount:
                 return

@@ -190,7 +190,7 @@ def _count_quotas(metrics: Metrics, settings: Settings, journal: Journal) -> Non
     def read(what: Literal["used", "limit"]) -> Reading:
         from triof.services import ledgers
 
-        usages = {name: ledger.usage() for name, ledger in ledgers(settings, journal).items()}
+        usages = {name: ledger.usage() for name, ledger in ledgers(settings, journal.database).items()}
         numbers = {name: usage.used if what == "used" else usage.allowance.per_month for name, usage in usages.items()}
         return {(name,): float(number) for name, number in numbers.items() if number is not None}
 

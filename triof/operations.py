@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from triof import answers, metrics, precision_trial
+from triof.database import Database
 from triof.jobs import Jobs
 from triof.journal import Journal
 from triof.journal_backups import JournalBackups
@@ -54,17 +55,17 @@ _PRECISION_LOOK_SECONDS = 3600.0
 def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
     """All parts, not started."""
     measured = metrics.build(settings, sorter, journal)
-    jobs = Jobs(settings.home, settings.api, journal, partial(answers.ask, sorter))
+    jobs = Jobs(settings.home, settings.api, journal.database, partial(answers.ask, sorter))
     measured.gauge("triof_api_queue_depth", "Photos that wait to be judged", lambda: jobs.depth)
-    statistics = Statistics(journal, settings)
+    statistics = Statistics(journal.database, settings)
     rollout = Rollout(settings, journal)
     measured.gauge("triof_candidate_pairs", "Photos a candidate answered too", rollout.pairs, ("task", "version"))
-    monitoring = Monitor(settings, journal)
+    monitoring = Monitor(settings, journal.database)
     measured.gauge(
         "triof_drift", "Evidence of drift, as a share of what is an alarm", monitoring.gauges, ("machine", "signal")
     )
     rounds: list[Round] = [
-        *_backups(settings, journal),
+        *_backups(settings, journal.database),
         *monitoring.rounds(),
         Round("jobs.prune", 3600, jobs.prune),
         Round("tallies", 300, statistics.count_past_days),
@@ -76,7 +77,7 @@ def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
         journal,
         Rounds(settings.home, rounds),
         metrics=measured,
-        keys=Keys(journal, settings.api.per_minute),
+        keys=Keys(journal.database, settings.api.per_minute),
         jobs=jobs,
         statistics=statistics,
         rollout=rollout,
@@ -84,7 +85,7 @@ def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
     )
 
 
-def _backups(settings: Settings, journal: Journal) -> Iterator[Round]:
-    """Of a journal in a file; another database is backed up by its own means."""
-    if journal.path:
-        yield Round("journal.backup", _BACKUP_LOOK_SECONDS, JournalBackups(settings, journal.path).take_if_due)
+def _backups(settings: Settings, database: Database) -> Iterator[Round]:
+    """Of a database in a file; another database is backed up by its own means."""
+    if database.path:
+        yield Round("journal.backup", _BACKUP_LOOK_SECONDS, JournalBackups(settings, database.path).take_if_due)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from providers.base import Allowance, ProviderMisconfigured, QuotaExceeded, RateLimited, ServiceRetired
 from providers.call_window import JITTER_SECONDS, SECOND, Call, CallWindow
-from triof.journal import Journal
+from triof.database import Database
 from triof.tables import Entry, EntryKind, UtcDateTime
 
 log = logging.getLogger(__name__)
@@ -81,16 +81,16 @@ class _Standing(NamedTuple):
 
 
 class Ledger:
-    """The calls to one prediction resource, in the journal's database: many threads and processes share one count.
+    """The calls to one prediction resource, in ``database``: many threads and processes share one count.
 
     ``now`` gives aware datetimes.
     """
 
     def __init__(
-        self, journal: Journal, allowance: Allowance, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, database: Database, allowance: Allowance, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self.allowance = allowance
-        self._journal = journal
+        self._database = database
         self._now = now
         # Built once: putting a statement together takes as long as asking it, and a person waits.
         self._standing = _standing_of(allowance)
@@ -106,8 +106,8 @@ class Ledger:
         database), and ProviderMisconfigured where it cannot be counted.
         """
         now = self._now()
+        # Under the write lock, so that nobody counts at the same time.
         with self._writing() as connection:
-            # Written before it is counted: that takes SQLite's one write lock, so nobody counts at the same time.
             call = self._write(connection, "call", now)
             standing = self._stands(connection, now)
             self._check(standing, now)
@@ -138,7 +138,7 @@ class Ledger:
     def wait(self) -> float:
         """For how many seconds no call may be made for the sake of the calls a second. Raises SQLAlchemyError."""
         now = self._now()
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             return self._rate_wait(self._stands(connection, now), now)
 
     def spare(self) -> None:
@@ -166,7 +166,7 @@ class Ledger:
     def usage(self) -> Usage:
         """Where we stand. Raises SQLAlchemyError."""
         now = self._now()
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             standing = self._stands(connection, now)
             refused, spared = (self._count(connection, kind, now - WINDOW) for kind in _KINDS_BESIDE)
             in_tier = self._count(connection, "call", now - WINDOW, _LEDGER.c.tier == self.allowance.tier)
@@ -247,7 +247,7 @@ class Ledger:
     def _write(self, connection: Connection, kind: EntryKind, at: datetime, resets_at: datetime | None = None) -> UUID:
         entry = {
             "id": uuid4(),
-            "machine_id": self._journal.machine_id,
+            "machine_id": self._database.machine_id,
             "at": at,
             "resource": self.allowance.resource,
             "tier": self.allowance.tier,
@@ -260,9 +260,9 @@ class Ledger:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         try:
-            with self._journal.queue, self._journal.begin(_PATIENCE_SECONDS) as connection:
+            with self._database.write(_PATIENCE_SECONDS) as connection:
                 if connection.dialect.name == "postgresql":
-                    # It has no such lock of its own.
+                    # There the write lock keeps no other program out.
                     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(self.allowance.resource))))
                 yield connection
         except SQLAlchemyError as error:

@@ -18,8 +18,8 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import TypeEngine
 
+from triof.database import Database
 from triof.errors import TriofError
-from triof.journal import Journal
 from triof.sqlite_pages import records
 from triof.tables import Base, Event, PredictionRow, Tally
 
@@ -49,9 +49,9 @@ class Salvaged:
 
 
 def salvage(
-    source: Path, journal: Journal, *, access: bool, progress: Callable[[str], object] = lambda _: None
+    source: Path, database: Database, *, access: bool, progress: Callable[[str], object] = lambda _: None
 ) -> Salvaged:
-    """Merge every row of the file ``source`` that can be read into ``journal``, a few hundred at a time.
+    """Merge every row of the file ``source`` that can be read into ``database``, a few hundred at a time.
 
     ``access``: users and keys, too; those of an old copy may have been removed since. ``progress`` is told the name of
     each part that is begun. Interrupted and called again, it merges the rest.
@@ -64,13 +64,13 @@ def salvage(
         salvaged.found[table.name] = salvaged.merged[table.name] = 0
         for batch in _batches(_by_sqlite(source, table)):
             salvaged.found[table.name] += len(batch)
-            salvaged.merged[table.name] += _merge(journal, table, batch)
+            salvaged.merged[table.name] += _merge(database, table, batch)
     for table in _ONLY_ADDED_TO:
         progress(f"{table.name} on single pages")
         on_pages = 0
-        for batch in _batches(_by_pages(source, table, journal)):
+        for batch in _batches(_by_pages(source, table, database)):
             on_pages += len(batch)
-            salvaged.merged[table.name] += _merge(journal, table, batch)
+            salvaged.merged[table.name] += _merge(database, table, batch)
         # Most of them are those that SQLite has found.
         salvaged.found[table.name] = max(salvaged.found[table.name], on_pages)
     return salvaged
@@ -97,10 +97,10 @@ def _by_sqlite(source: Path, table: Table) -> Iterator[_Row]:
                 return
 
 
-def _by_pages(source: Path, table: Table, journal: Journal) -> Iterator[_Row]:
+def _by_pages(source: Path, table: Table, database: Database) -> Iterator[_Row]:
     """The rows of ``table`` on all pages, told from those of other tables by what they hold."""
     reader = _Reader(table)
-    with journal.begin() as connection:
+    with database.read() as connection:
         names = [column["name"] for column in inspect(connection).get_columns(table.name)]
     try:
         for record in records(source):
@@ -152,33 +152,33 @@ def _fits(value: Any, kind: TypeEngine[Any]) -> bool:
     return True
 
 
-def _merge(journal: Journal, table: Table, rows: Mapping[UUID, _Row]) -> int:
+def _merge(database: Database, table: Table, rows: Mapping[UUID, _Row]) -> int:
     """Add those of ``rows`` that are not there yet. Returns how many that were."""
-    with journal.begin() as connection:
+    with database.read() as connection:
         there = set(connection.scalars(select(table.c.id).where(table.c.id.in_(rows))))
     fresh = [row for id_, row in rows.items() if id_ not in there]
     try:
-        _insert(journal, table, fresh)
+        _insert(database, table, fresh)
     except IntegrityError:
         # A name or a photo that the journal has under another id by now.
-        return sum(_inserted(journal, table, row) for row in fresh)
+        return sum(_inserted(database, table, row) for row in fresh)
     return len(fresh)
 
 
-def _inserted(journal: Journal, table: Table, row: _Row) -> bool:
+def _inserted(database: Database, table: Table, row: _Row) -> bool:
     try:
-        _insert(journal, table, [row])
+        _insert(database, table, [row])
     except IntegrityError:
         return False
     return True
 
 
-def _insert(journal: Journal, table: Table, rows: Sequence[_Row]) -> None:
+def _insert(database: Database, table: Table, rows: Sequence[_Row]) -> None:
     if not rows:
         return
     moments = [row["at"] for row in rows]
     days = (_TALLIES.c.until > min(moments), _TALLIES.c.since <= max(moments))
-    with journal.queue, journal.begin() as connection:
+    with database.write() as connection:
         connection.execute(table.insert(), rows)
         # Days that were counted without them are counted again.
         connection.execute(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     from triof.capture import Camera
+    from triof.database import Database
     from triof.deposit import Deposits
     from triof.journal import Journal, Kind
     from triof.operations import Operations
@@ -77,15 +78,15 @@ def build_router(
 ) -> Router:
     """The routes of the settings; ``mode`` says before each question what holds (None: the machine's switch).
 
-    Calls to the cloud are counted in the ``journal``, which is opened when the first one is made. Raises SettingsError
-    where the mode of the settings leaves the routes without sense.
+    Calls to the cloud are counted in the database of the ``journal``, which is opened when the first one is made.
+    Raises SettingsError where the mode of the settings leaves the routes without sense.
     """
     cloud = list(_in_the_cloud(settings))
     if settings.mode == "cloud" and not cloud:
         raise SettingsError(
             ["  mode = 'cloud': no provider of the routes is in the cloud; use auto or local, or add one to routes"]
         )
-    journal = journal or cache(lambda: home.open_journal(settings))
+    journal = journal or cache(lambda: _open_journal(settings))
     notes = ThreadPoolExecutor(1, "notes")
     line = {name: _line(name, settings, journal, notes) for name in cloud}
     routes: dict[Task, list[Member]] = {
@@ -138,13 +139,13 @@ def current_mode(settings: Settings) -> CurrentMode:
     return CurrentMode(chosen if has_cloud else "local", chosen, switch.turned(), missing)
 
 
-def ledgers(settings: Settings, journal: Journal) -> Mapping[str, Ledger]:
+def ledgers(settings: Settings, database: Database) -> Mapping[str, Ledger]:
     """The ledger of each provider of the routes whose calls are counted."""
     from triof.quota import Ledger
 
     names = [name for name in _in_the_cloud(settings) if name not in left_out(settings)]
     options = {name: _options(name, settings) for name in names}
-    return {name: Ledger(journal, found.allowance) for name, found in options.items() if isinstance(found, Metered)}
+    return {name: Ledger(database, found.allowance) for name, found in options.items() if isinstance(found, Metered)}
 
 
 def resume_quota(settings: Settings, journal: Journal, provider: str, who: str, why: str) -> bool:
@@ -152,7 +153,7 @@ def resume_quota(settings: Settings, journal: Journal, provider: str, who: str, 
 
     Raises SQLAlchemyError.
     """
-    ledger = ledgers(settings, journal).get(provider)
+    ledger = ledgers(settings, journal.database).get(provider)
     if not ledger:
         return False
     # In the journal first: a change that nobody can explain later is worse than one that was not made.
@@ -222,7 +223,7 @@ def _ledger(provider: Provider, journal: Callable[[], Journal]) -> Calls | None:
     from triof.quota import Ledger
 
     try:
-        return Ledger(journal(), provider.allowance)
+        return Ledger(journal().database, provider.allowance)
     except TriofError as error:
         # What cannot be counted is not asked; this machine's own answer must not fall with it.
         raise ProviderMisconfigured(f"The calls cannot be counted: {error}") from error
@@ -287,7 +288,7 @@ class Services:
         """Finish what is under way, then close everything."""
         self.operations.close()
         self.sorter.close()
-        self.journal.close()
+        self.journal.database.close()
 
 
 @dataclass(frozen=True)
@@ -310,8 +311,14 @@ class KioskServices(Services):
 
 
 def build(settings: Settings) -> Services:
-    """The services of a server without a machine. Raises HomeUnusable, JournalUnusable."""
-    return _around(settings, home.open_journal(settings))
+    """The services of a server without a machine. Raises HomeUnusable, DatabaseUnusable."""
+    return _around(settings, _open_journal(settings))
+
+
+def _open_journal(settings: Settings) -> Journal:
+    from triof.journal import Journal
+
+    return Journal(home.open_database(settings))
 
 
 def _around(settings: Settings, journal: Journal) -> Services:
@@ -324,7 +331,7 @@ def _around(settings: Settings, journal: Journal) -> Services:
 def build_kiosk(settings: Settings) -> KioskServices:
     """The kiosk's services: recovered from whatever came before, and watching.
 
-    Raises MachineTaken if another process runs the machine of this home folder, HomeUnusable, JournalUnusable.
+    Raises MachineTaken if another process runs the machine of this home folder, HomeUnusable, DatabaseUnusable.
     """
     lock = home.take_machine(settings)
     try:
@@ -338,6 +345,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     from triof.deposit import Deposits
     from triof.deposit_journal import DepositJournal
     from triof.disk_room import DiskRoom
+    from triof.journal import Journal
     from triof.journal_backups import JournalBackups
     from triof.photo_store import PhotoStore
     from triof.slot import Slot
@@ -347,7 +355,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     photo_store = PhotoStore(settings.home / "photos", keep.keep_photo_days, keep.keep_photo_megabytes)
     # Before anything is written: a disk that is full must not keep the machine from starting.
     photo_store.prune()
-    path = home.journal_path(settings)
+    path = home.database_path(settings)
     prunes = [photo_store.make_room, *([JournalBackups(settings, path).make_room] if path else [])]
     room = DiskRoom(settings.home, prunes)
     with suppress(OSError):
@@ -355,7 +363,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     Switch(settings.home, settings.mode).settle()
     with suppress(OSError):  # of what is no file, and so no drill
         Stage(settings.home).clear()
-    journal = home.find_journal(settings)
+    journal = Journal(home.find_database(settings))
     around = _around(settings, journal)
     camera = RehearsedCamera(capture.build(settings.camera), settings.home)
     deposit_journal = DepositJournal(journal, settings.home, room)

@@ -1,6 +1,6 @@
 """Which photos a project in the cloud has, so that none is sent twice whatever dies on the way.
 
-In the journal's database: a photo is written down before it leaves and again when the cloud has told what became of it.
+In the machine's database: a photo is written down before it leaves and again when the cloud has told what became of it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Table, bindparam, delete, select, update
 
-from triof.journal import Journal
+from triof.database import Database
 from triof.tables import Upload
 
 Outcome = Literal["sent", "there", "refused"]
@@ -52,26 +52,26 @@ class UploadLedger:
     """The photos of one project; safe to use from many threads. Each method raises SQLAlchemyError."""
 
     def __init__(
-        self, journal: Journal, project_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, database: Database, project_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._journal = journal
+        self._database = database
         self._project_id = project_id
         self._now = now
 
     def known(self, photos: Iterable[str]) -> Mapping[str, Known]:
         """What is known of these photos, by their SHA-256."""
         columns = (_UPLOADS.c.photo, *(_UPLOADS.c[name] for name in Known.__dataclass_fields__))
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(select(*columns).where(*self._are(photos)))
             return {photo: Known(*rest) for photo, *rest in rows}
 
     def in_doubt(self) -> Mapping[UUID, Doubt]:
         """The requests of this machine that were under way when an earlier run died."""
-        here = _UPLOADS.c.machine_id == self._journal.machine_id
+        here = _UPLOADS.c.machine_id == self._database.machine_id
         which = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.outcome == "sending", here)
         columns = (_UPLOADS.c.batch, _UPLOADS.c.since, *(_UPLOADS.c[name] for name in Sending.__dataclass_fields__))
         batches: dict[UUID, Doubt] = {}
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             for batch, since, *rest in connection.execute(select(*columns).where(*which).order_by(_UPLOADS.c.at)):
                 batches.setdefault(batch, Doubt(since)).photos.append(Sending(*rest))
         return batches
@@ -79,7 +79,7 @@ class UploadLedger:
     def begin(self, batch: UUID, photos: Sequence[Sending], since: datetime | None) -> None:
         """These leave now, after ``since`` by the cloud's clock; on return it is on the disk."""
         common = {
-            "machine_id": self._journal.machine_id,
+            "machine_id": self._database.machine_id,
             "at": self._now(),
             "project_id": self._project_id,
             "batch": batch,
@@ -89,7 +89,7 @@ class UploadLedger:
             "since": since,
         }
         rows = [{**common, "id": uuid4(), **vars(photo)} for photo in photos]
-        with self._journal.queue, self._journal.begin() as connection:
+        with self._database.write() as connection:
             connection.execute(_UPLOADS.insert(), rows)
 
     def settle(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
@@ -101,19 +101,19 @@ class UploadLedger:
             for photo, (outcome, reason, image_id) in outcomes.items()
         ]
         one = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.photo == bindparam("of"))
-        with self._journal.queue, self._journal.begin() as connection:
+        with self._database.write() as connection:
             connection.execute(update(_UPLOADS).where(*one), rows)
 
     def retagged(self, images: Mapping[str, str], tag_id: str) -> None:
         """These have another tag now: the cloud's id by SHA-256."""
-        with self._journal.queue, self._journal.begin() as connection:
+        with self._database.write() as connection:
             for photo, image_id in images.items():
                 changed = update(_UPLOADS).where(*self._are([photo]))
                 connection.execute(changed.values(tag_id=tag_id, image_id=image_id))
 
     def forget(self, photos: Iterable[str]) -> None:
         """These did not arrive, and are to be sent again."""
-        with self._journal.queue, self._journal.begin() as connection:
+        with self._database.write() as connection:
             connection.execute(delete(_UPLOADS).where(*self._are(photos)))
 
     def _are(self, photos: Iterable[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -17,8 +17,8 @@ from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from triof.database import Database
 from triof.errors import TriofError
-from triof.journal import Journal
 from triof.tables import User as UserRow
 
 Role = Literal["operator", "technician"]
@@ -53,10 +53,10 @@ class User:
 
 
 class Users:
-    """All users of one journal's database; safe to use from many threads. Each method raises SQLAlchemyError."""
+    """All users in ``database``; safe to use from many threads. Each method raises SQLAlchemyError."""
 
-    def __init__(self, journal: Journal, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._journal = journal
+    def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._database = database
         self._now = now
         # scrypt takes 32 MB and a core for a moment: many guesses at once must not take the machine's.
         self._one_at_a_time = Lock()
@@ -70,7 +70,7 @@ class Users:
             )
         row = {
             "id": uuid4(),
-            "machine_id": self._journal.machine_id,
+            "machine_id": self._database.machine_id,
             "at": self._now(),
             "name": name,
             "role": role,
@@ -78,7 +78,7 @@ class Users:
             "session": secrets.token_urlsafe(24),
         }
         try:
-            with self._journal.begin() as connection:
+            with self._database.write() as connection:
                 connection.execute(insert(_USERS), row)
         except IntegrityError as error:
             raise UserRefused(
@@ -88,38 +88,38 @@ class Users:
 
     def remove(self, name: str) -> None:
         """Let nobody of this name in, and log them out. Raises UserRefused."""
-        with self._journal.begin() as connection:
+        with self._database.write() as connection:
             if not connection.execute(delete(_USERS).where(_USERS.c.name == _plain(name))).rowcount:
                 raise _unknown(name)
 
     def set_password(self, name: str, password: str) -> None:
         """Change it, and end every login of that name. Raises UserRefused."""
         changed = {"password_hash": _digest(password), "session": secrets.token_urlsafe(24)}
-        with self._journal.begin() as connection:
+        with self._database.write() as connection:
             if not connection.execute(update(_USERS).where(_USERS.c.name == _plain(name)).values(changed)).rowcount:
                 raise _unknown(name)
 
     def end_logins(self, user: User) -> None:
         """Log that person out, wherever they are logged in."""
         fresh = {"session": secrets.token_urlsafe(24)}
-        with self._journal.begin() as connection:
+        with self._database.write() as connection:
             connection.execute(update(_USERS).where(_USERS.c.name == user.name).values(fresh))
 
     def all(self) -> Sequence[User]:
         """Everybody, by name."""
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             return [_user(*row) for row in connection.execute(select(*_COLUMNS).order_by(_USERS.c.name))]
 
     def with_session(self, session: str) -> User | None:
         """Who is logged in with this cookie."""
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             row = connection.execute(select(*_COLUMNS).where(_USERS.c.session == session)).one_or_none()
         return _user(*row) if row else None
 
     def with_password(self, name: str, password: str) -> User | None:
         """Who that is, if it is the password; takes as long for a name that nobody has."""
         query = select(_USERS.c.password_hash, *_COLUMNS).where(_USERS.c.name == _plain(name))
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         digest, *columns = row or (_NOBODYS,)
         with self._one_at_a_time:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from threading import Event, Thread
 
 from triof.complaints import Complaints
+from triof.database_faults import DatabaseUnusable
 from triof.deposit import Deposits
 from triof.disk_room import DiskRoom
-from triof.journal_faults import JournalUnusable
 from triof.photo_store import PhotoStore
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Watch:
     def _mend(self) -> None:
         try:
             self._deposits.mend()
-        except JournalUnusable:  # the journal has logged it
+        except DatabaseUnusable:  # the journal has logged it
             self._mend_at = self._clock() + _MEND_SECONDS[min(self._tries, len(_MEND_SECONDS) - 1)]
             self._tries += 1
         else:

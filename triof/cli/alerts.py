@@ -34,8 +34,8 @@ def alerts() -> None:
 def list_(ctx: click.Context, as_json: bool) -> None:
     """Show where each signal stands, as of the last look, and which alerts are open."""
     settings = load_settings(ctx).settings
-    with home.journal(settings) as journal:
-        monitor = Monitor(settings, journal)
+    with home.database(settings) as database:
+        monitor = Monitor(settings, database)
         standings, is_open = monitor.state(), monitor.alerts.open()
     if as_json:
         for each in standings:
@@ -59,8 +59,8 @@ def list_(ctx: click.Context, as_json: bool) -> None:
 def test(ctx: click.Context) -> None:
     """Send a test message by every channel that is set up, and say what came of it."""
     settings = load_settings(ctx).settings
-    with home.journal(settings) as journal:
-        machine = journal.machine_id
+    with home.database(settings) as database:
+        machine = database.machine_id
     message = Message(
         str(uuid4()), datetime.now(UTC), machine, "alert.test", "test", "This is a test: alerts would come like this."
     )
@@ -95,7 +95,7 @@ def accept(ctx: click.Context, names: Sequence[str], why: str, machine: str | No
             f"{', '.join(unknown)}: no change of that name can be accepted. These can: {', '.join(sorted(known))}."
         )
     settings = load_settings(ctx).settings
-    with home.journal(settings) as journal:
+    with home.database(settings) as database:
         for name in names:
-            Monitor(settings, journal).alerts.accept(machine or journal.machine_id, name, user(), why)
+            Monitor(settings, database).alerts.accept(machine or database.machine_id, name, user(), why)
     click.echo("Accepted: a running kiosk or server begins a new baseline within a minute or two.")

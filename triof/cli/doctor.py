@@ -87,16 +87,18 @@ def _home(settings: Settings) -> str:
 
 
 def _journal(settings: Settings) -> str:
-    from triof.journal_file import JournalFile
+    from triof.database_file import DatabaseFile
+    from triof.journal import Journal
 
-    open_deposits = home.interrupted_deposits(settings)
-    path = home.journal_path(settings)
+    with home.existing_database(settings) as database:
+        open_deposits = len(Journal(database).unfinished()) if database else None
+    path = home.database_path(settings)
     if path and not path.exists() and home.is_machine_taken(settings):
         raise CheckFailed(
             f"A kiosk is running, and its journal {path} is gone: put it back, or start the kiosk again to begin a new"
             " one."
         )
-    if path and (left := JournalFile(path).left_aside()):
+    if path and (left := DatabaseFile(path).left_aside()):
         raise CheckWorried(
             f"A journal was damaged or deleted, and what is left of it lies in {', '.join(map(str, left))}:"
             " `triof journal salvage` merges it into the journal."

@@ -81,7 +81,8 @@ def _drill(settings: Settings, url: str, faults: Sequence[Fault]) -> bool:
     """Rehearse each fault and print what was seen; whether every employee would have been helped in time."""
     table = Table("what fails", "seconds", "what an employee sees", "well?")
     well, deposits = True, list[str]()
-    with home.journal(settings) as journal:
+    with home.database(settings) as database:
+        journal = Journal(database)
         journal.record("drill.started", faults=list(faults))
         try:
             for fault in (None, *faults):

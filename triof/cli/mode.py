@@ -49,11 +49,13 @@ def _tell_missing(current: services.CurrentMode) -> None:
 
 
 def _turn(settings: Settings, mode: Mode, why: str) -> None:
+    from triof.journal import Journal
+
     switch = Switch(settings.home, settings.mode).at_kiosk()
     who, before = user(), switch.mode()
     # In the journal first: a change that nobody can explain later is worse than one that was not made.
-    with home.journal(settings) as journal:
-        journal.record("mode.changed", reason=mode, before=before, who=who, why=why)
+    with home.database(settings) as database:
+        Journal(database).record("mode.changed", reason=mode, before=before, who=who, why=why)
     try:
         switch.turn(mode, who, why)
     except OSError as error:

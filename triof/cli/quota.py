@@ -8,6 +8,7 @@ import click
 
 from triof import home, services
 from triof.cli import load_settings
+from triof.journal import Journal
 from triof.quota import WARNED_FROM, Usage
 from triof.who import user
 
@@ -24,10 +25,10 @@ def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
     settings = load_settings(ctx).settings
     for name, remedy in services.left_out(settings).items():
         click.echo(f"Nothing is counted for {name}, which is not set up: {remedy}.", err=True)
-    with home.journal(settings) as journal:
-        for name, ledger in services.ledgers(settings, journal).items():
+    with home.database(settings) as database:
+        for name, ledger in services.ledgers(settings, database).items():
             if resume:
-                services.resume_quota(settings, journal, name, user(), why)
+                services.resume_quota(settings, Journal(database), name, user(), why)
             usage = ledger.usage()
             if as_json:
                 click.echo(json.dumps(_as_json(name, usage)))

@@ -52,8 +52,8 @@ def report(
         raise click.UsageError("--until needs --since.")
     if month and since:
         raise click.UsageError("Choose --month, or --since and --until.")
-    with home.journal(settings) as journal:
-        statistics = Statistics(journal, settings)
+    with home.database(settings) as database:
+        statistics = Statistics(database, settings)
         _check(machines, statistics)
         first, last = _days(month, since, until, statistics.today)
         scope = statistics.days(first, last, machines or None)

@@ -19,8 +19,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, Row, Table, select
 
 from triof.complaints import Complaints
+from triof.database import Database
 from triof.durable import keep_state, read_json
-from triof.journal import Journal, Kind
+from triof.journal import Kind
 from triof.monitoring.senders import Message, Sender
 from triof.tables import Event
 
@@ -55,13 +56,13 @@ class Alerts:
     def __init__(
         self,
         home: Path,
-        journal: Journal,
+        database: Database,
         senders: Sequence[Sender],
         machines: Collection[str],
         now: Callable[[], datetime],
     ) -> None:
         self._path = home / FILE
-        self._journal = journal
+        self._database = database
         self._senders = senders
         self._machines = machines
         self._now = now
@@ -99,7 +100,7 @@ class Alerts:
         ]
         if fired or cleared:
             # All or nothing: who reads them in their order must not see the second before the first.
-            with self._journal.begin() as connection:
+            with self._database.write() as connection:
                 connection.execute(_EVENTS.insert(), [*fired, *cleared])
 
     def open(self, machines: Collection[str] | None = None) -> Sequence[Open]:
@@ -117,7 +118,7 @@ class Alerts:
         """Note that the change behind the alert ``name`` is meant; the next look begins a new baseline."""
         detail = {"name": name, "who": who, "why": why}
         event = {"id": uuid4(), "machine_id": machine, "at": self._now(), "kind": "alert.acknowledged"}
-        with self._journal.begin() as connection:
+        with self._database.write() as connection:
             connection.execute(_EVENTS.insert().values(**event, reason=name, detail=detail))
 
     def deliver(self) -> None:
@@ -186,7 +187,7 @@ class Alerts:
         if after:
             at, last = after
             where.append((row.at > at) | ((row.at == at) & (row.id > last)))
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             return connection.execute(select(_EVENTS).where(*where).order_by(row.at, row.id)).all()
 
 

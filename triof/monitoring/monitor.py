@@ -21,9 +21,9 @@ from providers.local_cnn import bundle
 from providers.local_cnn.bundle import Reference
 from providers.local_cnn.pointer import Pointer
 from triof import bundles
+from triof.database import Database
+from triof.database_faults import DatabaseUnusable
 from triof.durable import keep_state, read_json
-from triof.journal import Journal
-from triof.journal_faults import JournalUnusable
 from triof.monitoring import senders, technical
 from triof.monitoring.alerts import Alerts, Fault
 from triof.monitoring.reading import Accepted, read_on
@@ -46,14 +46,14 @@ class Monitor:
     """Watches the machines of the settings; its looks are made by one thread of one process."""
 
     def __init__(
-        self, settings: Settings, journal: Journal, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, settings: Settings, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._settings = settings
-        self._journal = journal
+        self._database = database
         self._now = now
-        self.machines: Collection[str] = settings.monitoring.machines or (journal.machine_id,)
-        self.alerts = Alerts(settings.home, journal, list(senders.of(settings.alerts)), self.machines, now)
-        self.journal_fault: Callable[[], JournalUnusable | None] = lambda: None
+        self.machines: Collection[str] = settings.monitoring.machines or (database.machine_id,)
+        self.alerts = Alerts(settings.home, database, list(senders.of(settings.alerts)), self.machines, now)
+        self.journal_fault: Callable[[], DatabaseUnusable | None] = lambda: None
         """Why the machine cannot write to its journal; a kiosk knows."""
         self._watched: dict[str, Watched] = {}
         self._references: tuple[Any, References] = (None, {})
@@ -72,10 +72,10 @@ class Monitor:
                     for machine in self.machines:
                         self._look_at(machine)
         except SQLAlchemyError as error:
-            fault = self._journal.told(error)
+            fault = self._database.unusable(error)
             raise
         finally:
-            self.alerts.announce(self._journal.machine_id, "journal", Fault(str(fault)) if fault else None)
+            self.alerts.announce(self._database.machine_id, "journal", Fault(str(fault)) if fault else None)
             self.alerts.deliver()
 
     def state(self, machines: Collection[str] | None = None) -> Sequence[Standing]:
@@ -98,7 +98,7 @@ class Monitor:
         self._watched[machine] = watched
         complete, news = False, False
         for _ in range(_BATCHES):
-            happened, complete = read_on(self._journal, machine, watched.bookmark, now)
+            happened, complete = read_on(self._database, machine, watched.bookmark, now)
             for each in happened:
                 watched.take(each)
                 if isinstance(each, Accepted):
@@ -113,12 +113,12 @@ class Monitor:
             alarms = [each for each in standings if each.state == "alarm"]
             drift = {ALERT + each.signal: Fault(each.text, each.value) for each in alarms}
             self.alerts.settle(machine, drift, now, among=lambda name: name.startswith(ALERT))
-        if machine == self._journal.machine_id:
+        if machine == self._database.machine_id:
             self._look_at_parts(machine, now)
 
     def _look_at_parts(self, machine: str, now: datetime) -> None:
         is_open = {alert.name for alert in self.alerts.open([machine])}
-        found = dict(technical.faults(self._settings, self._journal, is_open, now))
+        found = dict(technical.faults(self._settings, self._database, is_open, now))
         self.alerts.settle(machine, found, now, among=technical.NAMES.__contains__)
 
     def _restored(self, machine: str) -> Watched:

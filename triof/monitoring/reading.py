@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Table, and_, not_, select
 
 from providers.base import TASKS, Task
-from triof.journal import Journal, Kind
+from triof.database import Database
+from triof.journal import Kind
 from triof.monitoring.signals import Deposit, Seen
 from triof.tables import Event, PredictionRow
 
@@ -64,9 +65,9 @@ class Bookmark:
         return cls(read, dict(written["versions"]))
 
 
-def read_on(journal: Journal, machine: str, bookmark: Bookmark, now: datetime) -> tuple[list[Happening], bool]:
+def read_on(database: Database, machine: str, bookmark: Bookmark, now: datetime) -> tuple[list[Happening], bool]:
     """What happened on ``machine`` after the bookmark, which is moved on; and whether that was all."""
-    with journal.begin() as connection:
+    with database.read() as connection:
         until = _until(connection, machine, now)
         drilled = _drilled(connection, machine, now)
         first = (now - HISTORY, UUID(int=0))

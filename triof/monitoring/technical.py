@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from triof.journal import Journal
+from triof.database import Database
+from triof.database_file import DatabaseFile
 from triof.journal_backups import JournalBackups
-from triof.journal_file import JournalFile
 from triof.monitoring.alerts import Fault
 from triof.monitoring.reading import latest_first
 from triof.quota import WARNED_FROM
@@ -23,20 +23,20 @@ _SOME = 50
 
 
 def faults(
-    settings: Settings, journal: Journal, is_open: Collection[str], now: datetime
+    settings: Settings, database: Database, is_open: Collection[str], now: datetime
 ) -> Iterator[tuple[str, Fault]]:
     """Name and fault of what is wrong now; ``is_open`` names the alerts that have fired already."""
-    yield from _quota(settings, journal, "quota" in is_open)
-    yield from list(_retired(settings, journal)) or _cloud(settings, journal, now)
-    yield from _jammed(journal)
+    yield from _quota(settings, database, "quota" in is_open)
+    yield from list(_retired(settings, database)) or _cloud(settings, database, now)
+    yield from _jammed(database)
     yield from _disk(settings, "disk" in is_open)
-    yield from _journal(settings, journal)
+    yield from _journal(settings, database)
 
 
-def _quota(settings: Settings, journal: Journal, fired: bool) -> Iterator[tuple[str, Fault]]:
+def _quota(settings: Settings, database: Database, fired: bool) -> Iterator[tuple[str, Fault]]:
     from triof import services
 
-    for name, ledger in services.ledgers(settings, journal).items():
+    for name, ledger in services.ledgers(settings, database).items():
         usage = ledger.usage()
         limit = usage.allowance.per_month
         share = usage.used / limit if limit else 0.0
@@ -45,20 +45,20 @@ def _quota(settings: Settings, journal: Journal, fired: bool) -> Iterator[tuple[
             yield "quota", Fault(f"The quota of {name} is {told}. `triof quota` tells when calls come back.", share)
 
 
-def _retired(settings: Settings, journal: Journal) -> Iterator[tuple[str, Fault]]:
+def _retired(settings: Settings, database: Database) -> Iterator[tuple[str, Fault]]:
     from triof import services
 
-    for name, ledger in services.ledgers(settings, journal).items():
+    for name, ledger in services.ledgers(settings, database).items():
         if ledger.usage().retired_until:
             text = f"The service behind {name} is retired: this machine judges alone. docs/azure.md tells how to go on."
             yield "cloud", Fault(text)
 
 
-def _cloud(settings: Settings, journal: Journal, now: datetime) -> Iterator[tuple[str, Fault]]:
+def _cloud(settings: Settings, database: Database, now: datetime) -> Iterator[tuple[str, Fault]]:
     """Fires once a probe, too, has failed for so long: at night nobody probes."""
-    with journal.begin() as connection:
-        opened = latest_first(connection, journal.machine_id, "breaker.opened", _SOME)
-        closed = latest_first(connection, journal.machine_id, "breaker.closed", 1)
+    with database.read() as connection:
+        opened = latest_first(connection, database.machine_id, "breaker.opened", _SOME)
+        closed = latest_first(connection, database.machine_id, "breaker.closed", 1)
     since = [row for row in opened if not closed or row.at > closed[0].at]
     patience = timedelta(minutes=settings.alerts.breaker_minutes)
     if since and since[0].at - since[-1].at >= patience:
@@ -67,10 +67,10 @@ def _cloud(settings: Settings, journal: Journal, now: datetime) -> Iterator[tupl
         yield "cloud", Fault(text, round(minutes, 1))
 
 
-def _jammed(journal: Journal) -> Iterator[tuple[str, Fault]]:
-    with journal.begin() as connection:
+def _jammed(database: Database) -> Iterator[tuple[str, Fault]]:
+    with database.read() as connection:
         failed, shredded, returned = (
-            latest_first(connection, journal.machine_id, kind, 1)
+            latest_first(connection, database.machine_id, kind, 1)
             for kind in ("deposit.failed", "deposit.shredded", "deposit.returned")
         )
     if failed and all(not over or over[0].at < failed[0].at for over in (shredded, returned)):
@@ -84,14 +84,14 @@ def _disk(settings: Settings, fired: bool) -> Iterator[tuple[str, Fault]]:
         yield "disk", Fault(f"The disk of {settings.home} is nearly full: {free:,.0f} MB are free.", round(free))
 
 
-def _journal(settings: Settings, journal: Journal) -> Iterator[tuple[str, Fault]]:
-    if not journal.path:
+def _journal(settings: Settings, database: Database) -> Iterator[tuple[str, Fault]]:
+    if not database.path:
         return
-    if left := JournalFile(journal.path).left_aside():
+    if left := DatabaseFile(database.path).left_aside():
         files = ", ".join(map(str, left))
         text = f"A journal was damaged or deleted, and what is left of it lies in {files}: run `triof journal salvage`."
         yield "journal", Fault(text, len(left))
-    elif _is_old(settings.home) and JournalBackups(settings, journal.path).is_late(_LATE_DAYS):
+    elif _is_old(settings.home) and JournalBackups(settings, database.path).is_late(_LATE_DAYS):
         text = f"The journal has not been backed up for {_LATE_DAYS} days: `triof journal backup` says why."
         yield "journal", Fault(text, _LATE_DAYS)
 

@@ -109,7 +109,7 @@ def _deposits(journal: Journal, scope: Scope) -> Iterator[tuple[UUID, dict[str, 
         *scope.of(Event), Event.kind.in_(kinds), Event.deposit_id.is_not(None)
     )
     found: dict[UUID, dict[str, tuple[str | None, str | None]]] = {}
-    with journal.begin() as connection:
+    with journal.database.read() as connection:
         for deposit_id, kind, waste_type, reason in connection.execute(query.order_by(Event.at)):
             found.setdefault(cast(UUID, deposit_id), {})[kind] = waste_type, reason
     return ((deposit_id, events) for deposit_id, events in found.items() if "deposit.judged" in events)
@@ -133,7 +133,7 @@ def _answers(journal: Journal, candidate: Candidate, scope: Scope) -> tuple[dict
     )
     ours: dict[UUID, _Answer] = {}
     theirs: dict[UUID, _Answer] = {}
-    with journal.begin() as connection:
+    with journal.database.read() as connection:
         for deposit_id, at, label, believed, attempts, version in connection.execute(query.order_by(PredictionRow.at)):
             for model, answers in ((candidate.model, ours), (candidate.against, theirs)):
                 if model.answered(candidate.provider, version, of=candidate.provider):
@@ -154,7 +154,7 @@ def _failed(journal: Journal, candidate: Candidate, scope: Scope, ours: Mapping[
     query = select(Event.at, Event.detail).where(
         *scope.of(Event), Event.kind == "candidate.failed", Event.reason == candidate.task
     )
-    with journal.begin() as connection:
+    with journal.database.read() as connection:
         failures = [
             (at, True) for at, detail in connection.execute(query) if detail.get("version") == candidate.model.name
         ]

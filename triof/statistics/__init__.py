@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Table, func, select
 import providers
 from providers.base import TASKS, ProviderError
 from providers.options import CloudOptions
-from triof.journal import Journal
+from triof.database import Database
 from triof.recycling import Recycled, recycled
 from triof.scope import Scope
 from triof.settings.tree import Settings
@@ -75,19 +75,19 @@ class _Kept:
 
 
 class Statistics:
-    """Answers from the journal; safe to call from many threads. ``now`` gives aware datetimes.
+    """Answers from the journal in ``database``; safe to call from many threads. ``now`` gives aware datetimes.
 
     Every question raises SQLAlchemyError where the database does not answer. Nothing is counted that bears a date after
     today, as a clock that was ahead may have written it.
     """
 
     def __init__(
-        self, journal: Journal, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, database: Database, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self.settings = settings.reports
         self.calendar = Calendar(settings.reports.timezone)
-        self.tallies = Tallies(journal, self.calendar, now)
-        self._journal = journal
+        self.tallies = Tallies(database, self.calendar, now)
+        self._database = database
         self._all_settings = settings
         self._now = now
         self._kept = _Kept()
@@ -103,7 +103,7 @@ class Statistics:
 
     def machines(self) -> Sequence[str]:
         """The ids of all machines whose journals meet in this database, in order."""
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             return self._machines(connection)
 
     def totals(self, scope: Scope) -> Totals:
@@ -154,16 +154,16 @@ class Statistics:
         from triof.statistics.forecast import forecast
 
         allowances = {
-            name: ledger.allowance for name, ledger in services.ledgers(self._all_settings, self._journal).items()
+            name: ledger.allowance for name, ledger in services.ledgers(self._all_settings, self._database).items()
         }
         return [
-            forecast(name, Ledger(self._journal, allowance, self._now), self._journal, self._now())
+            forecast(name, Ledger(self._database, allowance, self._now), self._database, self._now())
             for name, allowance in allowances.items()
         ]
 
     def latest(self, scope: Scope, limit: int = 20) -> Sequence[Latest]:
         """The latest deposits, the newest first."""
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             machines = self._chosen(connection, scope)
             return recent.latest(connection, scope, machines, limit, self.calendar)
 
@@ -186,7 +186,7 @@ class Statistics:
         return self.tallies.make(self.machines())
 
     def _rows(self, machine: str, scope: Scope) -> Iterator[Mapping[str, export.Cell]]:
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             begun = self.tallies.begun(connection, machine)
         happened = self.by_day(Scope(scope.since, scope.until, [machine])) if begun else []
         return export.rows(machine, (each for each in happened if begun and each.day >= begun), self.settings)
@@ -226,7 +226,7 @@ class Statistics:
         return Period(scope.since, until) if scope.since < until else None
 
     def _plan(self, scope: Scope) -> _Plan:
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             machines = self._chosen(connection, scope)
         period = self._clipped(scope)
         if not period:
@@ -268,14 +268,14 @@ class Statistics:
         marks = self.tallies.settle(plan.machines, first, last)
 
         def read() -> Answer:
-            with self._journal.begin() as connection:
+            with self._database.read() as connection:
                 return make(self.tallies.read(connection, plan.machines, first, last))
 
         return self._kept.get((what, tuple(plan.machines), first, last), marks, read)
 
     def _live_hours(self, machines: Sequence[str], period: Period) -> Mapping[datetime, Numbers]:
         hours: defaultdict[datetime, Sums] = defaultdict(Sums)
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             for machine in machines:
                 for hour, numbers in self._live(connection, machine, period).items():
                     hours[hour].add(numbers)

@@ -6,7 +6,7 @@ from typing import cast
 
 from sqlalchemy import Table, func, select
 
-from triof.journal import Journal
+from triof.database import Database
 from triof.quota import WINDOW, Ledger, Usage
 from triof.statistics.answers import QuotaForecast
 from triof.tables import Entry
@@ -16,11 +16,11 @@ _DAY = timedelta(days=1)
 _PACE_DAYS = 7
 
 
-def forecast(provider: str, ledger: Ledger, journal: Journal, now: datetime) -> QuotaForecast:
+def forecast(provider: str, ledger: Ledger, database: Database, now: datetime) -> QuotaForecast:
     """Where the calls to one provider stand at ``now``. Raises SQLAlchemyError."""
     usage = ledger.usage()
     allowance = usage.allowance
-    calls = _calls_by_age(journal, allowance.resource, now)
+    calls = _calls_by_age(database, allowance.resource, now)
     pace = sum(count for age, count in calls.items() if age < _PACE_DAYS) / _PACE_DAYS
     return QuotaForecast(
         provider=provider,
@@ -39,12 +39,12 @@ def forecast(provider: str, ledger: Ledger, journal: Journal, now: datetime) -> 
     )
 
 
-def _calls_by_age(journal: Journal, resource: str, now: datetime) -> Mapping[int, int]:
+def _calls_by_age(database: Database, resource: str, now: datetime) -> Mapping[int, int]:
     """The calls of the last 30 days by how many days ago they were made, in steps of 24 hours."""
     since = now - WINDOW
     day = func.date(_LEDGER.c.at)
     of = (_LEDGER.c.resource == resource, _LEDGER.c.kind == "call", _LEDGER.c.at > since, _LEDGER.c.at <= now)
-    with journal.begin() as connection:
+    with database.read() as connection:
         found = connection.execute(select(day, func.count()).where(*of).group_by(day)).all()
     # A text where the database knows no dates.
     return {(now.date() - date.fromisoformat(str(each))).days: count for each, count in found}

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, String, Table, bindparam, func, select, union_all
 
-from triof.journal import Journal
+from triof.database import Database
 from triof.statistics import counting
 from triof.statistics.calendar import Calendar, Period, days
 from triof.statistics.counting import Numbers
@@ -57,8 +57,8 @@ _NO_MARK = Mark(0, 0, 0)
 class Tallies:
     """The numbers of days that are over; safe to call from many threads and processes."""
 
-    def __init__(self, journal: Journal, calendar: Calendar, now: Callable[[], datetime]) -> None:
-        self._journal = journal
+    def __init__(self, database: Database, calendar: Calendar, now: Callable[[], datetime]) -> None:
+        self._database = database
         self._calendar = calendar
         self._now = now
         self._rules = f"{counting.RULES} {calendar.zone.key}"
@@ -72,7 +72,7 @@ class Tallies:
 
     def settle(self, machines: Sequence[str], first: date, last: date) -> Sequence[Mark]:
         """Count what was not counted yet of the days from ``first`` to ``last``, which are over; one mark a machine."""
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             marks = self._marks(connection, machines, first, last)
             missing = [
                 machine
@@ -85,7 +85,7 @@ class Tallies:
                 for day in self._missing(machine, first, last):
                     self._count(machine, day)
         if missing:
-            with self._journal.begin() as connection:
+            with self._database.read() as connection:
                 marks = self._marks(connection, machines, first, last)
         return [marks.get(machine, _NO_MARK) for machine in machines]
 
@@ -137,7 +137,7 @@ class Tallies:
 
     def _missing(self, machine: str, first: date, last: date) -> list[date]:
         """The days that have no tally, the oldest first."""
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             query = select(_TALLIES.c.since).where(*self._of([machine], first, last))
             there = {self._calendar.day(since) for since in connection.scalars(query)}
             return [day for day in self._expected(connection, machine, first, last) if day not in there]
@@ -145,14 +145,14 @@ class Tallies:
     def _count(self, machine: str, day: date) -> None:
         period = self._calendar.period(day, day)
         for _ in range(_TRIES):
-            with self._journal.begin() as connection:
+            with self._database.read() as connection:
                 rows = counting.rows(connection, machine, period)
                 drills = counting.drilled(connection, machine)
                 numbers, left_out = counting.count(connection, machine, period, drills, lambda _: day)
             # Counted before anybody has to wait for this writer; within it only made sure that nothing was added.
-            with self._journal.queue, self._journal.begin() as connection:
+            with self._database.write() as connection:
                 if connection.dialect.name == "postgresql":
-                    # It has no one write lock, which SQLite takes with the next line.
+                    # There the write lock keeps no other program out.
                     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("tallies"))))
                 overlapping = (_TALLIES.c.until > period.since, _TALLIES.c.since < period.until)
                 connection.execute(_TALLIES.delete().where(_TALLIES.c.machine_id == machine, *overlapping))
@@ -167,7 +167,7 @@ class Tallies:
 
     def _check(self, machine: str, yesterday: date) -> None:
         """Take away the tallies of days that have got more rows: of the last days all, of the others some in turn."""
-        with self._journal.begin() as connection:
+        with self._database.read() as connection:
             columns = (_TALLIES.c.id, _TALLIES.c.since, _TALLIES.c.until, _TALLIES.c.rows)
             query = (
                 select(*columns).where(*self._of([machine], _BEGINNING, yesterday)).order_by(_TALLIES.c.until.desc())
@@ -182,5 +182,5 @@ class Tallies:
                 if counting.rows(connection, machine, Period(tally.since, tally.until)) != tally.rows
             ]
         if stale:
-            with self._journal.queue, self._journal.begin() as connection:
+            with self._database.write() as connection:
                 connection.execute(_TALLIES.delete().where(_TALLIES.c.id.in_(stale)))

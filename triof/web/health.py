@@ -11,8 +11,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from providers.base import TASKS, ProviderError, Task
 from triof import vitals
 from triof.capture import CameraError
+from triof.database_faults import DatabaseUnusable
 from triof.guard import Guard
-from triof.journal_faults import JournalUnusable
 from triof.keys import KeyRefused
 from triof.services import KioskServices, Services
 from triof.slot import SlotError
@@ -70,13 +70,13 @@ class Readiness:
 
     def _journal(self) -> Iterator[Reason]:
         fault = self._services.deposits.fault() if isinstance(self._services, KioskServices) else None
-        if isinstance(fault, JournalUnusable):
+        if isinstance(fault, DatabaseUnusable):
             yield Reason("disk" if fault.code == "D1" else "journal", f"{fault.code}: {fault}")
             return
         try:
-            self._services.journal.ping()
+            self._services.journal.database.ping()
         except Exception as error:
-            told = self._services.journal.told(error)
+            told = self._services.journal.database.unusable(error)
             yield Reason("journal", f"{told.code}: {told}")
 
     def _disk(self) -> Iterator[Reason]:

@@ -17,8 +17,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from triof import logs
 from triof.capture import CameraError, NothingChosen
+from triof.database_faults import DatabaseUnusable
 from triof.deposit import Deposit, ReturnReason, Stage
-from triof.journal_faults import JournalUnusable
 from triof.photo import PhotoError
 from triof.services import KioskServices
 from triof.settings.tree import Settings
@@ -231,7 +231,7 @@ class Pages:
     def _step(self, move: Callable[[], None]) -> BaseResponse:
         try:
             move()
-        except (SlotError, JournalUnusable) as error:
+        except (SlotError, DatabaseUnusable) as error:
             log.warning("deposit.stopped cause=%s", error)
         self._bind()
         return self._to_current_page()

@@ -56,8 +56,8 @@ def _print_project(opened: Session, projects: int) -> None:
 
 
 def _print_quota(opened: Session) -> None:
-    with home.journal(opened.settings) as journal:
-        ledger = services.ledgers(opened.settings, journal).get("custom_vision")
+    with home.database(opened.settings) as database:
+        ledger = services.ledgers(opened.settings, database).get("custom_vision")
         usage = ledger.usage() if ledger else None
     if usage and usage.remaining is not None:
         opened.say(f"{usage.remaining:,} of {usage.allowance.per_month:,} predictions are left (`triof quota`).")

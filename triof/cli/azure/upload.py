@@ -64,7 +64,7 @@ def upload(
 
     Interrupt it as you like: the same command goes on, and no photo is sent twice.
     """
-    with session(ctx) as opened, home.journal(opened.settings) as journal:
+    with session(ctx) as opened, home.database(opened.settings) as database:
         dataset = read_photos(source, opened.settings, corrected)
         beside = dataset.root / corrections.USUAL_NAME
         if not corrected and beside.exists():
@@ -74,7 +74,7 @@ def upload(
             )
         chosen = SPLITS if "all" in splits else splits
         items = _items(opened, dataset, chosen)[:limit]
-        ledger = UploadLedger(journal, opened.trainer.project_id)
+        ledger = UploadLedger(database, opened.trainer.project_id)
         with _alone(opened):
             report = _run(opened, ledger, items, held=_held(dataset, chosen), again=again, dry_run=dry_run)
         _print(report, opened, dry_run=dry_run)

@@ -5,6 +5,7 @@ import click
 from triof import home
 from triof.bundles import Change, Store
 from triof.cli import load_settings
+from triof.journal import Journal
 from triof.settings.tree import Settings
 from triof.who import user
 
@@ -24,8 +25,8 @@ def activate(ctx: click.Context, version: str, why: str, *, anyway: bool) -> Non
 
 def put_into_service(settings: Settings, version: str, why: str, *, anyway: bool = False) -> None:
     """Activate, and say what answers now. Raises TriofError, ProviderError."""
-    with home.journal(settings) as journal:
-        changes = Store(settings).activate(version, journal, user(), why, anyway=anyway)
+    with home.database(settings) as database:
+        changes = Store(settings).activate(version, Journal(database), user(), why, anyway=anyway)
     for change in changes:
         show(change, settings, f"To go back: triof bundles rollback {change.task}")
 

@@ -8,6 +8,7 @@ import click
 from triof import home
 from triof.cli import load_settings
 from triof.curation.from_journal import WHYS, Tally, Wanted, Why, collect
+from triof.journal import Journal
 from triof.settings.tree import Settings
 
 _USUAL: tuple[Why, ...] = ("unfamiliar", "corrected", "unsure", "disagreeing")
@@ -51,8 +52,8 @@ def from_journal(
     settings = load_settings(ctx).settings
     # A day is this machine's day, not Greenwich's.
     wanted = Wanted(frozenset(whys), _SHARE if share is None else share, seed, since and since.astimezone(), limit)
-    with home.journal(settings) as journal:
-        tally = collect(journal, out, wanted, settings)
+    with home.database(settings) as database:
+        tally = collect(Journal(database), out, wanted, settings)
     _print(tally, wanted, out, settings)
 
 

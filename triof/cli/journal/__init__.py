@@ -22,7 +22,7 @@ def file_of(settings: Settings) -> Path:
     """Where the journal's file is. Raises ClickException where another database has the journal."""
     from triof import home
 
-    path = home.journal_path(settings)
+    path = home.database_path(settings)
     if not path:
         raise click.ClickException(
             "The journal is in the database of journal.url, not in a file: use that database's own tools."

@@ -35,11 +35,11 @@ def salvage(ctx: click.Context, files: tuple[Path, ...], *, access: bool) -> Non
     if not sources:
         click.echo("There is nothing to salvage: no journal was set aside, and the one in service is whole.")
         return
-    with home.journal(settings) as journal:
+    with home.database(settings) as database:
         for source in sources:
             done = merge(
                 source,
-                journal,
+                database,
                 access=access or _is_aside(source),
                 progress=lambda part: click.echo(f"Reading {part} …", err=True),
             )
@@ -53,9 +53,9 @@ def salvage(ctx: click.Context, files: tuple[Path, ...], *, access: bool) -> Non
 
 def _left(settings: Settings, path: Path) -> Sequence[Path]:
     """What was set aside, the journal in service with it if it is damaged."""
-    from triof.journal_file import JournalFile
+    from triof.database_file import DatabaseFile
 
-    file = JournalFile(path)
+    file = DatabaseFile(path)
     if path.exists() and file.damage():
         lock = home.take_machine(settings)
         try:

@@ -38,8 +38,8 @@ def create(ctx: click.Context, name: str, scopes: tuple[str, ...], days: float |
         raise click.BadParameter("a name is 1 to 64 letters, digits, dots, hyphens or underscores", param_hint="NAME")
     settings = load_settings(ctx).settings
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
-    with home.journal(settings) as journal:
-        secret = Keys(journal, settings.api.per_minute).create(
+    with home.database(settings) as database:
+        secret = Keys(database, settings.api.per_minute).create(
             name, [scope for scope in KEY_SCOPES if scope in scopes], expires_at=expires_at, per_minute=per_minute
         )
     click.echo(secret)

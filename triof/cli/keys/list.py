@@ -18,8 +18,8 @@ def list(ctx: click.Context, as_json: bool) -> None:  # noqa: A001
     from triof.keys import Keys
 
     settings = load_settings(ctx).settings
-    with home.journal(settings) as journal:
-        rows = Keys(journal, settings.api.per_minute).all()
+    with home.database(settings) as database:
+        rows = Keys(database, settings.api.per_minute).all()
     if not rows and not as_json:
         click.echo("There are no keys: `triof keys create NAME` makes one.")
     now = datetime.now(UTC)

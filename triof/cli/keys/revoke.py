@@ -14,6 +14,6 @@ def revoke(ctx: click.Context, name: str) -> None:
     from triof.keys import Keys
 
     settings = load_settings(ctx).settings
-    with home.journal(settings) as journal:
-        Keys(journal, settings.api.per_minute).revoke(name)
+    with home.database(settings) as database:
+        Keys(database, settings.api.per_minute).revoke(name)
     click.echo(f"{name} is revoked: within two seconds it opens nothing any more.")

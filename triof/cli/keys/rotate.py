@@ -23,8 +23,8 @@ def rotate(ctx: click.Context, name: str, grace: float) -> None:
     from triof.keys import Keys
 
     settings = load_settings(ctx).settings
-    with home.journal(settings) as journal:
-        secret = Keys(journal, settings.api.per_minute).rotate(name, timedelta(minutes=grace))
+    with home.database(settings) as database:
+        secret = Keys(database, settings.api.per_minute).rotate(name, timedelta(minutes=grace))
     click.echo(secret)
     former = f"is taken for {grace:g} minutes more" if grace else "opens nothing from now on"
     click.echo(f"{name} has a new secret, which is not shown again; the former one {former}.", err=True)

@@ -3,6 +3,7 @@
 from providers.base import TASKS
 from triof import home
 from triof.bundles import Store
+from triof.journal import Journal
 from triof.rollout.candidates import AZURE, LOCAL, Candidate, CandidateMode
 from triof.rollout.changing import Desk, RolloutRefused, Wanted
 from triof.settings.tree import Settings
@@ -12,8 +13,8 @@ from triof.who import user
 def begin(settings: Settings, name: str, mode: CandidateMode, share: float, why: str, *, azure: bool) -> Candidate:
     """Begin with the bundle, or with the iteration published as, ``name``. Raises TriofError, ProviderError."""
     wanted = _iteration(settings, name, mode, share) if azure else _bundle(settings, name, mode, share)
-    with home.journal(settings) as journal:
-        return Desk(settings, journal, user()).begin(wanted, why)
+    with home.database(settings) as database:
+        return Desk(settings, Journal(database), user()).begin(wanted, why)
 
 
 def _bundle(settings: Settings, name: str, mode: CandidateMode, share: float) -> Wanted:

@@ -15,6 +15,7 @@ from triof import home
 from triof.cli import load_settings
 from triof.cli.labelled_photos import read_photos
 from triof.datasets import SPLITS, Split
+from triof.journal import Journal
 from triof.rollout import comparing
 from triof.rollout.candidates import Candidate, Candidates
 from triof.rollout.comparing import Comparison
@@ -57,8 +58,8 @@ def compare(
     candidates = Candidates(settings)
     shown = Photos(read_photos(source, settings, corrected), split) if source else None
     running = [candidate for task in tasks or TASKS if (candidate := candidates.of(task))]
-    with home.journal(settings) as journal:
-        found = [compared(candidate, settings, journal, shown) for candidate in running]
+    with home.database(settings) as database:
+        found = [compared(candidate, settings, Journal(database), shown) for candidate in running]
     if as_json:
         click.echo(json.dumps({each.candidate.task: each.as_dict() for each in found}, indent=2))
     elif not found:

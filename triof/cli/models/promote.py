@@ -11,6 +11,7 @@ from triof.cli.azure.session import write
 from triof.cli.labelled_photos import read_photos
 from triof.cli.models.compare import CORRECTIONS, DATA, SPLIT, compared
 from triof.datasets import Split
+from triof.journal import Journal
 from triof.rollout.candidates import AZURE, Candidates
 from triof.rollout.changing import Desk, RolloutRefused
 from triof.rollout.labelled import Photos
@@ -43,7 +44,8 @@ def promote(
     settings = loaded.settings
     task = _task(settings, name)
     shown = Photos(read_photos(source, settings, corrected), split) if source else None
-    with home.journal(settings) as journal:
+    with home.database(settings) as database:
+        journal = Journal(database)
         desk = Desk(settings, journal, user())
         if not anyway:
             _check(task, compared(desk.of(task), settings, journal, shown).opinion)

@@ -4,6 +4,7 @@ import click
 
 from triof import home
 from triof.cli import load_settings
+from triof.journal import Journal
 from triof.rollout.watching import Rollout
 
 
@@ -12,8 +13,8 @@ from triof.rollout.watching import Rollout
 def status(ctx: click.Context) -> None:
     """Show the models in production for each task, and their candidates."""
     settings = load_settings(ctx).settings
-    with home.journal(settings) as journal:
-        standing = Rollout(settings, journal).state()
+    with home.database(settings) as database:
+        standing = Rollout(settings, Journal(database)).state()
     for found in standing:
         models = ", ".join(f"{name} ({provider})" for provider, name in found["production"].items() if name)
         click.echo(f"{found['task']}: {models or 'nothing'} in production")

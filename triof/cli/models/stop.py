@@ -5,6 +5,7 @@ import click
 from providers.base import TASKS, Task
 from triof import home
 from triof.cli import load_settings
+from triof.journal import Journal
 from triof.rollout.changing import Desk
 from triof.who import user
 
@@ -16,6 +17,6 @@ from triof.who import user
 def stop(ctx: click.Context, task: Task, why: str) -> None:
     """End the candidate of TASK; production answers alone, from the next question on."""
     settings = load_settings(ctx).settings
-    with home.journal(settings) as journal:
-        candidate = Desk(settings, journal, user()).stop(task, why)
+    with home.database(settings) as database:
+        candidate = Desk(settings, Journal(database), user()).stop(task, why)
     click.echo(f"{task}: {candidate.model.name} is not asked any more; {candidate.against.name} answers alone.")

@@ -24,6 +24,6 @@ from triof.users import Role, Users
 def create(ctx: click.Context, name: str, role: Role, *, password_stdin: bool) -> None:
     """Let NAME log in to the dashboard; the password is asked for."""
     settings = load_settings(ctx).settings
-    with home.journal(settings) as journal:
-        user = Users(journal).create(name, role, asked_password(from_stdin=password_stdin))
+    with home.database(settings) as database:
+        user = Users(database).create(name, role, asked_password(from_stdin=password_stdin))
     click.echo(f"{user.name} may log in as {user.role}, at /dashboard.")

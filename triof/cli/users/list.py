@@ -12,8 +12,8 @@ from triof.users import Users
 def list(ctx: click.Context) -> None:  # noqa: A001
     """Show every user with the role and since when there is one."""
     settings = load_settings(ctx).settings
-    with home.journal(settings) as journal:
-        users = Users(journal).all()
+    with home.database(settings) as database:
+        users = Users(database).all()
     if not users:
         click.echo("Nobody can log in: `triof users create NAME --role technician` makes the first user.", err=True)
     for user in users:

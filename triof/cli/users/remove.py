@@ -13,6 +13,6 @@ from triof.users import Users
 def remove(ctx: click.Context, name: str) -> None:
     """Let NAME in no longer, from this moment on."""
     settings = load_settings(ctx).settings
-    with home.journal(settings) as journal:
-        Users(journal).remove(name)
+    with home.database(settings) as database:
+        Users(database).remove(name)
     click.echo(f"{name} is removed, and logged out everywhere.")

@@ -57,7 +57,7 @@ class Standing:
                     exhausted=usage.exhausted,
                     resets_at=usage.resets_at,
                 )
-                for name, ledger in factory.ledgers(settings, journal).items()
+                for name, ledger in factory.ledgers(settings, journal.database).items()
             ),
             queue=self._operations.jobs.depth,
         )

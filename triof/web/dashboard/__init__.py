@@ -14,7 +14,7 @@ from triof.web.guesses import Guesses
 
 def register(app: Flask, services: Services, settings: Settings, clock: Callable[[], float]) -> None:
     """All addresses below ``/dashboard``. ``clock`` in monotonic seconds."""
-    gate = login.Gate(Users(services.journal), settings.dashboard.session_hours, Guesses(clock))
+    gate = login.Gate(Users(services.journal.database), settings.dashboard.session_hours, Guesses(clock))
     app.session_interface = login.Cookies()
     app.jinja_env.filters.update(words.FILTERS)
     app.register_blueprint(gate.blueprint())

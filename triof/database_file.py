@@ -1,7 +1,7 @@
-"""The file of a SQLite journal: made, opened, watched, checked, copied and set aside.
+"""The file of a SQLite database: made, opened, watched, checked, copied and set aside.
 
 A file that is open can be deleted, moved or replaced, and SQLite goes on writing to what nobody will find again. So a
-connection belongs to the file that lies at the path when it is taken, and :meth:`JournalFile.claim` remembers the file
+connection belongs to the file that lies at the path when it is taken, and :meth:`DatabaseFile.claim` remembers the file
 with its ``-wal`` and ``-shm``, so that whoever must not lose a row can ask whether they are still there.
 """
 
@@ -13,35 +13,33 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy import URL, make_url
 
 BUSY_SECONDS = 5.0
 """How long a writer waits for another one, unless the URL has another ``timeout``."""
 _COMPANIONS = ("-wal", "-shm")
 _DAMAGED, _LOST = "damaged", "lost"
-_Identity = tuple[int, int] | None
+FileIdentity = tuple[int, int] | None
 
 
 def sqlite_path(url: str | URL) -> Path | None:
-    """The file of a SQLite journal; None where it is in memory or in another database."""
+    """The file of a SQLite database; None where it is in memory or in another database."""
     url = make_url(url)
     is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
     return Path(str(url.database)).absolute() if is_file and "uri" not in url.query else None
 
 
-class JournalFile:
-    """The SQLite journal at ``path``. Each method raises OSError or sqlite3.Error."""
+class DatabaseFile:
+    """The SQLite database at ``path``. Each method raises OSError or sqlite3.Error."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.parts = (path, *(path.with_name(path.name + suffix) for suffix in _COMPANIONS))
         """Itself, its ``-wal`` and its ``-shm``."""
         self._keeper: sqlite3.Connection | None = None
-        self._claimed: Sequence[_Identity] = ()
-        self._folder: _Identity = None
+        self._claimed: Sequence[FileIdentity] = ()
+        self._folder: FileIdentity = None
         self._size = 0
 
     def create(self) -> bool:
@@ -71,7 +69,7 @@ class JournalFile:
         except sqlite3.Error:
             keeper.close()
             raise
-        self._keeper, self._claimed, self._folder = keeper, self._identities(), _identity(self.path.parent)
+        self._keeper, self._claimed, self._folder = keeper, self._identities(), identity(self.path.parent)
         self._size = self.path.stat().st_size
 
     def is_claimed(self) -> bool:
@@ -90,7 +88,7 @@ class JournalFile:
 
     def is_replaced(self) -> bool:
         """Whether another file than the claimed one is at the path."""
-        return _identity(self.path) not in (None, *self._claimed[:1])
+        return identity(self.path) not in (None, *self._claimed[:1])
 
     def release(self) -> None:
         """Forget the claim."""
@@ -119,7 +117,7 @@ class JournalFile:
 
         None where the folder, too, is no longer the one it was.
         """
-        if not self._keeper or _identity(self.path.parent) != self._folder:
+        if not self._keeper or identity(self.path.parent) != self._folder:
             return None
         if shutil.disk_usage(self.path.parent).free < 2 * self._size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path.parent))
@@ -127,7 +125,7 @@ class JournalFile:
         if self.is_replaced():
             # SQLite would take them for those of the file that lies there now, and spoil it.
             for part, claimed in zip(self.parts[1:], self._claimed[1:], strict=True):
-                if _identity(part) == claimed:
+                if identity(part) == claimed:
                     part.unlink(missing_ok=True)
         return target
 
@@ -147,16 +145,16 @@ class JournalFile:
         return next(path for name in names if not (path := self.path.with_name(name)).exists())
 
     def left_aside(self) -> Sequence[Path]:
-        """Damaged and rescued journals beside the file that nobody has salvaged yet, the oldest first."""
+        """Damaged and rescued databases beside the file that nobody has salvaged yet, the oldest first."""
         found = [path for why in (_DAMAGED, _LOST) for path in self.path.parent.glob(f"{self.path.stem}.{why}-*.db")]
         return sorted(found, key=lambda path: path.name.partition("-")[2])
 
-    def _identities(self) -> Sequence[_Identity]:
-        return tuple(_identity(part) for part in self.parts)
+    def _identities(self) -> Sequence[FileIdentity]:
+        return tuple(identity(part) for part in self.parts)
 
 
 def _copy(source: sqlite3.Connection, target: Path) -> None:
-    JournalFile(target).create()
+    DatabaseFile(target).create()
     try:
         with closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
@@ -167,47 +165,8 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
         raise
 
 
-def open_engine(url: str | URL) -> Engine:
-    """The engine of a journal's database."""
-    # What is written holds keys' digests and people's names, and an error's message ends up in the log.
-    engine = create_engine(url, hide_parameters=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare)
-    if path := sqlite_path(url):
-        _follow(engine, path)
-    return engine
-
-
-def _follow(engine: Engine, path: Path) -> None:
-    """Let each connection belong to the file at ``path``, and never make one."""
-
-    def only_what_is_there(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
-        arguments[:] = [f"{path.as_uri()}?mode=rw"]
-        options["uri"] = True
-
-    def remember(_connection: Any, record: Any) -> None:
-        record.info["file"] = _identity(path)
-
-    def is_still_there(_connection: Any, record: Any, _proxy: Any) -> None:
-        if record.info.get("file") != _identity(path):
-            raise DisconnectionError("the journal's file is another one now")
-
-    event.listen(engine, "do_connect", only_what_is_there)
-    event.listen(engine, "connect", remember)
-    event.listen(engine, "checkout", is_still_there)
-
-
-def _prepare(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    # FULL, because with NORMAL a power cut may take the last commits along, and those are people's confirmations.
-    cursor.execute("PRAGMA synchronous=FULL")
-    # Kept in the file. SQLite does not wait for others here, and then another process is about to switch it.
-    with suppress(sqlite3.OperationalError):
-        cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.close()
-
-
-def _identity(path: Path) -> _Identity:
+def identity(path: Path) -> FileIdentity:
+    """Device and inode of the file at ``path``; None where there is none."""
     try:
         found = path.stat()
     except OSError:

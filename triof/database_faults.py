@@ -1,7 +1,9 @@
-"""What keeps the journal from being read or written: a short code for the touchscreen, a sentence for the technician.
+"""Why the database cannot be read or written: a short code for the touchscreen, a sentence for the technician.
+
+The sentences call it the journal, as the settings, the commands and its file's name do.
 
 =====  =========================================================
-code   the journal
+code   the database
 =====  =========================================================
 D1     does not fit on its disk, which is full
 J1     is no longer where it was opened: deleted, moved, replaced
@@ -21,14 +23,14 @@ from typing import Literal
 from triof.durable import is_no_room
 from triof.errors import TriofError
 
-JournalCode = Literal["D1", "J1", "J2", "J3", "J4", "J5", "J6"]
-PASSING: frozenset[JournalCode] = frozenset({"D1", "J2", "J3"})
+DatabaseCode = Literal["D1", "J1", "J2", "J3", "J4", "J5", "J6"]
+PASSING: frozenset[DatabaseCode] = frozenset({"D1", "J2", "J3"})
 """Those that a running kiosk can get over by itself."""
 
 _FULL_BYTES = 65_536
-"""SQLite needs so much to open a journal at all; with less free it fails with errors that do not name the disk."""
+"""SQLite needs so much to open a database at all; with less free it fails with errors that do not name the disk."""
 
-_BY_SQLITE: dict[int, JournalCode] = {
+_BY_SQLITE: dict[int, DatabaseCode] = {
     sqlite3.SQLITE_FULL: "D1",
     sqlite3.SQLITE_BUSY: "J2",
     sqlite3.SQLITE_LOCKED: "J2",
@@ -41,7 +43,7 @@ _BY_SQLITE: dict[int, JournalCode] = {
     sqlite3.SQLITE_READONLY: "J4",
 }
 
-_REMEDIES: dict[JournalCode, str] = {
+_REMEDIES: dict[DatabaseCode, str] = {
     "D1": "make room on the disk of {folder}",
     "J1": "put it back, or start Triof again to use what lies there now",
     "J2": "another program holds it: end that program, or wait until it is done",
@@ -51,40 +53,40 @@ _REMEDIES: dict[JournalCode, str] = {
 }
 
 
-class JournalUnusable(TriofError):
-    """The journal cannot be read or written; ``code`` says why in short."""
+class DatabaseUnusable(TriofError):
+    """The database cannot be read or written; ``code`` says why in short."""
 
-    def __init__(self, message: str, code: JournalCode) -> None:
+    def __init__(self, message: str, code: DatabaseCode) -> None:
         super().__init__(message)
         self.code = code
 
 
-def missing(path: Path) -> JournalUnusable:
-    """The journal's file is not the one that was opened."""
+def missing(path: Path) -> DatabaseUnusable:
+    """The database's file is not the one that was opened."""
     return _of_file(path, "J1", "it is no longer the file that was opened: it was deleted, moved or replaced")
 
 
-def full(folder: Path) -> JournalUnusable:
+def full(folder: Path) -> DatabaseUnusable:
     """The disk of ``folder`` is full, and nothing is left on it that Triof could remove by itself."""
-    return JournalUnusable(
+    return DatabaseUnusable(
         f"The disk of {folder} is full: make room. What Triof can do without, it has removed already; it takes items"
         " again by itself.",
         "D1",
     )
 
 
-def newer(name: str, version: str, known: str) -> JournalUnusable:
-    """The tables of the journal called ``name`` have a ``version`` that this Triof does not know."""
-    return JournalUnusable(
+def newer(name: str, version: str, known: str) -> DatabaseUnusable:
+    """The tables of the database called ``name`` have a ``version`` that this Triof does not know."""
+    return DatabaseUnusable(
         f"The journal {name} was written by a newer Triof (its tables have version {version}, this one knows {known}):"
         " upgrade Triof, or install again the version that wrote it, and leave the journal where it is.",
         "J6",
     )
 
 
-def of_file(path: Path, error: BaseException) -> JournalUnusable:
-    """What to say when the SQLite journal at ``path`` raises ``error``."""
-    if isinstance(error, JournalUnusable):
+def of_file(path: Path, error: BaseException) -> DatabaseUnusable:
+    """What to say when the SQLite database at ``path`` raises ``error``."""
+    if isinstance(error, DatabaseUnusable):
         return error
     cause = getattr(error, "orig", None) or error
     told = str(getattr(cause, "strerror", None) or cause).partition("\n")[0]
@@ -93,7 +95,7 @@ def of_file(path: Path, error: BaseException) -> JournalUnusable:
         code = "D1" if is_no_room(cause) else "J4"
         if cause.filename and Path(cause.filename) != path and code == "J4":
             # The outbox beside it.
-            return JournalUnusable(f"{cause.filename} cannot be used ({told}): let this user read and write it.", code)
+            return DatabaseUnusable(f"{cause.filename} cannot be used ({told}): let this user read and write it.", code)
     if code in ("J4", "J5") and _is_full(path.parent):
         code = "D1"
     elif path.exists() and not path.is_file():
@@ -103,16 +105,16 @@ def of_file(path: Path, error: BaseException) -> JournalUnusable:
     return _of_file(path, code, told)
 
 
-def of_database(cause: str) -> JournalUnusable:
+def of_database(cause: str) -> DatabaseUnusable:
     """What to say when another database than SQLite's fails; ``cause`` holds no password."""
-    return JournalUnusable(
+    return DatabaseUnusable(
         f"The journal cannot be used ({cause}): mend journal.url, install its driver, or start its database.", "J5"
     )
 
 
-def _of_file(path: Path, code: JournalCode, told: str) -> JournalUnusable:
+def _of_file(path: Path, code: DatabaseCode, told: str) -> DatabaseUnusable:
     remedy = _REMEDIES[code].format(path=path, folder=path.parent)
-    return JournalUnusable(f"The journal {path} cannot be used ({told}): {remedy}.", code)
+    return DatabaseUnusable(f"The journal {path} cannot be used ({told}): {remedy}.", code)
 
 
 def _is_full(folder: Path) -> bool:
