@@ -62,8 +62,9 @@ class Trial:
 
     @property
     def contest(self) -> Contest:
-        assert self.sorter.router.contest
-        return self.sorter.router.contest
+        contest = self.sorter.router.experiment
+        assert isinstance(contest, Contest)
+        return contest
 
     def begin(self, mode: CandidateMode, share: float, provider: str = LOCAL, name: str = SECOND) -> Candidate:
         """Begin a candidate, and let the machine load it."""

@@ -79,6 +79,13 @@ def build_router(
     Calls to the cloud are counted in the ``journal``, which is opened when the first one is made. Raises SettingsError
     where the mode of the settings leaves the routes without sense.
     """
+    return _router(settings, mode, journal)[0]
+
+
+def _router(
+    settings: Settings, mode: Callable[[], Mode] | None, journal: Callable[[], Journal] | None
+) -> tuple[Router, Contest]:
+    """The router of :func:`build_router`, and the candidates beside its routes."""
     cloud = list(_in_the_cloud(settings))
     if settings.mode == "cloud" and not cloud:
         raise SettingsError(
@@ -95,16 +102,18 @@ def build_router(
         ]
         for task in TASKS
     }
-    return Router(
+    contest = _contest(settings, journal, line, notes)
+    router = Router(
         routes,
         settings.deadline_seconds,
         cloud_seconds=settings.cloud_seconds,
         cascade=settings.cascade_probability,
         mode=mode or Switch(settings.home, settings.mode).mode,
         rehearsed=Rehearsal(settings.home, settings, _built).instead_of,
-        contest=_contest(settings, journal, line, notes),
+        experiment=contest,
         notes=notes,
     )
+    return router, contest
 
 
 def left_out(settings: Settings) -> Mapping[str, str]:
@@ -264,7 +273,8 @@ def build_sorter(
     settings: Settings, mode: Callable[[], Mode] | None = None, journal: Callable[[], Journal] | None = None
 ) -> Sorter:
     """The sorter with its router, ready to judge; see :func:`build_router`."""
-    return Sorter(build_router(settings, mode, journal), settings.policy, settings.photo)
+    router, contest = _router(settings, mode, journal)
+    return Sorter(router, settings.policy, settings.photo, compare=contest.follow_up)
 
 
 def build_hardware(settings: Settings) -> SimulatedHardware:
