@@ -40,7 +40,7 @@ from triof import home, photo, services
 from triof.breaker import BreakerSettings
 from triof.cli import main
 from triof.journal import Journal
-from triof.quota import Ledger
+from triof.quota import Ledger, ledgers
 from triof.settings import Settings, load
 from triof.who import user
 
@@ -688,7 +688,7 @@ def test_what_no_vendor_has_seen_is_not_counted(server: CustomVisionServer) -> N
 def test_the_command_tells_people_too(server: CustomVisionServer) -> None:
     settings: Settings = load().settings
     journal = home.open_journal(settings)
-    (ours,) = services.ledgers(settings, journal).values()
+    (ours,) = ledgers(settings, journal).values()
     taken(ours, 5)
     ours.spare()
     journal.close()

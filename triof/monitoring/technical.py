@@ -13,7 +13,7 @@ from triof.journal_backups import JournalBackups
 from triof.journal_file import JournalFile
 from triof.monitoring.alerts import Fault
 from triof.monitoring.reading import latest_first
-from triof.quota import WARNED_FROM
+from triof.quota import WARNED_FROM, ledgers
 from triof.settings import Settings
 
 NAMES = frozenset({"quota", "cloud", "jammed", "disk", "journal"})
@@ -34,9 +34,7 @@ def faults(
 
 
 def _quota(settings: Settings, journal: Journal, fired: bool) -> Iterator[tuple[str, Fault]]:
-    from triof import services
-
-    for name, ledger in services.ledgers(settings, journal).items():
+    for name, ledger in ledgers(settings, journal).items():
         usage = ledger.usage()
         limit = usage.allowance.per_month
         share = usage.used / limit if limit else 0.0
@@ -46,9 +44,7 @@ def _quota(settings: Settings, journal: Journal, fired: bool) -> Iterator[tuple[
 
 
 def _retired(settings: Settings, journal: Journal) -> Iterator[tuple[str, Fault]]:
-    from triof import services
-
-    for name, ledger in services.ledgers(settings, journal).items():
+    for name, ledger in ledgers(settings, journal).items():
         if ledger.usage().retired_until:
             text = f"The service behind {name} is retired: this machine judges alone. docs/azure.md tells how to go on."
             yield "cloud", Fault(text)
