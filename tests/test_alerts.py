@@ -20,13 +20,13 @@ import trustme
 from click.testing import CliRunner, Result
 
 from tests.conftest import ROOT
-from triof import services
 from triof.cli import main
 from triof.database import Database
 from triof.journal import Journal
 from triof.monitoring.alerts import Alerts, Fault
 from triof.monitoring.monitor import Monitor
 from triof.monitoring.senders import of
+from triof.quota import ledgers
 from triof.settings.tree import Settings
 
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
@@ -354,7 +354,7 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
     journal.record("breaker.closed", reason="custom_vision")
     journal.record("deposit.shredded")
     assert look() == {"disk", "quota"}
-    (ledger,) = services.ledgers(settings, journal.database).values()
+    (ledger,) = ledgers(settings, journal.database).values()
     ledger.retired(datetime.now(UTC) + timedelta(days=7))
     assert look() == {"disk", "quota", "cloud"}
     ledger.resume()

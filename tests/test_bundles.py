@@ -29,12 +29,14 @@ from tests.azure_export import SIDE, azure_export_zip, litert_model
 from tests.conftest import ROOT, BuildCloudMachine, Visitor
 from tests.references import small_demo_pictures
 from triof import bundles, evidence, photo, services
-from triof.bundles import BundleRefused, Store
+from triof.bundle_errors import BundleRefused
+from triof.bundles import Store
 from triof.cli import main
 from triof.database import Database
 from triof.journal import Journal
 from triof.learned_more import Hits, LearnedMore
 from triof.paths import DEMO_PICTURES
+from triof.rollout.installation import install
 from triof.settings.tree import Settings
 from triof.trial import Trial
 
@@ -95,7 +97,7 @@ def two_installed(tmp_path_factory: pytest.TempPathFactory, new_journal: Path, _
         source.write_bytes(
             azure_export_zip(TAGS, iteration_id=iteration, changes={"labels.txt": "\n".join(tags).encode()})
         )
-        bundles.install(source, settings)
+        install(source, settings, "marie")
     return home
 
 
@@ -685,16 +687,16 @@ def test_a_home_that_cannot_be_written_is_one_sentence(home: Path, monkeypatch: 
 def test_the_way_that_the_training_commands_install(home: Path, tmp_path: Path) -> None:
     source = tmp_path / "e.zip"
     source.write_bytes(azure_export_zip(TAGS, iteration_id="cccccccc-1"))
-    installed = bundles.install(source, Settings(home=home))
+    installed = install(source, Settings(home=home), "marie")
     assert installed.card.version == "azure-waste_type-cccccccc"
     assert installed.folder == home / "bundles" / "waste_type" / "azure-waste_type-cccccccc"
     tried = Trial.of(installed.card)
     assert tried
     assert (tried.photos, tried.compared, installed.note) == (7, 0, "")
-    assert bundles.install(source, Settings(home=home)).already
+    assert install(source, Settings(home=home), "marie").already
     with pytest.raises(ProviderMisconfigured):
-        bundles.install(tmp_path, Settings(home=home))
+        install(tmp_path, Settings(home=home), "marie")
     source.write_bytes(azure_export_zip(TAGS, alike=True))
     with pytest.raises(BundleRefused):
-        bundles.install(source, Settings(home=home))
+        install(source, Settings(home=home), "marie")
     assert zipfile.is_zipfile(BytesIO(source.read_bytes()))

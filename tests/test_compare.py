@@ -12,18 +12,11 @@ import pytest
 from tests.candidates import FIRST, SECOND, History
 from triof.database import Database
 from triof.journal import Journal
+from triof.paired_comparison import Difference, mcnemar, mean_difference, paired_difference, photos_needed
 from triof.rollout.candidates import LOCAL, Candidate, Candidates, Model
 from triof.rollout.comparing import Comparison, compare, guard
 from triof.rollout.pairing import Believed, Pair
-from triof.rollout.significance import (
-    Difference,
-    Evidence,
-    discordant_needed,
-    mcnemar,
-    mean_difference,
-    paired_difference,
-    photos_needed,
-)
+from triof.rollout.significance import Evidence, discordant_needed
 from triof.rollout.weighing import Weighing
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.tree import Settings

@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.conftest import BuildMachine, Machine
-from triof import services, users
+from triof import users
 from triof.cli import main
 from triof.monitoring.alerts import Fault
+from triof.quota import ledgers
 from triof.settings.tree import Mode
 from triof.switch import Switch
 from triof.users import Role, Users
@@ -329,7 +330,7 @@ def test_without_a_cloud_dashboard_doctor_and_command_show_the_same_mode(
 def test_a_technician_has_the_cloud_asked_again(build_machine: BuildMachine) -> None:
     machine = build_machine(custom_vision=CLOUD)
     create(machine)
-    (ledger,) = services.ledgers(machine.services.operations.settings, machine.services.journal.database).values()
+    (ledger,) = ledgers(machine.services.operations.settings, machine.services.journal.database).values()
     person = Person(machine.client()).log_in("marie")
     assert "Lasts" in person.open("/answers").page.text
     ledger.exhausted(datetime.now(UTC) + timedelta(3))
@@ -344,7 +345,7 @@ def test_a_technician_has_the_cloud_asked_again(build_machine: BuildMachine) -> 
 def test_calls_that_were_refused_and_a_service_that_is_retired_are_told(build_machine: BuildMachine) -> None:
     machine = build_machine(custom_vision=CLOUD)
     create(machine)
-    (ledger,) = services.ledgers(machine.services.operations.settings, machine.services.journal.database).values()
+    (ledger,) = ledgers(machine.services.operations.settings, machine.services.journal.database).values()
     person = Person(machine.client()).log_in("marie")
     assert "calls refused" not in person.open("/answers").page.text
     ledger.refused(ledger.take())

@@ -11,7 +11,7 @@ from providers.local_cnn.rehearsal import RehearsalSet, Rows
 from providers.local_cnn.training_set import UNKNOWN, Batch, TrainingSet
 from tests import colour_models
 from tests.test_trainer import CUP, OTHER, SMALL, needs_training, pictures
-from triof import learned_more
+from triof import training_outcome
 from triof.learned_more import ACCEPTING, Hits, LearnedMore
 
 RECIPE = SMALL.model_copy(update={"epochs": 0, "members": 1, "frozen_blocks": rehearsal.BLOCKS, "empty": 0.0})
@@ -120,4 +120,4 @@ def test_the_model_card_says_it(tmp_path: Path) -> None:
     bundle.save(tmp_path / "next", card, plain.model)
     assert "20 of 23 right instead of 15" in (tmp_path / "next" / bundle.PAGE_FILE).read_text()
     for task in card.tasks:
-        learned_more.check(bundle.load(tmp_path / "next", task).card)
+        training_outcome.check(bundle.load(tmp_path / "next", task).card)

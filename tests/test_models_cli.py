@@ -18,13 +18,14 @@ from triof import evidence
 from triof.cli import main
 from triof.database import Database
 from triof.journal import Journal
-from triof.learned_more import Hits, LearnedMore, NotBetter
+from triof.learned_more import Hits, LearnedMore
+from triof.paired_comparison import photos_needed
 from triof.paths import DEMO_PICTURES
 from triof.rollout.candidates import Candidate, Candidates
 from triof.rollout.changing import Desk
-from triof.rollout.significance import photos_needed
 from triof.settings.loader import load
 from triof.settings.tree import Settings
+from triof.training_outcome import NotBetter
 
 
 @pytest.fixture(scope="module", autouse=True)

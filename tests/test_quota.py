@@ -39,7 +39,7 @@ from tests.test_guard import TIMEOUT, Cloud, Guarded
 from triof import home, photo, services
 from triof.cli import main
 from triof.database import Database
-from triof.quota import Ledger
+from triof.quota import Ledger, ledgers
 from triof.settings.loader import load
 from triof.settings.sections.breaker import BreakerSettings
 from triof.settings.tree import Settings
@@ -690,7 +690,7 @@ def test_what_no_vendor_has_seen_is_not_counted(server: CustomVisionServer) -> N
 def test_the_command_tells_people_too(server: CustomVisionServer) -> None:
     settings: Settings = load().settings
     database = home.open_database(settings)
-    (ours,) = services.ledgers(settings, database).values()
+    (ours,) = ledgers(settings, database).values()
     taken(ours, 5)
     ours.spare()
     database.close()

@@ -17,6 +17,7 @@ from tests.references import small_demo_pictures
 from triof import evidence, services
 from triof.capture import FolderCamera
 from triof.paths import DEMO_PICTURES
+from triof.quota import ledgers
 from triof.rehearsal import Rehearsed, Stage
 from triof.rollout.candidates import AZURE, LOCAL, Arm, Candidate, CandidateMode, Candidates
 from triof.rollout.changing import Desk, Wanted
@@ -62,8 +63,9 @@ class Trial:
 
     @property
     def contest(self) -> Contest:
-        assert self.sorter.router.contest
-        return self.sorter.router.contest
+        contest = self.sorter.router.experiment
+        assert isinstance(contest, Contest)
+        return contest
 
     def begin(self, mode: CandidateMode, share: float, provider: str = LOCAL, name: str = SECOND) -> Candidate:
         """Begin a candidate, and let the machine load it."""
@@ -329,7 +331,7 @@ def test_an_iteration_in_the_shadow_costs_counted_calls(cloud_trial: Trial, clou
     candidate = cloud_trial.begin("shadow", 0.5, AZURE, NEXT)
     assert names(cloud_trial.deposit(candidate, "production")) == [PUBLISHED, NEXT]
     assert names(cloud_trial.deposit(candidate, "alone")) == [PUBLISHED]
-    (ledger,) = services.ledgers(cloud_trial.settings, cloud_trial.journal.database).values()
+    (ledger,) = ledgers(cloud_trial.settings, cloud_trial.journal.database).values()
     assert ledger.usage().used == cloud.calls == 3
 
 

@@ -21,6 +21,7 @@ from tests.references import small_demo_pictures
 from tests.test_local_cnn import watched
 from triof import bundles, evidence, photo, services
 from triof.cli import main
+from triof.rollout.installation import install
 from triof.settings.tree import Settings
 
 CUP = shown("cup", "dirty")
@@ -59,7 +60,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, new_journal: Path, _smal
     home = tmp_path_factory.mktemp("both") / "home"
     home.mkdir()
     shutil.copy(new_journal, home / "journal.db")
-    bundles.install(colour_models.save_both(home.parent / "both"), Settings(home=home))
+    install(colour_models.save_both(home.parent / "both"), Settings(home=home), "marie")
     return home
 
 

@@ -15,9 +15,9 @@ from providers.custom_vision.faults import Refused
 from providers.custom_vision.records import TFLITE, Kind
 from providers.local_cnn import azure_export, package
 from providers.local_cnn.isolated import Isolation
-from triof import datasets, evidence, trial
+from triof import acceptance_photos, datasets, trial
 from triof.backup import EXPORTS, RECORD
-from triof.bundles import BundleRefused
+from triof.bundle_errors import BundleRefused
 from triof.cloud_files import check_export, check_photo
 from triof.datasets import LabelledPhoto
 from triof.durable import read_json
@@ -130,7 +130,7 @@ def _agreement(path: Path, settings: Settings, copies: Mapping[str, Path]) -> st
             bundle = azure_export.bundle_of(path, files, settings.custom_vision.tags, isolation)
         except ProviderMisconfigured as error:
             return f"its model loads, but cannot be asked here ({error})"
-        shown = evidence.gather(bundle.card, settings, None, copies)
+        shown = acceptance_photos.gather(bundle.card, settings, None, copies)
         _, outcome, note = trial.run(bundle, shown, isolation, anyway=True)
     if outcome.distance is not None and outcome.distance > trial.NEAR:
         raise BundleRefused(f"It is not the model that the cloud asked: it {outcome.agreement}.")

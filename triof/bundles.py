@@ -1,4 +1,4 @@
-"""The installed bundles of the local network: tried, put into service, taken out again; ``home/bundles``.
+"""The installed bundles of the local network: stored, put into service, taken out again; ``home/bundles``.
 
 What answers now says the pointer (``providers/local_cnn/pointer.py``), one file that is replaced in one step, so that a
 running kiosk sees the bundle before or the one after. Under each bundle in service stand those that it followed, and
@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,46 +20,18 @@ from providers.base import TASKS, ProviderMisconfigured, Task
 from providers.local_cnn import bundle as folders
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.pointer import SHIPPED, Pointer
-from triof import home, learned_more
+from triof import home, training_outcome
+from triof.bundle_errors import BundleRefused
 from triof.durable import read_json, replace_file
-from triof.errors import TriofError
-from triof.who import user
 
 if TYPE_CHECKING:
     from providers.local_cnn.bundle import Bundle, BundleCard
     from providers.local_cnn.isolated import Isolation
-    from triof.datasets import Dataset
     from triof.journal import Journal
     from triof.settings.tree import Settings
 
 _LOCK_SECONDS = 30.0
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-@contextmanager
-def writing(place: Path) -> Iterator[None]:
-    """Let what the disk refuses be told with its place. Raises BundleRefused."""
-    try:
-        yield
-    except OSError as error:
-        why = error.strerror or error
-        raise BundleRefused(f"{place} cannot be written ({why}): make room, or name another place.") from error
-
-
-class BundleRefused(TriofError):
-    """This model may not be installed, put into service or removed; the message says why and what to do."""
-
-
-class Installed(NamedTuple):
-    """What came of an installation, or of a check of what is installed."""
-
-    card: BundleCard
-    """With what came of the trial of each task, as :meth:`triof.trial.Trial.of` reads it."""
-    folder: Path
-    note: str
-    """How it was read wrongly; empty if it was not."""
-    already: bool
-    """Whether it was there before; then it was only tried, and mended if it was read wrongly."""
 
 
 class Change(NamedTuple):
@@ -98,68 +70,6 @@ def cards(settings: Settings, task: Task) -> dict[str, BundleCard]:
     with suppress(ProviderMisconfigured):
         found += [folders.load(chosen, task).card] if chosen else []
     return {card.version: card for card in found}
-
-
-def install(source: Path, settings: Settings, *, photos: Dataset | None = None, anyway: bool = False) -> Installed:
-    """Try the export or bundle in the zip or folder ``source``, and install it; it is not in service then.
-
-    ``photos`` are labelled ones to try it on besides the demo pictures. Raises BundleRefused, ProviderError,
-    HomeUnusable, DatabaseUnusable.
-    """
-    store = Store(settings)
-    with store.isolation() as isolation:
-        found = _read(source, settings, isolation)
-        if there := store.same(found):
-            return _tried_again(folders.load(there), settings, isolation, photos, anyway=anyway)
-        tried, note = _try(found, settings, isolation, photos, anyway=anyway)
-    return Installed(tried.card, store.add(tried), note, already=False)
-
-
-def check(name: str, settings: Settings, *, photos: Dataset | None = None) -> Installed:
-    """Try what is installed as ``name`` again, and mend it if the cloud's answers since tell that it is read wrongly.
-
-    Raises what :func:`install` does.
-    """
-    store = Store(settings)
-    with store.isolation() as isolation:
-        return _tried_again(folders.load(store.folder(*store.find(name)[0])), settings, isolation, photos)
-
-
-def _tried_again(
-    found: Bundle, settings: Settings, isolation: Isolation, photos: Dataset | None, *, anyway: bool = False
-) -> Installed:
-    tried, note = _try(found, settings, isolation, photos, anyway=anyway)
-    if tried.card.input != found.card.input:
-        from triof.journal import Journal
-
-        with home.database(settings) as database:
-            Store(settings).mend(tried, Journal(database), user(), note)
-    return Installed(tried.card, found.folder, note, already=True)
-
-
-def _try(
-    found: Bundle, settings: Settings, isolation: Isolation, photos: Dataset | None, *, anyway: bool
-) -> tuple[Bundle, str]:
-    """The bundle as it is to be read, with what came of the trials on its card, and how it was read wrongly."""
-    from triof import evidence, trial
-
-    told = ""
-    for task in found.card.tasks:
-        asked = replace(found, card=found.card.of(task))
-        tried, outcome, note = trial.run(asked, evidence.gather(asked.card, settings, photos), isolation, anyway=anyway)
-        isolation.remember(tried.model)
-        card = tried.card.model_copy(update={"metrics": {**tried.card.metrics, "trial": asdict(outcome)}})
-        found, told = replace(tried, card=card), told or note
-    return replace(found, card=found.card.of(min(found.card.tasks, key=TASKS.index))), told
-
-
-def _read(source: Path, settings: Settings, isolation: Isolation) -> Bundle:
-    from providers.local_cnn import azure_export, package
-
-    files = package.read(source, (folders.CARD_FILE, azure_export.MANIFEST_FILE))
-    if folders.CARD_FILE in files:
-        return folders.whole(folders.assemble(source, files))
-    return azure_export.bundle_of(source, files, settings.custom_vision.tags, isolation)
 
 
 class Store:
@@ -336,7 +246,7 @@ class Store:
         for task, version in found:
             card = self._entry(task, version, "", "").card
             if card and version not in (SHIPPED, self._active(task)):
-                learned_more.check(card)
+                training_outcome.check(card)
 
     def _removed(self, change: Change, journal: Journal, who: str) -> None:
         task, version, active = change

@@ -10,11 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from providers.local_cnn.bundle import BundleCard
-from triof.errors import TriofError
-from triof.rollout.significance import mcnemar, paired_difference
-
-KEY = "learned_more"
-"""Under which a card's metrics hold what :meth:`LearnedMore.on` writes."""
+from triof.paired_comparison import mcnemar, paired_difference
+from triof.training_outcome import KEY
 
 _CHANCE = 0.1
 """A gain or a loss counts where two equally good networks would differ so much, and that way, less often than this."""
@@ -33,10 +30,6 @@ _HEADS: Mapping[Result, str] = {
     "unknown_elsewhere": "Better on your photos, but nothing tells how it does elsewhere, as {before} keeps no rows"
     " that judge.",
 }
-
-
-class NotBetter(TriofError):
-    """A bundle that its own training did not find better may not be put into service; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +115,3 @@ class LearnedMore:
 
         also = tuple(other.model_copy(update=of(other.metrics)) for other in card.also)
         return card.model_copy(update={**of(card.metrics), "also": also})
-
-
-def check(card: BundleCard) -> None:
-    """Raises NotBetter for a bundle whose card says that its training did not make it better."""
-    found = card.metrics.get(KEY)
-    if isinstance(found, Mapping) and found.get("result") != "better":
-        raise NotBetter(
-            f"{card.version} is not put into service: {found.get('said', '')} To have it nevertheless:"
-            f" `triof bundles activate {card.version} --anyway`."
-        )

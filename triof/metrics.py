@@ -24,6 +24,7 @@ from triof import vitals
 from triof.breaker import State
 from triof.complaints import Complaints
 from triof.journal import ENDINGS, Journal
+from triof.quota import ledgers
 from triof.rehearsal import Stage
 from triof.router import fallen_back
 from triof.settings.tree import Settings
@@ -188,8 +189,6 @@ def _breakers(sorter: Sorter) -> Reading:
 
 def _count_quotas(metrics: Metrics, settings: Settings, journal: Journal) -> None:
     def read(what: Literal["used", "limit"]) -> Reading:
-        from triof.services import ledgers
-
         usages = {name: ledger.usage() for name, ledger in ledgers(settings, journal.database).items()}
         numbers = {name: usage.used if what == "used" else usage.allowance.per_month for name, usage in usages.items()}
         return {(name,): float(number) for name, number in numbers.items() if number is not None}

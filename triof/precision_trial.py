@@ -26,6 +26,7 @@ from providers.local_cnn.pointer import serving
 from providers.local_cnn.precision import Measured
 from providers.local_cnn.provider import LocalCnn
 from triof import bundles, evidence
+from triof.bundle_errors import writing
 from triof.durable import read_json, replace_file
 from triof.router import Router
 from triof.settings.sections.policy import Policy
@@ -124,7 +125,7 @@ def run(folder: Path, settings: Settings, clock: Clock = time.perf_counter) -> M
     assert options.bundles
     path = options.bundles / precision.MEMORY_FILE
     kept = {**read_json(path), str(loaded.card.eight_bit_sha256): measured.model_dump()}
-    with bundles.writing(path):
+    with writing(path):
         replace_file(path, json.dumps(kept, indent=2).encode() + b"\n")
     return measured
 

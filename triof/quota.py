@@ -5,7 +5,7 @@ vendor says of its own count holds above ours.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from providers.base import Allowance, ProviderMisconfigured, QuotaExceeded, RateLimited, ServiceRetired
 from providers.call_window import JITTER_SECONDS, SECOND, Call, CallWindow
+from triof.cloud_providers import allowances
 from triof.database import Database
+from triof.settings.tree import Settings
 from triof.tables import Entry, EntryKind, UtcDateTime
 
 log = logging.getLogger(__name__)
@@ -273,6 +275,11 @@ class Ledger:
             raise ProviderMisconfigured(
                 f"The call cannot be counted ({cause}): make room on the disk, or mend journal.url."
             ) from error
+
+
+def ledgers(settings: Settings, database: Database) -> Mapping[str, Ledger]:
+    """The ledger of each provider of the routes whose calls are counted."""
+    return {name: Ledger(database, allowance) for name, allowance in allowances(settings).items()}
 
 
 def _standing_of(allowance: Allowance) -> Select[Any]:

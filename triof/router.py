@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from providers.base import (
@@ -26,9 +26,6 @@ from providers.base import (
 from triof.breaker import State
 from triof.guard import Guard, RateWait, ask
 from triof.settings.tree import Mode
-
-if TYPE_CHECKING:
-    from triof.rollout.contest import Contest
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +47,16 @@ def _failed_first(prediction: Prediction) -> Iterator[Attempt]:
             yield attempt
 
 
+class RouteExperiment(Protocol):
+    """Changes the routes of some deposits, to compare models; :class:`triof.rollout.contest.Contest` is one."""
+
+    def route(self, task: Task, deposit_id: UUID | None, members: Sequence[Member]) -> list[Member]:
+        """The providers to ask for one deposit, in order, where the route has ``members``."""
+
+    def close(self) -> None:
+        """Close what the experiment has built."""
+
+
 class _Limits(NamedTuple):
     deadline: float
     cloud_seconds: float
@@ -69,7 +76,7 @@ class Router:
 
     A provider in the cloud gets ``cloud_seconds`` of it. With a ``cascade`` (a probability) it is not asked at all
     where the next local one is at least so sure. ``mode`` is looked at before every question, and so is whether a drill
-    has ``rehearsed`` another one instead of a guard, and whom the ``contest`` of new models lets a deposit ask.
+    has ``rehearsed`` another one instead of a guard, and which models the ``experiment`` lets a deposit ask.
     ``notes``, of one thread, writes what nobody has to wait for.
     """
 
@@ -83,7 +90,7 @@ class Router:
         cascade: float | None = None,
         mode: Callable[[], Mode] = lambda: "auto",
         rehearsed: Callable[[Guard], Guard] = lambda guard: guard,
-        contest: "Contest | None" = None,
+        experiment: RouteExperiment | None = None,
         notes: Executor | None = None,
     ) -> None:
         self._routes = routes
@@ -91,7 +98,7 @@ class Router:
         self._mode = mode
         self._has_cloud = any(member.needs_network for route in routes.values() for member in route)
         self._rehearsed = rehearsed
-        self.contest = contest
+        self.experiment = experiment
         self._notes = notes
 
     @property
@@ -113,8 +120,8 @@ class Router:
         """Who would be asked now, in order; where a new model is on trial that depends on the deposit."""
         local = self.mode == "local"
         members = [member for member in self._routes[task] if not (local and member.needs_network)]
-        if self.contest:
-            members = self.contest.route(task, deposit_id, members)
+        if self.experiment:
+            members = self.experiment.route(task, deposit_id, members)
         return [self._rehearsed(member) if isinstance(member, Guard) else member for member in members]
 
     def predict(self, photo: Photo, task: Task, deposit_id: UUID | None = None, *, spent: float = 0.0) -> Prediction:
@@ -164,8 +171,8 @@ class Router:
 
     def close(self) -> None:
         """Close every provider, and write what is still to be noted."""
-        if self.contest:
-            self.contest.close()
+        if self.experiment:
+            self.experiment.close()
         for route in self._routes.values():
             for member in route:
                 member.close()

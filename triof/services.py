@@ -7,7 +7,7 @@ starts fast.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 import providers
 from providers.base import TASKS, Metered, Photo, Prediction, Provider, ProviderError, ProviderMisconfigured, Task
 from providers.local_cnn.options import LocalCnnOptions
-from providers.options import CloudOptions
-from triof import bundles, capture, home
+from triof import bundles, capture, cloud_providers, home
 from triof.breaker import Breaker, Change, outliving
 from triof.errors import TriofError
 from triof.guard import Calls, Guard
@@ -29,19 +28,17 @@ from triof.router import Member, Router
 from triof.settings.loader import SettingsError
 from triof.settings.tree import Mode, Settings
 from triof.sorter import Sorter
-from triof.switch import Switch, Turned
+from triof.switch import Switch
 from triof.workers import Workers
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     from triof.capture import Camera
-    from triof.database import Database
     from triof.deposit import Deposits
     from triof.journal import Journal, Kind
     from triof.operations import Operations
     from triof.photo_store import PhotoStore
-    from triof.quota import Ledger
     from triof.simulated import SimulatedHardware
     from triof.watch import Watch
 
@@ -81,7 +78,14 @@ def build_router(
     Calls to the cloud are counted in the database of the ``journal``, which is opened when the first one is made.
     Raises SettingsError where the mode of the settings leaves the routes without sense.
     """
-    cloud = list(_in_the_cloud(settings))
+    return _router(settings, mode, journal)[0]
+
+
+def _router(
+    settings: Settings, mode: Callable[[], Mode] | None, journal: Callable[[], Journal] | None
+) -> tuple[Router, Contest]:
+    """The router of :func:`build_router`, and the candidates beside its routes."""
+    cloud = cloud_providers.in_routes(settings)
     if settings.mode == "cloud" and not cloud:
         raise SettingsError(
             ["  mode = 'cloud': no provider of the routes is in the cloud; use auto or local, or add one to routes"]
@@ -89,63 +93,27 @@ def build_router(
     journal = journal or cache(lambda: _open_journal(settings))
     notes = ThreadPoolExecutor(1, "notes")
     line = {name: _line(name, settings, journal, notes) for name in cloud}
+    left_out = cloud_providers.left_out(settings)
     routes: dict[Task, list[Member]] = {
         task: [
             line[name](task, settings) if name in line else _build(name, task, settings)
             for name in settings.routes[task]
-            if name not in left_out(settings)
+            if name not in left_out
         ]
         for task in TASKS
     }
-    return Router(
+    contest = _contest(settings, journal, line, notes)
+    router = Router(
         routes,
         settings.deadline_seconds,
         cloud_seconds=settings.cloud_seconds,
         cascade=settings.cascade_probability,
         mode=mode or Switch(settings.home, settings.mode).mode,
         rehearsed=Rehearsal(settings.home, settings, _built).instead_of,
-        contest=_contest(settings, journal, line, notes),
+        experiment=contest,
         notes=notes,
     )
-
-
-def left_out(settings: Settings) -> Mapping[str, str]:
-    """The providers of the routes that nobody has set up, each with what to do in order to have it."""
-    options = {name: _options(name, settings) for name in _in_the_cloud(settings)}
-    return {
-        name: found.remedy for name, found in options.items() if isinstance(found, CloudOptions) and not found.is_set
-    }
-
-
-@dataclass(frozen=True)
-class CurrentMode:
-    """Which mode holds on this machine, and why."""
-
-    holds: Mode
-    """What photos are judged by: ``chosen``, or local where no provider in the cloud is set up."""
-    chosen: Mode
-    """What the switch says, or the settings."""
-    turned: Turned | None
-    """The last turn of the switch; None: as the settings say."""
-    left_out: Mapping[str, str]
-    """See :func:`left_out`."""
-
-
-def current_mode(settings: Settings) -> CurrentMode:
-    """The mode of the machine, as doctor, ``triof mode`` and the dashboard show it."""
-    switch, missing = Switch(settings.home, settings.mode).at_kiosk(), left_out(settings)
-    chosen = switch.mode()
-    has_cloud = any(name not in missing for name in _in_the_cloud(settings))
-    return CurrentMode(chosen if has_cloud else "local", chosen, switch.turned(), missing)
-
-
-def ledgers(settings: Settings, database: Database) -> Mapping[str, Ledger]:
-    """The ledger of each provider of the routes whose calls are counted."""
-    from triof.quota import Ledger
-
-    names = [name for name in _in_the_cloud(settings) if name not in left_out(settings)]
-    options = {name: _options(name, settings) for name in names}
-    return {name: Ledger(database, found.allowance) for name, found in options.items() if isinstance(found, Metered)}
+    return router, contest
 
 
 def resume_quota(settings: Settings, journal: Journal, provider: str, who: str, why: str) -> bool:
@@ -153,6 +121,8 @@ def resume_quota(settings: Settings, journal: Journal, provider: str, who: str, 
 
     Raises SQLAlchemyError.
     """
+    from triof.quota import ledgers
+
     ledger = ledgers(settings, journal.database).get(provider)
     if not ledger:
         return False
@@ -160,14 +130,6 @@ def resume_quota(settings: Settings, journal: Journal, provider: str, who: str, 
     journal.record("quota.resumed", reason=provider[:32], who=who, why=why)
     ledger.resume()
     return True
-
-
-def _in_the_cloud(settings: Settings) -> Iterator[str]:
-    """The names in the routes whose class needs the network."""
-    for name in dict.fromkeys(name for task in TASKS for name in settings.routes[task]):
-        with suppress(ProviderError):
-            if providers.load(name).needs_network:
-                yield name
 
 
 def _contest(settings: Settings, journal: Callable[[], Journal], line: Mapping[str, Line], notes: Executor) -> Contest:
@@ -266,7 +228,8 @@ def build_sorter(
     settings: Settings, mode: Callable[[], Mode] | None = None, journal: Callable[[], Journal] | None = None
 ) -> Sorter:
     """The sorter with its router, ready to judge; see :func:`build_router`."""
-    return Sorter(build_router(settings, mode, journal), settings.policy, settings.photo)
+    router, contest = _router(settings, mode, journal)
+    return Sorter(router, settings.policy, settings.photo, compare=contest.follow_up)
 
 
 def build_hardware(settings: Settings) -> SimulatedHardware:

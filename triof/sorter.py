@@ -50,7 +50,10 @@ class Followed(NamedTuple):
 
 
 class Sorter:
-    """Judges photos; safe to call from many threads."""
+    """Judges photos; safe to call from many threads.
+
+    ``compare`` asks other models about a deposit's photo after its verdict; it returns at once and raises nothing.
+    """
 
     def __init__(
         self,
@@ -58,11 +61,13 @@ class Sorter:
         policy: Policy,
         limits: PhotoLimits = DEFAULT_LIMITS,
         clock: Callable[[], float] = time.monotonic,
+        compare: Callable[[Followed], None] | None = None,
     ) -> None:
         self.router = router
         self._policy = policy
         self._limits = limits
         self._clock = clock
+        self._compare = compare
         self._helpers = Workers("judging", (os.cpu_count() or 1) - 1)
         self._observers: list[Callable[[Judgement], None]] = []
 
@@ -89,7 +94,7 @@ class Sorter:
 
     def follow_up(self, deposit_id: UUID, image: bytes, judgement: Judgement) -> None:
         """After the answer: let a new model on trial, or the one in production beside it, answer too; later."""
-        if not self.router.contest:
+        if not self._compare:
             return
         side = self._side(deposit_id)
 
@@ -97,7 +102,7 @@ class Sorter:
             # Production must see its photos as it does without a candidate, so that one may have to be decoded anew.
             return judgement.photo if needed <= side else photos.load(image, self._limits, needed_side=needed)
 
-        self.router.contest.follow_up(Followed(deposit_id, judgement, load, self.router.members))
+        self._compare(Followed(deposit_id, judgement, load, self.router.members))
 
     def keepsake(self, image: bytes) -> bytes:
         """The photo as a JPEG to show and keep, upright and without metadata. Raises PhotoError."""

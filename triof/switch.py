@@ -2,12 +2,15 @@
 
 import json
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+from triof import cloud_providers
 from triof.durable import read_json, replace_file
-from triof.settings.tree import Mode
+from triof.settings.tree import Mode, Settings
 
 log = logging.getLogger(__name__)
 
@@ -72,3 +75,25 @@ class Switch:
 
     def _keep(self, content: dict[str, Any]) -> None:
         replace_file(self._path, json.dumps(content).encode())
+
+
+@dataclass(frozen=True)
+class CurrentMode:
+    """Which mode holds on this machine, and why."""
+
+    holds: Mode
+    """What photos are judged by: ``chosen``, or local where no provider in the cloud is set up."""
+    chosen: Mode
+    """What the switch says, or the settings."""
+    turned: Turned | None
+    """The last turn of the switch; None: as the settings say."""
+    left_out: Mapping[str, str]
+    """See :func:`triof.cloud_providers.left_out`."""
+
+
+def current_mode(settings: Settings) -> CurrentMode:
+    """The mode of the machine, as doctor, ``triof mode`` and the dashboard show it."""
+    switch, left_out = Switch(settings.home, settings.mode).at_kiosk(), cloud_providers.left_out(settings)
+    chosen = switch.mode()
+    has_cloud = any(name not in left_out for name in cloud_providers.in_routes(settings))
+    return CurrentMode(chosen if has_cloud else "local", chosen, switch.turned(), left_out)

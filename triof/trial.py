@@ -18,7 +18,7 @@ from providers.local_cnn.bundle import EIGHT_BIT_FILE, Bundle, BundleCard, Input
 from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.provider import Model
 from triof import evidence
-from triof.bundles import BundleRefused
+from triof.bundle_errors import BundleRefused
 from triof.evidence import Evidence, Shown
 
 _TIMEOUT = 30.0

@@ -15,6 +15,7 @@ from providers.base import TASKS, Prediction
 from providers.text_files import decoded
 from triof import photo, services
 from triof.cli import load_settings, tell
+from triof.cloud_providers import left_out
 from triof.file_finder import FileFinder
 from triof.photo import PhotoError
 from triof.picture_files import look_in
@@ -51,7 +52,7 @@ def classify(ctx: click.Context, paths: tuple[str, ...], mode: str | None, as_js
     --mode cloud, one that the cloud did not answer has failed.
     """
     settings = load_settings(ctx, mode=mode).settings
-    if mode == "cloud" and (missing := services.left_out(settings)):
+    if mode == "cloud" and (missing := left_out(settings)):
         raise click.UsageError(f"There is no cloud to ask: {'; '.join(missing.values())}.")
     # A mode that was asked for holds above the machine's switch.
     sorter = services.build_sorter(settings, (lambda: settings.mode) if mode else None)

@@ -20,6 +20,7 @@ from triof.router import Member
 from triof.settings.loader import SettingsError
 from triof.settings.tree import Mode, Settings
 from triof.slot import Jammed, Slot
+from triof.switch import current_mode
 from triof.verdict import threshold
 
 _ENOUGH_BYTES = 200_000_000
@@ -110,7 +111,7 @@ def _journal(settings: Settings) -> str:
 
 def _cloud(settings: Settings) -> str:
     """Really asks the cloud, which is the only way to know that endpoint, key, model and tags fit together."""
-    current = services.current_mode(settings)
+    current = current_mode(settings)
     if current.left_out:
         remedies = "; ".join(f"for {name} {remedy}" for name, remedy in current.left_out.items())
         return f"none, this machine answers by itself; {remedies}"
@@ -138,7 +139,7 @@ def _asked(guard: Guard, task: Task, settings: Settings, mode: Mode) -> str:
 
 
 def _route(settings: Settings, task: Task) -> str:
-    router = services.build_router(settings, lambda: services.current_mode(settings).holds)
+    router = services.build_router(settings, lambda: current_mode(settings).holds)
     try:
         asked = [_thresholds(member, task, settings) for member in router.members(task)]
         return f"mode {router.mode}: {', then '.join(asked)}"

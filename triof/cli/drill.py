@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from providers.custom_vision import rehearsal as stand_ins
-from triof import home, services
+from triof import home
 from triof.cli import load_settings
 from triof.errors import TriofError
 from triof.journal import Journal
@@ -20,6 +20,7 @@ from triof.paths import DEMO_PICTURES
 from triof.picture_files import pictures_in
 from triof.rehearsal import FAULTS, LONGEST_SECONDS, Fault, Rehearsed, Stage
 from triof.settings.tree import Settings
+from triof.switch import current_mode
 from triof.visitor import Visitor
 
 _STAND_INS = {"cloud_dead": stand_ins.dead, "cloud_slow": stand_ins.slow, "quota_gone": stand_ins.quota_gone}
@@ -108,7 +109,7 @@ def _took_effect(journal: Journal, fault: Fault | None, seen: Seen) -> bool:
 
 
 def _say_what_cannot_be_rehearsed(settings: Settings) -> None:
-    current = services.current_mode(settings)
+    current = current_mode(settings)
     for name, remedy in current.left_out.items():
         click.secho(f"There is no {name} to fail ({remedy}): the cloud's faults change nothing here.", fg="yellow")
     if current.chosen == "local":

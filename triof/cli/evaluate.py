@@ -18,6 +18,7 @@ from providers.local_cnn import bundle as bundle_folder
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
 from triof import bundles, by_source, datasets, evaluation_report, robustness
+from triof.bundle_errors import writing
 from triof.by_source import Part
 from triof.cli import load_settings, source_tables, tell
 from triof.cli.labelled_photos import doubts, read_photos
@@ -208,7 +209,7 @@ def _record(folder: Path, evaluation: Evaluation, robust: Mapping[Task, Robustne
     kept = {part: measured[part] for part in ("photos", "groups", "figures", "robustness") if part in measured}
     known = bundle_folder.load(folder, evaluation.task)
     card = known.card.model_copy(update={"metrics": {**known.card.metrics, name: kept}})
-    with bundles.writing(folder):
+    with writing(folder):
         bundle_folder.rewrite(folder.resolve(), card)
 
 

@@ -4,10 +4,10 @@ from typing import get_args
 
 import click
 
-from triof import home, services
+from triof import home
 from triof.cli import load_settings
 from triof.settings.tree import Mode, Settings
-from triof.switch import Switch
+from triof.switch import CurrentMode, Switch, current_mode
 from triof.who import user
 
 _MEANING = {
@@ -29,7 +29,7 @@ def mode(ctx: click.Context, mode: Mode | None, why: str) -> None:
     settings = load_settings(ctx).settings
     if mode:
         _turn(settings, mode, why)
-    current = services.current_mode(settings)
+    current = current_mode(settings)
     click.echo(f"{current.holds}: {_MEANING[current.holds]}")
     if current.chosen != "local":
         _tell_missing(current)
@@ -39,7 +39,7 @@ def mode(ctx: click.Context, mode: Mode | None, why: str) -> None:
         click.echo("as the settings say")
 
 
-def _tell_missing(current: services.CurrentMode) -> None:
+def _tell_missing(current: CurrentMode) -> None:
     for name, remedy in current.left_out.items():
         click.secho(
             f"The switch stands at {current.chosen}, but there is no {name}: to have it, {remedy}.", fg="yellow"

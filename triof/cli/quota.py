@@ -8,8 +8,9 @@ import click
 
 from triof import home, services
 from triof.cli import load_settings
+from triof.cloud_providers import left_out
 from triof.journal import Journal
-from triof.quota import WARNED_FROM, Usage
+from triof.quota import WARNED_FROM, Usage, ledgers
 from triof.who import user
 
 
@@ -23,10 +24,10 @@ def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
     if why and not resume:
         raise click.UsageError("--why belongs to --resume.")
     settings = load_settings(ctx).settings
-    for name, remedy in services.left_out(settings).items():
+    for name, remedy in left_out(settings).items():
         click.echo(f"Nothing is counted for {name}, which is not set up: {remedy}.", err=True)
     with home.database(settings) as database:
-        for name, ledger in services.ledgers(settings, database).items():
+        for name, ledger in ledgers(settings, database).items():
             if resume:
                 services.resume_quota(settings, Journal(database), name, user(), why)
             usage = ledger.usage()

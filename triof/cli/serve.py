@@ -52,7 +52,7 @@ def run(settings: Settings, services: Services) -> None:
 
 
 def _tell(settings: Settings, services: Services) -> None:
-    from triof.services import left_out
+    from triof.cloud_providers import left_out
     from triof.web.health import Readiness
 
     # Asking also warms the models up, so that the first person waits no longer than the next.

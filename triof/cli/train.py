@@ -27,7 +27,8 @@ from providers.local_cnn.training_set import Pictures
 from providers.local_cnn.tuning import Checkpoint
 from providers.options import Options
 from providers.text_files import decoded
-from triof import __version__, before_after, bundles, datasets, training_photos
+from triof import __version__, before_after, datasets, training_photos
+from triof.bundle_errors import writing
 from triof.cli import load_settings, tell
 from triof.cli.labelled_photos import read_photos, without
 from triof.datasets import Dataset, Split, Unreadable
@@ -98,7 +99,7 @@ def train(
             split: _pictures(tasks, dataset, split, settings.photo, partial(bars.show, f"reading {split}"))
             for split in _USED_SPLITS
         }
-        with bundles.writing(runs):
+        with writing(runs):
             trained = train_bundle(tasks, photos, recipe, checkpoint, bars.show, start=before, old=old)
         made = bundle.Bundle(out or runs, _calibrated(trained.card, calibration), trained.model)
         bars.show("keeping rows", 0, 1)
@@ -112,9 +113,9 @@ def train(
     origin |= {"start": begun, "left_out": sorted(left_out), **said}
     card = card.model_copy(update={"trained_on": origin})
     out = out or run / "bundle"
-    with bundles.writing(out):
+    with writing(out):
         bundle.save(out.resolve(), card, trained.model, rehearsal=kept)
-    with bundles.writing(run):
+    with writing(run):
         _record(run, trained, card, duration=time.monotonic() - started)
         checkpoint.clear()
     console.print(f"{card.version} is in {out}; the run is recorded in {run}.", soft_wrap=True, markup=False)
@@ -212,7 +213,7 @@ def _check_place(out: Path | None, runs: Path) -> None:
     if out and out.exists() and not (out / bundle.CARD_FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise click.UsageError(f"--out {out} holds something else than a bundle: name a new folder.")
     for folder in (runs, out.resolve().parent if out else runs):
-        with bundles.writing(folder):
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
 

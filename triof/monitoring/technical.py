@@ -13,7 +13,7 @@ from triof.database_file import DatabaseFile
 from triof.journal_backups import JournalBackups
 from triof.monitoring.alerts import Fault
 from triof.monitoring.reading import latest_first
-from triof.quota import WARNED_FROM
+from triof.quota import WARNED_FROM, ledgers
 from triof.settings.tree import Settings
 
 NAMES = frozenset({"quota", "cloud", "jammed", "disk", "journal"})
@@ -34,9 +34,7 @@ def faults(
 
 
 def _quota(settings: Settings, database: Database, fired: bool) -> Iterator[tuple[str, Fault]]:
-    from triof import services
-
-    for name, ledger in services.ledgers(settings, database).items():
+    for name, ledger in ledgers(settings, database).items():
         usage = ledger.usage()
         limit = usage.allowance.per_month
         share = usage.used / limit if limit else 0.0
@@ -46,9 +44,7 @@ def _quota(settings: Settings, database: Database, fired: bool) -> Iterator[tupl
 
 
 def _retired(settings: Settings, database: Database) -> Iterator[tuple[str, Fault]]:
-    from triof import services
-
-    for name, ledger in services.ledgers(settings, database).items():
+    for name, ledger in ledgers(settings, database).items():
         if ledger.usage().retired_until:
             text = f"The service behind {name} is retired: this machine judges alone. docs/azure.md tells how to go on."
             yield "cloud", Fault(text)

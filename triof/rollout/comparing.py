@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from providers.base import Metered
+from triof.paired_comparison import Difference, mcnemar
 from triof.rollout import pairing
 from triof.rollout.candidates import AZURE, Candidate
 from triof.rollout.pairing import Met
-from triof.rollout.significance import Difference, mcnemar, quantile
+from triof.rollout.significance import quantile
 from triof.rollout.weighing import Opinion, Table, Weighing
 from triof.scope import Scope
 

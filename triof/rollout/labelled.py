@@ -10,8 +10,8 @@ from providers.local_cnn.provider import LocalCnn
 from triof import bundles, curves
 from triof.datasets import Dataset, LabelledPhoto, Split
 from triof.evaluation import Answer, Evaluation, evaluate
+from triof.paired_comparison import Difference, mcnemar, photos_needed
 from triof.rollout.candidates import LOCAL, Candidate
-from triof.rollout.significance import Difference, mcnemar, photos_needed
 from triof.rollout.weighing import Opinion, Table
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.tree import Settings

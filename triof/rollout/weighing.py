@@ -9,16 +9,10 @@ for production: what is called better there is better, and nothing can be called
 
 from typing import Literal, NamedTuple
 
+from triof.paired_comparison import Difference, mean_difference, paired_difference
 from triof.rollout.candidates import CandidateMode
 from triof.rollout.pairing import Pair
-from triof.rollout.significance import (
-    UNNOTICED,
-    Difference,
-    Evidence,
-    discordant_needed,
-    mean_difference,
-    paired_difference,
-)
+from triof.rollout.significance import UNNOTICED, Evidence, discordant_needed
 from triof.settings.sections.rollout import RolloutSettings
 
 Word = Literal["promote", "keep", "wait"]

@@ -6,7 +6,6 @@ counted when somebody asks. How each number is counted stands in docs/reports.md
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from threading import Lock
@@ -14,9 +13,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import Connection, Table, func, select
 
-import providers
-from providers.base import TASKS, ProviderError
-from providers.options import CloudOptions
+from triof import cloud_providers
 from triof.database import Database
 from triof.recycling import Recycled, recycled
 from triof.scope import Scope
@@ -149,16 +146,12 @@ class Statistics:
 
     def quota(self) -> Sequence[QuotaForecast]:
         """Where each provider stands whose calls are counted."""
-        from triof import services
         from triof.quota import Ledger
         from triof.statistics.forecast import forecast
 
-        allowances = {
-            name: ledger.allowance for name, ledger in services.ledgers(self._all_settings, self._database).items()
-        }
         return [
             forecast(name, Ledger(self._database, allowance, self._now), self._database, self._now())
-            for name, allowance in allowances.items()
+            for name, allowance in cloud_providers.allowances(self._all_settings).items()
         ]
 
     def latest(self, scope: Scope, limit: int = 20) -> Sequence[Latest]:
@@ -193,19 +186,7 @@ class Statistics:
 
     @cached_property
     def _cloud(self) -> Collection[str]:
-        """The providers in the cloud."""
-        return {name for name in (*providers.PROVIDERS, *self._routed()) if self._in_the_cloud(name)}
-
-    def _routed(self) -> Iterator[str]:
-        return (name for task in TASKS for name in self._all_settings.routes[task])
-
-    def _in_the_cloud(self, name: str) -> bool:
-        options = getattr(self._all_settings, name, None)
-        if options is not None or name in providers.PROVIDERS:
-            return isinstance(options, CloudOptions)
-        with suppress(ProviderError):
-            return providers.load(name).needs_network
-        return False
+        return cloud_providers.known(self._all_settings)
 
     def _machines(self, connection: Connection) -> Sequence[str]:
         found: list[str] = []

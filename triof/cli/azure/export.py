@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
-from triof import bundles
 from triof.cli.azure.session import check_trained, session
 from triof.cli.bundles.activate import put_into_service
 from triof.cli.bundles.install import show
 from triof.cloud_files import check_export
+from triof.rollout import installation
+from triof.who import user
 
 
 @click.command()
@@ -35,7 +36,7 @@ def export(ctx: click.Context, iteration: str, out: Path | None, *, install: boo
         if not install:
             opened.say(f"To let this machine answer with it: `triof bundles install {out} --activate`")
             return
-        installed = bundles.install(out, opened.settings)
+        installed = installation.install(out, opened.settings, user())
         show(installed)
         if activate:
             put_into_service(opened.settings, f"{installed.card.task}/{installed.card.version}", why="exported")

@@ -9,8 +9,10 @@ from rich.table import Table
 from providers.custom_vision.options import PHOTOS_A_TAG
 from providers.custom_vision.records import Iteration
 from providers.text_files import plain
-from triof import home, services
+from triof import home
 from triof.cli.azure.session import Session, faults, session
+from triof.cloud_providers import left_out
+from triof.quota import ledgers
 
 
 @click.command()
@@ -49,7 +51,7 @@ def _print_project(opened: Session, projects: int) -> None:
     _print_limits(opened, used)
     if hours := trainer.tier.hours_per_month:
         opened.say(_trained(iterations, hours))
-    if "custom_vision" not in services.left_out(opened.settings):
+    if "custom_vision" not in left_out(opened.settings):
         _print_quota(opened)
     if options.training_tier != "F0":
         opened.say(f"Keeping the photos costs {photos / 1000 * options.euros_per_1000_photos_a_month:.2f} € a month.")
@@ -57,7 +59,7 @@ def _print_project(opened: Session, projects: int) -> None:
 
 def _print_quota(opened: Session) -> None:
     with home.database(opened.settings) as database:
-        ledger = services.ledgers(opened.settings, database).get("custom_vision")
+        ledger = ledgers(opened.settings, database).get("custom_vision")
         usage = ledger.usage() if ledger else None
     if usage and usage.remaining is not None:
         opened.say(f"{usage.remaining:,} of {usage.allowance.per_month:,} predictions are left (`triof quota`).")

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from triof import bundles
 from triof.cli import load_settings
 from triof.cli.bundles.install import show
 from triof.cli.labelled_photos import read_photos
+from triof.rollout import installation
+from triof.who import user
 
 
 @click.command()
@@ -21,4 +22,4 @@ def check(ctx: click.Context, version: str, photos: Path | None) -> None:
     """
     settings = load_settings(ctx).settings
     labelled = read_photos(photos, settings) if photos else None
-    show(bundles.check(version, settings, photos=labelled))
+    show(installation.check(version, settings, user(), photos=labelled))

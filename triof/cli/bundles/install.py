@@ -5,12 +5,14 @@ from pathlib import Path
 import click
 
 from providers.local_cnn.bundle import BundleCard
-from triof import bundles, precision_trial
-from triof.bundles import Installed
+from triof import precision_trial
 from triof.cli import load_settings
 from triof.cli.bundles.activate import put_into_service
 from triof.cli.labelled_photos import read_photos
+from triof.rollout import installation
+from triof.rollout.installation import Installed
 from triof.trial import Trial
+from triof.who import user
 
 
 @click.command()
@@ -28,7 +30,7 @@ def install(ctx: click.Context, source: Path, photos: Path | None, *, anyway: bo
     """
     settings = load_settings(ctx).settings
     labelled = read_photos(photos, settings) if photos else None
-    installed = bundles.install(source, settings, photos=labelled, anyway=anyway)
+    installed = installation.install(source, settings, user(), photos=labelled, anyway=anyway)
     show(installed)
     if measured := precision_trial.run(installed.folder, settings):
         click.echo(f"Measured on this machine: {measured}.")

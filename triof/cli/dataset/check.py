@@ -12,10 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from triof import corrections
+from triof import contact_sheet, corrections
 from triof.cli import load_settings, tell
 from triof.cli.labelled_photos import read_photos
-from triof.curation import contact_sheet
 from triof.curation.check import SMALLEST_SIDE, Findings
 from triof.curation.check import check as look
 from triof.curation.suspects import Suggestion

@@ -16,11 +16,11 @@ from triof.cli import load_settings
 from triof.cli.labelled_photos import read_photos
 from triof.datasets import SPLITS, Split
 from triof.journal import Journal
+from triof.paired_comparison import Difference
 from triof.rollout import comparing
 from triof.rollout.candidates import Candidate, Candidates
 from triof.rollout.comparing import Comparison
 from triof.rollout.labelled import Labelled, Photos, measure
-from triof.rollout.significance import Difference
 
 if TYPE_CHECKING:
     from triof.journal import Journal

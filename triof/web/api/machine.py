@@ -10,9 +10,9 @@ from flask import request
 
 from providers.base import TASKS, Task
 from triof import __version__
-from triof import services as factory
 from triof.guard import Guard
 from triof.operations import Operations
+from triof.quota import ledgers
 from triof.router import Member, Router
 from triof.web.api import models
 from triof.web.api.problems import Refusal
@@ -57,7 +57,7 @@ class Standing:
                     exhausted=usage.exhausted,
                     resets_at=usage.resets_at,
                 )
-                for name, ledger in factory.ledgers(settings, journal.database).items()
+                for name, ledger in ledgers(settings, journal.database).items()
             ),
             queue=self._operations.jobs.depth,
         )

@@ -8,11 +8,11 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
-from triof import services
 from triof.scope import Scope
 from triof.services import Services
 from triof.settings.tree import Language, Settings
 from triof.statistics import month
+from triof.switch import current_mode
 from triof.web import login
 from triof.web.dashboard import condition, drawn, words
 from triof.web.dashboard.asked import PERIODS, Asked, read
@@ -116,7 +116,7 @@ class Pages:
             breakers=self._services.sorter.router.breakers(),
             breaker_words=words.BREAKERS,
             latest=next(iter(self._statistics.latest(self._last_week(), 1)), None),
-            mode=services.current_mode(self._settings),
+            mode=current_mode(self._settings),
             modes=words.MODES,
         )
 

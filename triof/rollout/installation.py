@@ -1,0 +1,90 @@
+"""Installs a model: reads an export of Azure or a bundle, tries it and stores it. Activating it is another step."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from providers.base import TASKS
+from providers.local_cnn import azure_export, package
+from providers.local_cnn import bundle as folders
+from providers.local_cnn.bundle import Bundle, BundleCard
+from providers.local_cnn.isolated import Isolation
+from triof import acceptance_photos, home, trial
+from triof.bundles import Store
+from triof.datasets import Dataset
+from triof.journal import Journal
+from triof.settings.tree import Settings
+
+
+class Installed(NamedTuple):
+    """What came of an installation, or of a check of what is installed."""
+
+    card: BundleCard
+    """With what came of the trial of each task, as :meth:`triof.trial.Trial.of` reads it."""
+    folder: Path
+    note: str
+    """How it was read wrongly; empty if it was not."""
+    already: bool
+    """Whether it was there before; then it was only tried, and mended if it was read wrongly."""
+
+
+def install(
+    source: Path, settings: Settings, actor: str, *, photos: Dataset | None = None, anyway: bool = False
+) -> Installed:
+    """Try the export or bundle in the zip or folder ``source``, and install it; it is not in service then.
+
+    ``actor`` is the name for the journal, ``photos`` are labelled ones to try it on besides the demo pictures. Raises
+    BundleRefused, ProviderError, HomeUnusable, DatabaseUnusable.
+    """
+    store = Store(settings)
+    with store.isolation() as isolation:
+        found = _read(source, settings, isolation)
+        there = store.same(found)
+        if there:
+            found = folders.load(there)
+        tried, note = _try(found, settings, isolation, photos, anyway=anyway)
+    if there:
+        return _mended(found, tried, note, settings, actor)
+    return Installed(tried.card, store.add(tried), note, already=False)
+
+
+def check(name: str, settings: Settings, actor: str, *, photos: Dataset | None = None) -> Installed:
+    """Try what is installed as ``name`` again, and mend it if the cloud's answers since tell that it is read wrongly.
+
+    Raises what :func:`install` does.
+    """
+    store = Store(settings)
+    found = folders.load(store.folder(*store.find(name)[0]))
+    with store.isolation() as isolation:
+        tried, note = _try(found, settings, isolation, photos)
+    return _mended(found, tried, note, settings, actor)
+
+
+def _mended(found: Bundle, tried: Bundle, note: str, settings: Settings, actor: str) -> Installed:
+    """What is installed already, as ``tried`` is read from now on."""
+    if tried.card.input != found.card.input:
+        with home.database(settings) as database:
+            Store(settings).mend(tried, Journal(database), actor, note)
+    return Installed(tried.card, found.folder, note, already=True)
+
+
+def _try(
+    found: Bundle, settings: Settings, isolation: Isolation, photos: Dataset | None, *, anyway: bool = False
+) -> tuple[Bundle, str]:
+    """The bundle as it is to be read, with what came of the trials on its card, and how it was read wrongly."""
+    told = ""
+    for task in found.card.tasks:
+        asked = replace(found, card=found.card.of(task))
+        shown = acceptance_photos.gather(asked.card, settings, photos)
+        tried, outcome, note = trial.run(asked, shown, isolation, anyway=anyway)
+        isolation.remember(tried.model)
+        card = tried.card.model_copy(update={"metrics": {**tried.card.metrics, "trial": asdict(outcome)}})
+        found, told = replace(tried, card=card), told or note
+    return replace(found, card=found.card.of(min(found.card.tasks, key=TASKS.index))), told
+
+
+def _read(source: Path, settings: Settings, isolation: Isolation) -> Bundle:
+    files = package.read(source, (folders.CARD_FILE, azure_export.MANIFEST_FILE))
+    if folders.CARD_FILE in files:
+        return folders.whole(folders.assemble(source, files))
+    return azure_export.bundle_of(source, files, settings.custom_vision.tags, isolation)
