@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from click.testing import CliRunner, Result
 from tests.conftest import ROOT
 from triof import services
 from triof.cli import main
+from triof.health_checks.check import CheckedParts
+from triof.health_checks.runner import HealthChecks
 from triof.journal import Journal
 from triof.monitoring.alerts import Alerts, Fault
 from triof.monitoring.monitor import Monitor
@@ -323,6 +326,7 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
         {
             "home": home,
             "alerts": {"disk_megabytes": 1e9},
+            "routes": {"waste_type": ("custom_vision", "fake"), "cleanliness": ("fake",)},
             "custom_vision": {
                 "prediction_endpoint": "https://example.cognitiveservices.azure.com",
                 "prediction_key": "k" * 32,
@@ -334,7 +338,18 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
     )
     now = [datetime.now(UTC)]
     journal = Journal(f"sqlite:///{home / 'journal.db'}", "machine-1", now=lambda: now[0])
+    router = services.build_router(settings, journal=lambda: journal)
+    parts = CheckedParts(
+        settings,
+        router=lambda: router,
+        journal=lambda: journal,
+        ledgers=partial(services.ledgers, settings),
+        left_out=lambda: services.left_out(settings),
+        now=lambda: now[0],
+    )
+    health = HealthChecks(parts)
     monitor = Monitor(settings, journal, lambda: now[0])
+    monitor.watch_parts(health.alert_names(), health.alerts)
 
     def look() -> set[str]:
         now[0] += timedelta(minutes=1)
@@ -359,6 +374,7 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
     ledger.resume()
     assert look() == {"disk", "quota"}
     monitor.close()
+    router.close()
     journal.close()
 
 

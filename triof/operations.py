@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from triof import answers, metrics, precision_trial
+from triof.health_checks.check import CheckedParts
+from triof.health_checks.runner import HealthChecks
 from triof.jobs import Jobs
 from triof.journal import Journal
 from triof.journal_backups import JournalBackups
+from triof.journal_faults import JournalUnusable
 from triof.keys import Keys
 from triof.metrics import Metrics
 from triof.monitoring.monitor import Monitor
@@ -33,6 +37,7 @@ class Operations:
     statistics: Statistics
     rollout: Rollout
     monitoring: Monitor
+    health: HealthChecks
 
     def start(self) -> None:
         """Begin with what happens by itself."""
@@ -51,8 +56,10 @@ _BACKUP_LOOK_SECONDS = 600.0
 _PRECISION_LOOK_SECONDS = 3600.0
 
 
-def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
-    """All parts, not started."""
+def build(
+    settings: Settings, sorter: Sorter, journal: Journal, clock: Callable[[], float] = time.monotonic
+) -> Operations:
+    """All parts, not started. ``clock`` in monotonic seconds."""
     measured = metrics.build(settings, sorter, journal)
     jobs = Jobs(settings.home, settings.api, journal, partial(answers.ask, sorter))
     measured.gauge("triof_api_queue_depth", "Photos that wait to be judged", lambda: jobs.depth)
@@ -63,6 +70,9 @@ def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
     measured.gauge(
         "triof_drift", "Evidence of drift, as a share of what is an alarm", monitoring.gauges, ("machine", "signal")
     )
+    health = HealthChecks(_checked(settings, sorter, journal, monitoring), clock=clock)
+    monitoring.watch_parts(health.alert_names(), health.alerts)
+    measured.gauge("triof_health_check", "0: ok, 1: warning, 2: failed", health.gauges, ("check",))
     rounds: list[Round] = [
         *_backups(settings, journal),
         *monitoring.rounds(),
@@ -81,6 +91,25 @@ def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
         statistics=statistics,
         rollout=rollout,
         monitoring=monitoring,
+        health=health,
+    )
+
+
+def _checked(settings: Settings, sorter: Sorter, journal: Journal, monitoring: Monitor) -> CheckedParts:
+    """What the health checks of a server look at; a kiosk adds its camera and its slot."""
+    from triof import services
+
+    def journal_fault() -> JournalUnusable | None:
+        # A kiosk sets it after this.
+        return monitoring.journal_fault()
+
+    return CheckedParts(
+        settings,
+        router=lambda: sorter.router,
+        journal=lambda: journal,
+        ledgers=partial(services.ledgers, settings),
+        left_out=lambda: services.left_out(settings),
+        journal_fault=journal_fault,
     )
 
 

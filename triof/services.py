@@ -368,6 +368,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         photo_store=photo_store,
         settings=settings.deposit,
     )
+    around.operations.health.add_machine(camera, deposits.slot)
     deposits.recover()
     watch = Watch(deposits, photo_store, room)
     watch.start()
