@@ -146,20 +146,6 @@ def ledgers(settings: Settings, journal: Journal) -> Mapping[str, Ledger]:
     return {name: Ledger(journal, found.allowance) for name, found in options.items() if isinstance(found, Metered)}
 
 
-def resume_quota(settings: Settings, journal: Journal, provider: str, who: str, why: str) -> bool:
-    """Let ``provider`` be asked again though it said that its quota is used up; False if its calls are not counted.
-
-    Raises SQLAlchemyError.
-    """
-    ledger = ledgers(settings, journal).get(provider)
-    if not ledger:
-        return False
-    # In the journal first: a change that nobody can explain later is worse than one that was not made.
-    journal.record("quota.resumed", reason=provider[:32], who=who, why=why)
-    ledger.resume()
-    return True
-
-
 def _in_the_cloud(settings: Settings) -> Iterator[str]:
     """The names in the routes whose class needs the network."""
     for name in dict.fromkeys(name for task in TASKS for name in settings.routes[task]):

@@ -4,11 +4,9 @@ from typing import get_args
 
 import click
 
-from triof import home, services
+from triof import home, services, use_cases
 from triof.cli import load_settings
 from triof.router import Mode
-from triof.settings import Settings
-from triof.switch import Switch
 from triof.who import user
 
 _MEANING = {
@@ -29,7 +27,8 @@ def mode(ctx: click.Context, mode: Mode | None, why: str) -> None:
     """
     settings = load_settings(ctx).settings
     if mode:
-        _turn(settings, mode, why)
+        with home.journal(settings) as journal:
+            use_cases.turn_mode(settings, journal, mode, actor=user(), comment=why)
     current = services.current_mode(settings)
     click.echo(f"{current.holds}: {_MEANING[current.holds]}")
     if current.chosen != "local":
@@ -47,15 +46,3 @@ def _tell_missing(current: services.CurrentMode) -> None:
         )
     if current.holds != current.chosen and not current.left_out:
         click.secho(f"The switch stands at {current.chosen}, but no route names a provider in the cloud.", fg="yellow")
-
-
-def _turn(settings: Settings, mode: Mode, why: str) -> None:
-    switch = Switch(settings.home, settings.mode).at_kiosk()
-    who, before = user(), switch.mode()
-    # In the journal first: a change that nobody can explain later is worse than one that was not made.
-    with home.journal(settings) as journal:
-        journal.record("mode.changed", reason=mode, before=before, who=who, why=why)
-    try:
-        switch.turn(mode, who, why)
-    except OSError as error:
-        raise home.unusable(settings, error) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from triof import home, services
+from triof import home, services, use_cases
 from triof.cli import load_settings
 from triof.quota import WARNED_FROM, Usage
 from triof.who import user
@@ -27,7 +27,7 @@ def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
     with home.journal(settings) as journal:
         for name, ledger in services.ledgers(settings, journal).items():
             if resume:
-                services.resume_quota(settings, journal, name, user(), why)
+                use_cases.resume_quota(settings, journal, name, actor=user(), comment=why)
             usage = ledger.usage()
             if as_json:
                 click.echo(json.dumps(_as_json(name, usage)))
