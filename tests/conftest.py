@@ -247,8 +247,9 @@ def assemble(
     )
     deposits.recover()
     lock = FileLock(settings.home / "machine.lock")
-    around = operations.build(settings, sorter, journal)
+    around = operations.build(settings, sorter, journal, clock)
     around.monitoring.journal_fault = deposit_journal.fault
+    around.health.add_machine(camera, deposits.slot)
     watch = Watch(deposits, photo_store, room, clock=clock)
     services = KioskServices(sorter, journal, around, camera, photo_store, deposits, watch, lock)
     app = create_app(settings, services, clock)

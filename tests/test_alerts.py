@@ -20,8 +20,11 @@ import trustme
 from click.testing import CliRunner, Result
 
 from tests.conftest import ROOT
+from triof import services
 from triof.cli import main
 from triof.database import Database
+from triof.health_checks.check import CheckedParts
+from triof.health_checks.runner import HealthChecks
 from triof.journal import Journal
 from triof.monitoring.alerts import Alerts, Fault
 from triof.monitoring.monitor import Monitor
@@ -324,6 +327,7 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
         {
             "home": home,
             "alerts": {"disk_megabytes": 1e9},
+            "routes": {"waste_type": ("custom_vision", "fake"), "cleanliness": ("fake",)},
             "custom_vision": {
                 "prediction_endpoint": "https://example.cognitiveservices.azure.com",
                 "prediction_key": "k" * 32,
@@ -335,7 +339,16 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
     )
     now = [datetime.now(UTC)]
     journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"), now=lambda: now[0])
+    router = services.build_router(settings, journal=lambda: journal)
+    parts = CheckedParts(
+        settings,
+        router=lambda: router,
+        journal=lambda: journal,
+        now=lambda: now[0],
+    )
+    health = HealthChecks(parts)
     monitor = Monitor(settings, journal.database, lambda: now[0])
+    monitor.watch_parts(health.alert_names(), health.alerts)
 
     def look() -> set[str]:
         now[0] += timedelta(minutes=1)
@@ -360,6 +373,7 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
     ledger.resume()
     assert look() == {"disk", "quota"}
     monitor.close()
+    router.close()
     journal.database.close()
 
 

@@ -147,7 +147,7 @@ def test_the_operator_is_told_what_was_set_aside_until_it_is_salvaged(build_mach
     monitoring.look()
     (alert,) = monitoring.alerts.open()
     assert alert.name == "journal"
-    assert f"{aside}: run `triof journal salvage`" in alert.text
+    assert f"{aside}. Run `triof journal salvage`" in alert.text
     assert f"warn  journal      A journal was damaged or deleted, and what is left of it lies in {aside}" in (
         CliRunner().invoke(main, ["doctor"]).output
     )

@@ -64,7 +64,7 @@ def create_app(
     app.jinja_env.filters.update(texts.FILTERS)
     if isinstance(services, KioskServices):
         app.register_blueprint(kiosk.Pages(services, settings).blueprint())
-    app.register_blueprint(health.blueprint(services, clock))
+    app.register_blueprint(health.blueprint(services))
     dashboard.register(app, services, settings, clock)
     api = Api(services).blueprint()
     # Its requests carry a key, which no page of another site can make a browser send.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from triof import answers, metrics, precision_trial
 from triof.database import Database
+from triof.database_faults import DatabaseUnusable
+from triof.health_checks.check import CheckedParts
+from triof.health_checks.runner import HealthChecks
 from triof.jobs import Jobs
 from triof.journal import Journal
 from triof.journal_backups import JournalBackups
@@ -34,6 +38,7 @@ class Operations:
     statistics: Statistics
     rollout: Rollout
     monitoring: Monitor
+    health: HealthChecks
 
     def start(self) -> None:
         """Begin with what happens by itself."""
@@ -52,8 +57,10 @@ _BACKUP_LOOK_SECONDS = 600.0
 _PRECISION_LOOK_SECONDS = 3600.0
 
 
-def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
-    """All parts, not started."""
+def build(
+    settings: Settings, sorter: Sorter, journal: Journal, clock: Callable[[], float] = time.monotonic
+) -> Operations:
+    """All parts, not started. ``clock`` in monotonic seconds."""
     measured = metrics.build(settings, sorter, journal)
     jobs = Jobs(settings.home, settings.api, journal.database, partial(answers.ask, sorter))
     measured.gauge("triof_api_queue_depth", "Photos that wait to be judged", lambda: jobs.depth)
@@ -64,6 +71,9 @@ def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
     measured.gauge(
         "triof_drift", "Evidence of drift, as a share of what is an alarm", monitoring.gauges, ("machine", "signal")
     )
+    health = HealthChecks(_checked(settings, sorter, journal, monitoring), clock=clock)
+    monitoring.watch_parts(health.alert_names(), health.alerts)
+    measured.gauge("triof_health_check", "0: ok, 1: warning, 2: failed", health.gauges, ("check",))
     rounds: list[Round] = [
         *_backups(settings, journal.database),
         *monitoring.rounds(),
@@ -82,6 +92,22 @@ def build(settings: Settings, sorter: Sorter, journal: Journal) -> Operations:
         statistics=statistics,
         rollout=rollout,
         monitoring=monitoring,
+        health=health,
+    )
+
+
+def _checked(settings: Settings, sorter: Sorter, journal: Journal, monitoring: Monitor) -> CheckedParts:
+    """What the health checks of a server look at; a kiosk adds its camera and its slot."""
+
+    def journal_fault() -> DatabaseUnusable | None:
+        # A kiosk sets it after this.
+        return monitoring.journal_fault()
+
+    return CheckedParts(
+        settings,
+        router=lambda: sorter.router,
+        journal=lambda: journal,
+        journal_fault=journal_fault,
     )
 
 

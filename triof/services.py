@@ -116,22 +116,6 @@ def _router(
     return router, contest
 
 
-def resume_quota(settings: Settings, journal: Journal, provider: str, who: str, why: str) -> bool:
-    """Let ``provider`` be asked again though it said that its quota is used up; False if its calls are not counted.
-
-    Raises SQLAlchemyError.
-    """
-    from triof.quota import ledgers
-
-    ledger = ledgers(settings, journal.database).get(provider)
-    if not ledger:
-        return False
-    # In the journal first: a change that nobody can explain later is worse than one that was not made.
-    journal.record("quota.resumed", reason=provider[:32], who=who, why=why)
-    ledger.resume()
-    return True
-
-
 def _contest(settings: Settings, journal: Callable[[], Journal], line: Mapping[str, Line], notes: Executor) -> Contest:
     """The candidates beside these routes; each in the cloud has a breaker of its own, as production may be well."""
 
@@ -340,6 +324,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         photo_store=photo_store,
         settings=settings.deposit,
     )
+    around.operations.health.add_machine(camera, deposits.slot)
     deposits.recover()
     watch = Watch(deposits, photo_store, room)
     watch.start()

@@ -7,20 +7,13 @@ from uuid import uuid4
 
 import click
 
-from triof import home
+from triof import home, use_cases
 from triof.cli import load_settings
-from triof.errors import TriofError
 from triof.monitoring.monitor import Monitor
 from triof.monitoring.senders import Message, NotDelivered, of
-from triof.monitoring.signals import SIGNALS
-from triof.monitoring.watched import ALERT, ALL
 from triof.who import user
 
 _COLOURS = {"alarm": "red", "learning": "yellow", "quiet": None}
-
-
-class NothingToAccept(TriofError):
-    """No alert of drift is called like that."""
 
 
 @click.group()
@@ -89,13 +82,9 @@ def accept(ctx: click.Context, names: Sequence[str], why: str, machine: str | No
     NAME is that of an alert, such as drift.brightness, or `all` after a new camera. The alert is over at the next look,
     and the signal learns anew.
     """
-    known = {ALERT + name for name in SIGNALS} | {ALL}
-    if unknown := [name for name in names if name not in known]:
-        raise NothingToAccept(
-            f"{', '.join(unknown)}: no change of that name can be accepted. These can: {', '.join(sorted(known))}."
-        )
     settings = load_settings(ctx).settings
     with home.database(settings) as database:
-        for name in names:
-            Monitor(settings, database).alerts.accept(machine or database.machine_id, name, user(), why)
+        use_cases.accept_alerts(
+            Monitor(settings, database).alerts, machine or database.machine_id, names, actor=user(), comment=why
+        )
     click.echo("Accepted: a running kiosk or server begins a new baseline within a minute or two.")

@@ -4,10 +4,10 @@ from typing import get_args
 
 import click
 
-from triof import home
+from triof import home, use_cases
 from triof.cli import load_settings
-from triof.settings.tree import Mode, Settings
-from triof.switch import CurrentMode, Switch, current_mode
+from triof.settings.tree import Mode
+from triof.switch import CurrentMode, current_mode
 from triof.who import user
 
 _MEANING = {
@@ -28,7 +28,10 @@ def mode(ctx: click.Context, mode: Mode | None, why: str) -> None:
     """
     settings = load_settings(ctx).settings
     if mode:
-        _turn(settings, mode, why)
+        from triof.journal import Journal
+
+        with home.database(settings) as database:
+            use_cases.turn_mode(settings, Journal(database), mode, actor=user(), comment=why)
     current = current_mode(settings)
     click.echo(f"{current.holds}: {_MEANING[current.holds]}")
     if current.chosen != "local":
@@ -46,17 +49,3 @@ def _tell_missing(current: CurrentMode) -> None:
         )
     if current.holds != current.chosen and not current.left_out:
         click.secho(f"The switch stands at {current.chosen}, but no route names a provider in the cloud.", fg="yellow")
-
-
-def _turn(settings: Settings, mode: Mode, why: str) -> None:
-    from triof.journal import Journal
-
-    switch = Switch(settings.home, settings.mode).at_kiosk()
-    who, before = user(), switch.mode()
-    # In the journal first: a change that nobody can explain later is worse than one that was not made.
-    with home.database(settings) as database:
-        Journal(database).record("mode.changed", reason=mode, before=before, who=who, why=why)
-    try:
-        switch.turn(mode, who, why)
-    except OSError as error:
-        raise home.unusable(settings, error) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from triof import home, services
+from triof import home, use_cases
 from triof.cli import load_settings
 from triof.cloud_providers import left_out
 from triof.journal import Journal
@@ -29,7 +29,7 @@ def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
     with home.database(settings) as database:
         for name, ledger in ledgers(settings, database).items():
             if resume:
-                services.resume_quota(settings, Journal(database), name, user(), why)
+                use_cases.resume_quota(settings, Journal(database), name, actor=user(), comment=why)
             usage = ledger.usage()
             if as_json:
                 click.echo(json.dumps(_as_json(name, usage)))

@@ -53,18 +53,17 @@ def run(settings: Settings, services: Services) -> None:
 
 def _tell(settings: Settings, services: Services) -> None:
     from triof.cloud_providers import left_out
-    from triof.web.health import Readiness
 
     # Asking also warms the models up, so that the first person waits no longer than the next.
     for task, provider, problem in services.sorter.router.problems():
         click.secho(f"Warning: {provider} cannot judge {task}: {problem}", fg="yellow", err=True)
     for name, remedy in left_out(settings).items():
         click.echo(f"This machine answers by itself, without {name}: to have it, {remedy}.", err=True)
-    reasons = Readiness(services).reasons()
-    for part, why in reasons:
-        if part not in TASKS:
-            click.secho(f"Warning: {part}: {why}", fg="yellow", err=True)
+    health = services.operations.health.report()
+    for check, found in health.needed_failures():
+        if check.name not in TASKS:
+            click.secho(f"Warning: {check.name}: {found.text}", fg="yellow", err=True)
     mode = services.sorter.router.mode
-    state = "runs but is not ready" if reasons else "is ready"
+    state = "is ready" if health.is_ready else "runs but is not ready"
     with suppress(OSError):  # whoever reads the output, the machine runs
         click.echo(f"Triof {state}: http://{settings.server.host}:{settings.server.port}  (mode {mode}; Ctrl-C ends)")

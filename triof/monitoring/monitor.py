@@ -24,7 +24,7 @@ from triof import bundles
 from triof.database import Database
 from triof.database_faults import DatabaseUnusable
 from triof.durable import keep_state, read_json
-from triof.monitoring import senders, technical
+from triof.monitoring import senders
 from triof.monitoring.alerts import Alerts, Fault
 from triof.monitoring.reading import Accepted, read_on
 from triof.monitoring.watched import ALERT, Standing, Watched
@@ -40,6 +40,8 @@ _BATCHES = 4
 _SECONDS = 60.0
 
 References = dict[tuple[str, str], float]
+PartFaults = Callable[[Collection[str]], Mapping[str, tuple[str, float | None]]]
+"""Text and number of each alert that is to be open, by name; takes the names of those that are."""
 
 
 class Monitor:
@@ -55,9 +57,15 @@ class Monitor:
         self.alerts = Alerts(settings.home, database, list(senders.of(settings.alerts)), self.machines, now)
         self.journal_fault: Callable[[], DatabaseUnusable | None] = lambda: None
         """Why the machine cannot write to its journal; a kiosk knows."""
+        self._part_names: Collection[str] = ()
+        self._part_faults: PartFaults = lambda is_open: {}
         self._watched: dict[str, Watched] = {}
         self._references: tuple[Any, References] = (None, {})
         self._lock = Lock()
+
+    def watch_parts(self, names: Collection[str], faults: PartFaults) -> None:
+        """Let alerts called ``names`` fire and clear by what ``faults`` finds wrong with this machine's parts."""
+        self._part_names, self._part_faults = names, faults
 
     def rounds(self) -> Sequence[Round]:
         """What is to be done every now and then."""
@@ -118,8 +126,8 @@ class Monitor:
 
     def _look_at_parts(self, machine: str, now: datetime) -> None:
         is_open = {alert.name for alert in self.alerts.open([machine])}
-        found = dict(technical.faults(self._settings, self._database, is_open, now))
-        self.alerts.settle(machine, found, now, among=technical.NAMES.__contains__)
+        found = {name: Fault(text, value) for name, (text, value) in self._part_faults(is_open).items()}
+        self.alerts.settle(machine, found, now, among=self._part_names.__contains__)
 
     def _restored(self, machine: str) -> Watched:
         kept = self._kept(machine)

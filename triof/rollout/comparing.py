@@ -18,7 +18,7 @@ from triof.scope import Scope
 
 if TYPE_CHECKING:
     from triof.journal import Journal
-    from triof.rollout.labelled import Labelled
+    from triof.rollout.labelled import Labelled, Photos
     from triof.settings.sections.rollout import RolloutSettings
     from triof.settings.tree import Settings
 
@@ -81,6 +81,13 @@ class Comparison:
         if self.labelled:
             plain["labelled"] = self.labelled.as_dict()
         return {"word": self.opinion.word, "why": self.opinion.why, **plain}
+
+
+def compare_shown(candidate: Candidate, settings: Settings, journal: Journal, shown: Photos | None) -> Comparison:
+    """The comparison, with labelled photos if any are named. Raises DatasetError, ProviderError."""
+    from triof.rollout.labelled import measure
+
+    return compare(candidate, settings, journal, measure(candidate, settings, shown) if shown else None)
 
 
 def compare(

@@ -75,6 +75,7 @@ class Pages:
     def __init__(self, services: KioskServices, settings: Settings) -> None:
         self._deposits = services.deposits
         self._metrics = services.operations.metrics
+        self._health = services.operations.health
         self._warning_seconds = settings.deposit.warning_seconds
         self._default_language = settings.language
         self._from_anywhere = settings.server.touchscreen_from_anywhere
@@ -118,8 +119,14 @@ class Pages:
         if str(get_locale()) != self._default_language:
             refresh = Refresh(_LANGUAGE_KEPT_SECONDS, url_for("kiosk.attract", lang=self._default_language))
         code = fault.code if fault else None
-        out_of_order = texts.OUT_OF_ORDER[code] if code else None
-        return render_template("kiosk/attract.html", out_of_order=out_of_order, code=code, busy=busy, refresh=refresh)
+        return render_template(
+            "kiosk/attract.html",
+            out_of_order=texts.OUT_OF_ORDER[code] if code else None,
+            code=code,
+            hints=[texts.hint(check.name) for check, _ in self._health.latest().needed_failures()],
+            busy=busy,
+            refresh=refresh,
+        )
 
     def start(self) -> Page:
         """Open the slot."""

@@ -114,6 +114,16 @@ OUT_OF_ORDER: dict[str, LazyString] = {
     "S2": _("Out of order: the hardware doesn't answer"),
 }
 
+# For the staff, what a health check says that the machine is not ready for; a check without a sentence is named.
+HINTS: dict[str, LazyString] = {
+    "waste_type": _("Nobody can tell what an item is."),
+    "cleanliness": _("Nobody can tell whether an item is clean."),
+    "journal": _("The journal does not answer."),
+    "disk": _("The disk is nearly full."),
+    "camera": _("The camera gives no picture."),
+    "slot": _("The machine is out of order."),
+}
+
 PHOTO_FAULTS: dict[str, LazyString] = {
     "empty": _("The photo is empty. Please take it again."),
     "too_many_bytes": _("The photo is too large. Please take another one."),
@@ -202,6 +212,11 @@ def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
 def headline(action: str, reason: str, label: str | None = None) -> LazyString:
     """The question above the choosing page."""
     return SURE[label] if action == "accept" and label else HEADLINES[action, reason]
+
+
+def hint(check: str) -> str:
+    """What to tell the staff where the health check of that name has failed."""
+    return str(HINTS.get(check, check))
 
 
 def indefinite(label: str) -> LazyString:

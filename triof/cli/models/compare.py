@@ -18,12 +18,11 @@ from triof.datasets import SPLITS, Split
 from triof.journal import Journal
 from triof.paired_comparison import Difference
 from triof.rollout import comparing
-from triof.rollout.candidates import Candidate, Candidates
+from triof.rollout.candidates import Candidates
 from triof.rollout.comparing import Comparison
-from triof.rollout.labelled import Labelled, Photos, measure
+from triof.rollout.labelled import Labelled, Photos
 
 if TYPE_CHECKING:
-    from triof.journal import Journal
     from triof.settings.tree import Settings
 
 DATA = click.option("--data", "source", type=click.Path(path_type=Path), help="Labelled photos to show to both too.")
@@ -59,19 +58,13 @@ def compare(
     shown = Photos(read_photos(source, settings, corrected), split) if source else None
     running = [candidate for task in tasks or TASKS if (candidate := candidates.of(task))]
     with home.database(settings) as database:
-        found = [compared(candidate, settings, Journal(database), shown) for candidate in running]
+        found = [comparing.compare_shown(candidate, settings, Journal(database), shown) for candidate in running]
     if as_json:
         click.echo(json.dumps({each.candidate.task: each.as_dict() for each in found}, indent=2))
     elif not found:
         click.echo("There is no candidate: begin one with `triof models shadow` or `triof models canary`.")
     for each in [] if as_json else found:
         _print(each, settings)
-
-
-def compared(candidate: Candidate, settings: Settings, journal: Journal, shown: Photos | None) -> Comparison:
-    """The comparison, with labelled photos if any are named. Raises DatasetError, ProviderError."""
-    labelled = measure(candidate, settings, shown) if shown else None
-    return comparing.compare(candidate, settings, journal, labelled)
 
 
 def _print(found: Comparison, settings: Settings) -> None:

@@ -5,17 +5,16 @@ from pathlib import Path
 import click
 
 from providers.base import TASKS, Task
-from triof import home
+from triof import home, use_cases
 from triof.cli import load_settings
 from triof.cli.azure.session import write
 from triof.cli.labelled_photos import read_photos
-from triof.cli.models.compare import CORRECTIONS, DATA, SPLIT, compared
+from triof.cli.models.compare import CORRECTIONS, DATA, SPLIT
 from triof.datasets import Split
 from triof.journal import Journal
 from triof.rollout.candidates import AZURE, Candidates
-from triof.rollout.changing import Desk, RolloutRefused
+from triof.rollout.changing import RolloutRefused
 from triof.rollout.labelled import Photos
-from triof.rollout.weighing import Opinion
 from triof.settings.loader import Loaded
 from triof.settings.tree import Settings
 from triof.who import user
@@ -45,11 +44,9 @@ def promote(
     task = _task(settings, name)
     shown = Photos(read_photos(source, settings, corrected), split) if source else None
     with home.database(settings) as database:
-        journal = Journal(database)
-        desk = Desk(settings, journal, user())
-        if not anyway:
-            _check(task, compared(desk.of(task), settings, journal, shown).opinion)
-        turn = desk.promote(task, why, anyway=anyway)
+        turn = use_cases.promote(
+            settings, Journal(database), task, actor=user(), comment=why, shown=shown, anyway=anyway
+        )
     click.echo(f"{task}: {turn.name} answers now, before it {turn.before} did.")
     if turn.provider == AZURE:
         write_name(loaded, turn.name)
@@ -77,11 +74,3 @@ def _task(settings: Settings, name: str) -> Task:
         f"{name!r} is no candidate (there is {there}): begin one with `triof models canary`, or put a bundle into"
         " service without comparing by `triof bundles activate`."
     )
-
-
-def _check(task: Task, opinion: Opinion) -> None:
-    if opinion.word != "promote":
-        raise RolloutRefused(
-            f"The comparison says {opinion.word}: {opinion.why}. `triof models compare {task}` shows it; to promote it"
-            " nevertheless, add --anyway."
-        )

@@ -3,12 +3,11 @@
 import click
 
 from providers.base import TASKS, Task
-from triof import home
+from triof import home, use_cases
 from triof.cli import load_settings
 from triof.cli.models.promote import write_name
 from triof.journal import Journal
 from triof.rollout.candidates import AZURE, LOCAL
-from triof.rollout.changing import Desk
 from triof.who import user
 
 
@@ -21,7 +20,9 @@ def rollback(ctx: click.Context, task: Task, *, azure: bool, why: str) -> None:
     """End the canary of TASK; where there is none, put the model before the last promotion into production again."""
     loaded = load_settings(ctx)
     with home.database(loaded.settings) as database:
-        turn = Desk(loaded.settings, Journal(database), user()).rollback(task, AZURE if azure else LOCAL, why)
+        turn = use_cases.roll_back(
+            loaded.settings, Journal(database), task, AZURE if azure else LOCAL, actor=user(), comment=why
+        )
     click.echo(f"{task}: {turn.name} answers now; {turn.before} does not any more.")
     if turn.provider == AZURE:
         write_name(loaded, turn.name)

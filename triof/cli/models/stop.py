@@ -3,10 +3,9 @@
 import click
 
 from providers.base import TASKS, Task
-from triof import home
+from triof import home, use_cases
 from triof.cli import load_settings
 from triof.journal import Journal
-from triof.rollout.changing import Desk
 from triof.who import user
 
 
@@ -18,5 +17,5 @@ def stop(ctx: click.Context, task: Task, why: str) -> None:
     """End the candidate of TASK; production answers alone, from the next question on."""
     settings = load_settings(ctx).settings
     with home.database(settings) as database:
-        candidate = Desk(settings, Journal(database), user()).stop(task, why)
+        candidate = use_cases.stop_candidate(settings, Journal(database), task, actor=user(), comment=why)
     click.echo(f"{task}: {candidate.model.name} is not asked any more; {candidate.against.name} answers alone.")

@@ -39,6 +39,7 @@ class Standing:
     def machine(self) -> models.Machine:
         """Mode, providers, quotas, queue."""
         settings, journal = self._operations.settings, self._operations.journal
+        health = self._operations.health.report()
         faults = self._current_faults()
         routes = {
             task: tuple(self._provider(task, member, faults) for member in self._router.members(task)) for task in TASKS
@@ -60,6 +61,11 @@ class Standing:
                 for name, ledger in ledgers(settings, journal.database).items()
             ),
             queue=self._operations.jobs.depth,
+            ready=health.is_ready,
+            checks=tuple(
+                models.MachineCheck(name=check.name, status=found.status, message=found.message, remedy=found.remedy)
+                for check, found in health.results.items()
+            ),
         )
 
     def summary(self) -> models.Summary:

@@ -166,6 +166,15 @@ class Quota(Model):
     resets_at: datetime | None
 
 
+class MachineCheck(Model):
+    """What one health check has found, at most five seconds ago."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    message: str
+    remedy: str = Field(description="What to do; empty where the message says it.")
+
+
 class Machine(Model):
     """How the machine stands."""
 
@@ -175,6 +184,8 @@ class Machine(Model):
     routes: Routes
     quotas: tuple[Quota, ...]
     queue: int = Field(ge=0, description="Photos that wait to be judged.")
+    ready: bool = Field(description="Whether a photo could be judged now, as /readyz says.")
+    checks: tuple[MachineCheck, ...] = Field(description="What every health check has found.")
 
 
 class Summary(Model):

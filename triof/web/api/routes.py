@@ -155,7 +155,7 @@ ROUTES = (
         "machine",
         ("read",),
         "How the machine stands",
-        "Mode, who is asked, which models answer, the quota, and how many photos wait.",
+        "Mode, who is asked, which models answer, the quota, how many photos wait, and what the health checks found.",
         (Answer(200, "The machine.", models.Machine),),
     ),
     Route(

@@ -1,20 +1,16 @@
 """What a technician may do from the dashboard: each a POST, each in the journal with who did it and why."""
 
 from collections.abc import Callable
-from typing import cast, get_args
 
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 
 from providers.base import TASKS, ProviderError, Task
-from triof import home, services
+from triof import use_cases
 from triof.errors import TriofError
-from triof.rollout.changing import Desk
 from triof.services import Services
-from triof.settings.tree import Mode, Settings
-from triof.switch import Switch
+from triof.settings.tree import Settings
+from triof.use_cases import UseCaseRefused
 from triof.web import login
-
-_LONGEST_WHY = 500
 
 
 class Acts:
@@ -22,6 +18,7 @@ class Acts:
 
     def __init__(self, around: Services, settings: Settings) -> None:
         self._alerts = around.operations.monitoring.alerts
+        self._health = around.operations.health
         self._journal = around.journal
         self._settings = settings
 
@@ -40,60 +37,75 @@ class Acts:
 
     def turn_mode(self) -> login.Page:
         """Turn the switch between cloud and local, as `triof mode` does."""
-        mode, why = request.form.get("mode"), _why()
-        if mode not in get_args(Mode) or not why:
+        mode, why = request.form.get("mode", ""), _why()
+        if not why:
             return _not_valid()
-        switch = Switch(self._settings.home, self._settings.mode).at_kiosk()
-        # In the journal first: a change that nobody can explain later is worse than one that was not made.
-        self._journal.record("mode.changed", reason=mode, before=switch.mode(), who=g.user.name, why=why)
-        try:
-            switch.turn(cast(Mode, mode), g.user.name, why)
-        except OSError as error:
-            raise home.unusable(self._settings, error) from error
-        return redirect(url_for("dashboard.machine"), 303)
+        return self._do(
+            lambda: use_cases.turn_mode(self._settings, self._journal, mode, actor=g.user.name, comment=why),
+            "dashboard.machine",
+        )
 
     def resume_quota(self) -> login.Page:
         """Ask a provider again though it said that its quota is used up, as `triof quota --resume` does."""
-        provider = request.form.get("provider", "")
-        if not services.resume_quota(self._settings, self._journal, provider, g.user.name, _why()):
-            return _not_valid()
-        return redirect(url_for("dashboard.answers"), 303)
+        provider, why = request.form.get("provider", ""), _why()
+        return self._do(
+            lambda: use_cases.resume_quota(self._settings, self._journal, provider, actor=g.user.name, comment=why),
+            "dashboard.answers",
+        )
 
     def accept(self) -> login.Page:
-        """Say that the change behind an alert is meant, so that it is measured anew from now on."""
+        """Say that the change behind an alert is meant, as `triof alerts accept` does."""
         machine, name, why = request.form.get("machine", ""), request.form.get("name", ""), _why()
-        if not why or name not in {alert.name for alert in self._alerts.open([machine])}:
-            return _not_valid()
-        self._alerts.accept(machine, name, g.user.name, why)
-        return redirect(url_for("dashboard.models"), 303)
+        return self._do(
+            lambda: use_cases.accept_alerts(self._alerts, machine, [name], actor=g.user.name, comment=why),
+            "dashboard.models",
+        )
 
     def promote(self) -> login.Page:
         """Put a candidate into service, as `triof models promote` does."""
-        return self._at_desk(lambda desk, task, why: desk.promote(task, why))
+        return self._change(
+            lambda task, why: use_cases.promote(self._settings, self._journal, task, actor=g.user.name, comment=why)
+        )
 
     def stop(self) -> login.Page:
         """Let production answer alone, as `triof models stop` does."""
-        return self._at_desk(lambda desk, task, why: desk.stop(task, why))
+        return self._change(
+            lambda task, why: use_cases.stop_candidate(
+                self._settings, self._journal, task, actor=g.user.name, comment=why
+            )
+        )
 
     def roll_back(self) -> login.Page:
         """End a canary, or put the model before into service again, as `triof models rollback` does."""
         provider = request.form.get("provider", "")
-        return self._at_desk(lambda desk, task, why: desk.rollback(task, provider, why))
+        return self._change(
+            lambda task, why: use_cases.roll_back(
+                self._settings, self._journal, task, provider, actor=g.user.name, comment=why
+            )
+        )
 
-    def _at_desk(self, act: Callable[[Desk, Task, str], object]) -> login.Page:
+    def _do(self, act: Callable[[], object], then: str) -> login.Page:
+        try:
+            act()
+        except UseCaseRefused:
+            return _not_valid()
+        # The page that follows must not show what was found before.
+        self._health.look_again()
+        return redirect(url_for(then), 303)
+
+    def _change(self, act: Callable[[Task, str], object]) -> login.Page:
         task, why = request.form.get("task"), _why()
         if task not in TASKS or not why:
             return _not_valid()
         try:
-            act(Desk(self._settings, self._journal, g.user.name), task, why)
+            return self._do(lambda: act(task, why), "dashboard.models")
         except (TriofError, ProviderError) as error:
             page = render_template("dashboard/fault.html", fault="refused", why=str(error))
             return Response(page, 409)
-        return redirect(url_for("dashboard.models"), 303)
 
 
 def _why() -> str:
-    return request.form.get("why", "").strip()[:_LONGEST_WHY]
+    return request.form.get("why", "").strip()
 
 
 def _not_valid() -> login.Page:

@@ -1,7 +1,6 @@
 """How the computer is, as numbers that somebody across the room can judge."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,14 +8,16 @@ from typing import Literal
 from flask_babel import gettext as _
 
 from triof import vitals
+from triof.health_checks.check import Status
+from triof.health_checks.runner import HealthReport
 from triof.web.dashboard import words
 
 Level = Literal["well", "look", "bad"]
 
-_HOT_CELSIUS, _TOO_HOT_CELSIUS = 75, 85
-"""A Raspberry Pi slows itself down from 80 on."""
-_LITTLE_MEMORY = 150_000_000
+LEVELS: dict[Status | None, Level] = {None: "well", "ok": "well", "warning": "look", "failed": "bad"}
+"""How the dashboard shows what a health check found."""
 _BUSY = 0.9
+"""A processor that is busy works, so it is no health check."""
 
 
 @dataclass(frozen=True)
@@ -30,30 +31,21 @@ class Gauge:
     unit: str = ""
 
 
-def gauges(home: Path) -> Iterator[Gauge]:
-    """Processor, memory, temperature and the disk of ``home``; what cannot be read has no value."""
+def gauges(home: Path, report: HealthReport) -> Iterator[Gauge]:
+    """Processor, memory, temperature and the disk of ``home``, judged by ``report``."""
     cpu = vitals.cpu_share()
     yield Gauge("cpu", _("processor busy"), words.share(cpu), "look" if cpu > _BUSY else "well")
-    memory = vitals.memory_available_bytes()
-    yield _size("memory", _("memory free"), memory, "look" if memory < _LITTLE_MEMORY else "well")
-    yield _temperature()
-    yield _disk(lambda: vitals.disk_free_bytes(home))
-
-
-def _temperature() -> Gauge:
+    memory, temperature, disk = (LEVELS[report.status(name)] for name in ("memory", "temperature", "disk"))
+    yield _size("memory", _("memory free"), vitals.memory_available_bytes(), memory)
     celsius = vitals.temperature_celsius()
     if celsius is None:
-        return Gauge("temperature", _("temperature: this computer doesn't tell"), None, "well")
-    level: Level = "bad" if celsius > _TOO_HOT_CELSIUS else "look" if celsius > _HOT_CELSIUS else "well"
-    return Gauge("temperature", _("temperature"), words.count(celsius), level, "°C")
-
-
-def _disk(read: Callable[[], int]) -> Gauge:
-    with suppress(OSError):
-        free = read()
-        level: Level = "bad" if free < vitals.ENOUGH_BYTES else "look" if free < 5 * vitals.ENOUGH_BYTES else "well"
-        return _size("disk", _("disk free"), free, level)
-    return Gauge("disk", _("disk: cannot be read"), None, "bad")
+        yield Gauge("temperature", _("temperature: this computer doesn't tell"), None, temperature)
+    else:
+        yield Gauge("temperature", _("temperature"), words.count(celsius), temperature, "°C")
+    try:
+        yield _size("disk", _("disk free"), vitals.disk_free_bytes(home), disk)
+    except OSError:
+        yield Gauge("disk", _("disk: cannot be read"), None, disk)
 
 
 def _size(key: str, name: str, size: float, level: Level) -> Gauge:

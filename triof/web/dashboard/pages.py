@@ -106,13 +106,17 @@ class Pages:
 
     def machine(self) -> str:
         """How the machine itself is: the one that this server runs on, whichever others meet in the database."""
+        health = self._services.operations.health.report()
         return self._page(
             "machine",
             self._asked("today"),
             live_seconds=_LIVE_SECONDS,
             notices=self._wellness.notices([self._services.journal.machine_id]),
             own=self._services.journal.machine_id,
-            gauges=condition.gauges(self._settings.home),
+            gauges=condition.gauges(self._settings.home, health),
+            checks=health.results.items(),
+            check_levels=condition.LEVELS,
+            check_statuses=words.STATUSES,
             breakers=self._services.sorter.router.breakers(),
             breaker_words=words.BREAKERS,
             latest=next(iter(self._statistics.latest(self._last_week(), 1)), None),

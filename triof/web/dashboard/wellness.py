@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Literal
 
 from flask_babel import gettext as _
@@ -10,10 +9,8 @@ from flask_babel import gettext as _
 from triof.monitoring.watched import ALERT
 from triof.services import Services
 from triof.web.dashboard import words
-from triof.web.health import Readiness
 
 Level = Literal["bad", "look"]
-_SOON = timedelta(7)
 
 
 @dataclass(frozen=True)
@@ -28,19 +25,28 @@ class Notice:
 
 
 class Wellness:
-    """Looks at the parts that ``services`` hold; cheap enough to be asked every few seconds."""
+    """What the health checks of ``services`` have found, and which alerts are open."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._readiness = Readiness(services)
 
     def notices(self, machines: Collection[str]) -> Sequence[Notice]:
         """Everything that is not well, the worst first; nothing where all is.
 
         About the machine of this server what it finds now, about each of ``machines`` which alerts are open.
         """
-        found = [*self._parts(), *self._breakers(), *self._quotas()]
-        found += self._alerts(machines, {notice.topic for notice in found})
+        troubles = list(self._services.operations.health.report().troubles())
+        found = [
+            Notice(
+                check.name,
+                "bad" if result.status == "failed" else "look",
+                words.check(check.name, result.status),
+                words.check_remedy(check.name),
+                result.text,
+            )
+            for check, result in troubles
+        ]
+        found += self._alerts(machines, {check.alert for check, _result in troubles})
         return sorted(found, key=lambda notice: notice.level != "bad")
 
     def _alerts(self, machines: Collection[str], told: Collection[str]) -> Iterator[Notice]:
@@ -54,29 +60,3 @@ class Wellness:
             if alert.machine != own:
                 what = _("%(name)s: %(value)s", name=alert.machine, value=what)
             yield Notice(alert.name, "look", what, "", alert.text)
-
-    def _parts(self) -> Iterator[Notice]:
-        for part, why in self._readiness.reasons():
-            topic, remedy = {"slot": "jammed"}.get(part, part), _("On the machine, `triof doctor` names the remedy.")
-            yield Notice(topic, "bad", str(words.PARTS.get(part, part)), remedy, why)
-
-    def _breakers(self) -> Iterator[Notice]:
-        for name, state in self._services.sorter.router.breakers().items():
-            if state != "closed":
-                what = _("%(provider)s does not answer.", provider=words.provider(name))
-                yield Notice("cloud", "look", what, _("This machine answers alone and tries it again by itself."))
-
-    def _quotas(self) -> Iterator[Notice]:
-        today = self._services.operations.statistics.today
-        for quota in self._services.operations.statistics.quota():
-            name = words.provider(quota.provider)
-            if quota.retired_until:
-                what = _("%(provider)s is retired.", provider=name)
-                yield Notice("cloud", "look", what, _("This machine answers alone; docs/azure.md tells how to go on."))
-            elif quota.exhausted:
-                what = _("%(provider)s: the quota is used up.", provider=name)
-                yield Notice("quota", "look", what, _("This machine answers alone until it resets; see Answers."))
-            elif quota.runs_out_on and quota.runs_out_on <= today + _SOON:
-                day = words.day(quota.runs_out_on)
-                what = _("%(provider)s: the quota runs out on %(day)s.", provider=name, day=day)
-                yield Notice("quota", "look", what, _("From then on this machine answers alone; see Answers."))

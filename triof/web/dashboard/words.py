@@ -7,6 +7,8 @@ from flask_babel import LazyString, format_currency, format_date, format_datetim
 from flask_babel import lazy_gettext as _
 
 from providers.local_cnn.pointer import SHIPPED
+from triof.health_checks.check import Status
+from triof.web import texts
 
 PAGES: tuple[tuple[str, LazyString], ...] = (
     ("dashboard.today", _("At a glance")),
@@ -45,14 +47,32 @@ MODES: Mapping[str, LazyString] = {
     "cloud": _("The cloud has to answer; a fall-back is shown as a fault"),
     "local": _("This machine alone, nothing that needs the network"),
 }
-PARTS: Mapping[str, LazyString] = {
-    "waste_type": _("Nobody can tell what an item is."),
-    "cleanliness": _("Nobody can tell whether an item is clean."),
-    "journal": _("The journal does not answer."),
-    "disk": _("The disk is nearly full."),
-    "camera": _("The camera gives no picture."),
-    "slot": _("The machine is out of order."),
+CHECKS: Mapping[str, LazyString] = {
+    **texts.HINTS,
+    "home": _("The home folder cannot be written to."),
+    "bundles": _("A model that was put into service cannot answer."),
+    "precision": _("A model answers in another precision than it should."),
+    "cloud": _("The cloud does not answer."),
+    "quota": _("The quota is used up, or soon will be."),
+    "clock": _("The clock is wrong."),
+    "memory": _("Memory is running out."),
+    "temperature": _("The computer is too hot."),
+    "languages": _("A language is missing."),
 }
+"""What is wrong where a health check is not ok; of one that is not listed, its name is shown."""
+CHECK_WARNINGS: Mapping[str, LazyString] = {
+    "waste_type": _("A model does not answer, another one does."),
+    "cleanliness": _("A model does not answer, another one does."),
+    "journal": _("The journal needs care."),
+    "camera": _("The camera's folder holds more than pictures."),
+    "slot": _("The latest deposit was not finished."),
+}
+"""The same where something else than the worst is wrong."""
+CHECK_REMEDIES: Mapping[str, LazyString] = {
+    "cloud": _("This machine answers alone and tries it again by itself."),
+    "quota": _("This machine answers alone until it resets; see Answers."),
+}
+STATUSES: Mapping[str, LazyString] = {"ok": _("well"), "warning": _("look at it"), "failed": _("does not work")}
 TOPICS: Mapping[str, LazyString] = {
     "brightness": _("Brightness of the photos"),
     "sharpness": _("Sharpness of the photos"),
@@ -117,6 +137,17 @@ def signal(name: str) -> str:
     topic, task = [*name.removeprefix("drift.").split("."), ""][:2]
     told = str(TOPICS.get(topic, topic))
     return f"{told} \N{EN DASH} {TASKS[task]}" if task in TASKS else told
+
+
+def check(name: str, status: Status) -> str:
+    """What is wrong where the health check of that name is not ok."""
+    mild = CHECK_WARNINGS.get(name) if status == "warning" else None
+    return str(mild or CHECKS.get(name, name))
+
+
+def check_remedy(name: str) -> str:
+    """What to do about it, or where that is told."""
+    return str(CHECK_REMEDIES.get(name) or _("On the machine, `triof doctor` names the remedy."))
 
 
 def label(name: str) -> str:
