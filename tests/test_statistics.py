@@ -25,7 +25,7 @@ from triof.journal import Journal
 from triof.scope import Scope
 from triof.settings.tree import Settings
 from triof.sorter import Judgement
-from triof.statistics import Statistics
+from triof.statistics.queries import Statistics
 from triof.tables import Entry, Event, Tally
 from triof.verdict import Verdict
 

@@ -24,7 +24,7 @@ from triof.database import Database
 from triof.journal import Journal
 from triof.settings.tree import Settings
 from triof.sorter import Judgement
-from triof.statistics import Statistics
+from triof.statistics.queries import Statistics
 from triof.verdict import Verdict
 
 MACHINE = "machine-1"

@@ -22,7 +22,7 @@ from triof.rollout.watching import GUARD_SECONDS, Rollout
 from triof.rounds import Round, Rounds
 from triof.settings.tree import Settings
 from triof.sorter import Sorter
-from triof.statistics import Statistics
+from triof.statistics.queries import Statistics
 
 
 @dataclass(frozen=True)

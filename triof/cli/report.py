@@ -15,7 +15,7 @@ from triof.settings.tree import Language
 
 if TYPE_CHECKING:
     from triof.scope import Scope
-    from triof.statistics import Statistics
+    from triof.statistics.queries import Statistics
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -44,7 +44,7 @@ def report(
 
     The page goes to triof-YYYY-MM.html in the current folder where neither --out nor --csv is given.
     """
-    from triof.statistics import Statistics
+    from triof.statistics.queries import Statistics
     from triof.statistics import month as page
 
     settings = load_settings(ctx).settings

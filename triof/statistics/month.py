@@ -16,7 +16,8 @@ from triof.recycling import TYPES
 from triof.scope import Scope
 from triof.settings.sections.reports import CO2_SOURCE
 from triof.settings.tree import Language
-from triof.statistics import Day, Statistics
+from triof.statistics.answers import Day
+from triof.statistics.queries import Statistics
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 """For whoever serves the page: it carries its style and has no script."""

@@ -8,7 +8,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from triof.scope import Scope
-from triof.statistics import Statistics
+from triof.statistics.queries import Statistics
 
 PERIODS: Mapping[str, int] = {"today": 1, "7": 7, "30": 30, "365": 365}
 """Days that end today, by what the address calls them."""

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from triof import charts
 from triof.charts import Chart, Pattern, Series, Share
 from triof.curves import interval
-from triof.statistics import Day, Hour, Seconds, Totals
+from triof.statistics.answers import Day, Hour, Seconds, Totals
 from triof.web.dashboard import words
 
 _MOST_DAYS, _MOST_WEEKS = 92, 120

@@ -1,0 +1,276 @@
+"""The questions that the dashboard, the API and the reports ask of the journal.
+
+Days that are over are counted once (``tallies.py``), so that a question over years reads little; what is not over is
+counted when somebody asks. How each number is counted stands in docs/reports.md.
+"""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from threading import Lock
+from typing import Any, NamedTuple, TypeVar, cast
+
+from sqlalchemy import Connection, Table, func, select
+
+from triof import cloud_providers
+from triof.database import Database
+from triof.recycling import Recycled, recycled
+from triof.scope import Scope
+from triof.settings.tree import Settings
+from triof.statistics import counting, export, reading, recent
+from triof.statistics.answers import (
+    Day,
+    Hour,
+    Latest,
+    Model,
+    QuotaForecast,
+    Response,
+    Seconds,
+    Totals,
+)
+from triof.statistics.calendar import Calendar, Period, days
+from triof.statistics.counting import Numbers, Sums
+from triof.statistics.tallies import Tallies
+from triof.tables import Event
+
+_EVENTS = cast(Table, Event.__table__)
+_HOUR = timedelta(hours=1)
+_KEPT_ANSWERS = 64
+Answer = TypeVar("Answer")
+
+
+class _Plan(NamedTuple):
+    """How to answer for a scope: from the tallies of ``past`` days, and by counting the rows of ``live`` periods."""
+
+    machines: Sequence[str]
+    past: Sequence[date]
+    live: Sequence[Period]
+
+
+class _Kept:
+    """Answers as long as what they were made from stays as it was; the latest asked for."""
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[Hashable, tuple[Any, Any]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, question: Hashable, made_from: object, make: Callable[[], Answer]) -> Answer:
+        """The answer, made anew where ``made_from`` is not what it was."""
+        with self._lock:
+            before, answer = self._answers.get(question, (None, None))
+        if before != made_from:
+            answer = make()
+        with self._lock:
+            self._answers[question] = made_from, answer
+            self._answers.move_to_end(question)
+            while len(self._answers) > _KEPT_ANSWERS:
+                self._answers.popitem(last=False)
+        return cast(Answer, answer)
+
+
+class Statistics:
+    """Answers from the journal in ``database``; safe to call from many threads. ``now`` gives aware datetimes.
+
+    Every question raises SQLAlchemyError where the database does not answer. Nothing is counted that bears a date after
+    today, as a clock that was ahead may have written it.
+    """
+
+    def __init__(
+        self, database: Database, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.settings = settings.reports
+        self.calendar = Calendar(settings.reports.timezone)
+        self.tallies = Tallies(database, self.calendar, now)
+        self._database = database
+        self._all_settings = settings
+        self._now = now
+        self._kept = _Kept()
+
+    @property
+    def today(self) -> date:
+        """The day it is, in the time zone of the settings."""
+        return self.calendar.day(self._now())
+
+    def days(self, first: date, last: date, machines: Collection[str] | None = None) -> Scope:
+        """The scope of local days, both included."""
+        return Scope(*self.calendar.period(first, last), machines)
+
+    def machines(self) -> Sequence[str]:
+        """The ids of all machines whose journals meet in this database, in order."""
+        with self._database.read() as connection:
+            return self._machines(connection)
+
+    def totals(self, scope: Scope) -> Totals:
+        """What happened in all."""
+        return reading.totals(self._numbers(scope), self._cloud)
+
+    def by_day(self, scope: Scope) -> Sequence[Day]:
+        """What happened on each local day, the oldest first; also days on which nothing did."""
+        plan = self._plan(scope)
+        happened = dict(self._past_days(plan))
+        for period in plan.live:
+            hours = self._live_hours(plan.machines, period)
+            by_day: defaultdict[date, Sums] = defaultdict(Sums)
+            for hour, numbers in hours.items():
+                by_day[self.calendar.day(hour)].add(numbers)
+            for day in days(self.calendar.day(period.since), self.calendar.last_day(period.until)):
+                happened[day] = reading.totals(by_day[day], self._cloud)
+        past = set(plan.past)
+        return [Day(day, day in past, happened[day]) for day in sorted(happened)]
+
+    def by_hour(self, scope: Scope) -> Sequence[Hour]:
+        """What happened in each hour, the oldest first; also hours in which nothing did. For a few days at most, as
+        every row is read.
+        """
+        plan = self._plan(scope)
+        period = self._clipped(scope)
+        if not period:
+            return []
+        hours = self._live_hours(plan.machines, period)
+        hour, found = self.calendar.hour(period.since), list[Hour]()
+        while hour < period.until:
+            found.append(Hour(self.calendar.local(hour), reading.totals(hours.get(hour, {}), self._cloud)))
+            hour += _HOUR
+        return found
+
+    def responses(self, scope: Scope) -> Sequence[Response]:
+        """Who was asked and how fast they were, by task and in the order of the routes."""
+        return list(reading.responses(self._numbers(scope), self._all_settings.routes, self._cloud))
+
+    def models(self, scope: Scope) -> Sequence[Model]:
+        """Which models answered, by task, those with most answers first."""
+        return reading.models(self._numbers(scope))
+
+    def quota(self) -> Sequence[QuotaForecast]:
+        """Where each provider stands whose calls are counted."""
+        from triof.quota import Ledger
+        from triof.statistics.forecast import forecast
+
+        return [
+            forecast(name, Ledger(self._database, allowance, self._now), self._database, self._now())
+            for name, allowance in cloud_providers.allowances(self._all_settings).items()
+        ]
+
+    def latest(self, scope: Scope, limit: int = 20) -> Sequence[Latest]:
+        """The latest deposits, the newest first."""
+        with self._database.read() as connection:
+            machines = self._chosen(connection, scope)
+            return recent.latest(connection, scope, machines, limit, self.calendar)
+
+    def recycled(self, scope: Scope) -> Recycled:
+        """Kilograms, metres of filament and CO2."""
+        return recycled(self.totals(scope).shredded, self.settings)
+
+    def csv(self, scope: Scope) -> Iterator[str]:
+        """Lines of a CSV file, a row for each machine and day; docs/reports.md explains its columns.
+
+        It begins with a byte order mark, without which spreadsheets take UTF-8 for something else.
+        """
+        yield "\ufeff" + export.line(export.COLUMNS)
+        for machine in self._plan(scope).machines:
+            # Line by line would keep the database busy as long as somebody downloads.
+            yield from [export.line(row.values()) for row in self._rows(machine, scope)]
+
+    def count_past_days(self) -> int:
+        """Count some of the days that are over and that nobody has asked for yet; for the rounds."""
+        return self.tallies.make(self.machines())
+
+    def _rows(self, machine: str, scope: Scope) -> Iterator[Mapping[str, export.Cell]]:
+        with self._database.read() as connection:
+            begun = self.tallies.begun(connection, machine)
+        happened = self.by_day(Scope(scope.since, scope.until, [machine])) if begun else []
+        return export.rows(machine, (each for each in happened if begun and each.day >= begun), self.settings)
+
+    @cached_property
+    def _cloud(self) -> Collection[str]:
+        return cloud_providers.known(self._all_settings)
+
+    def _machines(self, connection: Connection) -> Sequence[str]:
+        found: list[str] = []
+        query = select(func.min(_EVENTS.c.machine_id))
+        # One step down the index each; "distinct" would walk along all of it.
+        after = connection.scalar(query)
+        while after is not None:
+            found.append(after)
+            after = connection.scalar(query.where(_EVENTS.c.machine_id > after))
+        return found
+
+    def _chosen(self, connection: Connection, scope: Scope) -> Sequence[str]:
+        return self._machines(connection) if scope.machines is None else sorted(set(scope.machines))
+
+    def _clipped(self, scope: Scope) -> Period | None:
+        """The scope's period without what lies after today."""
+        until = min(scope.until, self.calendar.begin(self.today + timedelta(days=1)))
+        return Period(scope.since, until) if scope.since < until else None
+
+    def _plan(self, scope: Scope) -> _Plan:
+        with self._database.read() as connection:
+            machines = self._chosen(connection, scope)
+        period = self._clipped(scope)
+        if not period:
+            return _Plan(machines, [], [])
+        past = [day for day in self.calendar.whole_days(*period) if day < self.today]
+        if not past:
+            return _Plan(machines, [], [period])
+        counted = self.calendar.period(past[0], past[-1])
+        around = (Period(period.since, counted.since), Period(counted.until, period.until))
+        return _Plan(machines, past, [each for each in around if each.since < each.until])
+
+    def _numbers(self, scope: Scope) -> Numbers:
+        plan = self._plan(scope)
+        live = [numbers for period in plan.live for numbers in self._live_hours(plan.machines, period).values()]
+        return counting.total([self._past_sum(plan), *live])
+
+    def _past_sum(self, plan: _Plan) -> Numbers:
+        return self._past("sum", plan, lambda tallies: counting.total(numbers for _, _, numbers in tallies), {})
+
+    def _past_days(self, plan: _Plan) -> Mapping[date, Totals]:
+        def by_day(tallies: Iterator[tuple[str, date, Numbers]]) -> Mapping[date, Totals]:
+            sums: defaultdict[date, Sums] = defaultdict(Sums)
+            for _, day, numbers in tallies:
+                sums[day].add(numbers)
+            return {day: reading.totals(sums[day], self._cloud) for day in plan.past}
+
+        return self._past("days", plan, by_day, {})
+
+    def _past(
+        self,
+        what: str,
+        plan: _Plan,
+        make: Callable[[Iterator[tuple[str, date, Numbers]]], Answer],
+        nothing: Answer,
+    ) -> Answer:
+        if not plan.past:
+            return nothing
+        first, last = plan.past[0], plan.past[-1]
+        marks = self.tallies.settle(plan.machines, first, last)
+
+        def read() -> Answer:
+            with self._database.read() as connection:
+                return make(self.tallies.read(connection, plan.machines, first, last))
+
+        return self._kept.get((what, tuple(plan.machines), first, last), marks, read)
+
+    def _live_hours(self, machines: Sequence[str], period: Period) -> Mapping[datetime, Numbers]:
+        hours: defaultdict[datetime, Sums] = defaultdict(Sums)
+        with self._database.read() as connection:
+            for machine in machines:
+                for hour, numbers in self._live(connection, machine, period).items():
+                    hours[hour].add(numbers)
+        return hours
+
+    def _live(self, connection: Connection, machine: str, period: Period) -> Mapping[datetime, Numbers]:
+        hour = self.calendar.hour(self._now())
+        if period.since < hour < period.until:
+            # What comes now must not make all of today be counted again; hours of one period fall into one of these.
+            before, now = Period(period.since, hour), Period(hour, period.until)
+            return {**self._live(connection, machine, before), **self._live(connection, machine, now)}
+        # Rows are only added: as long as there are as many, they are the same ones.
+        rows = counting.rows(connection, machine, period)
+        drills = counting.drilled(connection, machine)
+        return self._kept.get(
+            ("live", machine, period),
+            (rows, drills),
+            lambda: counting.count(connection, machine, period, drills, self.calendar.hour)[0],
+        )
