@@ -17,13 +17,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.conftest import Clock, Machine
-from triof import answers
+from triof.access.api_keys import Keys
 from triof.app import create_app
 from triof.cli import main
-from triof.jobs import Jobs
-from triof.keys import Keys
-from triof.serving import Server
+from triof.predictions import results
+from triof.predictions.queue import Jobs
 from triof.settings.sections.server import ServerSettings
+from triof.web.server import Server
 
 START = datetime(2026, 11, 1, 8, tzinfo=UTC)
 
@@ -41,7 +41,7 @@ class Desk:
         self.machine = machine
         around = machine.services.operations
         self.keys = Keys(around.journal.database, around.settings.api.per_minute, clock=self.clock, now=self.now)
-        ask = partial(answers.ask, machine.services.sorter)
+        ask = partial(results.ask, machine.services.sorter)
         self.jobs = Jobs(home, around.settings.api, around.journal.database, ask, now=self.now)
         services = replace(machine.services, operations=replace(around, keys=self.keys, jobs=self.jobs))
         self.app = create_app(around.settings, services)

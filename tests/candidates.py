@@ -13,9 +13,9 @@ from providers.local_cnn import bundle
 from providers.local_cnn.bundle import BundleCard, Input
 from providers.local_cnn.isolated import Isolation
 from tests.azure_export import SIDE, litert_model
-from triof.journal import Journal
+from triof.journal.journal import Journal
 from triof.rollout.candidates import Arm, Candidate
-from triof.tables import Event, PredictionRow
+from triof.storage.tables import Event, PredictionRow
 
 FIRST, SECOND = "mine-1", "mine-2"
 SEEN = {FIRST: "cup", SECOND: "cutlery"}

@@ -17,7 +17,7 @@ from providers.local_cnn.bundle import BundleCard, Input
 from tests.azure_export import Network, pooling, reshaping
 from tests.conftest import Machine, assemble, encoded
 from triof import services
-from triof.capture import FolderCamera
+from triof.machine.cameras import FolderCamera
 from triof.settings.tree import Settings
 
 SIDE = 16

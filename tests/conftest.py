@@ -20,26 +20,26 @@ from providers.base import Task
 from providers.fake import FakeProvider, Step
 from tests.browsing import launched
 from tests.custom_vision_server import CustomVisionServer
-from triof import operations
 from triof import services as factory
 from triof.app import create_app
-from triof.capture import BrowserCamera, Camera, FolderCamera
-from triof.database import Database
-from triof.deposit import Deposits
-from triof.deposit_journal import DepositJournal
-from triof.disk_room import DiskRoom
-from triof.journal import Journal
-from triof.paths import DEMO_PICTURES
-from triof.photo_store import PhotoStore
-from triof.router import Router
+from triof.common.paths import DEMO_PICTURES
+from triof.deposits.deposit import Deposits
+from triof.deposits.deposit_journal import DepositJournal
+from triof.deposits.housekeeping import Watch
+from triof.journal.journal import Journal
+from triof.judging.router import Router
+from triof.judging.sorter import Sorter
+from triof.machine.cameras import BrowserCamera, Camera, FolderCamera
+from triof.machine.simulated import SimulatedHardware
+from triof.machine.slot import Slot
+from triof.operations import operations
 from triof.services import KioskServices
 from triof.settings.sections.slot import SimulatedSeconds
 from triof.settings.tree import Settings
-from triof.simulated import SimulatedHardware
-from triof.slot import Slot
-from triof.sorter import Sorter
-from triof.tables import Event
-from triof.watch import Watch
+from triof.storage.database import Database
+from triof.storage.disk_reserve import DiskRoom
+from triof.storage.photo_store import PhotoStore
+from triof.storage.tables import Event
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from providers.base import LABELS, TASKS, Photo, Provider, Task
 from tests.conftest import encoded
-from triof import photo
+from triof.judging import photo
 
 
 class ProviderContract:

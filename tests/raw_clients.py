@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.conftest import Clock
-from triof.serving import Server
 from triof.settings.sections.server import ServerSettings
+from triof.web.server import Server
 
 HUGE = 12_000_000
 PATIENCE = 20

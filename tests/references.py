@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from triof.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES
 
 
 def small_demo_pictures(folder: Path) -> list[Path]:

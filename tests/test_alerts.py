@@ -22,15 +22,15 @@ from click.testing import CliRunner, Result
 from tests.conftest import ROOT
 from triof import services
 from triof.cli import main
-from triof.database import Database
-from triof.health_checks.check import CheckedParts
-from triof.health_checks.runner import HealthChecks
-from triof.journal import Journal
+from triof.journal.journal import Journal
+from triof.judging.quota import ledgers
 from triof.monitoring.alerts import Alerts, Fault
 from triof.monitoring.monitor import Monitor
-from triof.monitoring.senders import of
-from triof.quota import ledgers
+from triof.monitoring.notifiers import of
+from triof.observability.health_checks.check import CheckedParts
+from triof.observability.health_checks.runner import HealthChecks
 from triof.settings.tree import Settings
+from triof.storage.database import Database
 
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
 
@@ -381,7 +381,7 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
 def cloud_used(home: Path) -> Callable[[int], None]:
     """Counts calls to the cloud."""
     from providers.base import Allowance
-    from triof.quota import Ledger
+    from triof.judging.quota import Ledger
 
     def use(calls: int) -> None:
         database = Database(f"sqlite:///{home / 'journal.db'}", "machine-1")

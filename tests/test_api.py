@@ -17,9 +17,9 @@ from providers.fake import FakeProvider
 from tests.api_desk import Desk, form
 from tests.conftest import BuildCloudMachine, BuildMachine, encoded
 from tests.custom_vision_server import CustomVisionServer
-from triof import answers
-from triof.jobs import Jobs
-from triof.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES
+from triof.predictions import results
+from triof.predictions.queue import Jobs
 
 Build = Callable[..., Desk]
 ASYNC = {"Prefer": "respond-async"}
@@ -175,13 +175,13 @@ def test_a_batch_has_limits_of_its_own(build_desk: Build, jpeg: bytes, monkeypat
     assert problem(desk.ask("/api/v1/predict", form(*[padded] * 5))) == (413, "request_too_large")
     assert desk.ask("/api/v2/predict-batch", form(*[padded] * 5)).status_code == 200
     assert problem(desk.ask("/api/v2/predict-batch", form(*[padded] * 7))) == (413, "request_too_large")
-    slow = answers.ask
+    slow = results.ask
 
-    def a_second_each(*arguments: Any) -> answers.Outcome:
+    def a_second_each(*arguments: Any) -> results.Outcome:
         desk.clock.pass_(1)
         return slow(*arguments)
 
-    monkeypatch.setattr("triof.answers.ask", a_second_each)
+    monkeypatch.setattr("triof.predictions.results.ask", a_second_each)
     monkeypatch.setattr(next(_apis(desk)), "_clock", desk.clock)
     told = desk.ask("/api/v2/predict-batch", form(jpeg, jpeg, jpeg)).json
     assert told
@@ -292,7 +292,7 @@ def test_a_disk_that_is_full_is_told_before_anything_is_promised(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("triof.jobs.replace_file", full)
+    monkeypatch.setattr("triof.predictions.queue.replace_file", full)
     assert problem(desk.ask(data=jpeg, headers=ASYNC)) == (503, "queue_full")
     assert desk.jobs.depth == 0
 
@@ -341,14 +341,14 @@ def test_a_request_that_is_being_answered_is_not_judged_beside(
 ) -> None:
     key = {"Idempotency-Key": "1"}
     desk.ask("/api/v2/machine", method="GET")
-    asked, go_on, ask = Event(), Event(), answers.ask
+    asked, go_on, ask = Event(), Event(), results.ask
 
-    def slowly(*arguments: Any) -> answers.Outcome:
+    def slowly(*arguments: Any) -> results.Outcome:
         asked.set()
         go_on.wait(10)
         return ask(*arguments)
 
-    monkeypatch.setattr("triof.answers.ask", slowly)
+    monkeypatch.setattr("triof.predictions.results.ask", slowly)
     told: list[TestResponse] = []
     first = Thread(target=lambda: told.append(desk.ask(data=jpeg, headers=key)))
     first.start()
@@ -394,7 +394,7 @@ def test_a_request_that_died_unanswered_may_be_sent_again(
     key = {"Idempotency-Key": "1"}
     with monkeypatch.context() as patched:
         # As when the process is killed.
-        patched.setattr("triof.answers.ask", lambda *_: 1 / 0)
+        patched.setattr("triof.predictions.results.ask", lambda *_: 1 / 0)
         patched.setattr(Jobs, "forget", lambda *_: None)
         assert desk.ask(data=jpeg, headers=key).status_code == 500
     assert problem(desk.ask(data=jpeg, headers=key)) == (409, "still_running")
@@ -405,7 +405,7 @@ def test_a_request_that_died_unanswered_may_be_sent_again(
 def test_one_process_works_the_queue_off_and_photos_of_nobody_go(desk: Desk, jpeg: bytes, tmp_path: Path) -> None:
     desk.ask(data=jpeg, headers=ASYNC)
     around = desk.machine.services.operations
-    ask = partial(answers.ask, desk.machine.services.sorter)
+    ask = partial(results.ask, desk.machine.services.sorter)
     other = Jobs(tmp_path / "home", around.settings.api, around.journal.database, ask)
     assert desk.jobs.work()
     desk.ask(data=jpeg, headers=ASYNC)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from providers.local_cnn import augmentation, scenes, stains
-from providers.local_cnn.augmentation import Subject
-from providers.local_cnn.cutout import cut_out
-from providers.local_cnn.scenes import Scenery
+from providers.local_cnn.training import augmentation, scenes, stains
+from providers.local_cnn.training.augmentation import Subject
+from providers.local_cnn.training.cutout import cut_out
+from providers.local_cnn.training.scenes import Scenery
 
 pytest.importorskip("cv2", reason="the train extra is not installed")
 

@@ -26,7 +26,7 @@ from tests.conftest import Clock, encoded
 from tests.custom_vision_server import Fault, Reply, page
 from tests.training_records import COMPACT, COMPACT_S1, GENERAL
 from tests.training_server import TrainingServer
-from triof import datasets
+from triof.datasets import photo_dataset
 from triof.settings.loader import load
 
 PUBLISH = r"POST .*/publish"
@@ -665,7 +665,7 @@ def left(desk: Desk) -> int:
 
 
 def split(photos: Path, name: str) -> int:
-    return sum(item.split == name for item in datasets.read(photos).photos)
+    return sum(item.split == name for item in photo_dataset.read(photos).photos)
 
 
 def test_evaluation_shows_the_vendor_s_word_and_ours_beside_the_local_model(
@@ -875,7 +875,7 @@ def test_a_backup_is_a_data_set_with_everything_and_comes_once(desk: Desk, azure
     assert "16 photos and project.json are in home_again" in told
     assert all("Training-key" not in headers for headers in azure.downloads)
     folder = desk.folder / "home_again"
-    found = datasets.read(folder)
+    found = photo_dataset.read(folder)
     assert sorted(item.labels["waste_type"] for item in found.photos) == ["bottle"] * 6 + ["cup"] * 5 + ["other"] * 5
     assert {item.split for item in found.photos} == {"train"}, "the cloud has learned them all"
     assert {item.path.read_bytes() for item in found.photos} == {photo.contents for photo in azure.photos.values()}
@@ -909,7 +909,7 @@ def test_a_backup_goes_on_where_it_stopped(desk: Desk, azure: TrainingServer) ->
     assert 0 < there < 20
     desk.well("backup", "b", "--no-exports")
     assert len(azure.downloads) - before == 20 - there
-    assert len(datasets.read(desk.folder / "b").photos) == 20
+    assert len(photo_dataset.read(desk.folder / "b").photos) == 20
     assert not list((desk.folder / "b").rglob("*.part"))
 
 
@@ -932,10 +932,10 @@ def test_a_photo_that_does_not_come_ends_no_backup(
     assert ran.exit_code == 1
     assert f"Not fetched: photo {missing.stem}: The cloud does not give this out" in ran.stdout
     assert empty.stat().st_size, "a file that a power cut left empty is fetched again"
-    assert len(datasets.read(desk.folder / "b").photos) == 9
+    assert len(photo_dataset.read(desk.folder / "b").photos) == 9
     assert "no whole photo: it is empty" in run(Reply(200, b"")).stdout
     desk.well("backup", "b", "--no-exports")
-    assert len(datasets.read(desk.folder / "b").photos) == 10
+    assert len(photo_dataset.read(desk.folder / "b").photos) == 10
     assert len(list((desk.folder / "b" / "photos").iterdir())) == 10
 
 
@@ -945,7 +945,7 @@ def test_a_backup_without_a_model_that_cannot_be_exported_says_so(desk: Desk, az
     ran = desk.run("backup", "b")
     assert ran.exit_code == 1
     assert "Not exported: Iteration 1" in ran.stdout
-    assert len(datasets.read(desk.folder / "b").photos) == 10
+    assert len(photo_dataset.read(desk.folder / "b").photos) == 10
 
 
 def test_what_was_photographed_in_a_backup_is_already_in_the_cloud(desk: Desk, azure: TrainingServer) -> None:

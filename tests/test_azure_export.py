@@ -24,11 +24,13 @@ from tests.azure_export import ITERATION, SIDE, azure_export_zip, expected_score
 from tests.conftest import BuildCloudMachine, encoded
 from tests.custom_vision_server import CustomVisionServer
 from tests.references import small_demo_pictures
-from triof import bundles, evidence, photo, recorded
 from triof.cli import main
-from triof.database import Database
-from triof.recorded import Answer
+from triof.evaluation import recorded_predictions
+from triof.evaluation.recorded_predictions import Answer
+from triof.judging import photo
+from triof.models import acceptance_photos, bundle_store
 from triof.settings.tree import Settings
+from triof.storage.database import Database
 
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
 MEANING = {"Bouteille": "bottle", "Couvert": "cutlery", "Gobelet": "cup", "Negative": "other"}
@@ -45,7 +47,7 @@ def triof(*arguments: object) -> Result:
 def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     PICTURES[:] = small_demo_pictures(tmp_path_factory.mktemp("references"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "DEMO_PICTURES", PICTURES[0].parent)
+        patch.setattr(acceptance_photos, "DEMO_PICTURES", PICTURES[0].parent)
         yield
     PICTURES.clear()
 
@@ -94,7 +96,7 @@ def record(home: Path, pictures: Sequence[Path] = PICTURES, iteration: str = ITE
         scores = by_label(expected_scores(path.read_bytes(), TAGS))
         if index >= len(pictures) - wrong:
             scores = {label: float(label == min(scores, key=scores.__getitem__)) for label in scores}
-        recorded.add(home, iteration, Answer(path, hashlib.sha256(path.read_bytes()).hexdigest(), scores))
+        recorded_predictions.add(home, iteration, Answer(path, hashlib.sha256(path.read_bytes()).hexdigest(), scores))
 
 
 @pytest.mark.parametrize("channels", ["Bgr8", "Rgb8"])
@@ -439,7 +441,7 @@ def test_later_answers_of_the_cloud_mend_how_an_installed_one_is_read(
     said = json.dumps(metadata("Rgb8", "NominalRange_0_255")).encode()
     source = export(changes={"metadata_properties.json": said})
     assert "no answer of the cloud" in triof("bundles", "install", source, "--activate").output
-    running = LocalCnn("waste_type", bundles.options(Settings(home=home)))
+    running = LocalCnn("waste_type", bundle_store.options(Settings(home=home)))
     picture = photo.load(PICTURES[0].read_bytes())
     cloud = by_label(expected_scores(PICTURES[0].read_bytes(), TAGS))
     assert running.predict(picture, timeout=5).scores != pytest.approx(cloud, abs=2e-3)
@@ -499,8 +501,10 @@ def test_answers_about_photos_that_are_gone_or_changed_do_not_count(
     copies[0].unlink()
     copies[1].write_bytes(PICTURES[9].read_bytes())
     other = PICTURES[10]
-    recorded.add(home, ITERATION, Answer(other, hashlib.sha256(other.read_bytes()).hexdigest(), {"clean": 1}))
-    recorded.add(home, ITERATION, Answer(tmp_path, "0" * 64, {"cup": 1}))
+    recorded_predictions.add(
+        home, ITERATION, Answer(other, hashlib.sha256(other.read_bytes()).hexdigest(), {"clean": 1})
+    )
+    recorded_predictions.add(home, ITERATION, Answer(tmp_path, "0" * 64, {"cup": 1}))
     assert "on 2 of 2 photos" in triof("bundles", "install", export()).output
 
 
@@ -568,7 +572,7 @@ def test_the_references_are_the_demo_pictures_and_what_they_show(tmp_path: Path)
         input=Input(width=64, height=32, range=(0, 1)),
         sha256="0" * 64,
     )
-    shown = evidence.demo(card)
+    shown = acceptance_photos.demo(card)
     labels = [item.label for item in shown]
     assert (labels.count("clean"), labels.count("dirty"), labels.count(None)) == (7, 6, 7)
     assert shown[0].photo.picture.size == (64, 32)

@@ -12,7 +12,7 @@ from providers.custom_vision.options import TRAINING_TIERS
 from tests.azure_desk import ATTEMPTS, Desk, azure, clock, desk, sent_once  # noqa: F401 (fixtures)
 from tests.custom_vision_server import Fault
 from tests.training_server import TrainingServer
-from triof import datasets
+from triof.datasets import photo_dataset
 
 PASSING: list[tuple[Sequence[Fault], bool]] = [
     (("reset", "truncated", "cut"), False),
@@ -59,7 +59,7 @@ def test_faults_at_every_step_are_survived_and_nothing_is_done_twice(
     assert len(project.photos) == 10
     assert sent_once(azure)
     assert (iteration.publish_name, len(iteration.exports)) == (None, 1)
-    assert len(datasets.read(desk.folder / "home_again").photos) == 10
+    assert len(photo_dataset.read(desk.folder / "home_again").photos) == 10
     assert "10 photos and 1 export of" in desk.well("backup", "home_again", "--verify")
     monkeypatch.setitem(TRAINING_TIERS, "F0", TRAINING_TIERS["F0"]._replace(iterations=1))
     desk.well("upload", str(desk.photos({"bottle": 1}, "more")), "--split", "all")
@@ -160,7 +160,7 @@ def test_rubbish_that_comes_each_time_is_counted_named_and_not_kept(
     assert "2 are missing: the same command tries again." in ran.stdout
     assert "Was not whole" not in ran.stdout
     assert "key" not in ran.output
-    assert len(datasets.read(desk.folder / "b").photos) == 9
+    assert len(photo_dataset.read(desk.folder / "b").photos) == 9
     assert len([path for path in (desk.folder / "b").rglob("*") if path.is_file()]) == 9 + len(["manifest", "project"])
     told = desk.fails("backup", "b", "--verify")
     assert "2 things are wrong" in told
@@ -178,7 +178,7 @@ def test_one_photo_that_the_storage_cannot_give_out_keeps_no_other_from_coming(
     ran = desk.run("backup", "b", "--no-exports")
     assert ran.exit_code == 1
     assert f"Not fetched: photo {victim}: The cloud answered with status 500" in ran.stdout
-    assert len(datasets.read(desk.folder / "b").photos) == 9
+    assert len(photo_dataset.read(desk.folder / "b").photos) == 9
 
 
 def test_what_an_earlier_run_kept_wrongly_is_fetched_again_and_named(desk: Desk, azure: TrainingServer) -> None:
@@ -206,7 +206,7 @@ def whole(desk: Desk, azure: TrainingServer, folder: str = "b") -> bool:
     azure.stop()
     told = desk.well("backup", folder, "--verify")
     azure.start()
-    kept = {item.path.read_bytes() for item in datasets.read(desk.folder / folder).photos}
+    kept = {item.path.read_bytes() for item in photo_dataset.read(desk.folder / folder).photos}
     return (
         kept == {photo.contents for photo in azure.photos.values()}
         and f"{len(kept)} photos and 1 export of {folder} are whole." in told

@@ -13,7 +13,7 @@ from subprocess import CompletedProcess, Popen
 import pytest
 
 from tests.training_server import TrainingServer
-from triof.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES
 
 PHOTOS = 2000
 KILLED_AFTER = (3, 5, 4)

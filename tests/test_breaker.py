@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 
 from tests.conftest import Clock
-from triof.breaker import Breaker, BreakerOpen, Change, Permit, outliving
+from triof.judging.circuit_breaker import Breaker, BreakerOpen, Change, Permit, outliving
 from triof.settings.sections.breaker import BreakerSettings
 
 SETTINGS = BreakerSettings(

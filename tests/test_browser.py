@@ -10,8 +10,8 @@ from tests.browsing import Window, served
 from tests.conftest import BuildCloudMachine, BuildMachine, Machine
 from tests.custom_vision_server import CustomVisionServer
 from tests.test_fall_back import SESSION, check_journal
-from triof.capture import BrowserCamera, FolderCamera
-from triof.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES
+from triof.machine.cameras import BrowserCamera, FolderCamera
 
 SCREENS = {"landscape": (800, 480), "small": (1024, 600), "portrait": (1080, 1920)}
 

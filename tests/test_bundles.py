@@ -28,17 +28,19 @@ from tests import azure_export
 from tests.azure_export import SIDE, azure_export_zip, litert_model
 from tests.conftest import ROOT, BuildCloudMachine, Visitor
 from tests.references import small_demo_pictures
-from triof import bundles, evidence, photo, services
-from triof.bundle_errors import BundleRefused
-from triof.bundles import Store
+from triof import services
 from triof.cli import main
-from triof.database import Database
-from triof.journal import Journal
-from triof.learned_more import Hits, LearnedMore
-from triof.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES
+from triof.evaluation.training_comparison import Hits, LearnedMore
+from triof.journal.journal import Journal
+from triof.judging import photo
+from triof.models import acceptance_photos, bundle_store
+from triof.models.acceptance import Trial
+from triof.models.bundle_store import Store
+from triof.models.errors import BundleRefused
 from triof.rollout.installation import install
 from triof.settings.tree import Settings
-from triof.trial import Trial
+from triof.storage.database import Database
 
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
 SHIPPED = bundle.load(shipped("waste_type")).card.version
@@ -76,7 +78,7 @@ def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     for path in sorted(folder.iterdir())[1::2]:
         path.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "DEMO_PICTURES", folder)
+        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
         yield
 
 
@@ -117,7 +119,7 @@ def pointer(home: Path) -> Path:
 
 
 def provider(home: Path) -> LocalCnn:
-    return LocalCnn("waste_type", bundles.options(Settings(home=home)))
+    return LocalCnn("waste_type", bundle_store.options(Settings(home=home)))
 
 
 def serving(home: Path) -> str:
@@ -206,7 +208,7 @@ def test_the_tasks_do_not_touch_each_other(home: Path) -> None:
     assert "Nothing was in service for cleanliness" in refusal("rollback", "cleanliness")
     assert "shipped answers already" in done("activate", "cleanliness/shipped")
     assert serving(home) == CUP
-    assert LocalCnn("cleanliness", bundles.options(Settings(home=home))).card.version.startswith("cleanliness-")
+    assert LocalCnn("cleanliness", bundle_store.options(Settings(home=home))).card.version.startswith("cleanliness-")
 
 
 def test_what_answers_already_is_no_change(home: Path) -> None:
@@ -679,7 +681,7 @@ def test_a_home_that_cannot_be_written_is_one_sentence(home: Path, monkeypatch: 
     def full(*_: object) -> Iterator[None]:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("triof.bundles.replace_file", full)
+    monkeypatch.setattr("triof.models.bundle_store.replace_file", full)
     assert "cannot be used (No space left on device)" in refusal("activate", CUP)
     assert serving(home) == SHIPPED
 

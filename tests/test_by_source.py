@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from providers.base import TASKS
 from tests import colour_models
 from tests.colour_models import shown
-from triof import by_source
 from triof.cli import main
-from triof.datasets import LabelledPhoto
+from triof.datasets.photo_dataset import LabelledPhoto
+from triof.evaluation import by_source
 from triof.settings.sections.policy import Policy
 
 ROWS = (

@@ -6,12 +6,12 @@ import pytest
 
 from tests.conftest import Machine, Visitor, assemble
 from triof import services
-from triof.capture import FolderCamera
-from triof.database import Database
-from triof.paths import DEMO_PICTURES
-from triof.picture_files import pictures_in
+from triof.common.image_files import pictures_in
+from triof.common.paths import DEMO_PICTURES
+from triof.machine.cameras import FolderCamera
 from triof.settings.loader import load
 from triof.settings.tree import Settings
+from triof.storage.database import Database
 
 NAMED = {"bouteille": "bottle", "gobelet": "cup", "couvert": "cutlery", "520003": "cup", "product_": "bottle"}
 """What the camera's file names say; the last two were looked at."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from triof.capture import BrowserCamera, CameraError, FolderCamera, NothingChosen
+from triof.machine.cameras import BrowserCamera, CameraError, FolderCamera, NothingChosen
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ from click.testing import CliRunner, Result
 
 from tests.conftest import ROOT
 from tests.custom_vision_server import CustomVisionServer
-from triof import datasets
-from triof.capture import FolderCamera
 from triof.cli import main
+from triof.datasets import photo_dataset
+from triof.machine.cameras import FolderCamera
 
 CASES = ROOT.parent / "shared" / "cases"
 NAMES = sorted(path.name for path in CASES.glob("*") if path.name != "README.md")
 FAKE = ("--set", "routes.waste_type=fake", "--set", "routes.cleanliness=fake")
-ALL_SPLITS = tuple(f"--split={split}" for split in datasets.SPLITS)
+ALL_SPLITS = tuple(f"--split={split}" for split in photo_dataset.SPLITS)
 
 
 def triof(*arguments: object) -> Result:
@@ -41,7 +41,7 @@ def tree(name: str) -> Path:
 
 def labels(folder: Path) -> Counter[str]:
     """How many photos of each type a data set has."""
-    return Counter(item.labels["waste_type"] for item in datasets.read(folder).photos)
+    return Counter(item.labels["waste_type"] for item in photo_dataset.read(folder).photos)
 
 
 def endings_and_names(case: Path) -> None:
@@ -70,7 +70,7 @@ def manifest_of_a_french_excel(case: Path) -> None:
     (folder / "manifest.csv").write_bytes(case.read_bytes())
     ran = triof("dataset", "augment", folder, "--out", "copies", "--copies", "1")
     assert (ran.exit_code, ran.stderr) == (0, "")
-    copies = datasets.read(Path("copies")).photos
+    copies = photo_dataset.read(Path("copies")).photos
     assert sorted((item.group, item.split, *item.labels.values()) for item in copies) == [
         ("g0", "train", "bottle", "clean"),
         ("g1", "train", "bottle", "clean"),

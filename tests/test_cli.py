@@ -17,9 +17,9 @@ from tests.conftest import ROOT
 from tests.test_photo import HOSTILE
 from tools.running_kiosk import RunningKiosk
 from triof.cli import main
-from triof.home import open_database
-from triof.journal import Journal
+from triof.journal.journal import Journal
 from triof.settings.tree import Settings
+from triof.storage.data_folder import open_database
 
 
 def triof(*arguments: str, stdin: str | None = None) -> Result:

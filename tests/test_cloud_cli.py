@@ -16,12 +16,12 @@ from PIL import Image
 
 from tests.custom_vision_server import CANNED, CustomVisionServer
 from tools.running_kiosk import QUICK, RunningKiosk
-from triof.capture import CameraError, FolderCamera
 from triof.cli import main
 from triof.cli.drill import _leave
-from triof.paths import DEMO_PICTURES
-from triof.rehearsal import FAULTS, Rehearsed, RehearsedCamera, Stage
-from triof.visitor import Visitor
+from triof.common.paths import DEMO_PICTURES
+from triof.drills.fault_file import FAULTS, Rehearsed, RehearsedCamera, Stage
+from triof.drills.visitor import Visitor
+from triof.machine.cameras import CameraError, FolderCamera
 
 BOTTLE = str(DEMO_PICTURES / "bottle-clean-1.jpg")
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from tests.candidates import FIRST, SECOND, History
-from triof.database import Database
-from triof.journal import Journal
-from triof.paired_comparison import Difference, mcnemar, mean_difference, paired_difference, photos_needed
+from triof.evaluation.paired_comparison import Difference, mcnemar, mean_difference, paired_difference, photos_needed
+from triof.journal.journal import Journal
 from triof.rollout.candidates import LOCAL, Candidate, Candidates, Model
-from triof.rollout.comparing import Comparison, compare, guard
-from triof.rollout.pairing import Believed, Pair
+from triof.rollout.comparison import Comparison, compare, guard
+from triof.rollout.paired_predictions import Believed, Pair
+from triof.rollout.sequential_test import Weighing
 from triof.rollout.significance import Evidence, discordant_needed
-from triof.rollout.weighing import Weighing
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.tree import Settings
+from triof.storage.database import Database
 
 SINCE = datetime(2026, 11, 2, 8, tzinfo=UTC)
 CANARY = Candidate("waste_type", LOCAL, Model(SECOND, SECOND), Model(FIRST, FIRST), "canary", 0.3, SINCE, "marie", "")

@@ -11,7 +11,7 @@ from tests.test_trainer import drawn
 from tools import compare_models
 from tools.compare_models import Judged
 from tools.frozen_features import Photos, Records
-from triof.datasets import DatasetError, LabelledPhoto
+from triof.datasets.photo_dataset import DatasetError, LabelledPhoto
 
 
 def features(*numbers: float) -> np.ndarray:

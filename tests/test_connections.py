@@ -9,13 +9,13 @@ import pytest
 
 from tests.raw_clients import BEGUN, GET, PATIENCE, App, Serve, answer, eventually, serving
 from tools.attack import own_address
-from triof.connections import OWN_PLACES, PLACES, PLACES_EACH
+from triof.web.connections import OWN_PLACES, PLACES, PLACES_EACH
 
 FEW_FILES = """
 import resource
 from tools.running_kiosk import free_port
 from triof.settings.sections.server import ServerSettings
-from triof.serving import Server
+from triof.web.server import Server
 resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
 
 def app(environ, start_response):

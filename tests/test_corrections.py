@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from triof import corrections, datasets, durable
-from triof.corrections import UNDONE, Correction
-from triof.datasets import DatasetError
+from triof.common import atomic_files
+from triof.datasets import corrections, photo_dataset
+from triof.datasets.corrections import UNDONE, Correction
+from triof.datasets.photo_dataset import DatasetError
 
 MANIFEST = """path,waste_type,cleanliness,group,split
 a.jpg,bottle,clean,1,train
@@ -85,13 +86,13 @@ def test_a_named_file_that_is_not_there_is_a_mistake(manifest: Path, file: Path)
 def test_a_manifest_that_was_read_is_written_as_it_was(tmp_path: Path) -> None:
     text = "path,waste_type,cleanliness,group,split,source,licence\nx/a.jpg,bottle,,1,val,web,CC0\n"
     (tmp_path / "manifest.csv").write_text(text)
-    datasets.write(tmp_path / "again.csv", datasets.read(tmp_path).photos)
+    photo_dataset.write(tmp_path / "again.csv", photo_dataset.read(tmp_path).photos)
     assert (tmp_path / "again.csv").read_text() == text
 
 
 def test_a_manifest_elsewhere_names_the_photos_by_their_whole_path(manifest: Path, tmp_path: Path) -> None:
-    datasets.write(tmp_path / "other" / "manifest.csv", datasets.read(manifest).photos)
-    again = datasets.read(tmp_path / "other")
+    photo_dataset.write(tmp_path / "other" / "manifest.csv", photo_dataset.read(manifest).photos)
+    again = photo_dataset.read(tmp_path / "other")
     assert [item.path for item in again.photos] == [tmp_path / name for name in ("a.jpg", "b.jpg", "c.jpg")]
 
 
@@ -129,11 +130,11 @@ def test_a_whole_line_that_is_not_utf_8_is_one_of_windows(file: Path) -> None:
 
 def test_a_line_is_appended_after_what_was_torn(tmp_path: Path) -> None:
     path = tmp_path / "new" / "lines"
-    durable.append_line(path, b"one")
+    atomic_files.append_line(path, b"one")
     assert path.stat().st_mode & 0o777 == 0o600
     with path.open("ab") as opened:
         opened.write(b"tw")
-    durable.append_line(path, b"three")
+    atomic_files.append_line(path, b"three")
     assert path.read_bytes() == b"one\ntw\nthree\n"
 
 
@@ -145,7 +146,7 @@ def test_corrections_hold_for_a_manifest_elsewhere(tmp_path: Path, moved: bool) 
         (photos / name).write_bytes(b"")
     file = tmp_path / ("elsewhere" if moved else "set") / "corrections.csv"
     corrections.add(file, Correction("cup/a.jpg", "waste_type", "cup", "bottle"))
-    datasets.write(tmp_path / "new" / "manifest.csv", datasets.read(tmp_path / "set").photos)
+    photo_dataset.write(tmp_path / "new" / "manifest.csv", photo_dataset.read(tmp_path / "set").photos)
     assert labels(tmp_path / "new", file) == [{"waste_type": "bottle"}, {"waste_type": "cup"}]
     # What was said last holds, whatever the photo was called then.
     corrections.add(file, Correction(str(photos / "a.jpg"), "waste_type", "cup", "cutlery"))

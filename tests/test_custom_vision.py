@@ -46,8 +46,8 @@ from providers.custom_vision.options import DEFAULT_TAGS, CustomVisionOptions
 from providers.custom_vision.provider import CustomVision
 from tests.conftest import encoded
 from tests.custom_vision_server import DRIP_SECONDS, LONGEST_SIDE, MOST_ASPECT, CustomVisionServer, Fault
-from triof import photo
 from triof.cli import main
+from triof.judging import photo
 from triof.settings.loader import SettingsError, load, rows
 from triof.settings.tree import Settings
 

@@ -11,13 +11,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.conftest import BuildMachine, Machine
-from triof import users
+from triof.access import users
+from triof.access.users import Role, Users
 from triof.cli import main
+from triof.judging.mode import Switch
+from triof.judging.quota import ledgers
 from triof.monitoring.alerts import Fault
-from triof.quota import ledgers
 from triof.settings.tree import Mode
-from triof.switch import Switch
-from triof.users import Role, Users
 
 PASSWORD = "correct horse battery"
 CLOUD = {
@@ -224,7 +224,7 @@ def judged_elsewhere(machine: Machine, name: str, at: datetime) -> None:
     """A deposit of another machine whose journal meets this one's."""
     from sqlalchemy import insert
 
-    from triof.tables import Event
+    from triof.storage.tables import Event
 
     detail = {"action": "accept", "mode": "auto", "photo": "0" * 64, "duration_ms": 300.0, "unanswered": {}}
     with machine.services.journal.database.write() as connection:

@@ -12,8 +12,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, delete, func, insert, inspect, select, update
 from sqlalchemy.exc import OperationalError
 
-from triof.database import Database
-from triof.tables import Base, Event
+from triof.storage.database import Database
+from triof.storage.tables import Base, Event
 
 OpenDatabase = Callable[[], Database]
 

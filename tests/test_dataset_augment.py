@@ -11,11 +11,11 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.conftest import encoded
-from triof import corrections, datasets
 from triof.cli import main
-from triof.corrections import Correction
-from triof.curation import augmenting, copies
+from triof.curation import augmentation, copies
 from triof.curation.copies import OPERATIONS
+from triof.datasets import corrections, photo_dataset
+from triof.datasets.corrections import Correction
 
 
 def triof(*arguments: str | Path) -> Result:
@@ -72,7 +72,7 @@ def test_only_training_photos_are_copied_with_their_group_split_and_author(sourc
     ran = triof(source, "--out", out, "--copies", "2")
     assert ran.exit_code == 0, ran.output
     assert "6 copies written" in ran.stdout
-    photos = datasets.read(out).photos
+    photos = photo_dataset.read(out).photos
     assert {item.path for item in photos} == set(out.rglob("*.jpg"))
     seen = sorted({(item.path.parent.relative_to(out).as_posix(), item.group, item.notes["author"]) for item in photos})
     assert seen == [("bottle/clean", "b", "Bo"), ("cup/dirty", "a", "Ada"), ("other", "e", "Ed")]
@@ -87,8 +87,8 @@ def test_only_training_photos_are_copied_with_their_group_split_and_author(sourc
     assert not set(files(out).values()) & set(files(source).values())
     # Set and copies together are one set without a leak.
     together = source / "manifest.csv"
-    datasets.write(together, [*datasets.read(source).photos, *photos])
-    assert len(datasets.read(together).photos) == 11
+    photo_dataset.write(together, [*photo_dataset.read(source).photos, *photos])
+    assert len(photo_dataset.read(together).photos) == 11
 
 
 def test_the_same_seed_makes_the_same_copies(source: Path, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_no_two_copies_are_alike(source: Path, tmp_path: Path) -> None:
 
 def test_what_is_there_is_not_made_again(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Path] = []
-    whole = augmenting.replace_file
+    whole = augmentation.replace_file
 
     def interrupted(path: Path, content: bytes, mode: int) -> None:
         if len(written) == 4:
@@ -125,7 +125,7 @@ def test_what_is_there_is_not_made_again(source: Path, out: Path, monkeypatch: p
         written.append(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(augmenting, "replace_file", interrupted)
+        patch.setattr(augmentation, "replace_file", interrupted)
         ran = triof(source, "--out", out)
     assert ran.exit_code == 130
     assert "Interrupted after 4 copies: the same command makes the others." in ran.stderr
@@ -136,7 +136,7 @@ def test_what_is_there_is_not_made_again(source: Path, out: Path, monkeypatch: p
     assert "5 copies written" in again.stdout
     assert "4 were there already" in again.stdout
     assert {path: path.stat().st_mtime_ns for path in written} == stamps
-    assert len(datasets.read(out).photos) == len(list(out.rglob("*.jpg"))) == 9
+    assert len(photo_dataset.read(out).photos) == len(list(out.rglob("*.jpg"))) == 9
     assert not list(out.rglob(".*.jpg.*"))
     whole_run = out.parent / "whole"
     triof(source, "--out", whole_run)
@@ -146,18 +146,18 @@ def test_what_is_there_is_not_made_again(source: Path, out: Path, monkeypatch: p
 def test_the_manifest_is_there_from_the_first_photo_on(
     source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(self: augmenting.Augmentation, item: datasets.LabelledPhoto) -> None:
+    def killed(self: augmentation.Augmentation, item: photo_dataset.LabelledPhoto) -> None:
         if self._rows:
             at_the_kill.extend(saved)
             raise SystemExit(9)
         copy(self, item)
 
-    copy = augmenting.Augmentation._copy
+    copy = augmentation.Augmentation._copy
     saved: list[int] = []
     at_the_kill: list[int] = []
-    save = augmenting.Augmentation._save
-    monkeypatch.setattr(augmenting.Augmentation, "_copy", killed)
-    monkeypatch.setattr(augmenting.Augmentation, "_save", lambda self: saved.append(len(self._rows)) or save(self))
+    save = augmentation.Augmentation._save
+    monkeypatch.setattr(augmentation.Augmentation, "_copy", killed)
+    monkeypatch.setattr(augmentation.Augmentation, "_save", lambda self: saved.append(len(self._rows)) or save(self))
     assert triof(source, "--out", out).exit_code == 9
     assert at_the_kill == [3]
 
@@ -172,7 +172,7 @@ def test_copies_follow_their_original(source: Path, out: Path) -> None:
     )
     ran = triof(source, "--out", out, "--copies", "2")
     assert "2 copies of photos that have another label now were removed" in ran.stdout
-    photos = datasets.read(out).photos
+    photos = photo_dataset.read(out).photos
     assert {item.path for item in photos} == set(out.rglob("*.jpg"))
     rows = sorted({(item.path.parent.relative_to(out).as_posix(), item.group, item.split) for item in photos})
     assert rows == [
@@ -186,7 +186,7 @@ def test_copies_follow_their_original(source: Path, out: Path) -> None:
 def test_other_splits_on_request_and_copies_are_not_copied(source: Path, out: Path, tmp_path: Path) -> None:
     ran = triof(source, "--out", out, "--split", "val", "--split", "test", "--copies", "1")
     assert "2 copies written" in ran.stdout
-    assert {item.split for item in datasets.read(out).photos} == {"val", "test"}
+    assert {item.split for item in photo_dataset.read(out).photos} == {"val", "test"}
     refused = triof(out, "--out", tmp_path / "more", "--split", "val")
     assert refused.exit_code == 1
     assert "has no photo in its val split" in refused.stderr
@@ -200,8 +200,8 @@ def test_a_tree_of_folders_keeps_its_splits(source: Path, tmp_path: Path, out: P
         (tree / "cup" / "clean" / f"again-{seed}.png").write_bytes(encoded(picture(seed), "PNG"))
     ran = triof(tree, "--out", out, "--copies", "1")
     assert ran.exit_code == 0, ran.output
-    known = {item.group: item.split for item in datasets.read(tree).photos}
-    assert all(known[item.group] == item.split == "train" for item in datasets.read(out).photos)
+    known = {item.group: item.split for item in photo_dataset.read(tree).photos}
+    assert all(known[item.group] == item.split == "train" for item in photo_dataset.read(out).photos)
     assert len(files(out)) == sum(split == "train" for split in known.values())
     assert f"{len(files(out))} photos are the very same file as another" in ran.stdout
 
@@ -240,7 +240,7 @@ def test_an_unknown_operation_is_named(only: str, source: Path, out: Path) -> No
 
 def test_only_what_is_asked_for_is_done(source: Path, out: Path) -> None:
     triof(source, "--out", out, "--only", "grey", "--copies", "1")
-    for item in datasets.read(out).photos:
+    for item in photo_dataset.read(out).photos:
         assert item.notes["operations"] == "grey"
         with Image.open(item.path) as copy:
             pixels = np.asarray(copy.convert("RGB")).astype(int)

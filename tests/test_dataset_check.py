@@ -16,9 +16,9 @@ from PIL import Image
 from providers.local_cnn.features import FrozenBackbone
 from tests.drawn_photos import draw, save
 from tools.planted_errors import plant, unanimous
-from triof import datasets
 from triof.cli import main
 from triof.curation import near_duplicates
+from triof.datasets import photo_dataset
 
 
 @pytest.fixture(scope="module")
@@ -367,9 +367,9 @@ def test_a_chain_of_near_duplicates_is_one_set() -> None:
 
 
 def test_errors_planted_among_real_photos_are_found(dataset: Path, tmp_path: Path) -> None:
-    photos = datasets.read(dataset).photos[::25]
+    photos = photo_dataset.read(dataset).photos[::25]
     changed, errors = plant(photos, ["waste_type"], 8, seed=5)
-    datasets.write(tmp_path / "manifest.csv", changed)
+    photo_dataset.write(tmp_path / "manifest.csv", changed)
     found = findings(tmp_path / "manifest.csv", "--limit", "40")["suggestions"]
     assert len(errors & {(each["path"], each["task"]) for each in found}) >= 7
 
@@ -382,7 +382,7 @@ def test_errors_are_planted_where_the_group_agrees(photos: Path) -> None:
     rows[25] = (*rows[25][:3], "torn", "train")
     rows[1] = (*rows[1][:3], "calm", "train")
     rows[2] = (*rows[2][:3], "calm", "train")
-    items = datasets.read(manifest(photos / "manifest.csv", rows)).photos
+    items = photo_dataset.read(manifest(photos / "manifest.csv", rows)).photos
     assert set(range(30)) - set(unanimous(items, "waste_type")) == {0, 25}
     assert unanimous(items, "waste_type", smallest_group=2) == [1, 2]
     changed, errors = plant(items, ["waste_type"], 20, seed=1)

@@ -22,10 +22,10 @@ from PIL import Image, ImageDraw
 
 from tests.conftest import ROOT, Clock, encoded
 from tests.photo_host import Answer, PhotoHost
-from triof import datasets
 from triof.cli import main
-from triof.curation import album, public_network
-from triof.curation.web import Web
+from triof.curation.collecting import photo_folder, public_network
+from triof.curation.collecting.http_client import Web
+from triof.datasets import photo_dataset
 
 OPENVERSE = "https://api.openverse.org/v1/images/"
 COMMONS = "https://commons.wikimedia.org/w/api.php"
@@ -59,9 +59,9 @@ def counted(ran: Result) -> dict[str, int]:
     return {cell[1]: int(cell[2]) for cell in cells if cell[2].isdigit()}
 
 
-def check_consistent(out: Path) -> list[datasets.LabelledPhoto]:
+def check_consistent(out: Path) -> list[photo_dataset.LabelledPhoto]:
     """Every file stands in the manifest, every line of it has its file, and nothing unfinished lies about."""
-    photos = list(datasets.read(out).photos)
+    photos = list(photo_dataset.read(out).photos)
     files = {path for path in out.glob("*/*") if path.is_file()}
     assert {item.path for item in photos} == files
     assert all(item.path.stem == item.group and item.notes["licence"] for item in photos)
@@ -152,7 +152,7 @@ def test_openverse_gives_photos_with_author_licence_and_address(patience: Patien
     assert counted(ran) == {"kept": 3, "not a photo": 1, "licence": 1}
     first, _, second = check_consistent(Path("set"))
     assert first.labels == {"waste_type": "bottle", "cleanliness": "clean"}
-    assert first.split == datasets.split_for(first.group)
+    assert first.split == photo_dataset.split_for(first.group)
     assert first.path.read_bytes() == photo(1)
     assert dict(first.notes) == {
         "source": "openverse:flickr",
@@ -498,7 +498,7 @@ def test_a_power_cut_while_a_photo_is_written_is_mended(
     moment: str, fetched_again: int, host: PhotoHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [host.serve(f"/{seed}.jpg", photo(seed)) for seed in (1, 2)]
-    whole = album.replace_file
+    whole = photo_folder.replace_file
 
     def cut(path: Path, content: bytes, mode: int) -> None:
         if moment == "after":
@@ -509,9 +509,9 @@ def test_a_power_cut_while_a_photo_is_written_is_mended(
         raise RuntimeError("the power is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(album, "replace_file", cut)
+        patch.setattr(photo_folder, "replace_file", cut)
         # Nothing of the run's end happens either.
-        patch.setattr(album.Album, "save", lambda self: None)
+        patch.setattr(photo_folder.Album, "save", lambda self: None)
         assert isinstance(collect_list(*lines).exception, RuntimeError)
     with Path("set/.collect.jsonl").open("a") as torn:
         torn.write('{"address": "http://x/half')
@@ -528,7 +528,7 @@ def test_a_power_cut_while_a_photo_is_written_is_mended(
 def test_the_manifest_is_mended_from_the_ledger(host: PhotoHost, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [host.serve(f"/{seed}.jpg", photo(seed)) for seed in (1, 2, 3)]
     with monkeypatch.context() as patch:
-        patch.setattr(album.Album, "save", lambda self: None)
+        patch.setattr(photo_folder.Album, "save", lambda self: None)
         collect_list(*lines[:2])
     assert not Path("set/manifest.csv").exists()
     collect_list(*lines)
@@ -536,10 +536,10 @@ def test_the_manifest_is_mended_from_the_ledger(host: PhotoHost, monkeypatch: py
     assert len(photos) == 3
     # What a person takes out of the manifest or the folder does not come back.
     photos[0].path.unlink()
-    datasets.write(Path("set/manifest.csv"), [photos[0], photos[2]])
+    photo_dataset.write(Path("set/manifest.csv"), [photos[0], photos[2]])
     ran = collect_list(*lines)
     assert "1 photos were taken out" in ran.stdout
-    assert [item.group for item in datasets.read(Path("set")).photos] == [photos[2].group]
+    assert [item.group for item in photo_dataset.read(Path("set")).photos] == [photos[2].group]
     assert photos[1].path.exists()
     assert host.history == ["/robots.txt", "/1.jpg", "/2.jpg", "/robots.txt", "/3.jpg"]
 
@@ -576,7 +576,7 @@ def test_several_runs_share_one_folder(host: PhotoHost, tmp_path: Path) -> None:
     (shots / "b.jpg").write_bytes(photo(3))
     ran = triof(shots, "--label", "cutlery", "--source", "folder", "--out", "set", "--cleanliness", "dirty")
     assert counted(ran) == {"kept": 1, "duplicate": 1}
-    photos = datasets.read(out).photos
+    photos = photo_dataset.read(out).photos
     assert [(item.labels.get("waste_type"), item.labels.get("cleanliness")) for item in photos] == [
         ("cup", None),
         ("cup", None),

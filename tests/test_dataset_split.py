@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.drawn_photos import save
-from triof import corrections, datasets
 from triof.cli import main
-from triof.corrections import Correction
-from triof.datasets import Dataset
+from triof.datasets import corrections, photo_dataset
+from triof.datasets.corrections import Correction
+from triof.datasets.photo_dataset import Dataset
 
 HEAD = ("path", "waste_type", "cleanliness", "group", "split", "source")
 
@@ -50,7 +50,7 @@ def divided(source: Path, *arguments: str, out: str = "out.csv") -> Dataset:
     ran = split(source, *arguments, out=out)
     assert ran.exit_code == 0, ran.output
     # Reading checks that no group crosses.
-    return datasets.read(Path(out))
+    return photo_dataset.read(Path(out))
 
 
 def splits(dataset: Dataset) -> dict[str, str]:
@@ -108,7 +108,7 @@ def test_the_same_seed_gives_the_same_file_and_another_one_another(photos: Path)
     for name, seed in (("a.csv", "1"), ("b.csv", "1"), ("c.csv", "2")):
         divided(photos, "--seed", seed, out=name)
     assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
-    assert splits(datasets.read(Path("a.csv"))) != splits(datasets.read(Path("c.csv")))
+    assert splits(photo_dataset.read(Path("a.csv"))) != splits(photo_dataset.read(Path("c.csv")))
 
 
 def test_groups_stay_together_though_their_photos_differ_and_columns_are_kept(photos: Path) -> None:

@@ -14,14 +14,14 @@ from providers.base import NoProviderAnswered
 from providers.fake import FakeProvider
 from tests.conftest import encoded
 from tests.image_files import JPEGS, flat_png, flat_webp, many_scans
-from triof import photo
-from triof.decoding.budget import MemoryGate
-from triof.decoding.errors import DecoderBusy, TooCostly
-from triof.photo import PhotoError
-from triof.router import Router
+from triof.judging import photo
+from triof.judging.decoding.budget import MemoryGate
+from triof.judging.decoding.errors import DecoderBusy, TooCostly
+from triof.judging.photo import PhotoError
+from triof.judging.router import Router
+from triof.judging.sorter import Sorter
 from triof.settings.sections.photo import PhotoLimits
 from triof.settings.sections.policy import Policy
-from triof.sorter import Sorter
 
 TELEPHONE = Image.new("RGB", (8160, 6144), "grey")
 
@@ -128,7 +128,7 @@ MEASURE = """
 import json, pathlib, sys
 from threading import Thread
 from triof import photo
-from triof.decoding.budget import return_freed_memory
+from triof.judging.decoding.budget import return_freed_memory
 
 def megabytes(name):
     lines = pathlib.Path("/proc/self/status").read_text().splitlines()

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from sqlalchemy import Table, insert
 
-from triof.database import Database
-from triof.journal import Journal
+from triof.journal.journal import Journal
 from triof.monitoring.drift import Detector, Measure, threshold
+from triof.monitoring.machine_monitor import Standing
 from triof.monitoring.monitor import Monitor
-from triof.monitoring.watched import Standing
 from triof.settings.tree import Settings
-from triof.tables import Event, PredictionRow
+from triof.storage.database import Database
+from triof.storage.tables import Event, PredictionRow
 
 MEASURES = {
     "number": Measure("number", 0.25, least=0.01),

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from providers.local_cnn import eight_bit, trainer
 from providers.local_cnn.runtime import Extractor, interpreter_of
+from providers.local_cnn.training import quantization, trainer
 
 SIDE = 16
 
@@ -39,7 +39,7 @@ def photos() -> np.ndarray:
 
 
 def test_an_8_bit_network_answers_in_float_about_as_the_one_it_was_made_of(network: Any, photos: np.ndarray) -> None:
-    made = eight_bit.quantized(trainer.converter(network, SIDE), photos)
+    made = quantization.quantized(trainer.converter(network, SIDE), photos)
     interpreter = interpreter_of(made)
     details = (*interpreter.get_input_details(), *interpreter.get_output_details())
     assert [tuple(each["shape"]) for each in details] == [(1, SIDE, SIDE, 3), (1, 2)]
@@ -51,11 +51,11 @@ def test_an_8_bit_network_answers_in_float_about_as_the_one_it_was_made_of(netwo
 
 
 def test_the_inputs_may_come_one_at_a_time(network: Any, photos: np.ndarray) -> None:
-    of_array = eight_bit.quantized(trainer.converter(network, SIDE), photos)
-    one_by_one = eight_bit.quantized(trainer.converter(network, SIDE), (photo for photo in photos))
+    of_array = quantization.quantized(trainer.converter(network, SIDE), photos)
+    one_by_one = quantization.quantized(trainer.converter(network, SIDE), (photo for photo in photos))
     assert Extractor(one_by_one)(photos[0])[0] == pytest.approx(Extractor(of_array)(photos[0])[0])
 
 
 def test_without_inputs_it_is_refused(network: Any, photos: np.ndarray) -> None:
     with pytest.raises(ValueError, match="No photos were given"):
-        eight_bit.quantized(trainer.converter(network, SIDE), photos[:0])
+        quantization.quantized(trainer.converter(network, SIDE), photos[:0])

@@ -10,10 +10,10 @@ from PIL import Image
 from providers.base import LABELS, Prediction, ProviderUnavailable, Task
 from providers.fake import FakeProvider, Step
 from tests.conftest import encoded
-from triof import curves, evaluation
-from triof.curves import Figure
-from triof.datasets import DatasetError, LabelledPhoto
-from triof.evaluation import Answer
+from triof.datasets.photo_dataset import DatasetError, LabelledPhoto
+from triof.evaluation import curves, evaluation
+from triof.evaluation.curves import Figure
+from triof.evaluation.evaluation import Answer
 
 
 def labelled(folder: Path, *labels: str, groups: str = "") -> list[LabelledPhoto]:

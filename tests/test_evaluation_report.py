@@ -13,12 +13,14 @@ from PIL import Image
 
 from providers.base import LABELS, Prediction
 from tests.conftest import encoded
-from triof import corrections, datasets, evaluation, evaluation_report, reports
 from triof.cli import main
-from triof.corrections import Correction
-from triof.datasets import Dataset, LabelledPhoto
-from triof.evaluation import Answer, Evaluation
-from triof.evaluation_report import VendorMetrics
+from triof.datasets import corrections, photo_dataset
+from triof.datasets.corrections import Correction
+from triof.datasets.photo_dataset import Dataset, LabelledPhoto
+from triof.evaluation import evaluation
+from triof.evaluation.evaluation import Answer, Evaluation
+from triof.reporting import evaluation_report, html_page
+from triof.reporting.evaluation_report import VendorMetrics
 
 VOID = {"meta", "img", "br", "line", "circle", "rect", "polyline", "link", "input"}
 
@@ -228,7 +230,7 @@ def test_the_vendors_numbers_stand_beside_ours(tmp_path: Path) -> None:
 def test_the_page_names_its_data_and_stays_small(tmp_path: Path) -> None:
     dataset = photos(tmp_path, ["cup"] * 200)
     measured = said(dataset, [("bottle", 0.4 + index / 400) for index in range(200)])
-    assert datasets.fingerprint(dataset.photos) in page(tmp_path / "page.html", dataset, [measured]).text
+    assert photo_dataset.fingerprint(dataset.photos) in page(tmp_path / "page.html", dataset, [measured]).text
     assert (tmp_path / "page.html").stat().st_size < 500_000
 
 
@@ -343,5 +345,5 @@ def test_a_mistake_is_one_sentence(here: Path, arguments: list[str], code: int, 
 
 def test_a_page_that_cannot_be_written_is_a_sentence_for_every_command(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(reports.ReportUnwritable, match="name another place with --report"):
-        reports.write(tmp_path / "file" / "page.html", "_charts.html")
+    with pytest.raises(html_page.ReportUnwritable, match="name another place with --report"):
+        html_page.write(tmp_path / "file" / "page.html", "_charts.html")

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from tests.permissions import binding
 from triof.cli import main
-from triof.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES
 
 
 def commands(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.conftest import ROOT, BuildCloudMachine, Machine, Visitor
 from tests.custom_vision_server import CustomVisionServer
-from triof.paths import DEMO_PICTURES
-from triof.switch import Switch
-from triof.tables import PredictionRow
+from triof.common.paths import DEMO_PICTURES
+from triof.judging.mode import Switch
+from triof.storage.tables import PredictionRow
 
 
 class Turn(NamedTuple):
@@ -164,7 +164,7 @@ def forbid(event, args):
 from triof import services
 from triof.app import create_app
 from triof.settings.loader import load
-from triof.switch import Switch
+from triof.judging.mode import Switch
 
 settings = load().settings
 sys.addaudithook(forbid)

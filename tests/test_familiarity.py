@@ -6,7 +6,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from providers.local_cnn import familiarity
+from providers.local_cnn.training import familiarity
 
 needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="the train extra is not installed")
 

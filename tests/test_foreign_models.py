@@ -23,8 +23,8 @@ from tests.azure_export import SIDE, azure_export_zip, litert_model, manifest
 from tests.candidates import activate
 from tests.conftest import ROOT
 from tests.references import small_demo_pictures
-from triof import evidence
 from triof.cli import main
+from triof.models import acceptance_photos
 
 CASE = ROOT.parent / "shared" / "cases" / "export_custom_TFLite_Detection_PostProcess.zip"
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
@@ -40,7 +40,7 @@ def _few_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for path in small_demo_pictures(folder)[4:]:
         path.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "DEMO_PICTURES", folder)
+        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
         yield
 
 
@@ -194,7 +194,7 @@ def test_one_that_was_put_there_by_hand_is_tried_before_anything_runs_it(home: P
         ("bundles", "activate", "mine-1"),
         ("models", "shadow", "mine-1"),
         ("models", "canary", "mine-1"),
-        (*chosen, "classify", "--mode", "local", evidence.DEMO_PICTURES / "bottle-clean-1.jpg"),
+        (*chosen, "classify", "--mode", "local", acceptance_photos.DEMO_PICTURES / "bottle-clean-1.jpg"),
         (*chosen, "doctor"),
     ):
         assert "SIGSEGV" in triof(*command), command
@@ -209,7 +209,7 @@ def test_what_was_tried_once_runs_without_another_process(
     # No other interpreter of Python can be started from here on.
     monkeypatch.setattr("sys.executable", str(tmp_path / "nowhere"))
     triof("bundles", "activate", "mine-1", code=0)
-    picture = evidence.DEMO_PICTURES / "bottle-clean-1.jpg"
+    picture = acceptance_photos.DEMO_PICTURES / "bottle-clean-1.jpg"
     triof("classify", "--mode", "local", picture, code=0)
     triof("--set", f"local_cnn.waste_type_bundle={tmp_path / 'bundle'}", "classify", picture, code=0)
     other = own_bundle(tmp_path / "other", litert_model(TAGS[::-1], logits=True), "mine-2")

@@ -26,11 +26,11 @@ from tests.foreign_text import (
     simple_csv,
     text_styles,
 )
-from triof import corrections, datasets
 from triof.cli import main
-from triof.corrections import Correction
-from triof.datasets import Dataset, DatasetError
-from triof.label_names import label_named
+from triof.datasets import corrections, photo_dataset
+from triof.datasets.corrections import Correction
+from triof.datasets.label_names import label_named
+from triof.datasets.photo_dataset import Dataset, DatasetError
 from triof.settings.loader import load
 
 NAMES = (
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read(folder: Path, content: bytes) -> Dataset:
     """The data set of a manifest with this content, whose photos all have to be there."""
     (folder / "manifest.csv").write_bytes(content)
-    found = datasets.read(folder)
+    found = photo_dataset.read(folder)
     assert all(item.path.is_file() for item in found.photos), [item.path for item in found.photos]
     return found
 
@@ -150,7 +150,7 @@ def test_of_two_files_that_differ_in_case_the_exact_one_is_meant(tmp_path: Path)
         pytest.skip("this file system knows no case")
     assert [item.path.name for item in read(tmp_path, b"path\na.jpg\nA.jpg\n").photos] == ["a.jpg", "A.jpg"]
     (tmp_path / "manifest.csv").write_text("path\nÀ.jpg\n")
-    assert datasets.read(tmp_path).photos[0].path == tmp_path / "À.jpg"
+    assert photo_dataset.read(tmp_path).photos[0].path == tmp_path / "À.jpg"
 
 
 @given(style=text_styles, before=st.sampled_from(("", "\n", " ")), after=st.sampled_from(("", "\n", "\n\n", " \n")))

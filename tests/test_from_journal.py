@@ -19,15 +19,15 @@ from sqlalchemy import event as listening
 from providers.local_cnn import bundle
 from providers.local_cnn.options import shipped
 from tests.conftest import BuildMachine
-from triof import datasets
-from triof.capture import FolderCamera
 from triof.cli import main
-from triof.curation.workplace import LOCK
-from triof.database import Database
-from triof.journal import Journal, Kind
-from triof.paths import DEMO_PICTURES
-from triof.photo_store import PhotoStore
-from triof.tables import PredictionRow
+from triof.common.paths import DEMO_PICTURES
+from triof.curation.folder_lock import LOCK
+from triof.datasets import photo_dataset
+from triof.journal.journal import Journal, Kind
+from triof.machine.cameras import FolderCamera
+from triof.storage.database import Database
+from triof.storage.photo_store import PhotoStore
+from triof.storage.tables import PredictionRow
 
 DAY = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -157,7 +157,7 @@ def test_what_people_corrected_is_the_label(past: Past, tmp_path: Path) -> None:
     assert predicted == ["bottle", "0.9500", "v1"]
     assert row["cleanliness_predicted"] == "clean"
     assert (tmp_path / "out" / row["path"]).read_bytes() == past.store.path(deposit.hex * 2).read_bytes()
-    assert (row["group"], row["split"]) == (str(deposit), datasets.split_for(str(deposit)))
+    assert (row["group"], row["split"]) == (str(deposit), photo_dataset.split_for(str(deposit)))
 
 
 def test_the_machines_own_word_is_never_a_label(past: Past, tmp_path: Path) -> None:
@@ -375,7 +375,7 @@ def test_tries_of_one_item_share_a_group(past: Past, tmp_path: Path) -> None:
     found = fetch(tmp_path / "out")
     assert [row["group"] for row in found] == [str(first), str(first), str(later), str(latest)]
     assert len({row["split"] for row in found[:2]}) == 1
-    datasets.read(tmp_path / "out")
+    photo_dataset.read(tmp_path / "out")
 
 
 def test_one_photo_is_copied_once(past: Past, tmp_path: Path) -> None:
@@ -451,4 +451,4 @@ def test_deposits_of_a_real_machine(build_machine: BuildMachine, tmp_path: Path)
     (tmp_path / "home" / "machine_id").write_text("machine-1\n")
     found = fetch(tmp_path / "out", "--which", "corrected", "--which", "random", "--share", 1)
     assert told(found) == [("cup", "", "corrected random"), ("", "", "random")]
-    assert all(datasets.read(tmp_path / "out").photos[index].path.stat().st_size > 1000 for index in (0, 1))
+    assert all(photo_dataset.read(tmp_path / "out").photos[index].path.stat().st_size > 1000 for index in (0, 1))

@@ -24,11 +24,11 @@ from providers.base import (
 )
 from providers.fake import FakeProvider, Step
 from tests.conftest import Clock
-from triof import photo
-from triof.breaker import Breaker, BreakerOpen, Permit
-from triof.guard import Calls, Guard, Pending
+from triof.common.worker_pool import Workers
+from triof.judging import photo
+from triof.judging.circuit_breaker import Breaker, BreakerOpen, Permit
+from triof.judging.guarded_provider import Calls, Guard, Pending
 from triof.settings.sections.breaker import BreakerSettings
-from triof.workers import Workers
 
 BREAKER = BreakerSettings(
     window_calls=10, minimum_calls=3, failure_rate=0.5, slow_seconds=1.2, open_seconds=30, longest_open_seconds=300
@@ -788,7 +788,7 @@ def test_a_ping_that_does_not_come_back_is_given_up(
         def ping(self) -> None:
             held.wait(SOON)
 
-    monkeypatch.setattr("triof.guard._PING_SECONDS", 0.01)
+    monkeypatch.setattr("triof.judging.guarded_provider._PING_SECONDS", 0.01)
     with pytest.raises(ProviderUnavailable, match="did not answer within"):
         guarded(Mute()).guard.ping()
     assert "provider.broke" not in caplog.messages, "it is slow, not broken"

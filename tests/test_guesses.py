@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import BuildMachine, Machine
 from tests.test_dashboard import PASSWORD, Person, create
-from triof import users
+from triof.access import users
 
 STRANGER, OWNER = "203.0.113.9", "198.51.100.7"
 LONGEST = 60

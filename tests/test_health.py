@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from providers.base import ProviderUnavailable
 from tests.conftest import ROOT, BuildCloudMachine, BuildMachine, Machine
 from tests.custom_vision_server import CustomVisionServer
-from triof.capture import CameraError
-from triof.rehearsal import Rehearsed, Stage
+from triof.drills.fault_file import Rehearsed, Stage
+from triof.machine.cameras import CameraError
 
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
 

@@ -16,12 +16,12 @@ from tests.conftest import BuildMachine, Machine, assemble
 from tests.test_dashboard import CLOUD, Person, create
 from triof import services as factory
 from triof.app import create_app
-from triof.capture import BrowserCamera, FolderCamera
 from triof.cli import main
-from triof.health_checks.check import CheckedParts, CheckResult, Status, health_check, ok
-from triof.health_checks.registry import all_checks
-from triof.health_checks.runner import HealthChecks
-from triof.journal import Journal
+from triof.journal.journal import Journal
+from triof.machine.cameras import BrowserCamera, FolderCamera
+from triof.observability.health_checks.check import CheckedParts, CheckResult, Status, health_check, ok
+from triof.observability.health_checks.registry import all_checks
+from triof.observability.health_checks.runner import HealthChecks
 from triof.settings import Settings
 
 WORDS: Mapping[str, Status] = {"ok": "ok", "warn": "warning", "FAIL": "failed"}

@@ -5,8 +5,8 @@ from PIL import Image
 
 from tests.conftest import encoded
 from tests.test_odd_photos import HEIC
-from triof import photo
-from triof.image_format import FORMATS, HEAD_BYTES, ImageFormat, image_format
+from triof.common.image_format import FORMATS, HEAD_BYTES, ImageFormat, image_format
+from triof.judging import photo
 
 PICTURE = Image.new("RGB", (40, 40), "red")
 BRANDS = {"HEIC": (b"heic", b"mif1"), "AVIF": (b"avif", b"mif1")}

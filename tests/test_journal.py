@@ -9,11 +9,11 @@ from uuid import uuid4
 
 from tests.conftest import BuildMachine, Machine
 from triof import services
-from triof.database import Database
-from triof.journal import ENDINGS, Journal
-from triof.photo_store import PhotoStore
+from triof.journal.journal import ENDINGS, Journal
 from triof.settings.tree import Settings
-from triof.tables import Event
+from triof.storage.database import Database
+from triof.storage.photo_store import PhotoStore
+from triof.storage.tables import Event
 
 
 def open_journal(path: Path, machine_id: str = "machine-1") -> Journal:

@@ -17,14 +17,14 @@ from click.testing import CliRunner, Result
 from tests.conftest import BuildMachine, Machine
 from tests.full_disk import fill, small_disk
 from tests.test_written import WHOLE, code_shown, kinds, look_again
-from triof import home
+from triof.access.api_keys import Keys
 from triof.cli import main
-from triof.database import Database
-from triof.journal import Journal
-from triof.journal_backups import BackupImpossible, JournalBackups
-from triof.keys import Keys
+from triof.journal.backups import BackupImpossible, JournalBackups
+from triof.journal.journal import Journal
 from triof.settings.tree import Settings
-from triof.tables import Event, PredictionRow
+from triof.storage import data_folder
+from triof.storage.database import Database
+from triof.storage.tables import Event, PredictionRow
 
 PAGE = 4096
 
@@ -237,7 +237,7 @@ def test_a_journal_in_service_that_is_damaged_is_salvaged_while_no_kiosk_runs(pa
     checked = triof("check")
     assert checked.exit_code == 1
     assert "is damaged" in checked.output
-    lock = home.take_machine(Settings(home=path.parent))
+    lock = data_folder.take_machine(Settings(home=path.parent))
     refused = triof("salvage")
     assert refused.exit_code == 1
     assert "Another kiosk runs the machine" in refused.output
@@ -356,7 +356,7 @@ def test_only_a_sound_journal_is_restored_and_not_under_a_running_kiosk(path: Pa
         assert why in ran.output
     assert "itself" in triof("restore", str(path), "--yes").output
     assert triof("restore", str(copy), stdin="n\n").exit_code == 1
-    lock = home.take_machine(Settings(home=path.parent))
+    lock = data_folder.take_machine(Settings(home=path.parent))
     assert "Another kiosk" in triof("restore", str(copy), "--yes").output
     lock.release()
     assert ids(path) == written

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.api_desk import START, Desk, form
 from tests.conftest import BuildMachine, Clock, Machine
+from triof.access.rate_limit import MovingWindow
 from triof.cli import main
-from triof.rate_limit import MovingWindow
 
 
 @pytest.fixture

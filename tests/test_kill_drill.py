@@ -6,7 +6,7 @@ import pytest
 
 from tools.kill_drill import SCRIPT, drill
 from tools.running_kiosk import RunningKiosk
-from triof.visitor import Visitor
+from triof.drills.visitor import Visitor
 
 
 def test_three_kills_lose_no_confirmation_and_leave_no_slot_open(

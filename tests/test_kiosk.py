@@ -12,9 +12,9 @@ import pytest
 from providers.base import ProviderUnavailable
 from tests.conftest import BuildMachine, Machine, Visitor
 from tests.test_photo import HOSTILE
-from triof.capture import BrowserCamera, FolderCamera
-from triof.slot import Jammed
-from triof.watch import Watch
+from triof.deposits.housekeeping import Watch
+from triof.machine.cameras import BrowserCamera, FolderCamera
+from triof.machine.slot import Jammed
 
 UNSURE = {"bottle": 0.4, "cup": 0.35, "cutlery": 0.15, "other": 0.1}
 

@@ -20,15 +20,15 @@ from werkzeug.test import TestResponse
 from providers.local_cnn.options import LocalCnnOptions
 from tests.browsing import Window, served
 from tests.conftest import Clock, encoded
-from triof import corrections, datasets
-from triof.corrections import Correction
+from triof.common.paths import DEMO_PICTURES
 from triof.curation import labelling
+from triof.curation.label_errors import Suggestion
 from triof.curation.labelling import Desk, Opinion, Question
-from triof.curation.opinions import Opinions
-from triof.curation.suspects import Suggestion
-from triof.datasets import Dataset
-from triof.paths import DEMO_PICTURES
-from triof.web import labels
+from triof.curation.model_suggestions import Opinions
+from triof.datasets import corrections, photo_dataset
+from triof.datasets.corrections import Correction
+from triof.datasets.photo_dataset import Dataset
+from triof.web import label_page
 
 ROWS = (
     ("a.jpg", "bottle", "clean"),
@@ -49,7 +49,7 @@ def dataset(tmp_path: Path) -> Dataset:
         (folder / name).write_bytes(picture.read_bytes())
     lines = [f"{name},{waste_type},{cleanliness},{name},train" for name, waste_type, cleanliness in ROWS]
     (folder / "manifest.csv").write_text("\n".join(["path,waste_type,cleanliness,group,split", *lines]) + "\n")
-    return datasets.read(folder)
+    return photo_dataset.read(folder)
 
 
 def suggestion(dataset: Dataset, name: str, suggested: str, probability: float = 0.9) -> Suggestion:
@@ -239,7 +239,7 @@ class Person:
 
 @pytest.fixture
 def person(desk: Desk) -> Person:
-    return Person(labels.create_app(desk, lambda _: Opinion("cup", 0.931)).test_client())
+    return Person(label_page.create_app(desk, lambda _: Opinion("cup", 0.931)).test_client())
 
 
 def test_the_page_shows_the_label_and_the_opinion(person: Person) -> None:
@@ -280,7 +280,7 @@ def test_what_no_button_sends_is_refused(person: Person, desk: Desk, form: dict[
 
 
 def test_a_page_of_an_earlier_run_decides_nothing(person: Person, desk: Desk) -> None:
-    later = labels.create_app(desk, lambda _: None).test_client()
+    later = label_page.create_app(desk, lambda _: None).test_client()
     stranger = Person(later)
     stranger.page = person.page
     assert stranger.press("/decide", now="cup").page.status_code == 400
@@ -428,7 +428,7 @@ def test_a_port_that_is_taken_is_one_sentence(command: Any) -> None:
 def serve() -> Iterator[Callable[[Desk], str]]:
     opinion = Opinion("cup", 0.93, "it looks like the cups of a hundred other photos")
     with ExitStack() as servers:
-        yield lambda desk: servers.enter_context(served(labels.create_app(desk, lambda _: opinion)))
+        yield lambda desk: servers.enter_context(served(label_page.create_app(desk, lambda _: opinion)))
 
 
 class Screen(Window):

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from providers.base import ProviderMisconfigured
-from providers.local_cnn import bundle, rehearsal
-from providers.local_cnn.rehearsal import RehearsalSet, Rows
-from providers.local_cnn.training_set import UNKNOWN, Batch, TrainingSet
+from providers.local_cnn import bundle
+from providers.local_cnn.training import rehearsal
+from providers.local_cnn.training.rehearsal import RehearsalSet, Rows
+from providers.local_cnn.training.training_set import UNKNOWN, Batch, TrainingSet
 from tests import colour_models
 from tests.test_trainer import CUP, OTHER, SMALL, needs_training, pictures
-from triof import training_outcome
-from triof.learned_more import ACCEPTING, Hits, LearnedMore
+from triof.evaluation.training_comparison import ACCEPTING, Hits, LearnedMore
+from triof.models import training_outcome
 
 RECIPE = SMALL.model_copy(update={"epochs": 0, "members": 1, "frozen_blocks": rehearsal.BLOCKS, "empty": 0.0})
 

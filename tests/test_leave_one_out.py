@@ -10,10 +10,10 @@ import pytest
 from rich.progress import Progress
 
 from providers.base import LABELS
-from providers.local_cnn.recipe import Recipe
+from providers.local_cnn.training.hyperparameters import Recipe
 from tools import leave_one_out
 from tools.leave_one_out import Answers, Trainings
-from triof import datasets
+from triof.datasets import photo_dataset
 
 BOTTLE, CUP, OTHER = (
     [6.0 if label == wanted else 0.0 for label in LABELS["waste_type"]] for wanted in ("bottle", "cup", "other")
@@ -42,12 +42,12 @@ def keep(manifest: Path, out: Path, fold: str, rows: list[tuple[str, list[float]
     names = tuple(name for name, _ in rows)
     clean = np.array([[3.0, -3.0] if int(Path(name).stem) % 2 == 0 else [-3.0, 3.0] for name in names], np.float32)
     logits = {"waste_type": np.array([logits for _, logits in rows], np.float32), "cleanliness": clean}
-    folder = Trainings(datasets.read(manifest), Recipe(), out, Progress()).folder
+    folder = Trainings(photo_dataset.read(manifest), Recipe(), out, Progress()).folder
     Answers(names, logits, LABELS, np.zeros(len(names), np.float32)).save(folder / f"{fold}.npz")
 
 
 def test_related_sources_share_a_fold_and_the_web_is_always_learned(tmp_path: Path) -> None:
-    items = datasets.read(photos(tmp_path)).photos
+    items = photo_dataset.read(photos(tmp_path)).photos
     assert leave_one_out.folds_of(items) == {"homes": ("eco22", "home"), "belt": ("conveyor",)}
 
 

@@ -14,13 +14,15 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image, ImageDraw
 
 from providers.base import LABELS, TASKS, Photo, ProviderUnavailable, Task
-from providers.local_cnn import augmentation, bundle, runtime, scenes
-from providers.local_cnn.augmentation import border_colour
+from providers.local_cnn import bundle, runtime
 from providers.local_cnn.options import LocalCnnOptions, shipped
 from providers.local_cnn.provider import LocalCnn
-from providers.local_cnn.scenes import Scenery
+from providers.local_cnn.training import augmentation, scenes
+from providers.local_cnn.training.augmentation import border_colour
+from providers.local_cnn.training.scenes import Scenery
 from tests.conftest import ROOT, encoded
-from triof import datasets, photo
+from triof.datasets import photo_dataset
+from triof.judging import photo
 from triof.settings.sections.photo import DEFAULT_LIMITS
 
 
@@ -163,10 +165,10 @@ def test_serving_needs_no_tensorflow() -> None:
 @pytest.mark.parametrize(("task", "kept"), [("waste_type", 0.9), ("cleanliness", 0.9)])
 def test_another_ground_under_the_item_changes_few_answers(dataset: Path, task: Task, kept: float) -> None:
     provider = LocalCnn(task, LocalCnnOptions())
-    items = [item for item in datasets.read(dataset).of(task, "test") if "cleanliness" in item.labels][::4]
+    items = [item for item in photo_dataset.read(dataset).of(task, "test") if "cleanliness" in item.labels][::4]
     pairs = [
         (provider.predict(shown, timeout=5).label, provider.predict(on_grey(shown), timeout=5).label)
-        for _, shown in datasets.decode(items, DEFAULT_LIMITS, needed_side=provider.needed_side, unreadable=[])
+        for _, shown in photo_dataset.decode(items, DEFAULT_LIMITS, needed_side=provider.needed_side, unreadable=[])
         if min(border_colour(shown.picture)) > 200
     ]
     same = sum(white == grey for white, grey in pairs) / len(pairs)

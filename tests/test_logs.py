@@ -12,9 +12,9 @@ import pytest
 from providers.base import Photo, Prediction
 from providers.fake import FakeProvider
 from tests.conftest import BuildCloudMachine, Machine
-from triof import logs
+from triof.machine.slot import Jammed
+from triof.observability import logs
 from triof.settings.sections.logs import LogsSettings
-from triof.slot import Jammed
 
 log = logging.getLogger("triof.something")
 

@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from sqlalchemy import create_engine
 
 from tests.historical_journals import JOURNALS, make
+from triof.access.api_keys import Keys
 from triof.cli import main
-from triof.database import Database
-from triof.journal import Journal
-from triof.keys import Keys
-from triof.paths import MIGRATIONS
-from triof.tables import Base
+from triof.common.paths import MIGRATIONS
+from triof.journal.journal import Journal
+from triof.storage.database import Database
+from triof.storage.tables import Base
 
 RELEASED = {
     "0001_first_tables.py": "80d6b59c52c10ea2761abb3eebdcfcdd762458c44eab955f944ef1f74e39128f",

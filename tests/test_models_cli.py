@@ -14,18 +14,18 @@ from sqlalchemy import create_engine, text
 from providers.local_cnn import bundle
 from tests.candidates import FIRST, SECOND, History, make_home
 from tests.references import small_demo_pictures
-from triof import evidence
 from triof.cli import main
-from triof.database import Database
-from triof.journal import Journal
-from triof.learned_more import Hits, LearnedMore
-from triof.paired_comparison import photos_needed
-from triof.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES
+from triof.evaluation.paired_comparison import photos_needed
+from triof.evaluation.training_comparison import Hits, LearnedMore
+from triof.journal.journal import Journal
+from triof.models import acceptance_photos
+from triof.models.training_outcome import NotBetter
 from triof.rollout.candidates import Candidate, Candidates
-from triof.rollout.changing import Desk
+from triof.rollout.rollout_service import Desk
 from triof.settings.loader import load
 from triof.settings.tree import Settings
-from triof.training_outcome import NotBetter
+from triof.storage.database import Database
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,7 +34,7 @@ def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     for path in small_demo_pictures(folder)[1::2]:
         path.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "DEMO_PICTURES", folder)
+        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
         yield
 
 

@@ -18,8 +18,8 @@ from tests import colour_models
 from tests.colour_models import shown
 from tests.conftest import Machine
 from tests.test_browser import SCREENS, Screen, serve  # noqa: F401 (fixture)
-from triof import photo
 from triof.cli import main
+from triof.judging import photo
 from triof.settings.tree import Settings
 
 NOTHING = shown("empty", "clean")

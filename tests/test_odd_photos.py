@@ -12,9 +12,9 @@ from PIL import Image, PngImagePlugin
 
 from tests.conftest import BuildMachine, encoded
 from tests.image_files import bmp, chunk, png
-from triof import photo
-from triof.capture import BrowserCamera
-from triof.photo import PhotoError
+from triof.judging import photo
+from triof.judging.photo import PhotoError
+from triof.machine.cameras import BrowserCamera
 
 GREY_RAMP = np.tile(np.linspace(0, 1, 64), (48, 1))
 

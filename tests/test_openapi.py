@@ -15,8 +15,8 @@ from schemathesis.engine import from_schema
 from tests.api_desk import Desk, served
 from tests.conftest import ROOT, BuildMachine, encoded
 from tools.fuzz_api import fuzz
-from triof.web.api.intake import RAW_TYPES
 from triof.web.api.problems import KINDS
+from triof.web.api.request_parsing import RAW_TYPES
 
 EXAMPLES = 4
 """Of each operation and kind of request; nothing was found with 60 either, in four times the time."""

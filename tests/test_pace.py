@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.pace import Learned, Pace
-from triof.learned_pace import LearnedPace
+from triof.azure.learned_rate import LearnedPace
 
 SMALL, LARGE = 100, 1 << 20
 LATE = 0.03

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.conftest import encoded
-from triof import photo
-from triof.photo import PhotoError
+from triof.judging import photo
+from triof.judging.photo import PhotoError
 from triof.settings.sections.photo import PhotoLimits
 
 RED = (255, 0, 0)

@@ -11,12 +11,12 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.drawn_photos import save
-from triof import datasets
 from triof.cli import main
 from triof.curation.labelling import Desk as Questions
 from triof.curation.labelling import questions
+from triof.datasets import photo_dataset
 from triof.settings.sections.photo import PhotoLimits
-from triof.web import labels
+from triof.web import label_page
 
 WIDE = 16_500
 """Pixels of a side; the default allows 16,384."""
@@ -92,9 +92,9 @@ def by_train(tree: Path, flags: tuple[str, ...]) -> bool:
 
 def by_label_page(tree: Path, flags: tuple[str, ...]) -> bool:
     values = dict(flag.removeprefix("photo.").split("=") for flag in flags[1::2])
-    dataset = datasets.read(tree / "test")
+    dataset = photo_dataset.read(tree / "test")
     asked = questions(dataset, {}, ["waste_type"], "as-is")
-    app = labels.create_app(Questions(asked, Path("c.csv")), lambda _: None, PhotoLimits.model_validate(values))
+    app = label_page.create_app(Questions(asked, Path("c.csv")), lambda _: None, PhotoLimits.model_validate(values))
     client = app.test_client()
     (address,) = set(re.findall(r'/photo/[^"]+/0', client.get("/").text))
     return client.get(address).status_code == 200

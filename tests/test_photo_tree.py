@@ -14,9 +14,9 @@ from PIL import Image
 
 from tests.conftest import encoded
 from tests.drawn_photos import draw
-from triof import datasets
 from triof.cli import main
-from triof.datasets import SPLITS, Dataset, DatasetError
+from triof.datasets import photo_dataset
+from triof.datasets.photo_dataset import SPLITS, Dataset, DatasetError
 
 _shades = count()
 FOLDERS = {
@@ -60,13 +60,13 @@ def test_a_folder_may_be_called_as_people_call_its_label(
     ran = triof("dataset", "augment", "set", "--out", "copies", *(f"--split={split}" for split in SPLITS))
     assert ran.exit_code == 0, ran.output
     assert ran.stderr == ""
-    found = datasets.read(tmp_path / "copies").photos
+    found = photo_dataset.read(tmp_path / "copies").photos
     assert {tuple(item.labels.values()) for item in found} == {(label, "dirty")}
 
 
 def test_a_tag_of_the_settings_is_a_label_too(tmp_path: Path) -> None:
     put(tmp_path, "canette me\u0301tal/1.png", "verre/1.png")
-    found = datasets.read(tmp_path, {"canette métal": "other"})
+    found = photo_dataset.read(tmp_path, {"canette métal": "other"})
     assert splits(found).keys() == {"canette me\u0301tal/1.png"}
     assert found.photos[0].labels == {"waste_type": "other"}
     assert "1 photo not in a folder called bottle, cup, cutlery, other, clean or dirty: verre (1)." in found.remarks[0]
@@ -75,7 +75,7 @@ def test_a_tag_of_the_settings_is_a_label_too(tmp_path: Path) -> None:
 def test_folders_that_name_nothing_are_counted_and_named(tmp_path: Path) -> None:
     put(tmp_path, "bottle/1.png", "0.png")
     put(tmp_path, *(f"{folder}/{number}.png" for folder in "abcdef" for number in range("abcdef".index(folder) + 1)))
-    (told,) = datasets.read(tmp_path).remarks
+    (told,) = photo_dataset.read(tmp_path).remarks
     assert told.startswith(f"Left out of {tmp_path}: 22 photos not in a folder called bottle")
     assert told.endswith(": f (6), e (5), d (4), c (3), b (2), 2 more folders.")
 
@@ -85,7 +85,7 @@ def test_where_nothing_is_labelled_the_folders_are_named_too(tmp_path: Path) -> 
     with pytest.raises(
         DatasetError, match=r"holds no labelled photo: .* 1 photo not in a folder called .*: verre \(1\)"
     ):
-        datasets.read(tmp_path)
+        photo_dataset.read(tmp_path)
 
 
 places = st.fixed_dictionaries(
@@ -115,7 +115,7 @@ def test_folders_that_are_called_like_splits_are_the_splits(
             names = [f"{place['above']}{middle}{number}.png" for number in range(4)]
             put(root, *names)
             expected |= dict.fromkeys(names, split)
-    found = datasets.read(root)
+    found = photo_dataset.read(root)
     assert splits(found) == expected
     assert found.remarks == ()
     assert all(item.has_written_split for item in found.photos)
@@ -124,7 +124,7 @@ def test_folders_that_are_called_like_splits_are_the_splits(
 def test_beside_such_folders_no_split_is_made_up(tmp_path: Path) -> None:
     put(tmp_path, *(f"{folder}/bottle/{number}.png" for folder in ("train", "test") for number in range(3)))
     put(tmp_path, "bottle/1.png", "more/cup/2.png", "more/cup/3.png")
-    found = datasets.read(tmp_path)
+    found = photo_dataset.read(tmp_path)
     assert Counter(splits(found).values()) == {"train": 3, "test": 3}
     assert found.remarks == (
         f"Left out of {tmp_path}: 3 photos not in a folder called train or test: more/cup (2), bottle (1).",
@@ -138,7 +138,7 @@ def test_no_copy_of_a_photo_that_is_held_back_is_learned(tmp_path: Path) -> None
     for copy, of in (("train/cup/a.png", "test/cup/0.png"), ("train/cup/b.png", "valid/cup/0.png")):
         (tmp_path / copy).write_bytes((tmp_path / of).read_bytes())
     (tmp_path / "valid/cup/c.png").write_bytes((tmp_path / "train/cup/a.png").read_bytes())
-    found = datasets.read(tmp_path)
+    found = photo_dataset.read(tmp_path)
     moved = {"train/cup/a.png": "test", "train/cup/b.png": "val", "valid/cup/c.png": "test"}
     assert moved.items() <= splits(found).items()
     assert Counter(splits(found).values()) == {"train": 3, "val": 4, "test": 5}
@@ -164,6 +164,6 @@ def test_near_duplicates_that_cross_the_folders_are_reported_and_can_be_mended(
     assert [sorted(family) for family in found["crossing"]] == [["test/cup/20.png", "train/cup/again.jpg"]]
     assert found["counts"]["waste_type"]["bottle"] == {"train": 6, "val": 3, "test": 3}
     assert triof("dataset", "split", "set", "--out", "new.csv", "--keep").exit_code == 0
-    divided = {item.path.name: item.split for item in datasets.read(Path("new.csv")).photos}
+    divided = {item.path.name: item.split for item in photo_dataset.read(Path("new.csv")).photos}
     assert divided.pop("again.jpg") == "test"
     assert all(divided[f"{seed}.png"] == split for seed, split in ((0, "train"), (10, "val"), (20, "test")))

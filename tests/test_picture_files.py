@@ -18,11 +18,11 @@ from PIL import Image
 from tests.conftest import encoded
 from tests.drawn_photos import draw
 from tests.test_odd_photos import HEIC
-from triof import datasets
-from triof.capture import CameraError, FolderCamera
 from triof.cli import main
-from triof.image_format import readable_formats
-from triof.picture_files import look_in
+from triof.common.image_files import look_in
+from triof.common.image_format import readable_formats
+from triof.datasets import photo_dataset
+from triof.machine.cameras import CameraError, FolderCamera
 
 FAKE = ("--set", "routes.waste_type=fake", "--set", "routes.cleanliness=fake")
 PICTURE = Image.new("RGB", (64, 64), "grey")
@@ -137,7 +137,9 @@ def test_litter_is_passed_over_wherever_the_folder_itself_lies(tmp_path: Path, r
         put(tmp_path / root, name)
     put(tmp_path / root, "bottle/a.jpg")
     assert judged(tmp_path / root) == ({"bottle/a.jpg"}, "")
-    assert names(tmp_path / root, [item.path for item in datasets.read(tmp_path / root).photos]) == {"bottle/a.jpg"}
+    assert names(tmp_path / root, [item.path for item in photo_dataset.read(tmp_path / root).photos]) == {
+        "bottle/a.jpg"
+    }
 
 
 def test_links_are_followed_and_each_folder_is_looked_at_once(tmp_path: Path) -> None:

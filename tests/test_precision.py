@@ -19,8 +19,10 @@ from providers.local_cnn.provider import LocalCnn
 from tests import colour_models
 from tests.colour_models import network, shown
 from tests.references import small_demo_pictures
-from triof import bundles, evidence, photo, precision_trial, services
+from triof import services
 from triof.cli import main
+from triof.judging import photo
+from triof.models import acceptance_photos, bundle_store, precision_benchmark
 from triof.settings.tree import Settings
 
 ALIKE = network("waste_type", gain=1.0001)
@@ -49,7 +51,7 @@ def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     folder = tmp_path_factory.mktemp("references")
     small_demo_pictures(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "DEMO_PICTURES", folder)
+        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
         yield
 
 
@@ -72,7 +74,7 @@ def asking(tmp_path: Path, folder: Path, how: str = "auto") -> Settings:
 
 
 def provider(settings: Settings, task: Task = "waste_type") -> LocalCnn:
-    return LocalCnn(task, bundles.options(settings))
+    return LocalCnn(task, bundle_store.options(settings))
 
 
 def choice(settings: Settings, task: Task = "waste_type") -> Choice:
@@ -104,7 +106,7 @@ def damage(folder: Path) -> None:
 
 def test_eight_bits_answer_where_they_are_faster_and_agree(settings: Settings, folder: Path) -> None:
     assert choice(settings) == (False, f"its 8-bit network {NEVER}", False)
-    measured = precision_trial.run(folder, settings, clock(0.030, 0.020))
+    measured = precision_benchmark.run(folder, settings, clock(0.030, 0.020))
     assert measured
     assert (measured.ratio, measured.agreement, measured.photos) == (1.5, 1.0, 200)
     assert choice(settings).eight_bit
@@ -129,7 +131,7 @@ def precise(settings: Settings, how: str) -> dict[str, object]:
 def test_they_must_be_clearly_faster(
     settings: Settings, folder: Path, half: float, eight_bit: float, *, taken: bool
 ) -> None:
-    precision_trial.run(folder, settings, clock(half, eight_bit))
+    precision_benchmark.run(folder, settings, clock(half, eight_bit))
     assert choice(settings).eight_bit == taken
     assert (
         f"waste_type in {'8 bits' if taken else 'half precision'}: 8 bits are {half / eight_bit:.2f} times"
@@ -139,7 +141,7 @@ def test_they_must_be_clearly_faster(
 
 def test_they_must_agree(settings: Settings, folder: Path) -> None:
     carrying(folder, CONTRARY)
-    measured = precision_trial.run(folder, settings, clock(2, 1))
+    measured = precision_benchmark.run(folder, settings, clock(2, 1))
     assert measured
     assert (measured.ratio, measured.agreement) == (2, 0)
     assert "waste_type in half precision: 8 bits are 2.00 times as fast and agree on 0.0 %" in doctor(folder)
@@ -148,7 +150,7 @@ def test_they_must_agree(settings: Settings, folder: Path) -> None:
 
 def test_what_is_believed_must_agree_too(settings: Settings, folder: Path) -> None:
     carrying(folder, network("waste_type", gain=0.01))
-    measured = precision_trial.run(folder, settings, clock(2, 1))
+    measured = precision_benchmark.run(folder, settings, clock(2, 1))
     assert measured
     assert measured.agreement < 0.8, "the labels are the same, but none is believed"
     assert not choice(settings).eight_bit
@@ -159,16 +161,16 @@ def test_one_network_for_both_tasks_is_measured_for_both(tmp_path: Path, setting
     carrying(both, bundle.load(both).model)
     chosen = {f"{task}_bundle": both for task in TASKS}
     settings = settings.model_copy(update={"local_cnn": settings.local_cnn.model_copy(update=chosen)})
-    precision_trial.run(both, settings, clock(2, 1))
+    precision_benchmark.run(both, settings, clock(2, 1))
     assert [choice(settings, task).eight_bit for task in TASKS] == [True, True]
 
 
 @pytest.mark.parametrize("how", ["half", "8-bit"])
 def test_the_settings_overrule_what_was_measured(tmp_path: Path, settings: Settings, folder: Path, how: str) -> None:
     told = asking(tmp_path, folder, how)
-    assert precision_trial.run(folder, told, no_clock) is None
+    assert precision_benchmark.run(folder, told, no_clock) is None
     assert choice(told) == (how == "8-bit", "the settings say so (local_cnn.precision)", False)
-    precision_trial.run(folder, settings, clock(*((2, 1) if how == "half" else (1, 2))))
+    precision_benchmark.run(folder, settings, clock(*((2, 1) if how == "half" else (1, 2))))
     assert choice(told).eight_bit == (how == "8-bit")
 
 
@@ -176,36 +178,36 @@ def test_the_settings_overrule_what_was_measured(tmp_path: Path, settings: Setti
 
 
 def test_it_is_measured_once(settings: Settings, folder: Path) -> None:
-    assert precision_trial.run(folder, settings, clock(2, 1))
-    assert precision_trial.run(folder, settings, no_clock) is None
+    assert precision_benchmark.run(folder, settings, clock(2, 1))
+    assert precision_benchmark.run(folder, settings, no_clock) is None
     assert "waste_type in 8 bits: 8 bits are 2.00 times" in doctor(folder), "another process remembers it"
 
 
 @pytest.mark.parametrize("what", ["processor", "interpreter", "sha256"])
 def test_another_processor_interpreter_or_network_is_measured_anew(settings: Settings, folder: Path, what: str) -> None:
-    precision_trial.run(folder, settings, clock(2, 1))
+    precision_benchmark.run(folder, settings, clock(2, 1))
     path = settings.home / "bundles" / precision.MEMORY_FILE
     kept = json.loads(path.read_bytes())
     path.write_text(json.dumps({sha256: {**entry, what: "another one"} for sha256, entry in kept.items()}))
     assert NEVER in choice(settings).why
-    assert precision_trial.run(folder, settings, clock(1, 1))
+    assert precision_benchmark.run(folder, settings, clock(1, 1))
     assert "8 bits are 1.00 times" in choice(settings).why
     assert len(json.loads(path.read_bytes())) == 1
 
 
 @pytest.mark.parametrize("junk", [b"", b"[]", b"\xff", b'{"a": 1}', b"[" * 100_000])
 def test_what_somebody_has_spoilt_is_measured_anew(settings: Settings, folder: Path, junk: bytes) -> None:
-    precision_trial.run(folder, settings, clock(2, 1))
+    precision_benchmark.run(folder, settings, clock(2, 1))
     (settings.home / "bundles" / precision.MEMORY_FILE).write_bytes(junk)
     assert NEVER in choice(settings).why
-    precision_trial.run(folder, settings, clock(2, 1))
+    precision_benchmark.run(folder, settings, clock(2, 1))
     assert choice(settings).eight_bit
 
 
 def test_a_running_machine_takes_what_was_measured(settings: Settings, folder: Path) -> None:
     asked = provider(settings)
     assert not asked.choice.eight_bit
-    precision_trial.run(folder, settings, clock(2, 1))
+    precision_benchmark.run(folder, settings, clock(2, 1))
     assert asked.choice.eight_bit
     assert asked.predict(photo.load(shown("cup")), timeout=5).label == "cup"
 
@@ -215,15 +217,15 @@ def test_a_machine_measures_by_itself_what_was_not(settings: Settings) -> None:
     (member,) = router.members("waste_type")
     assert isinstance(member, LocalCnn)
     assert NEVER in member.choice.why
-    precision_trial.keep_up(settings, router, clock(2, 1))
+    precision_benchmark.keep_up(settings, router, clock(2, 1))
     assert member.choice.eight_bit
-    precision_trial.keep_up(settings, router, no_clock)
+    precision_benchmark.keep_up(settings, router, no_clock)
     router.close()
 
 
 def test_doctor_measures_what_was_not(settings: Settings, folder: Path) -> None:
     assert "times as fast and agree on 100.0 % of 200 reference photos" in doctor(folder)
-    assert precision_trial.run(folder, settings, no_clock) is None
+    assert precision_benchmark.run(folder, settings, no_clock) is None
 
 
 def test_processors_are_told_apart_by_what_they_can_do(tmp_path: Path) -> None:
@@ -244,13 +246,13 @@ def test_processors_are_told_apart_by_what_they_can_do(tmp_path: Path) -> None:
 def test_half_precision_answers_where_the_8_bit_file_is_damaged(
     settings: Settings, folder: Path, change: Callable[[Path], object]
 ) -> None:
-    precision_trial.run(folder, settings, clock(2, 1))
+    precision_benchmark.run(folder, settings, clock(2, 1))
     change(folder)
     told = doctor(folder)
     assert told.startswith("warn")
     assert "waste_type in half precision: its model-8bit.tflite is missing or damaged: install the bundle again" in told
     assert provider(settings).predict(photo.load(shown("cup")), timeout=5).label == "cup"
-    assert precision_trial.run(folder, settings, no_clock) is None
+    assert precision_benchmark.run(folder, settings, no_clock) is None
 
 
 @pytest.mark.parametrize("junk", [b"junk", network("cleanliness")], ids=["no model", "other outputs"])
@@ -262,7 +264,7 @@ def test_half_precision_answers_where_the_8_bit_network_cannot_be_run(
         told = doctor(folder, *more)
         assert told.startswith("warn")
         assert "waste_type in half precision: its 8-bit network cannot be run: " in told
-    again = precision_trial.run(folder, settings, no_clock)
+    again = precision_benchmark.run(folder, settings, no_clock)
     assert again
     assert "cannot be run" in again.fault
     assert provider(asking(tmp_path, folder, "8-bit")).predict(photo.load(shown("cup")), timeout=5).label == "cup"
@@ -304,7 +306,7 @@ def test_it_is_installed_measured_and_removed_with_its_bundle(home: Path, folder
     there = home / "bundles" / "waste_type" / "colours-waste_type"
     assert bundle.load(there).eight_bit == ALIKE
     triof("bundles", "activate", "colours-waste_type")
-    assert precision_trial.run(there, Settings(home=home), no_clock) is None
+    assert precision_benchmark.run(there, Settings(home=home), no_clock) is None
     triof("bundles", "rollback", "waste_type")
     triof("bundles", "remove", "colours-waste_type")
     assert not there.exists()

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tools.kill_drill import SCRIPT
 from tools.running_kiosk import RunningKiosk
 from triof.cli import main
-from triof.visitor import Visitor
+from triof.drills.visitor import Visitor
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there a user's folder is that user's alone")
 

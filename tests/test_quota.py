@@ -36,14 +36,16 @@ from providers.fake import Step
 from tests.conftest import ROOT, Clock
 from tests.custom_vision_server import CustomVisionServer
 from tests.test_guard import TIMEOUT, Cloud, Guarded
-from triof import home, photo, services
+from triof import services
 from triof.cli import main
-from triof.database import Database
-from triof.quota import Ledger, ledgers
+from triof.cli.shared.actor import user
+from triof.judging import photo
+from triof.judging.quota import Ledger, ledgers
 from triof.settings.loader import load
 from triof.settings.sections.breaker import BreakerSettings
 from triof.settings.tree import Settings
-from triof.who import user
+from triof.storage import data_folder
+from triof.storage.database import Database
 
 EPOCH = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RESOURCE = "triof.cognitiveservices.azure.com"
@@ -264,7 +266,7 @@ def test_the_vendors_word_holds_above_our_count_until_its_time(
     resets_at = EPOCH + timedelta(days=22, hours=14)
     ours.exhausted(resets_at)
     assert caplog.record_tuples == [
-        ("triof.quota", logging.ERROR, f"quota.exhausted resource={RESOURCE} resets_at={resets_at.isoformat()}")
+        ("triof.judging.quota", logging.ERROR, f"quota.exhausted resource={RESOURCE} resets_at={resets_at.isoformat()}")
     ]
     for _ in range(2):
         restarted = ledger(10_000)
@@ -445,8 +447,8 @@ def test_many_threads_are_warned_once(database: Database, now: Now, caplog: pyte
 TAKER = """
 import sys
 from providers.base import Allowance, QuotaExceeded, RateLimited
-from triof.database import Database
-from triof.quota import Ledger
+from triof.storage.database import Database
+from triof.judging.quota import Ledger
 
 url, resource, limit, times = sys.argv[1:]
 ledger = Ledger(Database(url, "machine-1"), Allowance(resource, "F0", int(limit), None, 0.0))
@@ -689,7 +691,7 @@ def test_what_no_vendor_has_seen_is_not_counted(server: CustomVisionServer) -> N
 
 def test_the_command_tells_people_too(server: CustomVisionServer) -> None:
     settings: Settings = load().settings
-    database = home.open_database(settings)
+    database = data_folder.open_database(settings)
     (ours,) = ledgers(settings, database).values()
     taken(ours, 5)
     ours.spare()
@@ -732,7 +734,7 @@ def test_a_home_that_cannot_be_used_leaves_the_local_answer(
 def test_a_database_that_somebody_holds_is_not_the_clouds_fault(
     server: CustomVisionServer, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("triof.quota._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("triof.judging.quota._PATIENCE_SECONDS", 0.05)
     router = services.build_router(load().settings)
     router.prepare()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

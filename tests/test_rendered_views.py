@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 from tools.views.album import picture, render_all, write_manifest
 from tools.views.plan import BLOCK, FOREIGN, GROUNDS, PLASTIC, Scene, scene
-from triof import datasets
+from triof.datasets import photo_dataset
 
 SCENES = [scene(number) for number in range(20 * BLOCK)]
 
@@ -72,7 +72,7 @@ def test_the_folder_is_a_data_set(tmp_path: Path) -> None:
     assert write_manifest(tmp_path) == BLOCK
     with (tmp_path / "manifest.csv").open(newline="") as file:
         assert next(csv.reader(file)) == ["path", "waste_type", "cleanliness", "group", "source", "split", "material"]
-    photos = datasets.read(tmp_path).within("train")
+    photos = photo_dataset.read(tmp_path).within("train")
     assert len(photos) == BLOCK
     assert len({photo.group for photo in photos}) == BLOCK
     assert {photo.source for photo in photos} == {"rendered"}

@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 from tests.browsing import Window
 from tests.test_statistics import Place
 from triof.cli import main
-from triof.paths import TRANSLATIONS
-from triof.recycling import recycled
+from triof.common.paths import TRANSLATIONS
 from triof.settings.sections.reports import CO2_SOURCE, ReportSettings
 from triof.statistics import export
+from triof.statistics.recycling import recycled
 
 ROOT = Path(__file__).resolve().parent.parent
 Report = Callable[..., Result]

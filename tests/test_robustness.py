@@ -13,13 +13,13 @@ from numpy.random import Generator, default_rng
 from PIL import Image, ImageDraw
 
 from providers.base import Photo, Prediction, Task
-from providers.local_cnn.cutout import cut_out
-from providers.local_cnn.scenes import Scenery, rendered
+from providers.local_cnn.training.cutout import cut_out
+from providers.local_cnn.training.scenes import Scenery, rendered
 from tests.conftest import encoded
-from triof import evaluation, robustness
 from triof.cli import main
-from triof.datasets import LabelledPhoto
-from triof.robustness import CORRUPTIONS, EXPLAINED, OTHER_GROUND, Cuttings, Robustness
+from triof.datasets.photo_dataset import LabelledPhoto
+from triof.evaluation import evaluation, robustness
+from triof.evaluation.robustness import CORRUPTIONS, EXPLAINED, OTHER_GROUND, Cuttings, Robustness
 
 
 class Judge:

@@ -14,19 +14,20 @@ from tests.candidates import FIRST, SECOND, SEEN, activate, deposits_of, make_ho
 from tests.conftest import Machine, assemble, cloud_settings
 from tests.custom_vision_server import CustomVisionServer
 from tests.references import small_demo_pictures
-from triof import evidence, services
-from triof.capture import FolderCamera
-from triof.paths import DEMO_PICTURES
-from triof.quota import ledgers
-from triof.rehearsal import Rehearsed, Stage
+from triof import services
+from triof.common.paths import DEMO_PICTURES
+from triof.drills.fault_file import Rehearsed, Stage
+from triof.judging.mode import Switch
+from triof.judging.quota import ledgers
+from triof.machine.cameras import FolderCamera
+from triof.models import acceptance_photos
+from triof.rollout.auto_rollback import Rollout
 from triof.rollout.candidates import AZURE, LOCAL, Arm, Candidate, CandidateMode, Candidates
-from triof.rollout.changing import Desk, Wanted
-from triof.rollout.contest import Contest, Named
-from triof.rollout.watching import Rollout
+from triof.rollout.experiment import Contest, Named
+from triof.rollout.rollout_service import Desk, Wanted
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.tree import Settings
-from triof.switch import Switch
-from triof.tables import PredictionRow
+from triof.storage.tables import PredictionRow
 
 ROUTES = {"waste_type": ("local_cnn",), "cleanliness": ("fake",)}
 PUBLISHED, NEXT = "triof", "triof-next"
@@ -38,7 +39,7 @@ def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     for path in small_demo_pictures(folder)[1::2]:
         path.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "DEMO_PICTURES", folder)
+        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
         yield
 
 
@@ -77,7 +78,7 @@ class Trial:
     def deposit(self, candidate: Candidate, arm: Arm, chosen: str | None = None) -> list[PredictionRow]:
         """One deposit in an arm, confirmed as ticked or as ``chosen``; what was said of its type, believed first."""
         deposit_id = deposits_of(candidate, arm)()
-        self._monkeypatch.setattr("triof.deposit.uuid4", lambda: deposit_id)
+        self._monkeypatch.setattr("triof.deposits.deposit.uuid4", lambda: deposit_id)
         visitor = self.machine.visitor().press("/start").press("/waste/pick-type")
         self.contest.settle()
         label = chosen or visitor.ticked
@@ -266,7 +267,8 @@ class _Killed(BaseException):
 
 
 @pytest.mark.parametrize(
-    ("place", "serves"), [("triof.bundles.replace_file", FIRST), ("triof.rollout.candidates.replace_file", SECOND)]
+    ("place", "serves"),
+    [("triof.models.bundle_store.replace_file", FIRST), ("triof.rollout.candidates.replace_file", SECOND)],
 )
 def test_a_promotion_that_is_killed_leaves_it_before_or_after(
     trial: Trial, monkeypatch: pytest.MonkeyPatch, place: str, serves: str

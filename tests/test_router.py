@@ -23,13 +23,13 @@ from providers.base import (
 from providers.fake import FakeProvider, Step
 from tests.conftest import Clock
 from tests.test_guard import BREAKER, SOON, Cloud, Guarded
-from triof import photo
-from triof.breaker import Breaker
-from triof.guard import Guard
-from triof.router import Member, Router
+from triof.common.worker_pool import Workers
+from triof.judging import photo
+from triof.judging.circuit_breaker import Breaker
+from triof.judging.guarded_provider import Guard
+from triof.judging.router import Member, Router
 from triof.settings.sections.breaker import BreakerSettings
 from triof.settings.tree import Mode
-from triof.workers import Workers
 
 CLOUD_SECONDS = 1.5
 

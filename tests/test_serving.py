@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 from tests.raw_clients import BEGUN, GET, PATIENCE, App, Serve, answer, eventually, serving
 from tools.running_kiosk import RunningKiosk
+from triof.access.api_keys import Keys
 from triof.cli import main
-from triof.home import open_database
-from triof.keys import Keys
 from triof.settings.tree import Settings
+from triof.storage.data_folder import open_database
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from threading import Event, Thread
 
 import pytest
 
+from triof.machine.simulated import SimulatedHardware
+from triof.machine.slot import Interlocked, Jammed, Slot
 from triof.settings.sections.slot import SimulatedSeconds
-from triof.simulated import SimulatedHardware
-from triof.slot import Interlocked, Jammed, Slot
 
 
 def hardware(tmp_path: Path, wait: Callable[[float], None] = lambda _: None) -> SimulatedHardware:

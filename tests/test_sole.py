@@ -3,7 +3,7 @@
 from pathlib import Path
 from threading import Thread
 
-from triof.sole import Sole
+from triof.common.process_lock import Sole
 
 
 def in_a_thread_of_its_own(sole: Sole) -> bool:

@@ -10,9 +10,9 @@ from PIL import Image
 
 from providers.base import TASKS, Photo, Prediction, Task
 from providers.fake import FakeProvider
-from triof.router import Router
+from triof.judging.router import Router
+from triof.judging.sorter import Sorter
 from triof.settings.sections.policy import Policy
-from triof.sorter import Sorter
 
 
 class Calling(FakeProvider):

@@ -20,14 +20,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from providers.base import Attempt, NoProviderAnswered, Photo, Prediction, Task
-from triof.database import Database
-from triof.journal import Journal
-from triof.scope import Scope
+from triof.journal.journal import Journal
+from triof.journal.scope import Scope
+from triof.judging.sorter import Judgement
+from triof.judging.verdict import Verdict
 from triof.settings.tree import Settings
-from triof.sorter import Judgement
 from triof.statistics.queries import Statistics
-from triof.tables import Entry, Event, Tally
-from triof.verdict import Verdict
+from triof.storage.database import Database
+from triof.storage.tables import Entry, Event, Tally
 
 BASE = datetime(2026, 10, 23, tzinfo=UTC)
 """Two days before clocks are set back in Paris."""
@@ -269,7 +269,7 @@ def test_a_crash_while_counting_leaves_no_half_of_a_day(place: Place, monkeypatc
     place.now += timedelta(days=1)
     scope = place.statistics().days(date(2026, 10, 22), date(2026, 10, 24))
     with monkeypatch.context() as broken:
-        broken.setattr("triof.statistics.tallies.uuid4", lambda: 1 / 0)
+        broken.setattr("triof.statistics.daily_totals.uuid4", lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             place.statistics().totals(scope)
     assert place.tallies() == []

@@ -11,11 +11,11 @@ import pytest
 from tests.conftest import BuildMachine, Clock
 from triof import services
 from triof.app import create_app
-from triof.complaints import Complaints
-from triof.rounds import Round, Rounds
+from triof.common.repeated_faults import Complaints
+from triof.common.scheduler import Round, Rounds
+from triof.machine.simulated import SimulatedHardware
+from triof.machine.slot import Part, SlotError
 from triof.settings.tree import Settings
-from triof.simulated import SimulatedHardware
-from triof.slot import Part, SlotError
 
 STATE = ("mode.json", "rehearsal.json", "alerts.json", "candidates.json", "reserve", "breaker-custom_vision.json")
 FOLDERS = ("photos", "photos/ab", "queue", "bundles", "bundles/waste_type", "logs", "monitoring", "backups", "config")

@@ -12,9 +12,9 @@ from sqlalchemy import create_engine, text
 
 from triof import services
 from triof.cli import main
+from triof.judging.mode import Switch, Turned
 from triof.settings.loader import load
 from triof.settings.tree import Mode, Settings
-from triof.switch import Switch, Turned
 
 MODES: tuple[Mode, ...] = ("auto", "cloud", "local")
 
@@ -179,7 +179,7 @@ def test_where_no_route_names_the_cloud_it_is_local_and_that_is_said() -> None:
 
 
 def test_a_journal_that_somebody_holds_is_one_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("triof.journal.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("triof.journal.journal.BUSY_SECONDS", 0.05)
     triof("mode", "auto")
     with closing(sqlite3.connect(home / "journal.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

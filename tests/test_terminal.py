@@ -24,7 +24,7 @@ for line in sys.stdin.read().splitlines():
         pass
 logging.getLogger("urllib3").warning("a line of a library")
 warnings.warn_explicit("a warning of a library", UserWarning, "pool.py", 1, module="urllib3.pool")
-logging.getLogger("triof.guard").warning("ours.is_shown")
+logging.getLogger("triof.judging.guarded_provider").warning("ours.is_shown")
 """
 
 
@@ -66,7 +66,7 @@ import warnings
 from triof import terminal
 terminal.keep_clean()
 warnings.warn_explicit("one of a library", UserWarning, "pool.py", 1, module="urllib3.pool")
-warnings.warn_explicit("one of ours", UserWarning, "guard.py", 1, module="triof.guard")
+warnings.warn_explicit("one of ours", UserWarning, "guard.py", 1, module="triof.judging.guarded_provider")
 """
     ran = subprocess.run([sys.executable, *asked, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert ("one of a library" in ran.stderr) is bool(asked)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from providers.local_cnn import backbone, bundle, rehearsal
+from providers.local_cnn import backbone, bundle
 from providers.local_cnn.options import shipped
+from providers.local_cnn.training import rehearsal
 from tests.test_trainer import drawn
 from triof.cli import main
 

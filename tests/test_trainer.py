@@ -16,28 +16,27 @@ from PIL import Image, ImageDraw
 
 from providers.base import LABELS, TASKS, ProviderMisconfigured, Task
 from providers.costs import Costs
-from providers.local_cnn import (
+from providers.local_cnn import backbone, bundle, calibration
+from providers.local_cnn.options import LocalCnnOptions, shipped
+from providers.local_cnn.provider import LocalCnn
+from providers.local_cnn.runtime import Runtime
+from providers.local_cnn.training import (
     augmentation,
-    backbone,
-    bundle,
-    calibration,
     embedding,
     head,
-    reading_back,
     rehearsal,
-    remembering,
+    rehearsal_check,
     trainer,
     training_set,
     tuning,
+    weight_import,
 )
-from providers.local_cnn.options import LocalCnnOptions, shipped
-from providers.local_cnn.provider import LocalCnn
-from providers.local_cnn.recipe import Recipe
-from providers.local_cnn.runtime import Runtime
-from providers.local_cnn.training_set import TOLD, UNKNOWN, Classes, Pictures, TrainingSet
-from providers.local_cnn.tuning import Checkpoint, State
+from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.training_set import TOLD, UNKNOWN, Classes, Pictures, TrainingSet
+from providers.local_cnn.training.tuning import Checkpoint, State
 from tests.conftest import encoded
-from triof import before_after, photo
+from triof.evaluation import before_after
+from triof.judging import photo
 from triof.settings.sections.policy import Policy
 
 MISSING = [name for name in ("tensorflow", "cv2", backbone.LITE0.package) if importlib.util.find_spec(name) is None]
@@ -158,13 +157,13 @@ def test_the_weights_of_a_bundle_can_be_read_back(whole: Whole, tmp_path: Path) 
     before = whole.trained
     like, other = (trainer.build_model(labels) for labels in (7, 3))
     start = bundle.Bundle(tmp_path, before.card, before.model)
-    reading_back.load_weights(like, start)
+    weight_import.load_weights(like, start)
     seen = photo.load(encoded(drawn(3), "PNG")).resized(64, 64)
     outputs = Runtime(start).ask(seen, timeout=5).outputs
     answered = np.concatenate([outputs[task] for task in TASKS])
     assert np.asarray(like(backbone.scaled(seen)[None]))[0] == pytest.approx(answered, abs=0.02)
     with pytest.raises(ProviderMisconfigured, match=r"go on from .* another one"):
-        reading_back.load_weights(other, start)
+        weight_import.load_weights(other, start)
 
 
 @needs_training
@@ -186,7 +185,7 @@ def test_a_bundle_without_the_empty_slot_keeps_what_it_knows(tmp_path: Path) -> 
 @needs_training
 def test_a_network_that_answers_the_new_photos_alone_is_worse_elsewhere(whole: Whole, tmp_path: Path) -> None:
     trained = whole.trained
-    kept = remembering.keep(
+    kept = rehearsal_check.keep(
         bundle.Bundle(tmp_path, trained.card, trained.model),
         {"train": pictures(4), "val": pictures(8)},
         None,
@@ -196,8 +195,8 @@ def test_a_network_that_answers_the_new_photos_alone_is_worse_elsewhere(whole: W
     before = bundle.load(tmp_path / "before")
     stored = rehearsal.load(before)
     assert stored
-    from_rows, from_photos = remembering.about_rows(before, stored, stored.judged), pictures(8)
-    for task, answers in remembering.about_photos(before, from_photos).items():
+    from_rows, from_photos = rehearsal_check.about_rows(before, stored, stored.judged), pictures(8)
+    for task, answers in rehearsal_check.about_photos(before, from_photos).items():
         assert from_rows[task] == pytest.approx(answers, abs=0.05)
     # Where the canteen's discs are dirty, one that has dirt and cleanliness exchanged is right, and wrong elsewhere.
     (dirt,) = before.card.also

@@ -37,8 +37,8 @@ from tests.swagger import SWAGGER, Swagger
 from tests.training_api import BODIES, ENUMS, MOST_TAKEN, OPERATIONS
 from tests.training_records import COMPACT, COMPACT_S1, GENERAL, image_filter
 from tests.training_server import TrainingServer
-from triof import photo
-from triof.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES
+from triof.judging import photo
 
 NOBODY = "11111111-2222-3333-4444-555555555555"
 TAGS = ("bouteille", "gobelet", "couvert")

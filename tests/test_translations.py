@@ -9,7 +9,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from tests.conftest import ROOT
-from triof.paths import TRANSLATIONS
+from triof.common.paths import TRANSLATIONS
 
 METHODS = [("triof/web/**.py", "python"), ("templates/**.html", "jinja2")]
 KEYWORDS = {"_": None, "lazy_gettext": None, "gettext": None, "ngettext": (1, 2)}

@@ -19,8 +19,10 @@ from tests import colour_models
 from tests.colour_models import shown
 from tests.references import small_demo_pictures
 from tests.test_local_cnn import watched
-from triof import bundles, evidence, photo, services
+from triof import services
 from triof.cli import main
+from triof.judging import photo
+from triof.models import acceptance_photos, bundle_store
 from triof.rollout.installation import install
 from triof.settings.tree import Settings
 
@@ -50,7 +52,7 @@ def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     for path in small_demo_pictures(folder)[1::3]:
         path.unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "DEMO_PICTURES", folder)
+        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
         yield
 
 
@@ -79,7 +81,7 @@ def both(tmp_path: Path) -> LocalCnnOptions:
 
 
 def serving(home: Path) -> dict[Task, str]:
-    options = bundles.options(Settings(home=home))
+    options = bundle_store.options(Settings(home=home))
     return {task: LocalCnn(task, options).card.version for task in TASKS}
 
 

@@ -19,9 +19,10 @@ from tests import colour_models
 from tests.colour_models import shown
 from tests.conftest import Machine
 from tests.test_browser import SCREENS, Screen, serve  # noqa: F401 (fixture)
-from triof import datasets, photo
 from triof.cli import main
 from triof.curation import labelling
+from triof.datasets import photo_dataset
+from triof.judging import photo
 from triof.settings.tree import Settings
 
 NEW = shown("cup", "unfamiliar")
@@ -109,9 +110,9 @@ def test_it_is_the_first_to_be_labelled(machine: Machine, settings: Settings, tm
         rows = list(csv.DictReader(file))
     assert [row["why"] for row in rows] == ["unfamiliar random", "random"]
     # However late it came, and also where the person said what it is.
-    found = datasets.read(tmp_path / "own")
+    found = photo_dataset.read(tmp_path / "own")
     items = [*found.photos[::-1]]
-    turned = datasets.Dataset(found.source, tuple(items))
+    turned = photo_dataset.Dataset(found.source, tuple(items))
     asked = labelling.questions(turned, {}, ["waste_type"], "worst")
     assert [ask.item.notes["why"] for ask in asked] == ["unfamiliar random", "random"]
 

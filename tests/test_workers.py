@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
-from triof.workers import AllBusy, Workers
+from triof.common.worker_pool import AllBusy, Workers
 
 SOON = 5.0  # nothing here takes as long, unless it is broken
 
@@ -125,7 +125,7 @@ def test_threads_are_started_when_they_are_needed_and_never_keep_the_program(bui
 def test_a_program_ends_although_a_call_never_comes_back() -> None:
     code = (
         "from threading import Event\n"
-        "from triof.workers import Workers\n"
+        "from triof.common.worker_pool import Workers\n"
         "begun = Event()\n"
         "Workers('cloud', 1).submit(lambda: begun.set() or Event().wait())\n"
         "begun.wait()\n"

@@ -15,8 +15,8 @@ from tests.conftest import BuildMachine, Machine, Visitor
 from tests.full_disk import fill, small_disk
 from tools.kill_drill import SCRIPT
 from tools.running_kiosk import RunningKiosk
-from triof.users import Users
-from triof.visitor import Visitor as Person
+from triof.access.users import Users
+from triof.drills.visitor import Visitor as Person
 
 WHOLE = ["opened", "judged", "confirmed", "shredded"]
 

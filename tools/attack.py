@@ -37,7 +37,7 @@ from PIL import Image
 from tests.conftest import encoded
 from tests.image_files import JPEGS, flat_png, flat_webp, many_scans
 from tools.running_kiosk import QUICK, RunningKiosk
-from triof.visitor import Visitor
+from triof.drills.visitor import Visitor
 
 GOAL_SECONDS = 1.0
 """For every answer during an attack."""

@@ -28,10 +28,10 @@ from providers.base import TASKS
 from providers.local_cnn import bundle
 from providers.local_cnn.options import shipped
 from tools.labelled_photos import missing
-from triof import photo as photos
 from triof import services
-from triof.paths import DEMO_PICTURES
-from triof.picture_files import pictures_in
+from triof.common.image_files import pictures_in
+from triof.common.paths import DEMO_PICTURES
+from triof.judging import photo as photos
 from triof.settings.tree import Settings
 
 BARE = """
@@ -149,9 +149,9 @@ def verdict(rounds: int) -> Ratio:
 
 def keras(rounds: int) -> Ratio:
     """``keras.Model.predict`` on a ready tensor against ``LocalCnn.predict`` on a decoded photo, the same network."""
-    from providers.local_cnn import trainer
     from providers.local_cnn.options import LocalCnnOptions
     from providers.local_cnn.provider import LocalCnn
+    from providers.local_cnn.training import trainer
 
     model = trainer.build_model(labels=4)
     tensor = np.zeros((1, 224, 224, 3), np.float32)
@@ -184,10 +184,10 @@ def models(rounds: int) -> Ratio:
     """Both shipped bundles, each through ``LocalCnn.predict`` on one decoded photo (resizing, the interpreter's call,
     calibration), against one float32 call of EfficientNet-Lite0 at 224 px on a ready tensor; one core, one thread.
     """
-    from providers.local_cnn import trainer
     from providers.local_cnn.options import LocalCnnOptions
     from providers.local_cnn.provider import LocalCnn
     from providers.local_cnn.runtime import Extractor
+    from providers.local_cnn.training import trainer
 
     bare_model = Extractor(trainer.convert(trainer.build_model(labels=4), 224))
     tensor = np.random.default_rng(0).uniform(-1, 1, (224, 224, 3)).astype(np.float32)

@@ -32,17 +32,18 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from providers.base import LABELS, TASKS, ProviderMisconfigured, Task
-from providers.local_cnn import backbone, eight_bit, head, trainer
+from providers.local_cnn import backbone
 from providers.local_cnn.backbone import Variant
-from providers.local_cnn.head import Floats, Head
-from providers.local_cnn.recipe import Recipe
 from providers.local_cnn.runtime import Extractor
-from providers.local_cnn.training_set import smoothed
+from providers.local_cnn.training import head, quantization, trainer
+from providers.local_cnn.training.head import Floats, Head
+from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.training_set import smoothed
 from tools.frozen_features import Classes, Features, Photos, Records, noise, signature
 from tools.labelled_photos import DATA, need
-from triof import corrections
-from triof.datasets import LabelledPhoto
-from triof.errors import TriofError
+from triof.common.errors import TriofError
+from triof.datasets import corrections
+from triof.datasets.photo_dataset import LabelledPhoto
 
 FORMATS = ("float32", "float16", "int8 weights", "int8")
 """The third one computes in float32 or int8 as each operation likes; the last one in int8 alone."""
@@ -249,7 +250,7 @@ def converted(model: Any, side: int, format_: str, seen: Iterable[Floats] = ()) 
         return trainer.convert(model, side, half_precision=format_ == "float16")
     converter = trainer.converter(model, side)
     if format_ == "int8":
-        return eight_bit.quantized(converter, seen)
+        return quantization.quantized(converter, seen)
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -47,7 +47,7 @@ def application() -> object:
 def serve(name: str, port: int) -> None:
     """Serve by ``name`` until killed."""
     if name == "waitress":
-        from triof.serving import Server
+        from triof.web.server import Server
 
         Server(application(), ServerSettings(port=port, threads=_THREADS), 21_000_000).run()  # type: ignore[arg-type]
     elif name == "gunicorn":

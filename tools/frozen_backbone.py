@@ -5,8 +5,9 @@
 The same packages give the same bytes. Afterwards what was cached of photos is looked at anew (its version has changed).
 """
 
-from providers.local_cnn import backbone, trainer
+from providers.local_cnn import backbone
 from providers.local_cnn.features import MODEL_FILE
+from providers.local_cnn.training import trainer
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from providers.base import LABELS, Task
 from providers.local_cnn import backbone
-from providers.local_cnn.head import Floats
 from providers.local_cnn.runtime import Extractor
-from triof import datasets
-from triof.datasets import DatasetError, LabelledPhoto, Split, Unreadable
+from providers.local_cnn.training.head import Floats
+from triof.datasets import photo_dataset
+from triof.datasets.photo_dataset import DatasetError, LabelledPhoto, Split, Unreadable
 from triof.settings.sections.photo import DEFAULT_LIMITS
 
 Classes = NDArray[np.int64]
@@ -41,7 +41,7 @@ class Photos:
     def scaled(self, items: Iterable[LabelledPhoto], side: int) -> Iterator[tuple[LabelledPhoto, Floats]]:
         """Each photo as the machine decodes and resizes it, in the range that the network reads."""
         unreadable: list[Unreadable] = []
-        for item, photo in datasets.decode(items, DEFAULT_LIMITS, needed_side=side, unreadable=unreadable):
+        for item, photo in photo_dataset.decode(items, DEFAULT_LIMITS, needed_side=side, unreadable=unreadable):
             yield item, backbone.scaled(photo.resized(side, side))
         for fault in unreadable:
             self._console.print(f"Skipped {fault.path}: {fault.reason}", soft_wrap=True, markup=False)

@@ -20,7 +20,7 @@ from PIL import Image
 
 from triof import services
 from triof.app import create_app
-from triof.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES
 from triof.settings.tree import Settings
 
 _PATHS = (

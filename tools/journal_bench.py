@@ -20,12 +20,12 @@ from PIL import Image
 
 from providers.base import Attempt, Photo, Prediction
 from tools.bench import Ratio, seconds, turns
-from triof.database import Database
-from triof.journal import Journal
+from triof.journal.journal import Journal
+from triof.judging.sorter import Judgement
+from triof.judging.verdict import Verdict
 from triof.settings.tree import Settings
-from triof.sorter import Judgement
 from triof.statistics.queries import Statistics
-from triof.verdict import Verdict
+from triof.storage.database import Database
 
 MACHINE = "machine-1"
 DEPOSITS = 1_000_000

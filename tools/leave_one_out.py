@@ -38,19 +38,21 @@ from rich.console import Console
 from rich.progress import Progress
 
 from providers.base import LABELS, TASKS, ProviderMisconfigured, Task
-from providers.local_cnn import calibration, training_set
+from providers.local_cnn import calibration
 from providers.local_cnn.bundle import Bundle, counted_to, faults, load
-from providers.local_cnn.recipe import Recipe
 from providers.local_cnn.runtime import Runtime
-from providers.local_cnn.trainer import Part, train
-from providers.local_cnn.training_set import Pictures
-from providers.local_cnn.tuning import Checkpoint
+from providers.local_cnn.training import training_set
+from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.trainer import Part, train
+from providers.local_cnn.training.training_set import Pictures
+from providers.local_cnn.training.tuning import Checkpoint
 from tools.labelled_photos import DATA, need
-from triof import by_source, corrections, datasets, training_photos
-from triof.cli.source_tables import print_parts
+from triof.cli.shared.source_tables import print_parts
 from triof.cli.train import Bars
-from triof.datasets import Dataset, LabelledPhoto
-from triof.errors import TriofError
+from triof.common.errors import TriofError
+from triof.datasets import corrections, photo_dataset, training_photos
+from triof.datasets.photo_dataset import Dataset, LabelledPhoto
+from triof.evaluation import by_source
 from triof.settings.sections.photo import DEFAULT_LIMITS
 from triof.settings.sections.policy import Policy
 
@@ -128,7 +130,7 @@ class Trainings:
         """Where there are ``finished`` bundles they are asked, and nothing is trained. Raises OSError."""
         self._dataset, self._recipe, self._start, self._bars = dataset, recipe, start, Bars(progress)
         self.items = [item for item in dataset.photos if item.labels and item.split != "test"]
-        fingerprint = datasets.fingerprint(self.items)[:12]
+        fingerprint = photo_dataset.fingerprint(self.items)[:12]
         self._finished = tuple(finished)
         begun = " ".join(bundle.card.version for bundle in finished) or (start.card.version if start else "ImageNet")
         identity = hashlib.sha256(f"{recipe.model_dump_json()}|{begun}".encode()).hexdigest()[:12]
@@ -169,7 +171,7 @@ class Trainings:
         names: list[str] = []
         distances: list[float] = []
         logits: dict[Task, list[Any]] = {task: [] for task in TASKS}
-        for item, photo in datasets.decode(asked, DEFAULT_LIMITS, needed_side=side, unreadable=[]):
+        for item, photo in photo_dataset.decode(asked, DEFAULT_LIMITS, needed_side=side, unreadable=[]):
             names.append(self._dataset.name(item))
             self._bars.show(f"asking about {' '.join(left_out)}", len(names), len(asked))
             unfamiliarity = 0.0

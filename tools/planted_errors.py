@@ -28,8 +28,8 @@ from rich.table import Table
 
 from providers.base import LABELS, TASKS, Task
 from tools.labelled_photos import DATA, need
-from triof import datasets
-from triof.datasets import LabelledPhoto
+from triof.datasets import photo_dataset
+from triof.datasets.photo_dataset import LabelledPhoto
 
 TUNED_ON, UNSEEN = (1, 2, 3), (11, 12, 13)
 """Seeds: the check was tuned while watching the first ones, and run on the others once, at the end."""
@@ -70,7 +70,7 @@ def suggested(photos: Sequence[LabelledPhoto], limit: int) -> list[Error]:
     """What the command suggests for a manifest of ``photos``, worst first."""
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "manifest.csv"
-        datasets.write(manifest, photos)
+        photo_dataset.write(manifest, photos)
         command = [sys.executable, "-m", "triof.cli", "dataset", "check", str(manifest), "--json", "--no-report"]
         ran = subprocess.run([*command, "--limit", str(limit)], check=True, stdout=subprocess.PIPE, text=True)
     return [(each["path"], each["task"]) for each in json.loads(ran.stdout)["suggestions"]]
@@ -79,7 +79,7 @@ def suggested(photos: Sequence[LabelledPhoto], limit: int) -> list[Error]:
 def main() -> int:
     asked = _arguments()
     need(asked.data)
-    photos = datasets.read(asked.data).photos
+    photos = photo_dataset.read(asked.data).photos
     tasks: Sequence[Task] = [asked.task] if asked.task else TASKS
     disputed = set(suggested(photos, len(TASKS) * len(photos)))
     table = Table("seed", "found", *tasks, "undisputed", "found", "seconds")

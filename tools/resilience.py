@@ -26,16 +26,17 @@ from providers.custom_vision.provider import fitted
 from tests.custom_vision_server import CustomVisionServer
 from tests.custom_vision_server import Fault as ServerFault
 from tools import bench
-from triof import home, services
-from triof import photo as photos
-from triof.durable import read_json
-from triof.journal import Journal
-from triof.paths import DEMO_PICTURES
-from triof.picture_files import pictures_in
+from triof import services
+from triof.common.atomic_files import read_json
+from triof.common.image_files import pictures_in
+from triof.common.paths import DEMO_PICTURES
+from triof.journal.journal import Journal
+from triof.judging import photo as photos
+from triof.judging.sorter import Judgement, Sorter
 from triof.settings.loader import load
 from triof.settings.tree import Settings
-from triof.sorter import Judgement, Sorter
-from triof.tables import Event
+from triof.storage import data_folder
+from triof.storage.tables import Event
 
 CLOUD = "custom_vision"
 LATENCY = 0.1
@@ -198,7 +199,7 @@ def machine(settings: Settings) -> Iterator[tuple[Sorter, Callable[[], int]]]:
     """A sorter, started as the kiosk starts it, and how often its journal says that the breaker opened."""
     from sqlalchemy import func, select
 
-    journal = Journal(home.open_database(settings))
+    journal = Journal(data_folder.open_database(settings))
     sorter = services.build_sorter(settings, journal=lambda: journal)
 
     def opened() -> int:

@@ -35,9 +35,9 @@ from providers.base import LABELS, TASKS, Task
 from tools.bench import Ratio, bare_pipeline, camera_jpeg
 from tools.load import Load, Order, load_of, put_on
 from tools.running_kiosk import RunningKiosk, free_port
-from triof.home import database
-from triof.keys import Keys
+from triof.access.api_keys import Keys
 from triof.settings.tree import Settings
+from triof.storage.data_folder import database
 
 CLIENTS = (1, 8, 64)
 _THREADS = (2, 3, 4)

@@ -3,8 +3,8 @@
 Web photos show each item on another ground, a machine all of them on one. Every item of the validation split that can
 be cut out is therefore laid into the rendered slot and measured as it is, through a dirty lens and under a new lamp:
 brightness, sharpness, what the bundles answer and their embeddings. Bundles that give no embedding get one here, from
-the frozen backbone on the web photos, by the projection of ``providers/local_cnn/embedding.py``. All is kept in
-``--cache``.
+the frozen backbone on the web photos, by the projection of ``providers/local_cnn/training/embedding.py``. All is kept
+in ``--cache``.
 """
 
 import hashlib
@@ -19,11 +19,13 @@ from rich.progress import track
 
 from providers import photo_statistics
 from providers.base import LABELS, TASKS, Task
-from providers.local_cnn import bundle, embedding, scenes
-from providers.local_cnn.cutout import cut_out
+from providers.local_cnn import bundle
 from providers.local_cnn.features import FrozenBackbone
 from providers.local_cnn.provider import Model
-from triof import datasets, photo
+from providers.local_cnn.training import embedding, scenes
+from providers.local_cnn.training.cutout import cut_out
+from triof.datasets import photo_dataset
+from triof.judging import photo
 from triof.settings.sections.photo import DEFAULT_LIMITS
 
 _SIDE = 224
@@ -79,7 +81,7 @@ class Pool:
 
 def pool(data: Path, bundles: dict[Task, Path], cache: Path, limit: int | None = None) -> Pool:
     """Measured, or as it was kept in ``cache`` for the same bundles and shifts."""
-    photos = [item for item in datasets.read(data).photos if item.split == "val"][: limit or None]
+    photos = [item for item in photo_dataset.read(data).photos if item.split == "val"][: limit or None]
     loaded = {task: bundle.load(folder, task) for task, folder in bundles.items()}
     made_of = json.dumps([_VERSION, *(loaded[task].card.sha256 for task in TASKS)]).encode()
     path = cache / f"pool-{hashlib.sha256(made_of).hexdigest()[:12]}-{len(photos)}.npz"
@@ -90,7 +92,7 @@ def pool(data: Path, bundles: dict[Task, Path], cache: Path, limit: int | None =
         return _pool(photos, dict(kept), all(each.card.embedding for each in loaded.values()))
 
 
-def _measured(photos: Sequence[datasets.LabelledPhoto], models: dict[Task, Model]) -> dict[str, np.ndarray]:
+def _measured(photos: Sequence[photo_dataset.LabelledPhoto], models: dict[Task, Model]) -> dict[str, np.ndarray]:
     backbone = FrozenBackbone()
     ground = Image.open(_GROUND).convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
     rows: dict[str, list[np.ndarray]] = {}
@@ -115,7 +117,7 @@ def _measured(photos: Sequence[datasets.LabelledPhoto], models: dict[Task, Model
     return {name: np.stack(values) for name, values in rows.items()}
 
 
-def _pool(photos: Sequence[datasets.LabelledPhoto], kept: dict[str, np.ndarray], own: bool) -> Pool:
+def _pool(photos: Sequence[photo_dataset.LabelledPhoto], kept: dict[str, np.ndarray], own: bool) -> Pool:
     kernel, bias = embedding._components(kept[f"{WEB}/features"].astype(np.float32))
     looks = {
         name: Look(

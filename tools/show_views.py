@@ -8,10 +8,10 @@ From left to right: the picture, two views on other grounds, two stained ones, o
 import numpy as np
 from PIL import Image
 
-from providers.local_cnn import augmentation, scenes
-from providers.local_cnn.scenes import Scenery
+from providers.local_cnn.training import augmentation, scenes
+from providers.local_cnn.training.scenes import Scenery
 from tools.models_page import PAGE
-from triof.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES
 
 OUT = PAGE.parent / "images" / "views.jpg"
 PICTURES = ("bottle-clean-2", "cup-clean-2", "cup-dirty-1", "other-can-1")

@@ -27,9 +27,9 @@ from providers.base import LABELS, TASKS, Task
 from providers.local_cnn.options import shipped
 from tools.labelled_photos import DATA, need
 from tools.shifted_photos import USUAL, Look, Pool, pool
-from triof.monitoring.reading import Confirmed, Happening
+from triof.monitoring.event_reader import Confirmed, Happening
+from triof.monitoring.machine_monitor import Watched
 from triof.monitoring.signals import SIGNALS, Deposit, Seen
-from triof.monitoring.watched import Watched
 from triof.settings.sections.monitoring import MonitoringSettings
 
 MIX = np.array([0.43, 0.37, 0.14, 0.06])

@@ -19,8 +19,8 @@ from typing import Literal
 
 import numpy as np
 
-from triof.rollout.pairing import Pair
-from triof.rollout.weighing import Weighing
+from triof.rollout.paired_predictions import Pair
+from triof.rollout.sequential_test import Weighing
 from triof.settings.sections.rollout import RolloutSettings
 
 PRODUCTION = 0.95

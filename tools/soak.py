@@ -25,9 +25,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from tools.bench import camera_jpeg
 from tools.running_kiosk import QUICK, RunningKiosk
 from tools.serving import key
-from triof.paths import DEMO_PICTURES
-from triof.picture_files import pictures_in
-from triof.visitor import Visitor
+from triof.common.image_files import pictures_in
+from triof.common.paths import DEMO_PICTURES
+from triof.drills.visitor import Visitor
 
 _GROWTH = 1.05
 _PAUSE_SECONDS = 2.0

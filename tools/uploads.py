@@ -27,11 +27,12 @@ from providers.text_files import plain
 from tools import bench
 from tools.bench import Ratio
 from tools.labelled_photos import DATA
-from triof import datasets, home
-from triof.datasets import LabelledPhoto
+from triof.azure.upload import Upload
+from triof.azure.upload_ledger import UploadLedger
+from triof.datasets import photo_dataset
+from triof.datasets.photo_dataset import LabelledPhoto
 from triof.settings.tree import Settings
-from triof.upload_ledger import UploadLedger
-from triof.uploading import Upload
+from triof.storage import data_folder
 
 PHOTOS, FEW_PHOTOS = 3000, 500
 RATES = (2, 10)
@@ -86,7 +87,7 @@ def service(rate: int) -> Iterator[Service]:
 
 def labelled(count: int) -> list[LabelledPhoto]:
     """So many photos of the real data, of all kinds."""
-    found = [item for item in datasets.read(DATA).photos if "waste_type" in item.labels]
+    found = [item for item in photo_dataset.read(DATA).photos if "waste_type" in item.labels]
     return [found[position * len(found) // count] for position in range(count)]
 
 
@@ -107,7 +108,7 @@ def ours(options: CustomVisionOptions, items: list[LabelledPhoto]) -> tuple[floa
     trainer = _Recorded(options)
     by_label = {trainer.options.tags[plain(tag.name)]: tag for tag in trainer.tags()}
     time.sleep(1.1)
-    with tempfile.TemporaryDirectory() as folder, home.database(Settings(home=Path(folder))) as database:
+    with tempfile.TemporaryDirectory() as folder, data_folder.database(Settings(home=Path(folder))) as database:
         run = Upload(trainer, UploadLedger(database, trainer.project_id))
         seconds = bench.seconds(lambda: run.run((item, by_label[item.labels["waste_type"]]) for item in items))
     trainer.close()
@@ -186,7 +187,7 @@ def memory() -> Ratio:
 def _peak(count: int) -> float:
     items = labelled(count)
     with tempfile.TemporaryDirectory() as folder, service(10) as running:
-        datasets.write(Path(folder) / "manifest.csv", items)
+        photo_dataset.write(Path(folder) / "manifest.csv", items)
         options = running.options
         assert options.training_key
         ours = {

@@ -10,11 +10,11 @@ from flask_babel import Babel, get_locale
 from flask_wtf.csrf import CSRFProtect
 
 from triof import services as factory
-from triof.durable import is_no_room, replace_file
-from triof.home import file_unusable
-from triof.paths import STATIC, TEMPLATES, TRANSLATIONS
+from triof.common.atomic_files import is_no_room, replace_file
+from triof.common.paths import STATIC, TEMPLATES, TRANSLATIONS
 from triof.services import KioskServices, Services
 from triof.settings.tree import Settings
+from triof.storage.data_folder import file_unusable
 from triof.web import access, dashboard, errors, health, kiosk, texts
 from triof.web.api.blueprint import Api
 from triof.web.hosts import Hosts

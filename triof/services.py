@@ -17,30 +17,33 @@ from typing import TYPE_CHECKING, Any
 import providers
 from providers.base import TASKS, Metered, Photo, Prediction, Provider, ProviderError, ProviderMisconfigured, Task
 from providers.local_cnn.options import LocalCnnOptions
-from triof import bundles, capture, cloud_providers, home
-from triof.breaker import Breaker, Change, outliving
-from triof.errors import TriofError
-from triof.guard import Calls, Guard
-from triof.rehearsal import Rehearsal, RehearsedCamera, Stage
+from triof.common.errors import TriofError
+from triof.common.worker_pool import Workers
+from triof.drills.fault_file import Rehearsal, RehearsedCamera, Stage
+from triof.judging import cloud_providers
+from triof.judging.circuit_breaker import Breaker, Change, outliving
+from triof.judging.guarded_provider import Calls, Guard
+from triof.judging.mode import Switch
+from triof.judging.router import Member, Router
+from triof.judging.sorter import Sorter
+from triof.machine import cameras
+from triof.models import bundle_store
 from triof.rollout.candidates import Candidate, publishing
-from triof.rollout.contest import Contest, Named
-from triof.router import Member, Router
+from triof.rollout.experiment import Contest, Named
 from triof.settings.loader import SettingsError
 from triof.settings.tree import Mode, Settings
-from triof.sorter import Sorter
-from triof.switch import Switch
-from triof.workers import Workers
+from triof.storage import data_folder
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-    from triof.capture import Camera
-    from triof.deposit import Deposits
-    from triof.journal import Journal, Kind
-    from triof.operations import Operations
-    from triof.photo_store import PhotoStore
-    from triof.simulated import SimulatedHardware
-    from triof.watch import Watch
+    from triof.deposits.deposit import Deposits
+    from triof.deposits.housekeeping import Watch
+    from triof.journal.journal import Journal, Kind
+    from triof.machine.cameras import Camera
+    from triof.machine.simulated import SimulatedHardware
+    from triof.operations.operations import Operations
+    from triof.storage.photo_store import PhotoStore
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +169,7 @@ def _line(name: str, settings: Settings, journal: Callable[[], Journal], notes: 
 def _ledger(provider: Provider, journal: Callable[[], Journal]) -> Calls | None:
     if not isinstance(provider, Metered):
         return None
-    from triof.quota import Ledger
+    from triof.judging.quota import Ledger
 
     try:
         return Ledger(journal().database, provider.allowance)
@@ -205,7 +208,7 @@ def _built(name: str, task: Task, settings: Settings) -> Provider:
 
 def _options(name: str, settings: Settings) -> Any:
     options = getattr(settings, name, None)
-    return bundles.options(settings) if isinstance(options, LocalCnnOptions) else options
+    return bundle_store.options(settings) if isinstance(options, LocalCnnOptions) else options
 
 
 def build_sorter(
@@ -218,7 +221,7 @@ def build_sorter(
 
 def build_hardware(settings: Settings) -> SimulatedHardware:
     """The machine's hardware."""
-    from triof.simulated import SimulatedHardware
+    from triof.machine.simulated import SimulatedHardware
 
     return SimulatedHardware(settings.home / "simulated_machine.json", settings.slot.simulated_seconds)
 
@@ -263,13 +266,13 @@ def build(settings: Settings) -> Services:
 
 
 def _open_journal(settings: Settings) -> Journal:
-    from triof.journal import Journal
+    from triof.journal.journal import Journal
 
-    return Journal(home.open_database(settings))
+    return Journal(data_folder.open_database(settings))
 
 
 def _around(settings: Settings, journal: Journal) -> Services:
-    from triof import operations
+    from triof.operations import operations
 
     sorter = build_sorter(settings, journal=lambda: journal)
     return Services(sorter, journal, operations.build(settings, sorter, journal))
@@ -280,7 +283,7 @@ def build_kiosk(settings: Settings) -> KioskServices:
 
     Raises MachineTaken if another process runs the machine of this home folder, HomeUnusable, DatabaseUnusable.
     """
-    lock = home.take_machine(settings)
+    lock = data_folder.take_machine(settings)
     try:
         return _machine(settings, lock)
     except Exception:
@@ -289,20 +292,20 @@ def build_kiosk(settings: Settings) -> KioskServices:
 
 
 def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
-    from triof.deposit import Deposits
-    from triof.deposit_journal import DepositJournal
-    from triof.disk_room import DiskRoom
-    from triof.journal import Journal
-    from triof.journal_backups import JournalBackups
-    from triof.photo_store import PhotoStore
-    from triof.slot import Slot
-    from triof.watch import Watch
+    from triof.deposits.deposit import Deposits
+    from triof.deposits.deposit_journal import DepositJournal
+    from triof.deposits.housekeeping import Watch
+    from triof.journal.backups import JournalBackups
+    from triof.journal.journal import Journal
+    from triof.machine.slot import Slot
+    from triof.storage.disk_reserve import DiskRoom
+    from triof.storage.photo_store import PhotoStore
 
     keep = settings.journal
     photo_store = PhotoStore(settings.home / "photos", keep.keep_photo_days, keep.keep_photo_megabytes)
     # Before anything is written: a disk that is full must not keep the machine from starting.
     photo_store.prune()
-    path = home.database_path(settings)
+    path = data_folder.database_path(settings)
     prunes = [photo_store.make_room, *([JournalBackups(settings, path).make_room] if path else [])]
     room = DiskRoom(settings.home, prunes)
     with suppress(OSError):
@@ -310,9 +313,9 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     Switch(settings.home, settings.mode).settle()
     with suppress(OSError):  # of what is no file, and so no drill
         Stage(settings.home).clear()
-    journal = Journal(home.find_database(settings))
+    journal = Journal(data_folder.find_database(settings))
     around = _around(settings, journal)
-    camera = RehearsedCamera(capture.build(settings.camera), settings.home)
+    camera = RehearsedCamera(cameras.build(settings.camera), settings.home)
     deposit_journal = DepositJournal(journal, settings.home, room)
     around.operations.monitoring.journal_fault = deposit_journal.fault
     deposits = Deposits(

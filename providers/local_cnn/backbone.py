@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from providers.local_cnn.weights import Weights
+from providers.local_cnn.training.imagenet_weights import Weights
 
 INPUT_RANGE = (-127 / 128, 1.0)
 """What 0 and 255 become: the weights were trained on (x - 127) / 128."""

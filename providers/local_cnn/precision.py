@@ -1,7 +1,8 @@
 """Which network of a bundle that carries two answers on this machine: the one in half precision or the one in 8 bits.
 
 On a processor with integer dot products 8 bits may take less than half the time, on another they gain nothing, and
-their answers differ a little. Both are therefore measured once on the machine at hand (``triof/precision_trial.py``),
+their answers differ a little. Both are therefore measured once on the machine at hand
+(``triof/models/precision_benchmark.py``),
 and what came of it is kept beside the installed bundles, by the SHA-256 of the 8-bit network::
 
     bundles/precision.json      {SHA256: {"version": ..., "processor": ..., "ratio": 2.1, "agreement": 1.0, ...}, ...}

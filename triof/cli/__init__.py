@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from providers.base import ProviderError
-from triof import __version__, terminal
-from triof.cli import faults
-from triof.cli.strict_types import make_strict
-from triof.errors import TriofError
+from triof import __version__
+from triof.cli.shared import errors
+from triof.cli.shared.strict_types import make_strict
+from triof.common.errors import TriofError
+from triof.observability import terminal
 from triof.settings.loader import Loaded, SettingsError, load
 
 
@@ -46,7 +47,7 @@ class LazyGroup(click.Group):
 
 class _Main(LazyGroup):
     def main(self, *arguments: Any, **options: Any) -> Any:
-        with faults.told():
+        with errors.told():
             return super().main(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import click
 
-from triof import home, use_cases
 from triof.cli import load_settings
+from triof.cli.shared.actor import user
 from triof.monitoring.monitor import Monitor
-from triof.monitoring.senders import Message, NotDelivered, of
-from triof.who import user
+from triof.monitoring.notifiers import Message, NotDelivered, of
+from triof.operations import use_cases
+from triof.storage import data_folder
 
 _COLOURS = {"alarm": "red", "learning": "yellow", "quiet": None}
 
@@ -27,7 +28,7 @@ def alerts() -> None:
 def list_(ctx: click.Context, as_json: bool) -> None:
     """Show where each signal stands, as of the last look, and which alerts are open."""
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         monitor = Monitor(settings, database)
         standings, is_open = monitor.state(), monitor.alerts.open()
     if as_json:
@@ -52,7 +53,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
 def test(ctx: click.Context) -> None:
     """Send a test message by every channel that is set up, and say what came of it."""
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         machine = database.machine_id
     message = Message(
         str(uuid4()), datetime.now(UTC), machine, "alert.test", "test", "This is a test: alerts would come like this."
@@ -83,7 +84,7 @@ def accept(ctx: click.Context, names: Sequence[str], why: str, machine: str | No
     and the signal learns anew.
     """
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         use_cases.accept_alerts(
             Monitor(settings, database).alerts, machine or database.machine_id, names, actor=user(), comment=why
         )

@@ -13,15 +13,16 @@ import click
 
 from providers.base import TASKS, Prediction
 from providers.text_files import decoded
-from triof import photo, services
+from triof import services
 from triof.cli import load_settings, tell
-from triof.cloud_providers import left_out
-from triof.file_finder import FileFinder
-from triof.photo import PhotoError
-from triof.picture_files import look_in
-from triof.router import fallen_back
+from triof.common.file_finder import FileFinder
+from triof.common.image_files import look_in
+from triof.judging import photo
+from triof.judging.cloud_providers import left_out
+from triof.judging.photo import PhotoError
+from triof.judging.router import fallen_back
+from triof.judging.sorter import Judgement, Sorter
 from triof.settings.sections.photo import PhotoLimits
-from triof.sorter import Judgement, Sorter
 
 _TURNS = 20
 """How often to wait for our own turn, which other processes may take."""

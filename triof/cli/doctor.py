@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from triof import capture, home, services
+from triof import services
 from triof.cli import load_settings
-from triof.errors import TriofError
+from triof.common.errors import TriofError
+from triof.judging.mode import current_mode
+from triof.machine import cameras
+from triof.machine.slot import Slot
 from triof.settings.loader import SettingsError
 from triof.settings.tree import Settings
-from triof.slot import Slot
-from triof.switch import current_mode
+from triof.storage import data_folder
 
 if TYPE_CHECKING:
-    from triof.health_checks.check import CheckedParts, Status
-    from triof.journal import Journal
-    from triof.router import Router
+    from triof.journal.journal import Journal
+    from triof.judging.router import Router
+    from triof.observability.health_checks.check import CheckedParts, Status
 
 _WORDS: dict[Status, tuple[str, str | None]] = {
     "ok": ("ok", None),
@@ -31,7 +33,7 @@ _WORDS: dict[Status, tuple[str, str | None]] = {
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
     """Check each part of the machine; exit 1 if it could not work."""
-    from triof.health_checks.registry import all_checks
+    from triof.observability.health_checks.registry import all_checks
 
     try:
         loaded = load_settings(ctx)
@@ -54,7 +56,7 @@ def _tell(name: str, status: Status, text: str) -> None:
 
 def _parts(ctx: click.Context, settings: Settings) -> CheckedParts:
     """What the checks look at, each built when the first check needs it and closed at the end of the command."""
-    from triof.health_checks.check import CheckedParts
+    from triof.observability.health_checks.check import CheckedParts
 
     @cache
     def router() -> Router:
@@ -66,7 +68,7 @@ def _parts(ctx: click.Context, settings: Settings) -> CheckedParts:
     def journal() -> Journal | None:
         try:
             # It only looks: there may be none yet, or one of another version.
-            found = ctx.with_resource(home.existing_database(settings))
+            found = ctx.with_resource(data_folder.existing_database(settings))
         except TriofError:
             return None
         return Journal(found) if found else None
@@ -75,7 +77,7 @@ def _parts(ctx: click.Context, settings: Settings) -> CheckedParts:
         settings,
         router,
         journal,
-        camera=lambda: capture.build(settings.camera),
+        camera=lambda: cameras.build(settings.camera),
         slot=lambda: Slot(services.build_hardware(settings)),
         is_thorough=True,
     )

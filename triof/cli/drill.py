@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 from providers.custom_vision import rehearsal as stand_ins
-from triof import home
 from triof.cli import load_settings
-from triof.errors import TriofError
-from triof.journal import Journal
-from triof.paths import DEMO_PICTURES
-from triof.picture_files import pictures_in
-from triof.rehearsal import FAULTS, LONGEST_SECONDS, Fault, Rehearsed, Stage
+from triof.common.errors import TriofError
+from triof.common.image_files import pictures_in
+from triof.common.paths import DEMO_PICTURES
+from triof.drills.fault_file import FAULTS, LONGEST_SECONDS, Fault, Rehearsed, Stage
+from triof.drills.visitor import Visitor
+from triof.journal.journal import Journal
+from triof.judging.mode import current_mode
 from triof.settings.tree import Settings
-from triof.switch import current_mode
-from triof.visitor import Visitor
+from triof.storage import data_folder
 
 _STAND_INS = {"cloud_dead": stand_ins.dead, "cloud_slow": stand_ins.slow, "quota_gone": stand_ins.quota_gone}
 _JUDGED = ("pick_type", "returned")
@@ -82,7 +82,7 @@ def _drill(settings: Settings, url: str, faults: Sequence[Fault]) -> bool:
     """Rehearse each fault and print what was seen; whether every employee would have been helped in time."""
     table = Table("what fails", "seconds", "what an employee sees", "well?")
     well, deposits = True, list[str]()
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         journal = Journal(database)
         journal.record("drill.started", faults=list(faults))
         try:

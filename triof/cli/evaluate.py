@@ -17,15 +17,19 @@ from providers.base import LABELS, TASKS, Prediction, Task
 from providers.local_cnn import bundle as bundle_folder
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
-from triof import bundles, by_source, datasets, evaluation_report, robustness
-from triof.bundle_errors import writing
-from triof.by_source import Part
-from triof.cli import load_settings, source_tables, tell
-from triof.cli.labelled_photos import doubts, read_photos
-from triof.curves import Figure
-from triof.datasets import SPLITS, Dataset, DatasetError, LabelledPhoto, Split, Unreadable
-from triof.evaluation import Answer, Evaluation, ask, measure
-from triof.robustness import Robustness
+from triof.cli import load_settings, tell
+from triof.cli.shared import source_tables
+from triof.cli.shared.labelled_photos import doubts, read_photos
+from triof.datasets import photo_dataset
+from triof.datasets.photo_dataset import SPLITS, Dataset, DatasetError, LabelledPhoto, Split, Unreadable
+from triof.evaluation import by_source, robustness
+from triof.evaluation.by_source import Part
+from triof.evaluation.curves import Figure
+from triof.evaluation.evaluation import Answer, Evaluation, ask, measure
+from triof.evaluation.robustness import Robustness
+from triof.models import bundle_store
+from triof.models.errors import writing
+from triof.reporting import evaluation_report
 from triof.settings.sections.photo import PhotoLimits
 from triof.settings.sections.policy import Policy
 from triof.settings.tree import Settings
@@ -67,7 +71,7 @@ def evaluate(
     tasks = tasks or (bundle_folder.load(bundle).card.tasks if bundle else TASKS)
     chosen = {f"{task}_bundle": bundle for task in tasks} if bundle else {}
     settings = load_settings(ctx).settings
-    options = bundles.options(settings).model_copy(update=chosen)
+    options = bundle_store.options(settings).model_copy(update=chosen)
     dataset, notes = _data(source, corrected, settings)
     weak = list(doubts(dataset, tasks, split))
     console = Console(stderr=as_json)
@@ -115,7 +119,7 @@ def _data(source: Path, corrected: Path | None, settings: Settings) -> tuple[Dat
     dataset = read_photos(source, settings, corrected)
     if not corrected:
         return dataset, list(dataset.remarks)
-    pairs = zip(datasets.read(source, settings.custom_vision.tags).photos, dataset.photos, strict=True)
+    pairs = zip(photo_dataset.read(source, settings.custom_vision.tags).photos, dataset.photos, strict=True)
     changed = sum(before.labels != after.labels for before, after in pairs)
     told = f"With the corrections in {corrected}: {changed} of {len(dataset.photos)} photos changed."
     return dataset, [told, *dataset.remarks]

@@ -13,9 +13,11 @@ from triof.cli.serve import run
 def kiosk(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Run the machine with its touchscreen pages."""
     settings = load_settings(ctx, server__host=host, server__port=port).settings
-    from triof import home, logs, private_files
     from triof import services as factory
+    from triof.common import private_files
+    from triof.observability import logs
+    from triof.storage import data_folder
 
-    home.make(settings)
+    data_folder.make(settings)
     with private_files.kept(settings.home), logs.kept(settings.logs, settings.home / "logs", "kiosk"):
         run(settings, factory.build_kiosk(settings))

@@ -4,11 +4,12 @@ from typing import get_args
 
 import click
 
-from triof import home, use_cases
 from triof.cli import load_settings
+from triof.cli.shared.actor import user
+from triof.judging.mode import CurrentMode, current_mode
+from triof.operations import use_cases
 from triof.settings.tree import Mode
-from triof.switch import CurrentMode, current_mode
-from triof.who import user
+from triof.storage import data_folder
 
 _MEANING = {
     "auto": "the routes as written: the cloud first, this machine where it does not answer",
@@ -28,9 +29,9 @@ def mode(ctx: click.Context, mode: Mode | None, why: str) -> None:
     """
     settings = load_settings(ctx).settings
     if mode:
-        from triof.journal import Journal
+        from triof.journal.journal import Journal
 
-        with home.database(settings) as database:
+        with data_folder.database(settings) as database:
             use_cases.turn_mode(settings, Journal(database), mode, actor=user(), comment=why)
     current = current_mode(settings)
     click.echo(f"{current.holds}: {_MEANING[current.holds]}")

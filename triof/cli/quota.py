@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from triof import home, use_cases
 from triof.cli import load_settings
-from triof.cloud_providers import left_out
-from triof.journal import Journal
-from triof.quota import WARNED_FROM, Usage, ledgers
-from triof.who import user
+from triof.cli.shared.actor import user
+from triof.journal.journal import Journal
+from triof.judging.cloud_providers import left_out
+from triof.judging.quota import WARNED_FROM, Usage, ledgers
+from triof.operations import use_cases
+from triof.storage import data_folder
 
 
 @click.command()
@@ -26,7 +27,7 @@ def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
     settings = load_settings(ctx).settings
     for name, remedy in left_out(settings).items():
         click.echo(f"Nothing is counted for {name}, which is not set up: {remedy}.", err=True)
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         for name, ledger in ledgers(settings, database).items():
             if resume:
                 use_cases.resume_quota(settings, Journal(database), name, actor=user(), comment=why)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from triof import home
 from triof.cli import load_settings
-from triof.durable import replace_file
+from triof.common.atomic_files import replace_file
 from triof.settings.tree import Language
+from triof.storage import data_folder
 
 if TYPE_CHECKING:
-    from triof.scope import Scope
+    from triof.journal.scope import Scope
     from triof.statistics.queries import Statistics
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -44,15 +44,15 @@ def report(
 
     The page goes to triof-YYYY-MM.html in the current folder where neither --out nor --csv is given.
     """
-    from triof.statistics.queries import Statistics
     from triof.statistics import month as page
+    from triof.statistics.queries import Statistics
 
     settings = load_settings(ctx).settings
     if until and not since:
         raise click.UsageError("--until needs --since.")
     if month and since:
         raise click.UsageError("Choose --month, or --since and --until.")
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         statistics = Statistics(database, settings)
         _check(machines, statistics)
         first, last = _days(month, since, until, statistics.today)
@@ -86,7 +86,7 @@ def _days(month: datetime | None, since: datetime | None, until: datetime | None
 
 
 def _write(path: Path, text: str, option: str) -> None:
-    from triof.reports import ReportUnwritable
+    from triof.reporting.html_page import ReportUnwritable
 
     try:
         replace_file(path, text.encode(), 0o644)

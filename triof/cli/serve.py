@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
     """Answer other systems: the API, the dashboard and the health of this computer, without touchscreen and slot."""
     settings = load_settings(ctx, server__host=host, server__port=port).settings
-    from triof import home, logs, private_files
     from triof import services as factory
+    from triof.common import private_files
+    from triof.observability import logs
+    from triof.storage import data_folder
 
-    home.make(settings)
+    data_folder.make(settings)
     with private_files.kept(settings.home), logs.kept(settings.logs, settings.home / "logs", "serve"):
         run(settings, factory.build(settings))
 
@@ -33,8 +35,8 @@ def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
 def run(settings: Settings, services: Services) -> None:
     """Serve until told to stop, then finish what is under way and close ``services``. Raises CannotListen."""
     from triof.app import create_app
-    from triof.decoding.budget import return_freed_memory
-    from triof.serving import Server, stopped_by_signals
+    from triof.judging.decoding.budget import return_freed_memory
+    from triof.web.server import Server, stopped_by_signals
 
     return_freed_memory()
     try:
@@ -52,7 +54,7 @@ def run(settings: Settings, services: Services) -> None:
 
 
 def _tell(settings: Settings, services: Services) -> None:
-    from triof.cloud_providers import left_out
+    from triof.judging.cloud_providers import left_out
 
     # Asking also warms the models up, so that the first person waits no longer than the next.
     for task, provider, problem in services.sorter.router.problems():

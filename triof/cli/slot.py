@@ -4,10 +4,11 @@ from typing import get_args
 
 import click
 
-from triof import home, services
+from triof import services
 from triof.cli import load_settings
-from triof.simulated import SimulatedHardware
-from triof.slot import Part, Slot
+from triof.machine.simulated import SimulatedHardware
+from triof.machine.slot import Part, Slot
+from triof.storage import data_folder
 
 
 @click.group(invoke_without_command=True)
@@ -37,5 +38,5 @@ def clear(ctx: click.Context) -> None:
 
 def _hardware(ctx: click.Context) -> SimulatedHardware:
     settings = load_settings(ctx).settings
-    home.make(settings)
+    data_folder.make(settings)
     return services.build_hardware(settings)

@@ -15,23 +15,26 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from providers.base import TASKS, Task
-from providers.local_cnn import bundle, rehearsal, remembering
+from providers.local_cnn import bundle
 from providers.local_cnn.options import shipped
 from providers.local_cnn.pointer import SHIPPED
-from providers.local_cnn.recipe import Recipe
 from providers.local_cnn.regular_files import read_regular
-from providers.local_cnn.rehearsal import RehearsalSet
-from providers.local_cnn.trainer import Part, Trained
-from providers.local_cnn.trainer import train as train_bundle
-from providers.local_cnn.training_set import Pictures
-from providers.local_cnn.tuning import Checkpoint
+from providers.local_cnn.training import rehearsal, rehearsal_check
+from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.rehearsal import RehearsalSet
+from providers.local_cnn.training.trainer import Part, Trained
+from providers.local_cnn.training.trainer import train as train_bundle
+from providers.local_cnn.training.training_set import Pictures
+from providers.local_cnn.training.tuning import Checkpoint
 from providers.options import Options
 from providers.text_files import decoded
-from triof import __version__, before_after, datasets, training_photos
-from triof.bundle_errors import writing
+from triof import __version__
 from triof.cli import load_settings, tell
-from triof.cli.labelled_photos import read_photos, without
-from triof.datasets import Dataset, Split, Unreadable
+from triof.cli.shared.labelled_photos import read_photos, without
+from triof.datasets import photo_dataset, training_photos
+from triof.datasets.photo_dataset import Dataset, Split, Unreadable
+from triof.evaluation import before_after
+from triof.models.errors import writing
 from triof.settings.sections.photo import PhotoLimits
 from triof.settings.tree import Settings
 
@@ -90,7 +93,7 @@ def train(
     console = Console()
     dataset = without(read_photos(source, settings, corrected), left_out)
     used = [item for item in dataset.photos if set(tasks) & set(item.labels) and item.split != "test"]
-    fingerprint = datasets.fingerprint(used)
+    fingerprint = photo_dataset.fingerprint(used)
     checkpoint = Checkpoint(runs / f"unfinished-{_identity(tasks, recipe, begun, fingerprint)}.npz")
     started = time.monotonic()
     with Progress(console=console) as progress:
@@ -103,7 +106,7 @@ def train(
             trained = train_bundle(tasks, photos, recipe, checkpoint, bars.show, start=before, old=old)
         made = bundle.Bundle(out or runs, _calibrated(trained.card, calibration), trained.model)
         bars.show("keeping rows", 0, 1)
-        kept = remembering.keep(made, photos, old, (recipe.train_side, recipe.input_side))
+        kept = rehearsal_check.keep(made, photos, old, (recipe.train_side, recipe.input_side))
         bars.show("keeping rows", 1, 1)
         card = _compared(before, made, photos["val"], old, settings) if before else made.card
     run = runs / f"{'-'.join(tasks)}-{datetime.now():%Y%m%d-%H%M%S}"

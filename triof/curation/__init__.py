@@ -1,1 +1,1 @@
-"""Building and mending sets of labelled photos."""
+"""Building and mending data sets: collect, check, split, label, copy from the journal; reading them is datasets."""

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from providers.base import LABELS, TASKS, Task
-from triof import corrections as corrections_file
-from triof.corrections import Corrections
-from triof.curation import near_duplicates, suspects
+from triof.curation import label_errors, near_duplicates
+from triof.curation.label_errors import Suggestion, Suspects
 from triof.curation.survey import Survey, survey
-from triof.curation.suspects import Suggestion, Suspects
-from triof.datasets import FEW, SPLITS, Dataset, LabelledPhoto, Split, Unreadable
+from triof.datasets import corrections as corrections_file
+from triof.datasets.corrections import Corrections
+from triof.datasets.photo_dataset import FEW, SPLITS, Dataset, LabelledPhoto, Split, Unreadable
 from triof.settings.tree import Settings
 
 SMALLEST_SIDE = 96
@@ -69,7 +69,7 @@ def check(dataset: Dataset, settings: Settings, console: Console, corrections: C
     dataset = corrections_file.applied(dataset, corrections or {})
     seen = survey(dataset, settings, console)
     with console.status("Judging the labels"):
-        found = suspects.find(seen)
+        found = label_errors.find(seen)
     open_ = tuple(each for each in found.suggestions if not _confirmed(dataset, each, corrections or {}))
     near = _families(seen.items, near_duplicates.components(len(seen.items), seen.near))
     counts = _counts(dataset)

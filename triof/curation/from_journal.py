@@ -18,18 +18,19 @@ from typing import Literal, get_args
 
 from providers.base import TASKS, Prediction, Task
 from providers.local_cnn.bundle import BundleCard
-from triof import bundles, datasets
-from triof.curation.workplace import alone_in
-from triof.datasets import MANIFEST, DatasetError, LabelledPhoto
-from triof.durable import replace_file
-from triof.journal import ENDINGS, Journal
-from triof.photo_store import PhotoStore
-from triof.picture_files import pictures_in
+from triof.common.atomic_files import replace_file
+from triof.common.image_files import pictures_in
+from triof.curation.folder_lock import alone_in
+from triof.datasets import photo_dataset
+from triof.datasets.photo_dataset import MANIFEST, DatasetError, LabelledPhoto
+from triof.journal.journal import ENDINGS, Journal
+from triof.judging.verdict import threshold
+from triof.models import bundle_store
 from triof.settings.sections.journal import JournalSettings
 from triof.settings.sections.policy import Policy
 from triof.settings.tree import Settings
-from triof.tables import Event, PredictionRow
-from triof.verdict import threshold
+from triof.storage.photo_store import PhotoStore
+from triof.storage.tables import Event, PredictionRow
 
 Why = Literal["unfamiliar", "corrected", "unsure", "disagreeing", "confirmed", "random"]
 WHYS: tuple[Why, ...] = get_args(Why)
@@ -112,9 +113,9 @@ def collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> 
 def _collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> Tally:
     keep, photos = settings.journal, settings.home / "photos"
     photo_store = PhotoStore(photos, keep.keep_photo_days, keep.keep_photo_megabytes)
-    cards = bundles.cards(settings, "waste_type")
+    cards = bundle_store.cards(settings, "waste_type")
     manifest = out / MANIFEST
-    rows = list(datasets.read(manifest).photos) if manifest.exists() else []
+    rows = list(photo_dataset.read(manifest).photos) if manifest.exists() else []
     known = {item.path.stem for item in rows}
     tally = Tally()
     try:
@@ -135,7 +136,7 @@ def _collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) ->
                 break
     finally:
         if tally.new:
-            datasets.write(manifest, rows)
+            photo_dataset.write(manifest, rows)
     return tally
 
 
@@ -238,7 +239,7 @@ def _copied(seen: Seen, whys: Sequence[Why], image: bytes, out: Path) -> Labelle
             f"{task}_probability": f"{row.probability:.4f}" if row else "",
             f"{task}_model_version": row.model_version if row else "",
         }
-    return LabelledPhoto(path, labels(seen), seen.group, datasets.split_for(seen.group), notes)
+    return LabelledPhoto(path, labels(seen), seen.group, photo_dataset.split_for(seen.group), notes)
 
 
 def _count(tally: Tally, whys: Sequence[Why], item: LabelledPhoto) -> None:

@@ -16,12 +16,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal, get_args
 
 from providers.base import Task
-from triof import corrections
-from triof.corrections import Correction, Corrections
-from triof.datasets import Dataset, LabelledPhoto
+from triof.datasets import corrections
+from triof.datasets.corrections import Correction, Corrections
+from triof.datasets.photo_dataset import Dataset, LabelledPhoto
 
 if TYPE_CHECKING:
-    from triof.curation.suspects import Suggestion
+    from triof.curation.label_errors import Suggestion
 
 Order = Literal["worst", "as-is", "random"]
 ORDERS: tuple[Order, ...] = get_args(Order)

@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from providers.local_cnn.features import FrozenBackbone
-from triof import home, photo
 from triof.curation import near_duplicates
-from triof.curation.look_cache import LookCache
+from triof.curation.feature_cache import LookCache
 from triof.curation.near_duplicates import Hashes, Pairs
-from triof.datasets import Dataset, DatasetError, LabelledPhoto, Unreadable
+from triof.datasets.photo_dataset import Dataset, DatasetError, LabelledPhoto, Unreadable
+from triof.judging import photo
 from triof.settings.sections.photo import PhotoLimits
 from triof.settings.tree import Settings
+from triof.storage import data_folder
 
 _EXTRA = ("imagehash", "sklearn", "cleanlab")
 
@@ -72,14 +73,14 @@ def survey(dataset: Dataset, settings: Settings, console: Console) -> Survey:
     """
     need_extra()
     backbone = FrozenBackbone()
-    home.make(settings)
+    data_folder.make(settings)
     with Progress(console=console, transient=True) as progress:
         watched = progress.track(dataset.photos, description="Looking at the photos")
         try:
             cache = LookCache(settings.home / "cache" / f"looks-{backbone.version}.bin", backbone.size)
             return _survey(dataset, _Eye(backbone, cache, settings.photo), watched)
         except OSError as error:
-            raise home.unusable(settings, error) from error
+            raise data_folder.unusable(settings, error) from error
 
 
 @dataclass(frozen=True)

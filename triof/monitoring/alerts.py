@@ -18,12 +18,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Row, Table, select
 
-from triof.complaints import Complaints
-from triof.database import Database
-from triof.durable import keep_state, read_json
-from triof.journal import Kind
-from triof.monitoring.senders import Message, Sender
-from triof.tables import Event
+from triof.common.atomic_files import keep_state, read_json
+from triof.common.repeated_faults import Complaints
+from triof.journal.journal import Kind
+from triof.monitoring.notifiers import Message, Sender
+from triof.storage.database import Database
+from triof.storage.tables import Event
 
 log = logging.getLogger(__name__)
 

@@ -20,16 +20,16 @@ from providers.base import ProviderError, Task
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import Reference
 from providers.local_cnn.pointer import Pointer
-from triof import bundles
-from triof.database import Database
-from triof.database_faults import DatabaseUnusable
-from triof.durable import keep_state, read_json
-from triof.monitoring import senders
+from triof.common.atomic_files import keep_state, read_json
+from triof.common.scheduler import Round
+from triof.models import bundle_store
+from triof.monitoring import notifiers
 from triof.monitoring.alerts import Alerts, Fault
-from triof.monitoring.reading import Accepted, read_on
-from triof.monitoring.watched import ALERT, Standing, Watched
-from triof.rounds import Round
+from triof.monitoring.event_reader import Accepted, read_on
+from triof.monitoring.machine_monitor import ALERT, Standing, Watched
 from triof.settings.tree import Settings
+from triof.storage.database import Database
+from triof.storage.database_errors import DatabaseUnusable
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Monitor:
         self._database = database
         self._now = now
         self.machines: Collection[str] = settings.monitoring.machines or (database.machine_id,)
-        self.alerts = Alerts(settings.home, database, list(senders.of(settings.alerts)), self.machines, now)
+        self.alerts = Alerts(settings.home, database, list(notifiers.of(settings.alerts)), self.machines, now)
         self.journal_fault: Callable[[], DatabaseUnusable | None] = lambda: None
         """Why the machine cannot write to its journal; a kiosk knows."""
         self._part_names: Collection[str] = ()
@@ -157,7 +157,7 @@ class Monitor:
 
     def _reference(self) -> References:
         """What the makers of the active bundles saw; read again when others are active."""
-        options = bundles.options(self._settings)
+        options = bundle_store.options(self._settings)
         pointer = Pointer(options.bundles or self._settings.home)
         signature = pointer.signature()
         if self._references[0] != (signature,):

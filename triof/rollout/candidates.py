@@ -21,8 +21,8 @@ from uuid import UUID
 from providers.base import TASKS, Prediction, ProviderMisconfigured, Task
 from providers.local_cnn import bundle
 from providers.local_cnn.pointer import Pointer, Signature
-from triof.bundles import options
-from triof.durable import read_json, replace_file
+from triof.common.atomic_files import read_json, replace_file
+from triof.models.bundle_store import options
 from triof.settings.tree import Settings
 
 FILE = "candidates.json"

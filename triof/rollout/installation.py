@@ -9,18 +9,20 @@ from providers.local_cnn import azure_export, package
 from providers.local_cnn import bundle as folders
 from providers.local_cnn.bundle import Bundle, BundleCard
 from providers.local_cnn.isolated import Isolation
-from triof import acceptance_photos, home, trial
-from triof.bundles import Store
-from triof.datasets import Dataset
-from triof.journal import Journal
+from triof.datasets.photo_dataset import Dataset
+from triof.evaluation import collected_photos
+from triof.journal.journal import Journal
+from triof.models import acceptance
+from triof.models.bundle_store import Store
 from triof.settings.tree import Settings
+from triof.storage import data_folder
 
 
 class Installed(NamedTuple):
     """What came of an installation, or of a check of what is installed."""
 
     card: BundleCard
-    """With what came of the trial of each task, as :meth:`triof.trial.Trial.of` reads it."""
+    """With what came of the trial of each task, as :meth:`triof.models.acceptance.Trial.of` reads it."""
     folder: Path
     note: str
     """How it was read wrongly; empty if it was not."""
@@ -63,7 +65,7 @@ def check(name: str, settings: Settings, actor: str, *, photos: Dataset | None =
 def _mended(found: Bundle, tried: Bundle, note: str, settings: Settings, actor: str) -> Installed:
     """What is installed already, as ``tried`` is read from now on."""
     if tried.card.input != found.card.input:
-        with home.database(settings) as database:
+        with data_folder.database(settings) as database:
             Store(settings).mend(tried, Journal(database), actor, note)
     return Installed(tried.card, found.folder, note, already=True)
 
@@ -75,8 +77,8 @@ def _try(
     told = ""
     for task in found.card.tasks:
         asked = replace(found, card=found.card.of(task))
-        shown = acceptance_photos.gather(asked.card, settings, photos)
-        tried, outcome, note = trial.run(asked, shown, isolation, anyway=anyway)
+        shown = collected_photos.gather(asked.card, settings, photos)
+        tried, outcome, note = acceptance.run(asked, shown, isolation, anyway=anyway)
         isolation.remember(tried.model)
         card = tried.card.model_copy(update={"metrics": {**tried.card.metrics, "trial": asdict(outcome)}})
         found, told = replace(tried, card=card), told or note

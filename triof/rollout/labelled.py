@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from providers.base import ProviderMisconfigured
 from providers.local_cnn.provider import LocalCnn
-from triof import bundles, curves
-from triof.datasets import Dataset, LabelledPhoto, Split
-from triof.evaluation import Answer, Evaluation, evaluate
-from triof.paired_comparison import Difference, mcnemar, photos_needed
+from triof.datasets.photo_dataset import Dataset, LabelledPhoto, Split
+from triof.evaluation import curves
+from triof.evaluation.evaluation import Answer, Evaluation, evaluate
+from triof.evaluation.paired_comparison import Difference, mcnemar, photos_needed
+from triof.models import bundle_store
 from triof.rollout.candidates import LOCAL, Candidate
-from triof.rollout.weighing import Opinion, Table
+from triof.rollout.sequential_test import Opinion, Table
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.tree import Settings
 
@@ -79,7 +80,7 @@ def measure(
 def _evaluated(
     candidate: Candidate, settings: Settings, photos: Sequence[LabelledPhoto], on_photo: Callable[[], None]
 ) -> Evaluation:
-    provider = LocalCnn(candidate.task, bundles.options(settings))
+    provider = LocalCnn(candidate.task, bundle_store.options(settings))
     try:
         return evaluate(provider, candidate.task, photos, on_photo, settings.photo)
     finally:

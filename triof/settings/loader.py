@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from providers.text_files import decoded
-from triof.errors import TriofError
-from triof.paths import CONFIG
+from triof.common.errors import TriofError
+from triof.common.paths import CONFIG
 from triof.settings.env_file import PREFIX, misspelt, read_variables
 from triof.settings.mistakes import named, sentence
 from triof.settings.names import SettingPath, dotted, misplaced, variables

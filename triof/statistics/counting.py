@@ -13,10 +13,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Select, String, Table, bindparam, func, select
 
 from providers.base import TASKS
-from triof.router import SPARED
+from triof.judging.router import SPARED
 from triof.statistics.calendar import Period
 from triof.statistics.histogram import bucket
-from triof.tables import Event, PredictionRow, UtcDateTime
+from triof.storage.tables import Event, PredictionRow, UtcDateTime
 
 _Row = Row[*tuple[Any, ...]]
 RULES = "1"

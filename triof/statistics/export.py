@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from io import StringIO
 
-from triof.recycling import TYPES, recycled
 from triof.settings.sections.reports import ReportSettings
-from triof.statistics import reading
-from triof.statistics.answers import Day, Totals
+from triof.statistics import aggregation
+from triof.statistics.recycling import TYPES, recycled
+from triof.statistics.results import Day, Totals
 
 _RETURNS = ("other", "dirty", "cancelled", "timed_out")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -71,5 +71,5 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-COLUMNS = tuple(next(rows("", [Day(date.min, True, reading.totals({}, ()))], ReportSettings())))
+COLUMNS = tuple(next(rows("", [Day(date.min, True, aggregation.totals({}, ()))], ReportSettings())))
 """In their order."""

@@ -6,10 +6,10 @@ from typing import cast
 
 from sqlalchemy import Table, func, select
 
-from triof.database import Database
-from triof.quota import WINDOW, Ledger, Usage
-from triof.statistics.answers import QuotaForecast
-from triof.tables import Entry
+from triof.judging.quota import WINDOW, Ledger, Usage
+from triof.statistics.results import QuotaForecast
+from triof.storage.database import Database
+from triof.storage.tables import Entry
 
 _LEDGER = cast(Table, Entry.__table__)
 _DAY = timedelta(days=1)

@@ -6,7 +6,7 @@ A bucket is about a tenth wider than the one before: what is read from it is rig
 import math
 from collections.abc import Mapping
 
-from triof.statistics.answers import Seconds
+from triof.statistics.results import Seconds
 
 _SHORTEST_SECONDS = 0.001
 _BUCKETS_PER_DECADE = 24

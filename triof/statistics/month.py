@@ -11,13 +11,13 @@ from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from triof import __version__
-from triof.paths import TEMPLATES, TRANSLATIONS
-from triof.recycling import TYPES
-from triof.scope import Scope
+from triof.common.paths import TEMPLATES, TRANSLATIONS
+from triof.journal.scope import Scope
 from triof.settings.sections.reports import CO2_SOURCE
 from triof.settings.tree import Language
-from triof.statistics.answers import Day
 from triof.statistics.queries import Statistics
+from triof.statistics.recycling import TYPES
+from triof.statistics.results import Day
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 """For whoever serves the page: it carries its style and has no script."""

@@ -13,26 +13,17 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import Connection, Table, func, select
 
-from triof import cloud_providers
-from triof.database import Database
-from triof.recycling import Recycled, recycled
-from triof.scope import Scope
+from triof.journal.scope import Scope
+from triof.judging import cloud_providers
 from triof.settings.tree import Settings
-from triof.statistics import counting, export, reading, recent
-from triof.statistics.answers import (
-    Day,
-    Hour,
-    Latest,
-    Model,
-    QuotaForecast,
-    Response,
-    Seconds,
-    Totals,
-)
+from triof.statistics import aggregation, counting, export, recent
 from triof.statistics.calendar import Calendar, Period, days
 from triof.statistics.counting import Numbers, Sums
-from triof.statistics.tallies import Tallies
-from triof.tables import Event
+from triof.statistics.daily_totals import Tallies
+from triof.statistics.recycling import Recycled, recycled
+from triof.statistics.results import Day, Hour, Latest, Model, QuotaForecast, Response, Totals
+from triof.storage.database import Database
+from triof.storage.tables import Event
 
 _EVENTS = cast(Table, Event.__table__)
 _HOUR = timedelta(hours=1)
@@ -103,7 +94,7 @@ class Statistics:
 
     def totals(self, scope: Scope) -> Totals:
         """What happened in all."""
-        return reading.totals(self._numbers(scope), self._cloud)
+        return aggregation.totals(self._numbers(scope), self._cloud)
 
     def by_day(self, scope: Scope) -> Sequence[Day]:
         """What happened on each local day, the oldest first; also days on which nothing did."""
@@ -115,7 +106,7 @@ class Statistics:
             for hour, numbers in hours.items():
                 by_day[self.calendar.day(hour)].add(numbers)
             for day in days(self.calendar.day(period.since), self.calendar.last_day(period.until)):
-                happened[day] = reading.totals(by_day[day], self._cloud)
+                happened[day] = aggregation.totals(by_day[day], self._cloud)
         past = set(plan.past)
         return [Day(day, day in past, happened[day]) for day in sorted(happened)]
 
@@ -130,21 +121,21 @@ class Statistics:
         hours = self._live_hours(plan.machines, period)
         hour, found = self.calendar.hour(period.since), list[Hour]()
         while hour < period.until:
-            found.append(Hour(self.calendar.local(hour), reading.totals(hours.get(hour, {}), self._cloud)))
+            found.append(Hour(self.calendar.local(hour), aggregation.totals(hours.get(hour, {}), self._cloud)))
             hour += _HOUR
         return found
 
     def responses(self, scope: Scope) -> Sequence[Response]:
         """Who was asked and how fast they were, by task and in the order of the routes."""
-        return list(reading.responses(self._numbers(scope), self._all_settings.routes, self._cloud))
+        return list(aggregation.responses(self._numbers(scope), self._all_settings.routes, self._cloud))
 
     def models(self, scope: Scope) -> Sequence[Model]:
         """Which models answered, by task, those with most answers first."""
-        return reading.models(self._numbers(scope))
+        return aggregation.models(self._numbers(scope))
 
     def quota(self) -> Sequence[QuotaForecast]:
         """Where each provider stands whose calls are counted."""
-        from triof.quota import Ledger
+        from triof.judging.quota import Ledger
         from triof.statistics.forecast import forecast
 
         return [
@@ -230,7 +221,7 @@ class Statistics:
             sums: defaultdict[date, Sums] = defaultdict(Sums)
             for _, day, numbers in tallies:
                 sums[day].add(numbers)
-            return {day: reading.totals(sums[day], self._cloud) for day in plan.past}
+            return {day: aggregation.totals(sums[day], self._cloud) for day in plan.past}
 
         return self._past("days", plan, by_day, {})
 

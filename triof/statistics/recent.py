@@ -7,12 +7,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, Table, select
 
-from triof.journal import ENDINGS
-from triof.scope import Scope
+from triof.journal.journal import ENDINGS
+from triof.journal.scope import Scope
 from triof.statistics import counting
-from triof.statistics.answers import Latest
 from triof.statistics.calendar import Calendar
-from triof.tables import Event, PredictionRow
+from triof.statistics.results import Latest
+from triof.storage.tables import Event, PredictionRow
 
 _Row = Row[*tuple[Any, ...]]
 _EVENTS, _PREDICTIONS = cast(Table, Event.__table__).c, cast(Table, PredictionRow.__table__).c

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from flask import Flask, Response, g, request
 
-from triof import logs
-from triof.metrics import Metrics
+from triof.observability import logs
+from triof.observability.metrics import Metrics
 from triof.web.proxies import PROXY_HEADERS, address_of
 
 log = logging.getLogger(__name__)

@@ -15,14 +15,14 @@ from flask_babel import get_locale
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
-from triof import logs
-from triof.capture import CameraError, NothingChosen
-from triof.database_faults import DatabaseUnusable
-from triof.deposit import Deposit, ReturnReason, Stage
-from triof.photo import PhotoError
+from triof.deposits.deposit import Deposit, ReturnReason, Stage
+from triof.judging.photo import PhotoError
+from triof.machine.cameras import CameraError, NothingChosen
+from triof.machine.slot import SlotError
+from triof.observability import logs
 from triof.services import KioskServices
 from triof.settings.tree import Settings
-from triof.slot import SlotError
+from triof.storage.database_errors import DatabaseUnusable
 from triof.web import texts
 from triof.web.access import is_from_here
 

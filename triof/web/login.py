@@ -28,7 +28,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
-from triof.users import User, Users
+from triof.access.users import User, Users
 from triof.web.guesses import Guesses, TooManyGuesses
 
 log = logging.getLogger(__name__)

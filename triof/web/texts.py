@@ -11,7 +11,7 @@ from flask_babel import LazyString, format_percent
 from flask_babel import lazy_gettext as _
 
 from providers.base import Prediction
-from triof.router import fallen_back
+from triof.judging.router import fallen_back
 
 
 class Return(NamedTuple):

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from providers.base import ProviderError
-from triof import backup_check
-from triof.backup import Backup
+from triof.azure import backup_check
+from triof.azure.backup import Backup
 from triof.cli import load_settings
 from triof.cli.azure.session import session
 

@@ -12,14 +12,17 @@ from rich.table import Table
 from providers.base import Task
 from providers.custom_vision.records import Iteration, Performance
 from providers.local_cnn.provider import LocalCnn
-from triof import bundles, cloud_answers, evaluation_report, services
+from triof import services
+from triof.azure import iteration_evaluation
 from triof.cli.azure.session import Session, check_trained, session
-from triof.cli.labelled_photos import read_photos
-from triof.datasets import SPLITS, LabelledPhoto, Split, Unreadable
-from triof.evaluation import Evaluation, measure
-from triof.evaluation import evaluate as ask_local
-from triof.evaluation_report import VendorMetrics
-from triof.guard import Guard
+from triof.cli.shared.labelled_photos import read_photos
+from triof.datasets.photo_dataset import SPLITS, LabelledPhoto, Split, Unreadable
+from triof.evaluation.evaluation import Evaluation, measure
+from triof.evaluation.evaluation import evaluate as ask_local
+from triof.judging.guarded_provider import Guard
+from triof.models import bundle_store
+from triof.reporting import evaluation_report
+from triof.reporting.evaluation_report import VendorMetrics
 from triof.settings.tree import Settings
 
 _TASK: Task = "waste_type"
@@ -103,7 +106,7 @@ def _asking(settings: Settings, iteration: Iteration) -> Settings:
 
 def _exported(settings: Settings, iteration: Iteration) -> list[str]:
     """The installed bundles that are exports of this iteration."""
-    entries = bundles.Store(settings).entries(_TASK)
+    entries = bundle_store.Store(settings).entries(_TASK)
     return [
         entry.version
         for entry in entries
@@ -116,7 +119,7 @@ def _agreed(
 ) -> bool:
     """Whether the calls may be made."""
     settings.custom_vision.check()
-    calls = cloud_answers.count_new(items, settings, iteration.id)
+    calls = iteration_evaluation.count_new(items, settings, iteration.id)
     euros = calls * settings.custom_vision.allowance.euros_per_1000 / 1000
     opened.say(f"{len(items):,} photos, of which {calls:,} are to be asked: so many calls of the quota, {euros:.2f} €.")
     return not calls or yes or click.confirm("Ask them?", default=True)
@@ -132,7 +135,7 @@ def _ask_cloud(opened: Session, settings: Settings, iteration: Iteration, items:
             bar = progress.add_task(_PROVIDER, total=len(items))
             tell = lambda: progress.advance(bar)  # noqa: E731
             answers = list(
-                cloud_answers.ask(guard, iteration.id, items, settings, unreadable=unreadable, on_photo=tell)
+                iteration_evaluation.ask(guard, iteration.id, items, settings, unreadable=unreadable, on_photo=tell)
             )
         return measure(_TASK, answers, unreadable)
     finally:
@@ -140,7 +143,7 @@ def _ask_cloud(opened: Session, settings: Settings, iteration: Iteration, items:
 
 
 def _ask_local(opened: Session, settings: Settings, items: Sequence[LabelledPhoto]) -> Evaluation:
-    provider = LocalCnn(_TASK, bundles.options(settings))
+    provider = LocalCnn(_TASK, bundle_store.options(settings))
     try:
         with Progress(console=opened.console, transient=True) as progress:
             bar = progress.add_task(provider.name, total=len(items))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
+from triof.azure.downloads import check_export
 from triof.cli.azure.session import check_trained, session
 from triof.cli.bundles.activate import put_into_service
 from triof.cli.bundles.install import show
-from triof.cloud_files import check_export
+from triof.cli.shared.actor import user
 from triof.rollout import installation
-from triof.who import user
 
 
 @click.command()

@@ -13,12 +13,12 @@ from providers.base import ProviderError, ProviderMisconfigured
 from providers.custom_vision.options import DOMAINS
 from providers.custom_vision.records import Iteration, Project
 from providers.custom_vision.trainer import Trainer
-from triof import home
+from triof.azure.learned_rate import LearnedPace
 from triof.cli import load_settings
-from triof.durable import replace_file
-from triof.learned_pace import LearnedPace
+from triof.common.atomic_files import replace_file
 from triof.settings.loader import Loaded
 from triof.settings.tree import Settings
+from triof.storage import data_folder
 
 WRITTEN = "azure-written.toml"
 """In the config folder of the home: what ``triof azure`` found out, above the shipped files, below ``.env``."""
@@ -92,7 +92,7 @@ def write(loaded: Loaded, say: Callable[..., None], **values: str) -> Path | Non
     kept = {name: str(value) for name in ("project_id", "published_name") if (value := _kept(loaded, name, file))}
     if not ours or {**kept, **ours} == kept:
         return None
-    home.make(loaded.settings)
+    data_folder.make(loaded.settings)
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in {**kept, **ours}.items()]
     replace_file(file, ("# Written by `triof azure`.\n[custom_vision]\n" + "".join(lines)).encode(), 0o644)
     return file

@@ -9,10 +9,10 @@ from rich.table import Table
 from providers.custom_vision.options import PHOTOS_A_TAG
 from providers.custom_vision.records import Iteration
 from providers.text_files import plain
-from triof import home
 from triof.cli.azure.session import Session, faults, session
-from triof.cloud_providers import left_out
-from triof.quota import ledgers
+from triof.judging.cloud_providers import left_out
+from triof.judging.quota import ledgers
+from triof.storage import data_folder
 
 
 @click.command()
@@ -58,7 +58,7 @@ def _print_project(opened: Session, projects: int) -> None:
 
 
 def _print_quota(opened: Session) -> None:
-    with home.database(opened.settings) as database:
+    with data_folder.database(opened.settings) as database:
         ledger = ledgers(opened.settings, database).get("custom_vision")
         usage = ledger.usage() if ledger else None
     if usage and usage.remaining is not None:

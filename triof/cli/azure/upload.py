@@ -16,13 +16,14 @@ from providers.base import Task as WasteTask
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.records import Tag
 from providers.text_files import plain
-from triof import corrections, home
+from triof.azure.upload import Upload, UploadImpossible, check
+from triof.azure.upload_ledger import UploadLedger
+from triof.azure.upload_report import Report
 from triof.cli.azure.session import Session, faults, session
-from triof.cli.labelled_photos import read_photos
-from triof.datasets import SPLITS, Dataset, LabelledPhoto, Split
-from triof.upload_ledger import UploadLedger
-from triof.upload_report import Report
-from triof.uploading import Upload, UploadImpossible, check
+from triof.cli.shared.labelled_photos import read_photos
+from triof.datasets import corrections
+from triof.datasets.photo_dataset import SPLITS, Dataset, LabelledPhoto, Split
+from triof.storage import data_folder
 
 _SHOWN_REASONS = 20
 _TASK: WasteTask = "waste_type"
@@ -64,7 +65,7 @@ def upload(
 
     Interrupt it as you like: the same command goes on, and no photo is sent twice.
     """
-    with session(ctx) as opened, home.database(opened.settings) as database:
+    with session(ctx) as opened, data_folder.database(opened.settings) as database:
         dataset = read_photos(source, opened.settings, corrected)
         beside = dataset.root / corrections.USUAL_NAME
         if not corrected and beside.exists():

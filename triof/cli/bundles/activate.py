@@ -2,12 +2,12 @@
 
 import click
 
-from triof import home
-from triof.bundles import Change, Store
 from triof.cli import load_settings
-from triof.journal import Journal
+from triof.cli.shared.actor import user
+from triof.journal.journal import Journal
+from triof.models.bundle_store import Change, Store
 from triof.settings.tree import Settings
-from triof.who import user
+from triof.storage import data_folder
 
 
 @click.command()
@@ -25,7 +25,7 @@ def activate(ctx: click.Context, version: str, why: str, *, anyway: bool) -> Non
 
 def put_into_service(settings: Settings, version: str, why: str, *, anyway: bool = False) -> None:
     """Activate, and say what answers now. Raises TriofError, ProviderError."""
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         changes = Store(settings).activate(version, Journal(database), user(), why, anyway=anyway)
     for change in changes:
         show(change, settings, f"To go back: triof bundles rollback {change.task}")

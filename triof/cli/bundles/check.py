@@ -6,9 +6,9 @@ import click
 
 from triof.cli import load_settings
 from triof.cli.bundles.install import show
-from triof.cli.labelled_photos import read_photos
+from triof.cli.shared.actor import user
+from triof.cli.shared.labelled_photos import read_photos
 from triof.rollout import installation
-from triof.who import user
 
 
 @click.command()

@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from providers.local_cnn.bundle import BundleCard
-from triof import precision_trial
 from triof.cli import load_settings
 from triof.cli.bundles.activate import put_into_service
-from triof.cli.labelled_photos import read_photos
+from triof.cli.shared.actor import user
+from triof.cli.shared.labelled_photos import read_photos
+from triof.models import precision_benchmark
+from triof.models.acceptance import Trial
 from triof.rollout import installation
 from triof.rollout.installation import Installed
-from triof.trial import Trial
-from triof.who import user
 
 
 @click.command()
@@ -32,7 +32,7 @@ def install(ctx: click.Context, source: Path, photos: Path | None, *, anyway: bo
     labelled = read_photos(photos, settings) if photos else None
     installed = installation.install(source, settings, user(), photos=labelled, anyway=anyway)
     show(installed)
-    if measured := precision_trial.run(installed.folder, settings):
+    if measured := precision_benchmark.run(installed.folder, settings):
         click.echo(f"Measured on this machine: {measured}.")
     if at_once:
         for task in installed.card.tasks:

@@ -3,9 +3,9 @@
 import click
 
 from providers.base import TASKS
-from triof.bundles import Entry, Store
 from triof.cli import load_settings
-from triof.trial import Trial
+from triof.models.acceptance import Trial
+from triof.models.bundle_store import Entry, Store
 
 
 @click.command()

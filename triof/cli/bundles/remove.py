@@ -2,11 +2,11 @@
 
 import click
 
-from triof import home
-from triof.bundles import Store
 from triof.cli import load_settings
-from triof.journal import Journal
-from triof.who import user
+from triof.cli.shared.actor import user
+from triof.journal.journal import Journal
+from triof.models.bundle_store import Store
+from triof.storage import data_folder
 
 
 @click.command()
@@ -15,7 +15,7 @@ from triof.who import user
 def remove(ctx: click.Context, version: str) -> None:
     """Delete the installed bundle VERSION (or TASK/VERSION); the active and the shipped one stay."""
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         removed = Store(settings).remove(version, Journal(database), user())
     for change in removed:
         click.echo(f"{change.version} is removed; {change.task} is answered by {change.before} as before.")

@@ -4,12 +4,12 @@ import click
 
 from providers.base import TASKS, Task
 from providers.local_cnn.pointer import SHIPPED
-from triof import home
-from triof.bundles import Store
 from triof.cli import load_settings
 from triof.cli.bundles.activate import show
-from triof.journal import Journal
-from triof.who import user
+from triof.cli.shared.actor import user
+from triof.journal.journal import Journal
+from triof.models.bundle_store import Store
+from triof.storage import data_folder
 
 
 @click.command()
@@ -19,7 +19,7 @@ from triof.who import user
 def rollback(ctx: click.Context, task: Task, why: str) -> None:
     """Put the bundle that answered TASK before into service again, at once in a running kiosk."""
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         change = Store(settings).rollback(task, Journal(database), user(), why)
     before = change.before if change.before != SHIPPED else f"{task}/{SHIPPED}"
     show(change, settings, f"To undo it: triof bundles activate {before}")

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from triof.cli import load_settings
-from triof.cli.labelled_photos import read_photos
-from triof.curation.augmenting import Augmentation, Plan
+from triof.cli.shared.labelled_photos import read_photos
+from triof.curation.augmentation import Augmentation, Plan
 from triof.curation.copies import OPERATIONS, PROBABILITIES, Operation
-from triof.datasets import SPLITS
+from triof.datasets.photo_dataset import SPLITS
 
 _CHANCES = ", ".join(f"{name} {PROBABILITIES[name]:.0%}" for name in OPERATIONS)
 _INTERRUPTED = 130

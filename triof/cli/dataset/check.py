@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from triof import contact_sheet, corrections
 from triof.cli import load_settings, tell
-from triof.cli.labelled_photos import read_photos
+from triof.cli.shared.labelled_photos import read_photos
 from triof.curation.check import SMALLEST_SIDE, Findings
 from triof.curation.check import check as look
-from triof.curation.suspects import Suggestion
-from triof.datasets import SPLITS, Dataset, LabelledPhoto
+from triof.curation.label_errors import Suggestion
+from triof.datasets import corrections
+from triof.datasets.photo_dataset import SPLITS, Dataset, LabelledPhoto
+from triof.reporting import contact_sheet
 
 _SHOWN = 10
 """Suggestions on the terminal; all of them stand on the page and in the JSON."""

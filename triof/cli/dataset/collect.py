@@ -18,12 +18,12 @@ from rich.table import Table
 
 from providers.base import LABELS
 from triof.cli import load_settings, tell
-from triof.curation.admission import perceptual_hash
-from triof.curation.collecting import OUTCOMES, Collection, Wanted
-from triof.curation.sources import SOURCES, load
-from triof.curation.web import Web
-from triof.errors import TriofError
-from triof.picture_files import look_in
+from triof.common.errors import TriofError
+from triof.common.image_files import look_in
+from triof.curation.collecting.collect import OUTCOMES, Collection, Wanted
+from triof.curation.collecting.http_client import Web
+from triof.curation.collecting.sources import SOURCES, load
+from triof.curation.photo_checks import perceptual_hash
 
 _FROM_A_SEARCH = 100
 _WORTH_TELLING = 5.0

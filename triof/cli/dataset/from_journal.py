@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from triof import home
 from triof.cli import load_settings
 from triof.curation.from_journal import WHYS, Tally, Wanted, Why, collect
-from triof.journal import Journal
+from triof.journal.journal import Journal
 from triof.settings.tree import Settings
+from triof.storage import data_folder
 
 _USUAL: tuple[Why, ...] = ("unfamiliar", "corrected", "unsure", "disagreeing")
 _SHARE = 0.05
@@ -52,7 +52,7 @@ def from_journal(
     settings = load_settings(ctx).settings
     # A day is this machine's day, not Greenwich's.
     wanted = Wanted(frozenset(whys), _SHARE if share is None else share, seed, since and since.astimezone(), limit)
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         tally = collect(Journal(database), out, wanted, settings)
     _print(tally, wanted, out, settings)
 

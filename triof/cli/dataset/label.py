@@ -10,13 +10,14 @@ import click
 from rich.console import Console
 
 from providers.base import TASKS, Task
-from triof import bundles, corrections
 from triof.cli import load_settings
-from triof.cli.labelled_photos import read_photos
-from triof.corrections import Corrections
+from triof.cli.shared.labelled_photos import read_photos
 from triof.curation import labelling
 from triof.curation.labelling import ORDERS, Desk, Order, Question
-from triof.datasets import Dataset
+from triof.datasets import corrections
+from triof.datasets.corrections import Corrections
+from triof.datasets.photo_dataset import Dataset
+from triof.models import bundle_store
 from triof.settings.tree import Settings
 
 _HOST = "127.0.0.1"
@@ -85,11 +86,11 @@ def _asked(
 def _serve(desk: Desk, port: int, settings: Settings) -> None:
     import waitress
 
-    from triof.curation.opinions import Opinions
-    from triof.web import labels
+    from triof.curation.model_suggestions import Opinions
+    from triof.web import label_page
 
-    opinions = Opinions(bundles.options(settings), settings.photo)
-    app = labels.create_app(desk, opinions.of, settings.photo, settings.server.trusted_hosts)
+    opinions = Opinions(bundle_store.options(settings), settings.photo)
+    app = label_page.create_app(desk, opinions.of, settings.photo, settings.server.trusted_hosts)
     try:
         server = waitress.create_server(app, host=_HOST, port=port, threads=4, ident=None)
     except OSError as error:

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from providers.base import LABELS
-from triof import datasets
 from triof.cli import load_settings
-from triof.cli.labelled_photos import read_photos
-from triof.curation.splitting import Divided, Shares, divide
+from triof.cli.shared.labelled_photos import read_photos
+from triof.curation.split import Divided, Shares, divide
 from triof.curation.survey import survey
-from triof.datasets import SPLITS, LabelledPhoto, Unreadable
+from triof.datasets import photo_dataset
+from triof.datasets.photo_dataset import SPLITS, LabelledPhoto, Unreadable
 
 
 def _shares(ctx: click.Context, param: click.Parameter, text: str) -> Shares:
@@ -49,7 +49,7 @@ def split(
     seen = survey(read_photos(source, settings, corrected), settings, console)
     divided = divide(seen, shares, seed=seed, keep=keep)
     try:
-        datasets.write(out, divided.photos)
+        photo_dataset.write(out, divided.photos)
     except OSError as error:
         raise click.ClickException(f"{out} cannot be written ({error.strerror}): name another place.") from error
     _print(divided, seen.unreadable, console)

@@ -20,9 +20,9 @@ def journal() -> None:
 
 def file_of(settings: Settings) -> Path:
     """Where the journal's file is. Raises ClickException where another database has the journal."""
-    from triof import home
+    from triof.storage import data_folder
 
-    path = home.database_path(settings)
+    path = data_folder.database_path(settings)
     if not path:
         raise click.ClickException(
             "The journal is in the database of journal.url, not in a file: use that database's own tools."

@@ -17,7 +17,7 @@ from triof.cli.journal import file_of
 @click.pass_context
 def backup(ctx: click.Context, out: Path | None) -> None:
     """Copy the journal into a file and check the copy; a running kiosk goes on."""
-    from triof.journal_backups import BackupImpossible, JournalBackups
+    from triof.journal.backups import BackupImpossible, JournalBackups
 
     settings = load_settings(ctx).settings
     path = file_of(settings)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from triof import home
 from triof.cli import load_settings
 from triof.cli.journal import file_of
 from triof.settings.tree import Settings
+from triof.storage import data_folder
 
 
 @click.command()
@@ -18,8 +18,8 @@ def check(ctx: click.Context, file: Path | None) -> None:
     """Read the whole journal, or a copy in FILE, and say whether it is damaged; exit 1 if it is."""
     from sqlite3 import Error
 
-    from triof import database_faults
-    from triof.database_file import DatabaseFile
+    from triof.storage import database_errors
+    from triof.storage.database_file import DatabaseFile
 
     settings = load_settings(ctx).settings
     path = file or file_of(settings)
@@ -28,21 +28,21 @@ def check(ctx: click.Context, file: Path | None) -> None:
     try:
         damage = DatabaseFile(path.absolute()).damage()
     except (Error, OSError) as error:
-        raise database_faults.of_file(path, error) from error
+        raise database_errors.of_file(path, error) from error
     if not file:
         _print_surroundings(settings, path)
     if damage:
         remedy = "stop the kiosk, then `triof journal salvage`" if not file else f"`triof journal salvage {file}`"
         raise click.ClickException(f"{path} is damaged ({damage}): {remedy} moves what can be read into a new journal.")
     if not file:
-        with home.existing_database(settings):  # refuses one of a newer version
+        with data_folder.existing_database(settings):  # refuses one of a newer version
             pass
     click.echo(f"{path} is whole, {path.stat().st_size / 1e6:,.1f} MB.")
 
 
 def _print_surroundings(settings: Settings, path: Path) -> None:
-    from triof.database_file import DatabaseFile
-    from triof.journal_backups import JournalBackups
+    from triof.journal.backups import JournalBackups
+    from triof.storage.database_file import DatabaseFile
 
     backups = JournalBackups(settings, path)
     copies = backups.all()

@@ -14,7 +14,7 @@ from triof.cli.journal import file_of
 @click.pass_context
 def restore(ctx: click.Context, file: Path, *, yes: bool) -> None:
     """Let the copy in FILE be the journal from now on, while no kiosk runs; the former journal is kept beside it."""
-    from triof.journal_restore import restore as put_back
+    from triof.journal.restore import restore as put_back
 
     settings = load_settings(ctx).settings
     path = file_of(settings)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from triof import home
 from triof.cli import load_settings
 from triof.cli.journal import file_of
 from triof.settings.tree import Settings
+from triof.storage import data_folder
 
 _ASIDE = re.compile(r"\.(damaged|lost)-")
 
@@ -27,7 +27,7 @@ def salvage(ctx: click.Context, files: tuple[Path, ...], *, access: bool) -> Non
     new one is begun, for which no kiosk may run. Rows that the journal has already are left alone. Of other FILES than
     these, users and keys are left out.
     """
-    from triof.salvage import salvage as merge
+    from triof.journal.salvage import salvage as merge
 
     settings = load_settings(ctx).settings
     path = file_of(settings)
@@ -35,7 +35,7 @@ def salvage(ctx: click.Context, files: tuple[Path, ...], *, access: bool) -> Non
     if not sources:
         click.echo("There is nothing to salvage: no journal was set aside, and the one in service is whole.")
         return
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         for source in sources:
             done = merge(
                 source,
@@ -53,11 +53,11 @@ def salvage(ctx: click.Context, files: tuple[Path, ...], *, access: bool) -> Non
 
 def _left(settings: Settings, path: Path) -> Sequence[Path]:
     """What was set aside, the journal in service with it if it is damaged."""
-    from triof.database_file import DatabaseFile
+    from triof.storage.database_file import DatabaseFile
 
     file = DatabaseFile(path)
     if path.exists() and file.damage():
-        lock = home.take_machine(settings)
+        lock = data_folder.take_machine(settings)
         try:
             file.set_aside(datetime.now(UTC))
         finally:

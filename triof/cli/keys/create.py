@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from triof import home
 from triof.cli import load_settings
 from triof.settings.sections.api import BATCH
+from triof.storage import data_folder
 
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 
@@ -32,13 +32,13 @@ _NAME = re.compile(r"\w[\w.-]{0,63}")
 @click.pass_context
 def create(ctx: click.Context, name: str, scopes: tuple[str, ...], days: float | None, per_minute: int | None) -> None:
     """Make a key called NAME and print it: this once, as only its digest is kept."""
-    from triof.keys import KEY_SCOPES, Keys
+    from triof.access.api_keys import KEY_SCOPES, Keys
 
     if not _NAME.fullmatch(name):
         raise click.BadParameter("a name is 1 to 64 letters, digits, dots, hyphens or underscores", param_hint="NAME")
     settings = load_settings(ctx).settings
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         secret = Keys(database, settings.api.per_minute).create(
             name, [scope for scope in KEY_SCOPES if scope in scopes], expires_at=expires_at, per_minute=per_minute
         )

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from triof import home
 from triof.cli import load_settings
+from triof.storage import data_folder
 
 
 @click.command()
@@ -15,10 +15,10 @@ from triof.cli import load_settings
 @click.pass_context
 def list(ctx: click.Context, as_json: bool) -> None:  # noqa: A001
     """Show the keys, what they open, until when, and when each was last used (to the minute)."""
-    from triof.keys import Keys
+    from triof.access.api_keys import Keys
 
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         rows = Keys(database, settings.api.per_minute).all()
     if not rows and not as_json:
         click.echo("There are no keys: `triof keys create NAME` makes one.")

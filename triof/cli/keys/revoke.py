@@ -2,8 +2,8 @@
 
 import click
 
-from triof import home
 from triof.cli import load_settings
+from triof.storage import data_folder
 
 
 @click.command()
@@ -11,9 +11,9 @@ from triof.cli import load_settings
 @click.pass_context
 def revoke(ctx: click.Context, name: str) -> None:
     """Take the key NAME back for good; running servers turn it away within two seconds."""
-    from triof.keys import Keys
+    from triof.access.api_keys import Keys
 
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         Keys(database, settings.api.per_minute).revoke(name)
     click.echo(f"{name} is revoked: within two seconds it opens nothing any more.")

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import click
 
-from triof import home
 from triof.cli import load_settings
+from triof.storage import data_folder
 
 
 @click.command()
@@ -20,10 +20,10 @@ from triof.cli import load_settings
 @click.pass_context
 def rotate(ctx: click.Context, name: str, grace: float) -> None:
     """Give the key NAME a new secret and print it, this once. Its scopes, limit, end and results stay."""
-    from triof.keys import Keys
+    from triof.access.api_keys import Keys
 
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         secret = Keys(database, settings.api.per_minute).rotate(name, timedelta(minutes=grace))
     click.echo(secret)
     former = f"is taken for {grace:g} minutes more" if grace else "opens nothing from now on"

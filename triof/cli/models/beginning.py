@@ -1,19 +1,19 @@
 """What ``triof models shadow`` and ``canary`` share."""
 
 from providers.base import TASKS
-from triof import home
-from triof.bundles import Store
-from triof.journal import Journal
+from triof.cli.shared.actor import user
+from triof.journal.journal import Journal
+from triof.models.bundle_store import Store
 from triof.rollout.candidates import AZURE, LOCAL, Candidate, CandidateMode
-from triof.rollout.changing import Desk, RolloutRefused, Wanted
+from triof.rollout.rollout_service import Desk, RolloutRefused, Wanted
 from triof.settings.tree import Settings
-from triof.who import user
+from triof.storage import data_folder
 
 
 def begin(settings: Settings, name: str, mode: CandidateMode, share: float, why: str, *, azure: bool) -> Candidate:
     """Begin with the bundle, or with the iteration published as, ``name``. Raises TriofError, ProviderError."""
     wanted = _iteration(settings, name, mode, share) if azure else _bundle(settings, name, mode, share)
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         return Desk(settings, Journal(database), user()).begin(wanted, why)
 
 

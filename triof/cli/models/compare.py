@@ -11,16 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from providers.base import TASKS, Task
-from triof import home
 from triof.cli import load_settings
-from triof.cli.labelled_photos import read_photos
-from triof.datasets import SPLITS, Split
-from triof.journal import Journal
-from triof.paired_comparison import Difference
-from triof.rollout import comparing
+from triof.cli.shared.labelled_photos import read_photos
+from triof.datasets.photo_dataset import SPLITS, Split
+from triof.evaluation.paired_comparison import Difference
+from triof.journal.journal import Journal
+from triof.rollout import comparison
 from triof.rollout.candidates import Candidates
-from triof.rollout.comparing import Comparison
+from triof.rollout.comparison import Comparison
 from triof.rollout.labelled import Labelled, Photos
+from triof.storage import data_folder
 
 if TYPE_CHECKING:
     from triof.settings.tree import Settings
@@ -57,8 +57,8 @@ def compare(
     candidates = Candidates(settings)
     shown = Photos(read_photos(source, settings, corrected), split) if source else None
     running = [candidate for task in tasks or TASKS if (candidate := candidates.of(task))]
-    with home.database(settings) as database:
-        found = [comparing.compare_shown(candidate, settings, Journal(database), shown) for candidate in running]
+    with data_folder.database(settings) as database:
+        found = [comparison.compare_shown(candidate, settings, Journal(database), shown) for candidate in running]
     if as_json:
         click.echo(json.dumps({each.candidate.task: each.as_dict() for each in found}, indent=2))
     elif not found:

@@ -5,19 +5,20 @@ from pathlib import Path
 import click
 
 from providers.base import TASKS, Task
-from triof import home, use_cases
 from triof.cli import load_settings
 from triof.cli.azure.session import write
-from triof.cli.labelled_photos import read_photos
 from triof.cli.models.compare import CORRECTIONS, DATA, SPLIT
-from triof.datasets import Split
-from triof.journal import Journal
+from triof.cli.shared.actor import user
+from triof.cli.shared.labelled_photos import read_photos
+from triof.datasets.photo_dataset import Split
+from triof.journal.journal import Journal
+from triof.operations import use_cases
 from triof.rollout.candidates import AZURE, Candidates
-from triof.rollout.changing import RolloutRefused
 from triof.rollout.labelled import Photos
+from triof.rollout.rollout_service import RolloutRefused
 from triof.settings.loader import Loaded
 from triof.settings.tree import Settings
-from triof.who import user
+from triof.storage import data_folder
 
 
 @click.command()
@@ -43,7 +44,7 @@ def promote(
     settings = loaded.settings
     task = _task(settings, name)
     shown = Photos(read_photos(source, settings, corrected), split) if source else None
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         turn = use_cases.promote(
             settings, Journal(database), task, actor=user(), comment=why, shown=shown, anyway=anyway
         )

@@ -3,12 +3,13 @@
 import click
 
 from providers.base import TASKS, Task
-from triof import home, use_cases
 from triof.cli import load_settings
 from triof.cli.models.promote import write_name
-from triof.journal import Journal
+from triof.cli.shared.actor import user
+from triof.journal.journal import Journal
+from triof.operations import use_cases
 from triof.rollout.candidates import AZURE, LOCAL
-from triof.who import user
+from triof.storage import data_folder
 
 
 @click.command()
@@ -19,7 +20,7 @@ from triof.who import user
 def rollback(ctx: click.Context, task: Task, *, azure: bool, why: str) -> None:
     """End the canary of TASK; where there is none, put the model before the last promotion into production again."""
     loaded = load_settings(ctx)
-    with home.database(loaded.settings) as database:
+    with data_folder.database(loaded.settings) as database:
         turn = use_cases.roll_back(
             loaded.settings, Journal(database), task, AZURE if azure else LOCAL, actor=user(), comment=why
         )

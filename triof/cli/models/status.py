@@ -2,10 +2,10 @@
 
 import click
 
-from triof import home
 from triof.cli import load_settings
-from triof.journal import Journal
-from triof.rollout.watching import Rollout
+from triof.journal.journal import Journal
+from triof.rollout.auto_rollback import Rollout
+from triof.storage import data_folder
 
 
 @click.command()
@@ -13,7 +13,7 @@ from triof.rollout.watching import Rollout
 def status(ctx: click.Context) -> None:
     """Show the models in production for each task, and their candidates."""
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         standing = Rollout(settings, Journal(database)).state()
     for found in standing:
         models = ", ".join(f"{name} ({provider})" for provider, name in found["production"].items() if name)

@@ -3,10 +3,11 @@
 import click
 
 from providers.base import TASKS, Task
-from triof import home, use_cases
 from triof.cli import load_settings
-from triof.journal import Journal
-from triof.who import user
+from triof.cli.shared.actor import user
+from triof.journal.journal import Journal
+from triof.operations import use_cases
+from triof.storage import data_folder
 
 
 @click.command()
@@ -16,6 +17,6 @@ from triof.who import user
 def stop(ctx: click.Context, task: Task, why: str) -> None:
     """End the candidate of TASK; production answers alone, from the next question on."""
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         candidate = use_cases.stop_candidate(settings, Journal(database), task, actor=user(), comment=why)
     click.echo(f"{task}: {candidate.model.name} is not asked any more; {candidate.against.name} answers alone.")

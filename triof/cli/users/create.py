@@ -4,10 +4,10 @@ from typing import get_args
 
 import click
 
-from triof import home
+from triof.access.users import Role, Users
 from triof.cli import load_settings
 from triof.cli.users import asked_password
-from triof.users import Role, Users
+from triof.storage import data_folder
 
 
 @click.command()
@@ -24,6 +24,6 @@ from triof.users import Role, Users
 def create(ctx: click.Context, name: str, role: Role, *, password_stdin: bool) -> None:
     """Let NAME log in to the dashboard; the password is asked for."""
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         user = Users(database).create(name, role, asked_password(from_stdin=password_stdin))
     click.echo(f"{user.name} may log in as {user.role}, at /dashboard.")

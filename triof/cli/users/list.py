@@ -2,9 +2,9 @@
 
 import click
 
-from triof import home
+from triof.access.users import Users
 from triof.cli import load_settings
-from triof.users import Users
+from triof.storage import data_folder
 
 
 @click.command()
@@ -12,7 +12,7 @@ from triof.users import Users
 def list(ctx: click.Context) -> None:  # noqa: A001
     """Show every user with the role and since when there is one."""
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         users = Users(database).all()
     if not users:
         click.echo("Nobody can log in: `triof users create NAME --role technician` makes the first user.", err=True)

@@ -2,10 +2,10 @@
 
 import click
 
-from triof import home
+from triof.access.users import Users
 from triof.cli import load_settings
 from triof.cli.users import asked_password
-from triof.users import Users
+from triof.storage import data_folder
 
 
 @click.command()
@@ -15,6 +15,6 @@ from triof.users import Users
 def password(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
     """Give NAME another password; whoever is logged in under it has to log in anew."""
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         Users(database).set_password(name, asked_password(from_stdin=password_stdin))
     click.echo(f"{name} has a new password, and is logged out everywhere.")

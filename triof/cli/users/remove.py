@@ -2,9 +2,9 @@
 
 import click
 
-from triof import home
+from triof.access.users import Users
 from triof.cli import load_settings
-from triof.users import Users
+from triof.storage import data_folder
 
 
 @click.command()
@@ -13,6 +13,6 @@ from triof.users import Users
 def remove(ctx: click.Context, name: str) -> None:
     """Let NAME in no longer, from this moment on."""
     settings = load_settings(ctx).settings
-    with home.database(settings) as database:
+    with data_folder.database(settings) as database:
         Users(database).remove(name)
     click.echo(f"{name} is removed, and logged out everywhere.")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from providers.options import Options
-from triof.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES
 
 
 class CameraSettings(Options):

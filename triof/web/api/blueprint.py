@@ -9,14 +9,14 @@ from uuid import UUID, uuid4
 from flask import Blueprint, Response, render_template, url_for
 from werkzeug.datastructures import FileStorage
 
-from triof import answers
-from triof import photo as photos
-from triof.answers import Outcome
-from triof.jobs import Asked, Job
+from triof.judging import photo as photos
+from triof.predictions import results
+from triof.predictions.queue import Asked, Job
+from triof.predictions.results import Outcome
 from triof.services import Services
-from triof.web.api import headers, intake, models, openapi, problems
-from triof.web.api.door import Door
-from triof.web.api.machine import Standing
+from triof.web.api import headers, models, openapi, problems, request_parsing
+from triof.web.api.auth import Door
+from triof.web.api.machine_status import Standing
 from triof.web.api.problems import Refusal
 from triof.web.api.routes import ROUTES
 
@@ -61,7 +61,7 @@ class Api:
 
     def predict_v2(self) -> Response:
         """Judge a photo now, or queue it."""
-        return self._queue() if intake.prefers_async() else self._predict(_V2)
+        return self._queue() if request_parsing.prefers_async() else self._predict(_V2)
 
     def predict_batch_v1(self) -> Response:
         """Judge several photos."""
@@ -100,18 +100,18 @@ class Api:
         )
 
     def _predict(self, version: _Version) -> Response:
-        image = intake.photo()
-        outcome = self._once([image], lambda id_: answers.ask(self._sorter, image, id_))
+        image = request_parsing.photo()
+        outcome = self._once([image], lambda id_: results.ask(self._sorter, image, id_))
         if "problem" in outcome:
             return problems.respond(problems.body(**outcome["problem"]))
         return _json(version.prediction.model_validate(outcome["prediction"]))
 
     def _predict_batch(self, version: _Version) -> Response:
-        uploads = intake.photos(self._settings.batch_bytes)
+        uploads = request_parsing.photos(self._settings.batch_bytes)
         # The request itself was counted as one.
         if len(uploads) > 1:
             self._door.count(len(uploads) - 1)
-        outcome = self._once(map(intake.content, uploads), lambda _: {"items": list(self._judge_all(uploads))})
+        outcome = self._once(map(request_parsing.content, uploads), lambda _: {"items": list(self._judge_all(uploads))})
         items = [
             {
                 "prediction": item.get("prediction"),
@@ -125,16 +125,16 @@ class Api:
         ends = self._clock() + self._settings.batch_seconds
         for upload in uploads:
             if self._clock() >= ends:
-                yield answers.refusal("not_begun", f"The batch took {self._settings.batch_seconds:g} s already.")
+                yield results.refusal("not_begun", f"The batch took {self._settings.batch_seconds:g} s already.")
             else:
-                yield answers.ask(self._sorter, intake.content(upload), uuid4())
+                yield results.ask(self._sorter, request_parsing.content(upload), uuid4())
 
     def _once(self, images: Iterable[bytes], ask: Callable[[UUID], Outcome]) -> Outcome:
         """What comes of ``ask``, or came of it when the same request was here before."""
-        idempotency_key = intake.idempotency_key()
+        idempotency_key = request_parsing.idempotency_key()
         if idempotency_key is None:
             return ask(uuid4())
-        job = self._jobs.claim(Asked(self._door.key.id, idempotency_key, intake.fingerprint(images)))
+        job = self._jobs.claim(Asked(self._door.key.id, idempotency_key, request_parsing.fingerprint(images)))
         if job.outcome:
             return job.outcome
         try:
@@ -142,16 +142,16 @@ class Api:
         except BaseException:
             self._jobs.forget(job.id)
             raise
-        if answers.is_final(outcome):
+        if results.is_final(outcome):
             self._jobs.finish(job.id, outcome)
         else:
             self._jobs.forget(job.id)
         return outcome
 
     def _queue(self) -> Response:
-        image = intake.photo()
+        image = request_parsing.photo()
         photos.check_length(len(image), self._operations.settings.photo)
-        asked = Asked(self._door.key.id, intake.idempotency_key(), intake.fingerprint([image]))
+        asked = Asked(self._door.key.id, request_parsing.idempotency_key(), request_parsing.fingerprint([image]))
         job = self._jobs.put(asked, image)
         response = _json(_job(job), 202)
         response.headers["Location"] = url_for("api.prediction", id=job.id)

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 from flask import Response, g, request
 
-from triof.keys import WINDOW_SECONDS, Usage
+from triof.access.api_keys import WINDOW_SECONDS, Usage
 from triof.settings.sections.api import ApiSettings
 from triof.web.api import problems
 

@@ -1,4 +1,4 @@
-"""What the API answers with: each version's models choose from an outcome (``triof/answers.py``) what they tell.
+"""What the API answers with: each version's models choose from an outcome (``triof/predictions/results.py``).
 
 The OpenAPI document is made from these, so that neither can say what the other does not.
 """
@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from providers.base import LABELS
-from triof.verdict import Action, Reason
+from triof.judging.verdict import Action, Reason
 
 _TYPES, _CLEANLINESS = (" or ".join(LABELS[task]) for task in ("waste_type", "cleanliness"))
 

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from triof import __version__
 from triof.settings.sections.api import BATCH, ApiSettings
-from triof.web.api import intake, problems
+from triof.web.api import problems, request_parsing
 from triof.web.api.models import Model, Problem
 from triof.web.api.routes import ROUTES, Answer, Parameter, Route
 
@@ -93,10 +93,10 @@ def _parameter(parameter: Parameter) -> Document:
 def _content(route: Route) -> Document:
     several = {"type": "array", "items": _FILE, "minItems": 1, "maxItems": BATCH}
     field = several if route.body == "photos" else _FILE
-    form = {"type": "object", "properties": {intake.FIELD: field}, "required": [intake.FIELD]}
-    content: Document = {intake.FORM_TYPE: {"schema": form}}
+    form = {"type": "object", "properties": {request_parsing.FIELD: field}, "required": [request_parsing.FIELD]}
+    content: Document = {request_parsing.FORM_TYPE: {"schema": form}}
     if route.body == "photo":
-        content |= {type_: {"schema": _FILE} for type_ in intake.RAW_TYPES}
+        content |= {type_: {"schema": _FILE} for type_ in request_parsing.RAW_TYPES}
     return content
 
 

@@ -9,9 +9,9 @@ from flask import Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from triof.errors import TriofError
-from triof.jobs import KeyReused, QueueFull, StillRunning
-from triof.photo import PhotoError
+from triof.common.errors import TriofError
+from triof.judging.photo import PhotoError
+from triof.predictions.queue import KeyReused, QueueFull, StillRunning
 
 log = logging.getLogger(__name__)
 

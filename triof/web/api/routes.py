@@ -8,8 +8,8 @@ image, which is the one thing that this API takes: apiflask issues 465 and 603.)
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
-from triof.keys import KeyScope
-from triof.photo import PhotoFault
+from triof.access.api_keys import KeyScope
+from triof.judging.photo import PhotoFault
 from triof.web.api import models
 
 Schema = dict[str, Any]

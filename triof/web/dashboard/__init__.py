@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from flask import Flask
 
+from triof.access.users import Users
 from triof.services import Services
 from triof.settings.tree import Settings
-from triof.users import Users
 from triof.web import login
-from triof.web.dashboard import acts, pages, words
+from triof.web.dashboard import actions, labels, pages
 from triof.web.guesses import Guesses
 
 
@@ -16,8 +16,8 @@ def register(app: Flask, services: Services, settings: Settings, clock: Callable
     """All addresses below ``/dashboard``. ``clock`` in monotonic seconds."""
     gate = login.Gate(Users(services.journal.database), settings.dashboard.session_hours, Guesses(clock))
     app.session_interface = login.Cookies()
-    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.filters.update(labels.FILTERS)
     app.register_blueprint(gate.blueprint())
     app.register_blueprint(pages.Pages(services, settings).blueprint(gate))
-    app.register_blueprint(acts.Acts(services, settings).blueprint(gate))
-    app.context_processor(lambda: {**login.current_user(), "pages": words.PAGES, "roles": words.ROLES})
+    app.register_blueprint(actions.Acts(services, settings).blueprint(gate))
+    app.context_processor(lambda: {**login.current_user(), "pages": labels.PAGES, "roles": labels.ROLES})

@@ -7,10 +7,10 @@ from typing import Literal
 
 from flask_babel import gettext as _
 
-from triof import vitals
-from triof.health_checks.check import Status
-from triof.health_checks.runner import HealthReport
-from triof.web.dashboard import words
+from triof.observability import system_stats
+from triof.observability.health_checks.check import Status
+from triof.observability.health_checks.runner import HealthReport
+from triof.web.dashboard import labels
 
 Level = Literal["well", "look", "bad"]
 
@@ -33,21 +33,21 @@ class Gauge:
 
 def gauges(home: Path, report: HealthReport) -> Iterator[Gauge]:
     """Processor, memory, temperature and the disk of ``home``, judged by ``report``."""
-    cpu = vitals.cpu_share()
-    yield Gauge("cpu", _("processor busy"), words.share(cpu), "look" if cpu > _BUSY else "well")
+    cpu = system_stats.cpu_share()
+    yield Gauge("cpu", _("processor busy"), labels.share(cpu), "look" if cpu > _BUSY else "well")
     memory, temperature, disk = (LEVELS[report.status(name)] for name in ("memory", "temperature", "disk"))
-    yield _size("memory", _("memory free"), vitals.memory_available_bytes(), memory)
-    celsius = vitals.temperature_celsius()
+    yield _size("memory", _("memory free"), system_stats.memory_available_bytes(), memory)
+    celsius = system_stats.temperature_celsius()
     if celsius is None:
         yield Gauge("temperature", _("temperature: this computer doesn't tell"), None, temperature)
     else:
-        yield Gauge("temperature", _("temperature"), words.count(celsius), temperature, "°C")
+        yield Gauge("temperature", _("temperature"), labels.count(celsius), temperature, "°C")
     try:
-        yield _size("disk", _("disk free"), vitals.disk_free_bytes(home), disk)
+        yield _size("disk", _("disk free"), system_stats.disk_free_bytes(home), disk)
     except OSError:
         yield Gauge("disk", _("disk: cannot be read"), None, disk)
 
 
 def _size(key: str, name: str, size: float, level: Level) -> Gauge:
     number, unit = (size / 1e9, "GB") if size >= 1e9 else (size / 1e6, "MB")
-    return Gauge(key, name, words.amount(number), level, unit)
+    return Gauge(key, name, labels.amount(number), level, unit)

@@ -8,16 +8,16 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
-from triof.scope import Scope
+from triof.journal.scope import Scope
+from triof.judging.mode import current_mode
 from triof.services import Services
 from triof.settings.tree import Language, Settings
 from triof.statistics import month
-from triof.switch import current_mode
 from triof.web import login
-from triof.web.dashboard import condition, drawn, words
-from triof.web.dashboard.asked import PERIODS, Asked, read
-from triof.web.dashboard.asked import month as wanted_month
-from triof.web.dashboard.wellness import Wellness
+from triof.web.dashboard import charts, condition, labels
+from triof.web.dashboard.filters import PERIODS, Asked, read
+from triof.web.dashboard.filters import month as wanted_month
+from triof.web.dashboard.health import Wellness
 
 _LIVE_SECONDS = 10
 _HOURS_UP_TO_DAYS = 2
@@ -52,39 +52,39 @@ class Pages:
         asked = self._asked("today")
         scope = asked.scope(self._statistics)
         if asked.days <= _HOURS_UP_TO_DAYS:
-            over = drawn.hours(self._statistics.by_hour(scope))
+            over = charts.hours(self._statistics.by_hour(scope))
         else:
-            over = drawn.spans(self._statistics.by_day(scope))
+            over = charts.spans(self._statistics.by_day(scope))
         totals = self._statistics.totals(scope)
         return self._page(
             "today",
             asked,
             live_seconds=_LIVE_SECONDS,
             totals=totals,
-            actions=drawn.action_shares(totals),
-            chart=drawn.verdicts(*over),
+            actions=charts.action_shares(totals),
+            chart=charts.verdicts(*over),
             recycled=self._statistics.recycled(scope),
             latest=self._statistics.latest(scope, _LATEST),
             notices=self._wellness.notices(asked.machines or self._statistics.machines()),
-            types=words.TYPES,
-            action_names=words.ACTIONS,
-            endings=words.ENDINGS,
+            types=labels.TYPES,
+            action_names=labels.ACTIONS,
+            endings=labels.ENDINGS,
         )
 
     def over_time(self) -> str:
         """How it went, day by day."""
         asked = self._asked("30")
         days = self._statistics.by_day(asked.scope(self._statistics))
-        over = drawn.spans(days)
+        over = charts.spans(days)
         return self._page(
             "over_time",
             asked,
             recycled=self._statistics.recycled(asked.scope(self._statistics)),
-            verdicts=drawn.verdicts(*over),
-            types=drawn.types(*over),
-            dirty=drawn.dirty(*over),
-            corrections=drawn.corrections(*over),
-            type_names=words.TYPES,
+            verdicts=charts.verdicts(*over),
+            types=charts.types(*over),
+            dirty=charts.dirty(*over),
+            corrections=charts.corrections(*over),
+            type_names=labels.TYPES,
         )
 
     def answers(self) -> str:
@@ -96,12 +96,12 @@ class Pages:
             "answers",
             asked,
             totals=totals,
-            shares=drawn.answer_shares(totals),
-            who=drawn.who_answered(*drawn.spans(days)),
-            times=drawn.response_times(days, self._settings.cloud_seconds),
+            shares=charts.answer_shares(totals),
+            who=charts.who_answered(*charts.spans(days)),
+            times=charts.response_times(days, self._settings.cloud_seconds),
             responses=self._statistics.responses(scope),
             quotas=self._statistics.quota(),
-            tasks=words.TASKS,
+            tasks=labels.TASKS,
         )
 
     def machine(self) -> str:
@@ -116,12 +116,12 @@ class Pages:
             gauges=condition.gauges(self._settings.home, health),
             checks=health.results.items(),
             check_levels=condition.LEVELS,
-            check_statuses=words.STATUSES,
+            check_statuses=labels.STATUSES,
             breakers=self._services.sorter.router.breakers(),
-            breaker_words=words.BREAKERS,
+            breaker_words=labels.BREAKERS,
             latest=next(iter(self._statistics.latest(self._last_week(), 1)), None),
             mode=current_mode(self._settings),
-            modes=words.MODES,
+            modes=labels.MODES,
         )
 
     def models(self) -> str:
@@ -133,10 +133,10 @@ class Pages:
             models=self._statistics.models(asked.scope(self._statistics)),
             rollout=self._services.operations.rollout.state(),
             drift=self._services.operations.monitoring.state(asked.machines or self._statistics.machines()),
-            states=words.STATES,
-            tasks=words.TASKS,
-            opinions=words.OPINIONS,
-            trials=words.TRIALS,
+            states=labels.STATES,
+            tasks=labels.TASKS,
+            opinions=labels.OPINIONS,
+            trials=labels.TRIALS,
         )
 
     def export(self) -> Response:
@@ -171,7 +171,7 @@ class Pages:
             filter=asked,
             asked=asked.address() if {"period", "since"} & set(request.args) else asked.address(**usual, period=None),
             asked_words=_said(asked),
-            periods={code: words.PERIODS[code] for code in PERIODS},
+            periods={code: labels.PERIODS[code] for code in PERIODS},
             machines=self._statistics.machines(),
             today=self._statistics.today,
             last_month=f"{_last_month(self._statistics.today):%Y-%m}",
@@ -186,8 +186,8 @@ def _with_language(code: str) -> Mapping[str, Any]:
 
 def _said(asked: Asked) -> str:
     if asked.period == "today":
-        return words.long_day(asked.last)
-    return str(_("%(first)s to %(last)s", first=words.long_day(asked.first), last=words.long_day(asked.last)))
+        return labels.long_day(asked.last)
+    return str(_("%(first)s to %(last)s", first=labels.long_day(asked.first), last=labels.long_day(asked.last)))
 
 
 def _month_end(first: date) -> date:

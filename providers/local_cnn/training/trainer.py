@@ -1,0 +1,365 @@
+"""Training of a bundle by transfer learning; the only place that imports TensorFlow and Keras.
+
+1. *Cutting out*: the item of each photo is told from its ground, where it can be (:mod:`.cutout`), so that views can
+   lay it elsewhere and soil it (:mod:`.augmentation`, :mod:`.stains`). Done before, by :func:`.augmentation.subject`.
+2. *Views*: each is drawn anew and passes the lowest blocks, which stay as they are, by LiteRT, several times as fast
+   as by TensorFlow, while the batch before is learned from.
+3. *Heads*: a softmax regression for each task is fitted on what ImageNet's upper blocks make of some views
+   (:mod:`.head`).
+4. *Tuning*: the upper blocks go on from there (:mod:`.tuning`). A head that fits already keeps the first steps from
+   tearing the features apart (Kumar et al. 2022); a running average of the weights generalises better than the last
+   ones (Izmailov et al. 2018).
+
+Nothing of the training is chosen on ``val``, whose sources it has learned: the recipe is what did best on sources that
+were left out (tools/leave_one_out.py). ``val`` gives the temperature and the thresholds where nothing better is given;
+the test photos never come here.
+"""
+
+import hashlib
+import importlib
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from providers import native_lines
+from providers.base import LABELS, ProviderMisconfigured, Task
+from providers.local_cnn import backbone, calibration
+from providers.local_cnn.bundle import EMPTY, Bundle, BundleCard, Input, Reference, TaskCard, counted_to
+from providers.local_cnn.runtime import Extractor
+from providers.local_cnn.training import embedding, familiarity, training_set, weight_import
+from providers.local_cnn.training.head import Floats, Head, fit
+from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.imagenet_weights import imagenet_weights
+from providers.local_cnn.training.rehearsal import RehearsalSet, Rows
+from providers.local_cnn.training.training_set import TOLD, UNKNOWN, Classes, Look, Pictures, TrainingSet, smoothed
+from providers.local_cnn.training.tuning import Checkpoint, State, Tuning, spans_of
+from providers.photo_statistics import SIDE, measured
+
+Part = Literal["train", "val"]
+Progress = Callable[[str, int, int], None]
+"""Called with a stage's name, the steps done and all of its steps."""
+
+_HEAD_VIEWS = 3000
+"""So many fit the heads, or four of each photo where there are few."""
+_AT_ONCE = 32
+_RARELY = 4.0
+"""By which the logit of a label that is new to a network lies below that of the label which it was part of."""
+_JUDGING = 6
+"""One of so many views judges the penalties of the head."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gives: a bundle that only has to be saved, and how it came about."""
+
+    card: BundleCard
+    model: bytes
+    curves: tuple[Mapping[str, float], ...]
+    """One entry per epoch; epoch 0 is what tuning began with."""
+
+
+def train(
+    tasks: Sequence[Task],
+    photos: Mapping[Part, Pictures],
+    recipe: Recipe,
+    checkpoint: Checkpoint,
+    on_progress: Progress,
+    *,
+    start: Bundle | None = None,
+    old: RehearsalSet | None = None,
+) -> Trained:
+    """Train one network that answers all of ``tasks``, from ImageNet's weights or from those of the bundle ``start``.
+
+    The heads come from ``start`` too where it answers the same tasks; otherwise they are fitted anew. ``old`` are the
+    rows of ``start``, made with the blocks and sizes of ``recipe``: some are learned again in each batch, the others
+    count to ``val`` for temperature and thresholds, which a few photos would make far too sure. What an interrupted
+    training left in ``checkpoint`` is gone on with. Raises ProviderMisconfigured when the training extra is missing
+    or the bundle has another network, and OSError.
+    """
+    keras, tensorflow = _import("keras"), _import("tensorflow")
+    keras.utils.set_random_seed(recipe.seed)
+    whole = build_model(sum(len(TOLD[task]) for task in tasks), recipe.backbone)
+    has_heads = start is not None and _begin_with(whole, start, tasks, recipe)
+    lower, upper = _halves(whole, recipe)
+    look = _look(lower, recipe)
+    examples = TrainingSet(tasks, photos["train"], recipe, old.learned.drawn if old and recipe.rehearsal else None)
+    val = training_set.plain(photos["val"], recipe.input_side)
+    ask = tensorflow.function(lambda shown: whole(shown, training=False), reduce_retracing=True)
+    tuning = Tuning(keras, tensorflow, upper, examples, recipe, look=look, ask=lambda shown: np.asarray(ask(shown)))
+    states = _states(tuning, checkpoint, recipe)
+    if not states:
+        if not has_heads:
+            _fit_heads(whole, examples, look, recipe, partial(on_progress, "fitting the heads"))
+        begun = tuning.begin(val)
+        for member in range(recipe.members):
+            checkpoint.of(member).save(begun)
+        states = [begun.copy() for _ in range(recipe.members)]
+    for member, state in enumerate(states):
+        progress = partial(on_progress, "tuning")
+        tuning.run(member, state, val, checkpoint=checkpoint.of(member), on_step=progress)
+    reached = tuning.finish(states, val)
+    finished, unfamiliar_from = _finished(keras, whole, tasks, photos, recipe)
+    model = convert(finished, recipe.input_side, half_precision=True)
+    curves = ({"member": member, **curve} for member, state in enumerate(states) for curve in state.curves)
+    logits, classes = tuning.answers(val), photos["val"].classes
+    if old:
+        _, judge = backbone.halves(keras, whole, old.judged_side, old.blocks, backbone.VARIANTS[recipe.backbone])
+        logits = np.concatenate([logits, answers(judge, old.judged)])
+        classes = {task: np.concatenate([found, old.judged.classes[task]]) for task, found in classes.items()}
+    card = _card(tasks, model, recipe, val=photos["val"], logits=logits, classes=classes, reached=reached)
+    card = card.model_copy(update={"unfamiliar_from": unfamiliar_from})
+    return Trained(card, model, tuple(curves))
+
+
+def build_model(labels: int, variant: str = backbone.LITE0.name) -> Any:
+    """A ``keras.Model`` from photos in backbone.INPUT_RANGE to logits: ImageNet's weights under a head yet to fit."""
+    whole, chosen = _untrained(labels, variant), backbone.VARIANTS[variant]
+    backbone.load_weights(features_of(whole), imagenet_weights(chosen.package, chosen.file))
+    return whole
+
+
+def halves_of(finished: Bundle, side: int, blocks: int) -> tuple[Any, Any]:
+    """The network of a bundle in two, as :func:`.backbone.halves` cuts it. Raises ProviderMisconfigured."""
+    variant = finished.card.trained_on.get("backbone", backbone.LITE0.name)
+    whole = _untrained(sum(map(len, _tells(finished.card).values())), variant)
+    weight_import.load_weights(whole, finished)
+    return backbone.halves(_import("keras"), whole, side, blocks, backbone.VARIANTS[variant])
+
+
+def answers(upper: Any, rows: Rows) -> Floats:
+    """The logits that the upper half of a network gives for ``rows``: (n, labels)."""
+    parts = np.array_split(np.arange(len(rows)), math.ceil(len(rows) / _AT_ONCE))
+    return np.concatenate([np.asarray(upper(rows.those(part).floats(), training=False)) for part in parts])
+
+
+def features_of(whole: Any) -> Any:
+    """The part of a model made by :func:`build_model` that lies below its head."""
+    return _import("keras").Model(whole.input, whole.get_layer("features").output)
+
+
+def convert(model: Any, side: int, *, half_precision: bool = False) -> bytes:
+    """To LiteRT, for one photo. 16-bit weights have half the size, the same answers and speed (docs/models.md)."""
+    tf, made = _import("tensorflow"), converter(model, side)
+    if half_precision:
+        made.optimizations = [tf.lite.Optimize.DEFAULT]
+        made.target_spec.supported_types = [tf.float16]
+    with native_lines.kept_back():
+        return bytes(made.convert())
+
+
+def converter(model: Any, side: int) -> Any:
+    """A ``tf.lite.TFLiteConverter`` of ``model`` for one photo of ``side`` pixels."""
+    tf = _import("tensorflow")
+    signature = tf.TensorSpec((1, side, side, 3), tf.float32)
+    function = tf.function(lambda photo: model(photo, training=False)).get_concrete_function(signature)
+    return tf.lite.TFLiteConverter.from_concrete_functions([function], model)
+
+
+def _import(name: str) -> Any:
+    # A step takes a seventh less of the time; without it TensorFlow uses oneDNN on some processors alone.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    try:
+        with native_lines.kept_back():
+            return importlib.import_module(name)
+    except ImportError as error:
+        raise ProviderMisconfigured(
+            f"Training needs {name}: install Triof with its training extra on an x86-64 PC, pip install 'triof[train]'."
+        ) from error
+
+
+def _untrained(labels: int, variant: str) -> Any:
+    keras = _import("keras")
+    model = backbone.build(keras, backbone.VARIANTS[variant])
+    # Without dropout: the features are not centred, so that leaving some out shakes the logits more than a photo does.
+    return keras.Model(model.input, keras.layers.Dense(labels, name="head")(model.output))
+
+
+def _halves(whole: Any, recipe: Recipe) -> tuple[Any, Any]:
+    variant = backbone.VARIANTS[recipe.backbone]
+    lower, upper = backbone.halves(_import("keras"), whole, recipe.train_side, recipe.frozen_blocks, variant)
+    return lower, upper
+
+
+def _tells(card: BundleCard) -> Mapping[Task, tuple[str, ...]]:
+    """What each number stands for that a bundle gives for its tasks."""
+    return {each.task: each.labels for each in (card, *card.also)}
+
+
+def _begin_with(whole: Any, start: Bundle, tasks: Sequence[Task], recipe: Recipe) -> bool:
+    """Give ``whole`` the weights of ``start``; returns whether its heads came along.
+
+    Those of a bundle that knows no empty slot get that label as a rare kind of other. Raises ProviderMisconfigured.
+    """
+    told = _tells(start.card)
+    if tuple(told) != tuple(tasks) or any(set(TOLD[task]) - {EMPTY} - set(labels) for task, labels in told.items()):
+        weight_import.load_weights(features_of(whole), start)
+        return False
+    before = _untrained(sum(map(len, told.values())), recipe.backbone)
+    weight_import.load_weights(before, start)
+    known = [(task, label) for task, labels in told.items() for label in labels]
+    wanted = [(task, label) for task in tasks for label in TOLD[task]]
+    is_new = np.array([label not in known for label in wanted])
+    columns = [
+        known.index(("waste_type", "other") if new else label) for label, new in zip(wanted, is_new, strict=True)
+    ]
+    kernel, bias = before.get_layer("head").get_weights()
+    features_of(whole).set_weights(features_of(before).get_weights())
+    whole.get_layer("head").set_weights([kernel[:, columns], bias[columns] - _RARELY * is_new])
+    return True
+
+
+def _look(lower: Any, recipe: Recipe) -> Look:
+    """The frozen part of a network."""
+    extractor = Extractor(convert(lower, recipe.train_side))
+
+    def look(view: Floats) -> Floats:
+        return extractor(view)[0]
+
+    return look
+
+
+def _fit_heads(
+    whole: Any,
+    examples: TrainingSet,
+    look: Look,
+    recipe: Recipe,
+    on_step: Callable[[int, int], None],
+) -> None:
+    """Fit the layer above the features, on views as they will be learned from."""
+    _, below = _halves(features_of(whole), recipe)
+    steps = math.ceil(min(_HEAD_VIEWS, 4 * examples.size) / recipe.batch)
+    seen, found = [], []
+    for number, batch in enumerate(examples.batches(steps, look, 0), start=1):
+        seen.append(np.asarray(below(batch.rows)))
+        found.append(batch.classes)
+        on_step(number, steps)
+    heads, features = [], np.concatenate(seen)
+    for task in examples.tasks:
+        classes = np.concatenate([batch[task] for batch in found])
+        known = classes != UNKNOWN
+        targets = smoothed(classes[known], len(TOLD[task]), recipe.label_smoothing)
+        heads.append(_head(features[known], classes[known], targets))
+    kernel = np.concatenate([fitted.kernel for fitted in heads], axis=1)
+    whole.get_layer("head").set_weights([kernel, np.concatenate([fitted.bias for fitted in heads])])
+
+
+def _finished(
+    keras: Any, whole: Any, tasks: Sequence[Task], photos: Mapping[Part, Pictures], recipe: Recipe
+) -> tuple[Any, float | None]:
+    """The network with all that a bundle gives, and from which distance on a photo is unfamiliar, if it tells one."""
+    features = whole.get_layer("features")
+    asked = keras.Model(whole.input, features.output)
+
+    def look(shown: Pictures) -> Floats:
+        return np.concatenate(
+            [np.asarray(asked(part)) for part in training_set.plain(shown, recipe.input_side).inputs()]
+        )
+
+    seen, val = look(photos["val"]), photos["val"]
+    outputs = [whole.output[:, span] for span in spans_of(tasks).values()]
+    outputs.append(embedding.layer(keras, features.output, seen))
+    known = _familiar(photos["train"]) if "waste_type" in tasks else np.zeros(0, bool)
+    plastic = (val.classes["waste_type"] != UNKNOWN) & ~training_set.are_foreign(val) if known.any() else known
+    if known.sum() < familiarity.NEIGHBOUR or not plastic.any():
+        return keras.Model(whole.input, outputs), None
+    # Of features of several depths the last ones; the others tell grounds from each other rather than items.
+    deepest = features.input[-1]
+    size = deepest.shape[-1]
+    stored = look(photos["train"].those(known))[:, -size:]
+    outputs.append(familiarity.layer(keras, deepest, stored))
+    found = familiarity.distances(seen[plastic][:, -size:], stored)
+    return keras.Model(whole.input, outputs), familiarity.unfamiliar_from(found)
+
+
+def _familiar(photos: Pictures) -> NDArray[np.bool_]:
+    """Those photos that stand for what was learned, evenly by type and source: (n,)."""
+    labelled = np.flatnonzero(photos.classes["waste_type"] != UNKNOWN)
+    kinds = [(int(photos.classes["waste_type"][index]), photos.sources[int(index)]) for index in labelled]
+    chosen = np.zeros(len(photos.sources), bool)
+    chosen[labelled[familiarity.evenly(kinds, familiarity.MOST)]] = True
+    return chosen
+
+
+def _states(tuning: Tuning, checkpoint: Checkpoint, recipe: Recipe) -> list[State]:
+    """Of all networks, as an interrupted training left them; none where one is missing."""
+    found = [checkpoint.of(member).load() for member in range(recipe.members)]
+    fitting = [state for state in found if state and tuning.fits(state)]
+    return fitting if len(fitting) == recipe.members else []
+
+
+def _head(features: Floats, classes: Classes, targets: Floats) -> Head:
+    """The best of several penalties, on one in _JUDGING views."""
+    judging = np.arange(len(classes)) % _JUDGING == 0
+    learned = features[~judging], targets[~judging], np.ones(int((~judging).sum()), np.float32)
+    return fit(*learned, features[judging], classes[judging])
+
+
+def _card(
+    tasks: Sequence[Task],
+    model: bytes,
+    recipe: Recipe,
+    *,
+    val: Pictures,
+    logits: Floats,
+    classes: Mapping[Task, Classes],
+    reached: Mapping[str, float],
+) -> BundleCard:
+    """What the bundle says of itself; ``logits`` are those of all tasks for the photos of ``val`` and perhaps more."""
+    sha256 = hashlib.sha256(model).hexdigest()
+    first, *others = (
+        _task_card(task, logits[:, span], classes[task], val=val, recipe=recipe, reached=reached)
+        for task, span in spans_of(tasks).items()
+    )
+    return BundleCard(
+        **dict(first),
+        version=f"{'-'.join(tasks)}-{date.today().isoformat()}-{sha256[:8]}",
+        input=Input(width=recipe.input_side, height=recipe.input_side, range=backbone.INPUT_RANGE),
+        embedding=embedding.SIZE,
+        sha256=sha256,
+        trained_on=recipe.model_dump(),
+        also=tuple(others),
+    )
+
+
+def _task_card(
+    task: Task, logits: Floats, classes: Classes, *, val: Pictures, recipe: Recipe, reached: Mapping[str, float]
+) -> TaskCard:
+    known, columns = classes != UNKNOWN, counted_to(task, TOLD[task])
+    temperature = calibration.fit_temperature(logits[known], classes[known], columns)
+    probabilities = calibration.softmax(logits, temperature, columns)
+    return TaskCard(
+        task=task,
+        labels=TOLD[task],
+        reference=_reference(task, val, probabilities[: len(val.subjects)]),
+        temperature=round(temperature, 4),
+        thresholds=calibration.fit_thresholds(probabilities[known], classes[known], LABELS[task], recipe.costs),
+        metrics={"training": dict(reached)},
+    )
+
+
+def _reference(task: Task, val: Pictures, probabilities: calibration.Numbers) -> Reference:
+    """What ``val`` is like."""
+    small = (training_set.resized(seen.picture, SIDE) for seen in val.subjects)
+    statistics = np.array([measured(pixels) for pixels in small])
+    believed = probabilities.argmax(axis=1)
+    shares = np.bincount(believed, minlength=len(LABELS[task])) / len(believed)
+    brightness, sharpness = zip(statistics.mean(axis=0), statistics.std(axis=0), strict=True)
+    top = probabilities.max(axis=1)
+    return Reference(
+        photos=len(believed),
+        brightness=_rounded(*brightness),
+        sharpness=_rounded(*sharpness),
+        probability=_rounded(top.mean(), top.std()),
+        labels={label: round(float(share), 4) for label, share in zip(LABELS[task], shares, strict=True)},
+    )
+
+
+def _rounded(mean: float, deviation: float) -> tuple[float, float]:
+    return round(float(mean), 4), round(float(deviation), 4)

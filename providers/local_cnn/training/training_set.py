@@ -1,0 +1,239 @@
+"""The photos that a network learns from, and the views of them: the same ones for the same seed.
+
+What a network must not learn is which source has which label. So sources are drawn more evenly than they are large,
+foreign objects as often as plastic, and all of them are laid on the grounds of every source.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from PIL import Image
+
+from providers.base import LABELS, Pixels, Task
+from providers.local_cnn import backbone
+from providers.local_cnn.bundle import EMPTY
+from providers.local_cnn.training import augmentation, scenes
+from providers.local_cnn.training.augmentation import Subject
+from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.scenes import Scenery
+
+Floats = NDArray[np.float32]
+Classes = NDArray[np.int64]
+"""Indices in TOLD, or UNKNOWN."""
+UNKNOWN = -1
+"""The class of a photo for a task for which it has no label: it teaches that task nothing."""
+
+TOLD: Mapping[Task, tuple[str, ...]] = {**LABELS, "waste_type": (*LABELS["waste_type"], EMPTY)}
+"""What each number that a trained network gives for a task stands for. Those of LABELS come first."""
+
+_AT_ONCE = 32
+_MOST_GROUNDS = 60
+"""Of one source: no training needs more, and they lie in memory as pixels."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Upright photos, and what people say of each."""
+
+    subjects: Sequence[Subject]
+    """Twenty thousand take 0.7 GB. Those that are only asked about need no outline."""
+    classes: Mapping[Task, Classes]
+    """(n,) for each task that is learned."""
+    sources: Sequence[str]
+    """Where each comes from; empty where nothing is said."""
+
+    def those(self, chosen: NDArray[np.bool_]) -> "Pictures":
+        """Of all photos the ``chosen`` ones: (n,)."""
+        indices = list(map(int, np.flatnonzero(chosen)))
+        return Pictures(
+            [self.subjects[index] for index in indices],
+            {task: classes[chosen] for task, classes in self.classes.items()},
+            [self.sources[index] for index in indices],
+        )
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Photos as the machine itself will see them, ready to be asked about."""
+
+    subjects: Sequence[Subject]
+    classes: Mapping[Task, Classes]
+    side: int
+
+    def inputs(self) -> Iterator[Floats]:
+        """What the network reads, a few photos at a time and decoded anew: as pixels all would fill the memory."""
+        for begin in range(0, len(self.subjects), _AT_ONCE):
+            part = [resized(seen.picture, self.side) for seen in self.subjects[begin : begin + _AT_ONCE]]
+            yield backbone.scaled(np.stack(part))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Views, ready to be learned from."""
+
+    rows: Floats
+    """(n, numbers): what the frozen part of the network makes of each."""
+    classes: Mapping[Task, Classes]
+
+    def joined(self, others: "Batch") -> "Batch":
+        """With ``others`` of the same tasks, or of more."""
+        classes = {task: np.concatenate([found, others.classes[task]]) for task, found in self.classes.items()}
+        return Batch(np.concatenate([self.rows, others.rows]), classes)
+
+
+Look = Callable[[Floats], Floats]
+"""What the frozen part of a network makes of a view: (side, side, 3) to (numbers,)."""
+Recall = Callable[[int, Generator], Batch]
+"""Gives so many rows that the network learned before."""
+
+
+class TrainingSet:
+    """Random views of training photos, and of empty slots among them."""
+
+    def __init__(self, tasks: Sequence[Task], photos: Pictures, recipe: Recipe, recall: Recall | None = None) -> None:
+        """With ``recall``, ``recipe.rehearsal`` of each batch comes from there."""
+        self._recall, self._recalled = recall, int(recipe.batch * recipe.rehearsal) if recall else 0
+        self.tasks, self._recipe = tuple(tasks), recipe
+        self._subjects, self._classes = photos.subjects, photos.classes
+        self.size = len(self._subjects)
+        """Photos; an epoch learns from about as many views, or more where there are few."""
+        self.steps = max(recipe.fewest_batches, math.ceil(self.size / (recipe.batch - self._recalled)))
+        """Batches of an epoch."""
+        self._shares = shares(photos, recipe)
+        self._scenery = Scenery(
+            scenes.rendered("grounds"),
+            self._grounds(photos.sources),
+            scenes.rendered("hands"),
+            whole=_foreign_photos(photos),
+            whole_share=recipe.whole_ground,
+        )
+
+    def batches(self, steps: int, look: Look, *seeds: int) -> Iterator[Batch]:
+        """``steps`` batches, the same ones for the same ``seeds``; the next is drawn while the last is learned from."""
+        with ThreadPoolExecutor(1) as drawing:
+            waiting = drawing.submit(self._batch, look, (*seeds, 0))
+            for number in range(1, steps + 1):
+                drawn = waiting.result()
+                if number < steps:
+                    waiting = drawing.submit(self._batch, look, (*seeds, number))
+                yield drawn
+
+    def targets(self, classes: Mapping[Task, Classes]) -> Floats:
+        """Smoothed probabilities of all tasks' labels side by side, zero where a label is unknown: (n, labels)."""
+        return np.concatenate(
+            [smoothed(classes[task], len(TOLD[task]), self._recipe.label_smoothing) for task in self.tasks], axis=1
+        )
+
+    def view(self, rng: Generator) -> tuple[Pixels, Mapping[Task, int]]:
+        """One at random, (side, side, 3), and its class for each task."""
+        if "waste_type" in self.tasks and rng.random() < self._recipe.empty:
+            classes = dict.fromkeys(self.tasks, UNKNOWN) | {"waste_type": TOLD["waste_type"].index(EMPTY)}
+            return augmentation.empty(self._recipe.train_side, self._scenery, rng), classes
+        return self._view(int(rng.choice(self.size, p=self._shares)), rng)
+
+    def _batch(self, look: Look, seeds: tuple[int, ...]) -> Batch:
+        rng = np.random.default_rng((self._recipe.seed, *seeds))
+        rows, classes = zip(*(self._seen(look, rng) for _ in range(self._recipe.batch - self._recalled)), strict=True)
+        by_task = {task: np.array([each[task] for each in classes], np.int64) for task in self.tasks}
+        batch = Batch(np.stack(rows).astype(np.float32), by_task)
+        return batch.joined(self._recall(self._recalled, rng)) if self._recall and self._recalled else batch
+
+    def _seen(self, look: Look, rng: Generator) -> tuple[Floats, Mapping[Task, int]]:
+        pixels, classes = self.view(rng)
+        return look(backbone.scaled(pixels)), classes
+
+    def _grounds(self, sources: Sequence[str]) -> list[Image.Image]:
+        """Those beside the items of photos, of every source alike, so that none of them goes with a label."""
+        grounds: dict[str, list[Image.Image]] = {}
+        for index in map(int, np.random.default_rng(self._recipe.seed).permutation(self.size)):
+            seen, found = self._subjects[index], grounds.setdefault(sources[index], [])
+            if len(found) < _MOST_GROUNDS and (cutout := seen.cutout):
+                found += filter(None, [scenes.beside(seen.picture, cutout)])
+        return [ground for found in grounds.values() for ground in found]
+
+    def _view(self, index: int, rng: Generator) -> tuple[Pixels, Mapping[Task, int]]:
+        recipe, seen = self._recipe, self._subjects[index]
+        classes = {task: int(self._classes[task][index]) for task in self.tasks}
+        if rng.random() < recipe.plain:
+            pixels = resized(seen.picture, recipe.train_side)
+            return pixels[:, ::-1] if rng.random() < 0.5 else pixels, classes
+        stained = self._may_be_stained(index) and rng.random() < recipe.stained
+        if stained and "cleanliness" in classes:
+            classes["cleanliness"] = LABELS["cleanliness"].index("dirty")
+        pixels = augmentation.view(
+            seen,
+            recipe.train_side,
+            self._scenery,
+            rng,
+            other_ground=recipe.other_ground,
+            held=recipe.held,
+            stained=stained,
+        )
+        return pixels, classes
+
+    def _may_be_stained(self, index: int) -> bool:
+        # A can with paint on it is a can; what is dirty already needs no more.
+        labels = {LABELS[task][class_] for task in self.tasks if (class_ := self._classes[task][index]) != UNKNOWN}
+        return self._subjects[index].outline is not None and not labels & {"other", "dirty"}
+
+
+def _foreign_photos(photos: Pictures) -> list[list[bytes]]:
+    """Rooms, trays, tables without plastic, by source: plastic that lies on them is plastic."""
+    found: dict[str, list[bytes]] = {}
+    for index in map(int, np.flatnonzero(are_foreign(photos))):
+        found.setdefault(photos.sources[index], []).append(photos.subjects[index].jpeg)
+    return list(found.values())
+
+
+def shares(photos: Pictures, recipe: Recipe) -> NDArray[np.float64]:
+    """How often each photo is drawn, 1 in all: (n,).
+
+    The photos of one source with the same labels are drawn as often as their number to the power ``recipe.balance``
+    says; of all draws ``recipe.foreign`` show what is other, where there is any, and anything else.
+    """
+    cells: dict[tuple[object, ...], list[int]] = {}
+    for index, source in enumerate(photos.sources):
+        labels = tuple(int(classes[index]) for classes in photos.classes.values())
+        cells.setdefault((source, *labels), []).append(index)
+    drawn = np.zeros(len(photos.sources))
+    for indices in cells.values():
+        drawn[indices] = len(indices) ** (recipe.balance - 1)
+    foreign = are_foreign(photos)
+    if foreign.any() and not foreign.all():
+        drawn[foreign] *= recipe.foreign / drawn[foreign].sum()
+        drawn[~foreign] *= (1 - recipe.foreign) / drawn[~foreign].sum()
+    normalised: NDArray[np.float64] = drawn / drawn.sum()
+    return normalised
+
+
+def are_foreign(photos: Pictures) -> NDArray[np.bool_]:
+    """Which photos show what is other; none where the type is not learned: (n,)."""
+    if "waste_type" not in photos.classes:
+        return np.zeros(len(photos.sources), bool)
+    foreign: NDArray[np.bool_] = photos.classes["waste_type"] == LABELS["waste_type"].index("other")
+    return foreign
+
+
+def smoothed(classes: Classes, labels: int, smoothing: float) -> Floats:
+    """What is to be learned: (n, labels) probabilities, ``smoothing`` of each shared out among all labels.
+
+    A class that is UNKNOWN has no probability anywhere.
+    """
+    right = np.eye(labels, dtype=np.float32)[classes]
+    wanted = (right * (1 - smoothing) + smoothing / labels).astype(np.float32)
+    return np.where((classes == UNKNOWN)[:, None], np.float32(0), wanted)
+
+
+def plain(photos: Pictures, side: int) -> Examples:
+    """``photos`` in the size that the network reads."""
+    return Examples(photos.subjects, photos.classes, side)
+
+
+def resized(picture: Image.Image, side: int) -> Pixels:
+    """As Photo.resized does it."""
+    return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))

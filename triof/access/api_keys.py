@@ -1,0 +1,230 @@
+"""The keys of the API: made, checked, counted, replaced and taken back.
+
+A key is shown once and only its digest is kept. Running servers look at the table every two seconds, so that a key
+that was taken back opens nothing from then on.
+"""
+
+import hashlib
+import hmac
+import logging
+import math
+import secrets
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any, Literal, NamedTuple, cast, get_args
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, Table, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from triof.access.rate_limit import MovingWindow
+from triof.common.errors import TriofError
+from triof.storage.database import Database
+from triof.storage.tables import ApiKey
+
+log = logging.getLogger(__name__)
+
+KeyScope = Literal["predict", "read", "admin"]
+KEY_SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
+PREFIX = "triof_"
+"""By which scanners of repositories find a key that somebody has committed."""
+_SECRET_BYTES = 32
+_LOOK_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 0.2
+_USE_NOTED = timedelta(minutes=1)
+WINDOW_SECONDS = 60
+"""What a limit per minute is counted over."""
+
+_KEYS = cast(Table, ApiKey.__table__)
+
+
+class KeyRefused(TriofError):
+    """This key opens nothing; ``code`` says why."""
+
+    def __init__(self, code: Literal["key_unknown", "key_expired", "key_revoked"], message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class KeyImpossible(TriofError):
+    """A key cannot be made, replaced or taken back as asked."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """Somebody who may ask; ``per_minute`` is None where the settings say it."""
+
+    id: UUID
+    name: str
+    scopes: frozenset[KeyScope]
+    per_minute: int | None
+
+    def may(self, scope: KeyScope) -> bool:
+        """Whether the key opens what needs ``scope``; admin opens everything."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+class Usage(NamedTuple):
+    """Where a key stands within its limit. In ``seconds`` there is room for one more, or for what was refused."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    seconds: int
+
+
+class Keys:
+    """The keys of one machine. ``clock`` in monotonic seconds, ``now`` gives aware datetimes."""
+
+    def __init__(
+        self,
+        database: Database,
+        per_minute: int,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._per_minute = per_minute
+        self._clock = clock
+        self._now = now
+        self._lock = Lock()
+        self._known: Sequence[Row[Any]] = ()
+        self._looked_at: float | None = None
+        self._noted: dict[UUID, datetime] = {}
+        # In this process alone: there is one that serves, and a limit that a restart forgets does no harm.
+        self._window = MovingWindow(WINDOW_SECONDS, clock)
+        self._notes = ThreadPoolExecutor(1, "key-notes")
+
+    def create(
+        self,
+        name: str,
+        scopes: Collection[KeyScope],
+        *,
+        expires_at: datetime | None = None,
+        per_minute: int | None = None,
+    ) -> str:
+        """Make a key and return it; nobody can show it again. Raises KeyImpossible, SQLAlchemyError."""
+        secret = _new_secret()
+        row = {
+            "id": uuid4(),
+            "machine_id": self._database.machine_id,
+            "at": self._now(),
+            "name": name,
+            "digest": _digest(secret),
+            "scopes": [scope for scope in KEY_SCOPES if scope in scopes],
+            "expires_at": expires_at,
+            "per_minute": per_minute,
+        }
+        try:
+            with self._database.write() as connection:
+                connection.execute(_KEYS.insert(), row)
+        except IntegrityError:
+            raise KeyImpossible(
+                f"There is a key {name!r} already: choose another name, or replace its secret with"
+                f" `triof keys rotate {name}`."
+            ) from None
+        return secret
+
+    def all(self) -> Sequence[Row[Any]]:
+        """The rows of :class:`ApiKey`, the oldest first. Raises SQLAlchemyError."""
+        with self._database.read() as connection:
+            of = _KEYS.c.machine_id == self._database.machine_id
+            return connection.execute(select(_KEYS).where(of).order_by(_KEYS.c.at)).all()
+
+    def revoke(self, name: str) -> None:
+        """Take a key back for good. Raises KeyImpossible, SQLAlchemyError."""
+        self._change(name, revoked_at=self._now())
+
+    def rotate(self, name: str, grace: timedelta = timedelta()) -> str:
+        """Give a key a new secret, and return it; the one before is taken for the ``grace`` alone.
+
+        What belongs to the key stays its own. Raises KeyImpossible, SQLAlchemyError.
+        """
+        secret = _new_secret()
+        until = self._now() + grace if grace else None
+        former = _KEYS.c.digest if grace else None
+        self._change(name, digest=_digest(secret), former_digest=former, former_until=until)
+        return secret
+
+    def check(self, secret: str) -> Key:
+        """Whose key this is. Raises KeyRefused."""
+        digest, now = _digest(secret), self._now()
+        # A key that was made this moment is not turned away; who guesses makes nobody look all the time.
+        found = self._find(digest, now, _LOOK_SECONDS) or self._find(digest, now, _LOOK_AGAIN_SECONDS)
+        if not found:
+            raise KeyRefused(
+                "key_unknown", "This key is not known here: it was mistyped, replaced, or is another machine's."
+            )
+        if found.revoked_at:
+            raise KeyRefused("key_revoked", "This key was taken back: ask whoever runs the machine for another one.")
+        if found.expires_at and found.expires_at <= now:
+            raise KeyRefused("key_expired", f"This key ended on {found.expires_at:%Y-%m-%d}: ask for another one.")
+        self._note_use(found, now)
+        return Key(found.id, found.name, frozenset(found.scopes), found.per_minute)
+
+    def count(self, key: Key, photos: int = 1) -> Usage:
+        """Count a question, or so many ``photos``, against the limit of ``key``."""
+        limit = key.per_minute or self._per_minute
+        use = self._window.use(key.id, limit, photos)
+        return Usage(use.allowed, limit, use.remaining, max(1, math.ceil(use.seconds)))
+
+    def close(self) -> None:
+        """Write what is still to be noted."""
+        self._notes.shutdown()
+
+    def _find(self, digest: str, now: datetime, seconds: float) -> Row[Any] | None:
+        """The row of a digest, in what was seen at most ``seconds`` ago."""
+        found: Row[Any] | None = None
+        # Through all of them, so that the time taken tells nothing about any.
+        for row in self._rows(seconds):
+            is_former = hmac.compare_digest(row.former_digest or "", digest) and row.former_until > now
+            if hmac.compare_digest(row.digest, digest) or is_former:
+                found = row
+        return found
+
+    def _rows(self, seconds: float) -> Sequence[Row[Any]]:
+        with self._lock:
+            if self._looked_at is None or self._clock() - self._looked_at >= seconds:
+                self._known = self.all()
+                self._looked_at = self._clock()
+            return self._known
+
+    def _note_use(self, row: Row[Any], now: datetime) -> None:
+        last = self._noted.get(row.id, row.last_used_at)
+        # By its distance: the clock may have been set back.
+        if last and abs(now - last) < _USE_NOTED:
+            return
+        self._noted[row.id] = now
+        # A server that is being closed takes no more notes.
+        with suppress(RuntimeError):
+            self._notes.submit(self._write_use, row.id, now)
+
+    def _write_use(self, id_: UUID, at: datetime) -> None:
+        try:
+            with self._database.write() as connection:
+                connection.execute(update(_KEYS).where(_KEYS.c.id == id_).values(last_used_at=at))
+        except SQLAlchemyError as error:
+            log.warning("key.use_unnoted cause=%s", type(error).__name__)
+
+    def _change(self, name: str, **values: Any) -> None:
+        of = (_KEYS.c.machine_id == self._database.machine_id, _KEYS.c.name == name)
+        with self._database.write() as connection:
+            changed = connection.execute(update(_KEYS).where(*of, _KEYS.c.revoked_at.is_(None)).values(**values))
+            if changed.rowcount:
+                return
+            there = connection.execute(select(_KEYS.c.id).where(*of)).first()
+        what = f"The key {name!r} was taken back already" if there else f"There is no key {name!r}"
+        raise KeyImpossible(f"{what}: `triof keys list` shows those there are.")
+
+
+def _new_secret() -> str:
+    return PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""The project in the cloud: upload, ledger, backup, evaluation; single predictions go through providers."""

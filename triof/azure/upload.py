@@ -1,0 +1,385 @@
+"""Brings labelled photos to a project in the cloud, each once, whatever dies on the way.
+
+The main thread reads and hashes, a few workers make photos fit and send them; only what those hold is in memory. A
+photo stands in the ledger before it leaves: after Ctrl-C, a power cut or a dead network the same command goes on.
+"""
+
+import hashlib
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from typing import Literal, NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from providers.base import Photo as DecodedPhoto
+from providers.base import PhotoRejected
+from providers.custom_vision.arrivals import Photo
+from providers.custom_vision.faults import Refused
+from providers.custom_vision.options import PHOTOS_A_TAG
+from providers.custom_vision.provider import fits, fitted
+from providers.custom_vision.records import Image, Stored, Tag
+from providers.custom_vision.trainer import BATCH_PHOTOS, Trainer
+from triof.azure.upload_ledger import Known, Outcome, Sending, UploadLedger
+from triof.azure.upload_report import Report, may_pass, outcome_of, sentence
+from triof.common.errors import TriofError
+from triof.datasets.photo_dataset import LabelledPhoto
+from triof.judging import photo as photos
+from triof.judging.photo import PhotoError
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
+
+MAX_BYTES = 6_000_000
+"""The vendor's limit for a training photo."""
+_BATCH_BYTES = 1_000_000
+"""Of files in one request: on bad Wi-Fi a large one takes longer than its timeout."""
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF")
+_PROOF_SIDE = 64
+_BUSY_SECONDS = 0.1
+_WORKERS = 4
+_NOT_CORRECTED = "Its label was corrected, but the cloud does not take the new one: look at it there."
+
+
+class UploadImpossible(TriofError):
+    """The photos cannot be sent as they are; nothing was sent."""
+
+
+class _Read(NamedTuple):
+    """A file with its contents; ``photo`` is their SHA-256."""
+
+    path: Path
+    photo: str
+    image: bytes
+    tag: Tag
+
+
+class Upload:
+    """One run. ``on_photos`` is told how many photos are done, from any thread; ``on_stop`` that an end is awaited."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        ledger: UploadLedger,
+        on_photos: Callable[[int], None] = lambda _: None,
+        on_stop: Callable[[], None] = lambda: None,
+        *,
+        held: Collection[str] = frozenset(),
+        again: bool = False,
+        limits: PhotoLimits = DEFAULT_LIMITS,
+    ) -> None:
+        """``held`` are the SHA-256 of photos that must not be learned; ``again`` sends what was sent before, too."""
+        self.report = Report()
+        self._trainer = trainer
+        self._ledger = ledger
+        self._on_photos = on_photos
+        self._on_stop = on_stop
+        self._side = trainer.options.training_side
+        self._held = held
+        self._limits = limits
+        self._anew = again
+        self._seen: dict[str, Tag] = {}
+        self._cleared: set[str] = set()
+        """Photos of an earlier run that are known to be there since the beginning of this one."""
+        self._since: datetime | None = None
+        """The newest photo that the cloud has told of, by its clock."""
+        self._lock = Lock()
+
+    def run(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Report:
+        """Send what is not there yet. Raises ProviderError when the cloud stays away, SQLAlchemyError."""
+        self._settle_doubts()
+        self._since = self._trainer.newest()
+        workers = min(_WORKERS, self._trainer.pace.per_second)
+        under_way: dict[Future[None], Sequence[_Read]] = {}
+        with ThreadPoolExecutor(workers, "upload") as pool:
+            try:
+                for batch in self._batches(items):
+                    under_way[self._submit(pool, batch)] = batch
+                    # No more waits in memory than is about to leave.
+                    if len(under_way) > workers:
+                        _take_finished(under_way, FIRST_COMPLETED)
+                _take_finished(under_way, ALL_COMPLETED)
+            except BaseException:
+                self._trainer.give_up()
+                self._on_stop()
+                pool.shutdown(cancel_futures=True)
+                never_left = [read.photo for future, batch in under_way.items() if future.cancelled() for read in batch]
+                # Left in doubt they only cost the next run a question.
+                with suppress(SQLAlchemyError):
+                    self._ledger.forget(never_left)
+                raise
+        return self.report
+
+    def count_new(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> int:
+        """How many photos the project does not have by our ledger; reads every file."""
+        trial = Upload(self._trainer, self._ledger, held=self._held)
+        return sum(1 for _ in trial._new(items))
+
+    def rehearse(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Report:
+        """What would become of the photos, without a byte sent; ``sent`` are those that would be."""
+        for read in self._new(items):
+            try:
+                fit(read.image, self._side, self._limits)
+            except (PhotoError, PhotoRejected) as error:
+                self._count("refused", read.tag, read.path, str(error))
+            else:
+                self._count("sent", read.tag, read.path)
+        return self.report
+
+    def _submit(self, pool: ThreadPoolExecutor, batch: Sequence[_Read]) -> Future[None]:
+        name, since = uuid4(), self._since
+        sendings = [Sending(read.photo, str(read.path.absolute()), read.tag.id) for read in batch]
+        self._ledger.begin(name, sendings, since)
+        return pool.submit(self._send, name, batch, since)
+
+    def _settle_doubts(self) -> None:
+        """Ask what arrived of the requests that were under way when an earlier run died."""
+        in_doubt = self._ledger.in_doubt()
+        if not in_doubt:
+            return
+        counts = {str(batch): len(doubt.photos) for batch, doubt in in_doubt.items()}
+        found = self._trainer.of_batches(counts, _earliest(doubt.since for doubt in in_doubt.values()))
+        for batch, doubt in in_doubt.items():
+            arrived = self._arrived(found[str(batch)], doubt.photos)
+            self._ledger.settle({photo: ("sent", "", image_id) for photo, image_id in arrived.items()})
+            self._ledger.forget({sending.photo for sending in doubt.photos} - arrived.keys())
+            # They are counted when the data set comes to them, if they are still in it.
+            self._cleared |= arrived.keys()
+
+    def _arrived(self, images: Sequence[Image], sendings: Sequence[Sending]) -> Mapping[str, str]:
+        """Which photos of a request are among its ``images`` in the cloud, with its id of each where that is known."""
+        if len(images) >= len(sendings):
+            return {sending.photo: "" for sending in sendings}
+        # Part of them: those whose files are still the same are known by their contents.
+        photos = [Photo(sending.photo, image, "") for sending in sendings if (image := self._again(sending))]
+        return {photo: image.id for photo, image in self._trainer.match(images, photos).items()}
+
+    def _again(self, sending: Sending) -> bytes | None:
+        """The photo as it was when it left, if its file is still the same."""
+        try:
+            image = Path(sending.path).read_bytes()
+            same = hashlib.sha256(image).hexdigest() == sending.photo
+            return fit(image, self._side, self._limits) if same else None
+        except (OSError, PhotoError, PhotoRejected):
+            return None
+
+    def _batches(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Iterator[list[_Read]]:
+        """What is to be sent, in requests within the vendor's limits."""
+        batch: list[_Read] = []
+        for read in self._new(items, carry=True):
+            full = len(batch) == BATCH_PHOTOS
+            if batch and (full or sum(len(other.image) for other in batch) + len(read.image) > _BATCH_BYTES):
+                yield batch
+                batch = []
+            batch.append(read)
+        if batch:
+            yield batch
+
+    def _new(self, items: Iterable[tuple[LabelledPhoto, Tag]], *, carry: bool = False) -> Iterator[_Read]:
+        """The photos that the project does not have; ``carry`` tells the cloud what was corrected of the others."""
+        for asked in _together(self._read(items)):
+            known = self._ledger.known(read.photo for read in asked)
+            if self._anew and carry:
+                self._ledger.forget(known)
+                known = {}
+            corrected = [
+                (read, its)
+                for read in asked
+                if (its := known.get(read.photo)) and its.outcome != "refused" and its.tag_id != read.tag.id
+            ]
+            lost = {read.photo for read, _ in corrected} - self._carried(corrected) if carry else set()
+            for read in asked:
+                if read.photo not in known:
+                    yield read
+                else:
+                    self._settled(read, known[read.photo], lost=read.photo in lost)
+
+    def _read(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Iterator[_Read]:
+        """The files, each content once."""
+        for item, tag in items:
+            try:
+                image = item.path.read_bytes()
+            except OSError as error:
+                self._count("refused", tag, item.path, f"The file cannot be read ({error.strerror}).")
+                continue
+            photo = hashlib.sha256(image).hexdigest()
+            other = self._seen.get(photo)
+            if photo in self._held:
+                self._count("refused", tag, item.path, "The same photo is held back for the test.")
+            elif other is None:
+                self._seen[photo] = tag
+                yield _Read(item.path, photo, image, tag)
+            elif other is tag:
+                self._count("copies", tag, item.path)
+            else:
+                reason = f"The same photo is also labelled {other.name}: `triof dataset check` shows both."
+                self._count("refused", tag, item.path, reason)
+
+    def _settled(self, read: _Read, known: Known, *, lost: bool) -> None:
+        """An earlier run has dealt with it."""
+        if known.outcome == "refused":
+            self._count("refused", read.tag, read.path, sentence(known.reason))
+            return
+        if lost:
+            self._count("refused", read.tag, read.path, _NOT_CORRECTED)
+            return
+        if known.tag_id != read.tag.id:
+            self.report.count("retagged", read.tag, read.path)
+        self._count("sent" if read.photo in self._cleared else "there", read.tag, read.path)
+
+    def _carried(self, corrected: Sequence[tuple[_Read, Known]]) -> set[str]:
+        """Tell the cloud of labels that people have corrected since; the photos whose tag it has changed."""
+        moves: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+        ids = self._ids(corrected)
+        for read, known in corrected:
+            if read.photo in ids:
+                moves[known.tag_id, read.tag.id][read.photo] = ids[read.photo]
+        carried: set[str] = set()
+        for (was, tag_id), images in moves.items():
+            changed = self._retagged(images, was, tag_id)
+            self._ledger.retagged(changed, tag_id)
+            carried |= changed.keys()
+        return carried
+
+    def _ids(self, known: Sequence[tuple[_Read, Known]]) -> dict[str, str]:
+        """The cloud's id of each photo; where the answer that named it got lost, it is known by its contents."""
+        ids = {read.photo: its.image_id for read, its in known if its.image_id}
+        unnamed: dict[str, list[Photo]] = defaultdict(list)
+        for read, its in known:
+            if not its.image_id:
+                unnamed[str(its.batch)].append(Photo(read.photo, fit(read.image, self._side, self._limits), its.tag_id))
+        if unnamed:
+            since = _earliest(its.since for _, its in known if not its.image_id)
+            found = self._trainer.of_batches(dict.fromkeys(unnamed, BATCH_PHOTOS), since)
+            for batch, photos in unnamed.items():
+                ids |= {photo: image.id for photo, image in self._trainer.match(found[batch], photos).items()}
+        return ids
+
+    def _retagged(self, images: Mapping[str, str], was: str, tag_id: str) -> Mapping[str, str]:
+        """Change the tag of these, the cloud's id by photo; those that are still there."""
+        try:
+            self._trainer.retag(list(images.values()), [was], tag_id)
+        except Refused:
+            # One that was removed there spoils the call for all.
+            alone = [{photo: image} for photo, image in images.items()] if len(images) > 1 else []
+            return {photo: image for one in alone for photo, image in self._retagged(one, was, tag_id).items()}
+        return images
+
+    def _send(self, batch: UUID, reads: Sequence[_Read], since: datetime | None) -> None:
+        outcomes: dict[str, tuple[Outcome, str, str]] = {}
+        ready: dict[str, _Read] = {}
+        fit_photos: list[Photo] = []
+        for read in reads:
+            try:
+                image = fit(read.image, self._side, self._limits)
+            except (PhotoError, PhotoRejected) as error:
+                outcomes[read.photo] = ("refused", str(error), "")
+                continue
+            name = f"{read.photo[:16]}.jpg"
+            ready[name] = read
+            fit_photos.append(Photo(name, image, read.tag.id))
+        stored = self._trainer.store(str(batch), fit_photos, since) if fit_photos else []
+        self._heard(stored)
+        for photo, became in zip(fit_photos, stored, strict=True):
+            outcomes[ready[photo.name].photo] = outcome_of(became)
+            self._claim(became, ready[photo.name])
+        self._note(outcomes)
+        for read in reads:
+            outcome, reason, _ = outcomes[read.photo]
+            self._count(outcome, read.tag, read.path, sentence(reason))
+
+    def _heard(self, stored: Sequence[Stored]) -> None:
+        """What leaves from now on is newer than every photo that the cloud has told of."""
+        with self._lock:
+            times = [one.image.created for one in stored if one.image and one.image.created]
+            self._since = max([*times, *([self._since] if self._since else [])], default=None)
+
+    def _note(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
+        passing = [photo for photo, (_, reason, _) in outcomes.items() if may_pass(reason)]
+        self._ledger.settle({photo: outcome for photo, outcome in outcomes.items() if photo not in passing})
+        self._ledger.forget(passing)
+
+    def _claim(self, became: Stored, read: _Read) -> None:
+        """Give a photo that somebody else has brought there the tag that its label means."""
+        if became.status == "OKDuplicate" and became.image and became.image.tags != (read.tag.id,):
+            self._trainer.retag([became.image.id], became.image.tags, read.tag.id)
+            self.report.count("retagged", read.tag, read.path)
+
+    def _count(self, outcome: Outcome | Literal["copies"], tag: Tag, path: Path, reason: str = "") -> None:
+        self.report.count(outcome, tag, path, reason)
+        self._on_photos(1)
+
+
+def fit(image: bytes, side: int, limits: PhotoLimits = DEFAULT_LIMITS) -> bytes:
+    """The photo as the vendor takes it: its own bytes where they will do, else a JPEG of about ``side`` pixels.
+
+    Raises PhotoError, PhotoRejected.
+    """
+    # Decoding at a fraction of the scale is enough to know that it can be read to its end.
+    seen = _decoded(image, limits, _PROOF_SIDE)
+    if len(image) <= MAX_BYTES and fits(seen.width, seen.height, side) and photos.is_plain(image, _FORMATS):
+        return image
+    return fitted(_decoded(image, limits, side).picture, side, MAX_BYTES)
+
+
+def _decoded(image: bytes, limits: PhotoLimits, side: int) -> DecodedPhoto:
+    """The photo, as soon as the other workers leave memory for it: refused once, it would count as refused for good.
+
+    Raises PhotoError.
+    """
+    while True:
+        try:
+            return photos.load(image, limits, needed_side=side)
+        except PhotoError as error:
+            if not error.is_passing:
+                raise
+        time.sleep(_BUSY_SECONDS)
+
+
+def check(upload: Upload, trainer: Trainer, items: Sequence[tuple[LabelledPhoto, Tag]]) -> None:
+    """Raise UploadImpossible if the photos do not fit into what the tier grants. Raises ProviderError."""
+    limits, tier = trainer.tier, trainer.options.training_tier
+    tags = trainer.tags()
+    if len(tags) > limits.tags:
+        raise UploadImpossible(f"The project has {len(tags)} tags, and {tier} takes {limits.tags}: remove some.")
+    there = trainer.count_images()
+    # What the project has already is only looked for where it matters: reading every file takes its time.
+    coming = len(items) if there + len(items) <= limits.photos else upload.count_new(items)
+    if there + coming > limits.photos:
+        raise UploadImpossible(
+            f"{tier} takes {limits.photos:,} photos a project: {there:,} are there, and {coming:,} are to come. Send"
+            " fewer with --limit, remove some in the portal, or move the training resource to S0."
+        )
+    planned = Counter(tag.name for _, tag in items)
+    few = [tag for tag in tags if tag.name in planned and tag.photos + planned[tag.name] < PHOTOS_A_TAG]
+    if few:
+        names = ", ".join(f"{tag.name} ({tag.photos + planned[tag.name]})" for tag in few)
+        raise UploadImpossible(f"The cloud trains from {PHOTOS_A_TAG} photos a tag on: add photos of {names}.")
+
+
+def _together(reading: Iterator[_Read]) -> Iterator[list[_Read]]:
+    """Several photos: one question to the database takes as long as reading them. Never more than memory has."""
+    asked: list[_Read] = []
+    for read in reading:
+        asked.append(read)
+        if len(asked) == BATCH_PHOTOS or sum(len(other.image) for other in asked) > _BATCH_BYTES:
+            yield asked
+            asked = []
+    yield asked
+
+
+def _earliest(times: Iterable[datetime | None]) -> datetime | None:
+    """None if one of them is not known."""
+    known = list(times)
+    return None if None in known else min(filter(None, known), default=None)
+
+
+def _take_finished(under_way: dict[Future[None], Sequence[_Read]], until: str) -> None:
+    """Wait, and drop those that are done. Raises what one of them raised."""
+    for future in wait(under_way, return_when=until).done:
+        future.result()
+        del under_way[future]

@@ -1,0 +1,120 @@
+"""Which photos a project in the cloud has, so that none is sent twice whatever dies on the way.
+
+In the machine's database: a photo is written down before it leaves and again when the cloud has told what became of it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, cast
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, Table, bindparam, delete, select, update
+
+from triof.storage.database import Database
+from triof.storage.tables import Upload
+
+Outcome = Literal["sent", "there", "refused"]
+_UPLOADS = cast(Table, Upload.__table__)
+
+
+@dataclass(frozen=True)
+class Sending:
+    """A photo on its way: the SHA-256 of its file, where that is, and the tag that it gets."""
+
+    photo: str
+    path: str
+    tag_id: str
+
+
+@dataclass
+class Doubt:
+    """A request that was under way when an earlier run died; ``since`` by the cloud's clock, if that is known."""
+
+    since: datetime | None
+    photos: list[Sending] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What became of a photo; ``outcome`` is ``sending`` where nobody knows yet."""
+
+    outcome: str
+    reason: str
+    tag_id: str
+    image_id: str
+    """Empty where the answer that named it got lost."""
+    batch: UUID
+    since: datetime | None
+
+
+class UploadLedger:
+    """The photos of one project; safe to use from many threads. Each method raises SQLAlchemyError."""
+
+    def __init__(
+        self, database: Database, project_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._database = database
+        self._project_id = project_id
+        self._now = now
+
+    def known(self, photos: Iterable[str]) -> Mapping[str, Known]:
+        """What is known of these photos, by their SHA-256."""
+        columns = (_UPLOADS.c.photo, *(_UPLOADS.c[name] for name in Known.__dataclass_fields__))
+        with self._database.read() as connection:
+            rows = connection.execute(select(*columns).where(*self._are(photos)))
+            return {photo: Known(*rest) for photo, *rest in rows}
+
+    def in_doubt(self) -> Mapping[UUID, Doubt]:
+        """The requests of this machine that were under way when an earlier run died."""
+        here = _UPLOADS.c.machine_id == self._database.machine_id
+        which = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.outcome == "sending", here)
+        columns = (_UPLOADS.c.batch, _UPLOADS.c.since, *(_UPLOADS.c[name] for name in Sending.__dataclass_fields__))
+        batches: dict[UUID, Doubt] = {}
+        with self._database.read() as connection:
+            for batch, since, *rest in connection.execute(select(*columns).where(*which).order_by(_UPLOADS.c.at)):
+                batches.setdefault(batch, Doubt(since)).photos.append(Sending(*rest))
+        return batches
+
+    def begin(self, batch: UUID, photos: Sequence[Sending], since: datetime | None) -> None:
+        """These leave now, after ``since`` by the cloud's clock; on return it is on the disk."""
+        common = {
+            "machine_id": self._database.machine_id,
+            "at": self._now(),
+            "project_id": self._project_id,
+            "batch": batch,
+            "outcome": "sending",
+            "reason": "",
+            "image_id": "",
+            "since": since,
+        }
+        rows = [{**common, "id": uuid4(), **vars(photo)} for photo in photos]
+        with self._database.write() as connection:
+            connection.execute(_UPLOADS.insert(), rows)
+
+    def settle(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
+        """The cloud has told what became of photos: outcome, reason and the cloud's id by SHA-256."""
+        if not outcomes:
+            return
+        rows = [
+            {"of": photo, "outcome": outcome, "reason": reason, "image_id": image_id}
+            for photo, (outcome, reason, image_id) in outcomes.items()
+        ]
+        one = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.photo == bindparam("of"))
+        with self._database.write() as connection:
+            connection.execute(update(_UPLOADS).where(*one), rows)
+
+    def retagged(self, images: Mapping[str, str], tag_id: str) -> None:
+        """These have another tag now: the cloud's id by SHA-256."""
+        with self._database.write() as connection:
+            for photo, image_id in images.items():
+                changed = update(_UPLOADS).where(*self._are([photo]))
+                connection.execute(changed.values(tag_id=tag_id, image_id=image_id))
+
+    def forget(self, photos: Iterable[str]) -> None:
+        """These did not arrive, and are to be sent again."""
+        with self._database.write() as connection:
+            connection.execute(delete(_UPLOADS).where(*self._are(photos)))
+
+    def _are(self, photos: Iterable[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return _UPLOADS.c.project_id == self._project_id, _UPLOADS.c.photo.in_(list(photos))

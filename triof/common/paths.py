@@ -1,0 +1,21 @@
+"""Where the files are that Triof ships beside its code.
+
+In a checkout and an editable install they stand at the top of the repository, in a wheel inside this package.
+"""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def _shipped(name: str) -> Path:
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+TEMPLATES = _shipped("templates")
+STATIC = _shipped("static")
+CONFIG = _shipped("config")
+DEMO_PICTURES = STATIC / "demo"
+TRANSLATIONS = _PACKAGE / "translations"
+MIGRATIONS = _PACKAGE / "storage" / "migrations"

@@ -1,0 +1,72 @@
+"""Faults of what is done again and again: logged when they come, and ever more rarely while they last."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+from triof.common.errors import TriofError
+
+_FIRST_SECONDS = 60.0
+_LONGEST_SECONDS = 6 * 3600.0
+_CHANGES = 5
+"""So often, and once more for each hour, another cause of a lasting fault is told at once."""
+_CHANGE_SECONDS = 3600.0
+
+
+@dataclass
+class _Lasting:
+    text: str
+    seen_at: float
+    changes_from: float
+    """Moves on with each change told; as long as it lies in the past, another one is told at once."""
+    pause: float = 0.0
+    silent_until: float = 0.0
+
+    def has_changed(self, text: str, now: float) -> bool:
+        """Whether ``text`` is another one, and is to be told at once."""
+        if text == self.text or now < self.changes_from:
+            return False
+        self.changes_from += _CHANGE_SECONDS
+        return True
+
+    def told(self, text: str, now: float) -> None:
+        """It was logged."""
+        self.pause = min(2 * self.pause, _LONGEST_SECONDS) or _FIRST_SECONDS
+        self.text, self.silent_until = text, now + self.pause
+
+
+class Complaints:
+    """Logs to ``log``; safe to use from many threads. ``clock`` in monotonic seconds."""
+
+    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock = clock
+        self._lock = Lock()
+        self._lasting: dict[str, _Lasting] = {}
+
+    def failed(self, event: str, error: BaseException) -> None:
+        """Log that ``event`` came of ``error``, unless the same was logged a short while ago.
+
+        ``event`` is a line for the log without arguments, such as ``round.failed name=backup``.
+        """
+        is_news, is_told = self._note(event, f"{type(error).__name__}: {error}")
+        if is_told:
+            # A traceback once, and none of what explains itself.
+            shown = error if is_news and not isinstance(error, TriofError) else None
+            self._log.error(f"{event} cause=%s", error, exc_info=shown)
+
+    def _note(self, event: str, text: str) -> tuple[bool, bool]:
+        """Whether it is a new fault, and whether it is to be logged."""
+        with self._lock:
+            now, fault = self._clock(), self._lasting.get(event)
+            is_new = fault is None or now - fault.seen_at > 2 * fault.pause
+            if fault is None or is_new:
+                fault = self._lasting[event] = _Lasting(text, now, now - (_CHANGES - 1) * _CHANGE_SECONDS)
+            fault.seen_at = now
+            has_changed = fault.has_changed(text, now)
+            is_told = has_changed or now >= fault.silent_until
+            if is_told:
+                fault.told(text, now)
+            return is_new or has_changed, is_told

@@ -1,0 +1,219 @@
+"""Collecting photos for a label: ask a source, fetch, check, drop what is there already, keep with its licence."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from triof.common.errors import TriofError
+from triof.curation.collecting import fetch_errors
+from triof.curation.collecting.http_client import Web
+from triof.curation.collecting.photo_folder import Album
+from triof.curation.collecting.sources.base import UNKNOWN, Candidate, Source, SourceError, allows_commerce_and_change
+from triof.curation.folder_lock import alone_in
+from triof.curation.photo_checks import SHORTEST_SIDE, NotAdmitted, admit
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
+
+OUTCOMES = {
+    "kept": "now in the folder",
+    "kept before": "by an earlier run of this command",
+    "seen before": "an earlier run has dropped it, or has it under another query",
+    "duplicate": "the same file, or nearly the same picture, is there already",
+    "not a photo": f"a page, a drawing, damaged, or a side below {SHORTEST_SIDE} pixels",
+    "licence": "does not allow commercial use and change, or is not known",
+    "gone": "nothing there any more",
+    "too large": "more bytes or pixels than photo.max_bytes, max_pixels and max_side allow",
+    "refused": "the host does not let us in",
+    "not asked": "robots.txt keeps programs out, or it is no public address",
+    "later": "no answer in time; the next run tries again",
+}
+"""What may become of an address, in the order of the table, and what that means."""
+
+_SAVE_EVERY = 50
+_SILENT_AT_FIRST, _SILENT_LATER = 5, 20
+"""So many addresses in a row without any answer mean that the network is gone."""
+_GOES_ON = "it goes on where it stopped."
+_FAULTS: dict[type[fetch_errors.FetchError], str] = {
+    fetch_errors.Gone: "gone",
+    fetch_errors.Refused: "refused",
+    fetch_errors.KeptOut: "not asked",
+    fetch_errors.TooLarge: "too large",
+    fetch_errors.NotWanted: "not a photo",
+    fetch_errors.Unreachable: "later",
+    fetch_errors.Busy: "later",
+}
+_ASKED_AGAIN = ("kept", "not asked", "later")
+"""Outcomes without a line of their own in the ledger."""
+
+
+class CollectError(TriofError):
+    """Collecting cannot begin or go on; the message says why and how to continue."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to look for, and what to write beside each photo. ``count`` is in all runs together, None for all."""
+
+    query: str
+    label: str
+    cleanliness: str | None = None
+    count: int | None = None
+    author: str = ""
+    licence: str = ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """By task, as in a manifest."""
+        return {"waste_type": self.label, **({"cleanliness": self.cleanliness} if self.cleanliness else {})}
+
+
+class Collection:
+    """One run of one command: ``tally`` counts what became of each address, ``unlicensed`` the kept without licence."""
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        source: Source,
+        client: Web,
+        limits: PhotoLimits = DEFAULT_LIMITS,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.wanted, self._source, self._web, self._limits, self._now = wanted, source, client, limits, now
+        self.tally: Counter[str] = Counter()
+        self.unlicensed = 0
+        self.vanished = 0
+        self._silent, self._heard, self._last_silence = 0, False, ""
+
+    @property
+    def kept(self) -> int:
+        """Photos of this query that are in the folder, from all runs."""
+        return self.tally["kept"] + self.tally["kept before"]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there are as many as wanted."""
+        return self.wanted.count is not None and self.kept >= self.wanted.count
+
+    def run(self, folder: Path, on_step: Callable[[], None]) -> None:
+        """Collect into ``folder`` until there are enough or no more. Raises CollectError, TriofError."""
+        with alone_in(folder):
+            album = Album(folder, self._limits)
+            self.vanished = album.vanished
+            entries = album.ledger.entries("kept")
+            self.tally["kept before"] = sum(self._is_ours(entry) and album.holds(entry) for entry in entries)
+            try:
+                self._collect(album, on_step)
+            finally:
+                album.save()
+
+    def _collect(self, album: Album, on_step: Callable[[], None]) -> None:
+        on_step()
+        for candidate in self._candidates():
+            if self.is_complete:
+                return
+            if outcome := self._take(album, candidate):
+                self.tally[outcome] += 1
+                if outcome == "kept" and self.tally["kept"] % _SAVE_EVERY == 0:
+                    album.save()
+            on_step()
+        if self._silent and not self._heard:
+            raise self._nobody_answers()
+
+    def _candidates(self) -> Iterator[Candidate]:
+        if self.is_complete:
+            return
+        try:
+            for candidate in self._source.find(self.wanted.query):
+                author, licence = candidate.author, candidate.licence
+                yield replace(
+                    candidate,
+                    author=author or self.wanted.author,
+                    licence=(self.wanted.licence or UNKNOWN) if licence == UNKNOWN else licence,
+                )
+        except fetch_errors.Unreachable as error:
+            raise CollectError(f"{error} Check the network, then run the same command again: {_GOES_ON}") from error
+        except fetch_errors.Busy as error:
+            raise CollectError(f"{error} Run the same command again then: {_GOES_ON}") from error
+        except fetch_errors.FetchError as error:
+            raise SourceError(f"{self._source.name} cannot be searched: {error}") from error
+
+    def _take(self, album: Album, candidate: Candidate) -> str | None:
+        """What becomes of a candidate; None for one that an earlier run has kept, which is counted already."""
+        entry = album.ledger.entry(candidate.address)
+        if entry and entry["outcome"] != "writing":
+            return None if entry["outcome"] == "kept" and self._is_ours(entry) else "seen before"
+        if not allows_commerce_and_change(candidate.licence, vouched_for=not self._source.searches):
+            return "licence"
+        if 0 < min(candidate.width, candidate.height) < SHORTEST_SIDE:
+            return "not a photo"
+        outcome = self._fetch(album, candidate)
+        if outcome not in _ASKED_AGAIN:
+            album.ledger.add(candidate.address, outcome, **self._request())
+        return outcome
+
+    def _fetch(self, album: Album, candidate: Candidate) -> str:
+        try:
+            image = self._bytes(candidate)
+            admitted = admit(image, self._limits)
+        except fetch_errors.FetchError as error:
+            if candidate.path is None:
+                self._listen(error)
+            return _FAULTS[type(error)]
+        except NotAdmitted as error:
+            return error.outcome
+        if album.known.twin(admitted):
+            return "duplicate"
+        album.add(candidate.address, image, admitted, self._facts(candidate))
+        self.unlicensed += candidate.licence == UNKNOWN
+        return "kept"
+
+    def _bytes(self, candidate: Candidate) -> bytes:
+        if candidate.path is None:
+            image = self._web.photo(candidate.url, max_bytes=self._limits.max_bytes, invited=self._source.searches)
+            self._listen(None)
+            return image
+        try:
+            if candidate.path.stat().st_size > self._limits.max_bytes:
+                raise fetch_errors.TooLarge(f"{candidate.path} has more than {self._limits.max_bytes / 1e6:.0f} MB.")
+            return candidate.path.read_bytes()
+        except OSError as error:
+            raise fetch_errors.Unreachable(f"{candidate.path} cannot be read ({error}).") from error
+
+    def _listen(self, error: fetch_errors.FetchError | None) -> None:
+        """Notice when nobody answers any more. Raises CollectError."""
+        if isinstance(error, fetch_errors.KeptOut):
+            return
+        if not isinstance(error, fetch_errors.Unreachable):
+            self._silent, self._heard = 0, True
+            return
+        self._silent, self._last_silence = self._silent + 1, str(error)
+        if self._silent >= (_SILENT_LATER if self._heard else _SILENT_AT_FIRST):
+            raise self._nobody_answers() from error
+
+    def _nobody_answers(self) -> CollectError:
+        return CollectError(
+            f"{self._silent} addresses in a row gave no answer, at last: {self._last_silence} Check the network, then"
+            f" run the same command again: {_GOES_ON} If only those hosts are gone, leave their addresses out."
+        )
+
+    def _request(self) -> dict[str, str]:
+        return {"label": self.wanted.label, "source": self._source.name, "query": self.wanted.query}
+
+    def _is_ours(self, entry: dict[str, Any]) -> bool:
+        return self._request().items() <= entry.items()
+
+    def _facts(self, candidate: Candidate) -> dict[str, Any]:
+        notes = {
+            "source": candidate.source,
+            "title": candidate.title,
+            "author": candidate.author,
+            "licence": candidate.licence,
+            "licence_url": candidate.licence_url,
+            "page_url": candidate.page_url,
+            "url": candidate.address,
+            "query": self.wanted.query,
+            "collected_at": self._now().isoformat(timespec="seconds"),
+        }
+        return {**self._request(), "labels": self.wanted.labels, "notes": notes}

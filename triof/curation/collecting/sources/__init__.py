@@ -1,0 +1,23 @@
+"""Where photos are collected from; each source is imported when it is asked for."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+
+from triof.curation.collecting.sources.base import Source
+
+SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "openverse": "triof.curation.collecting.sources.openverse:Openverse",
+        "wikimedia": "triof.curation.collecting.sources.wikimedia:Wikimedia",
+        "folder": "triof.curation.collecting.sources.folder:Folder",
+        "url-list": "triof.curation.collecting.sources.url_list:UrlList",
+    }
+)
+
+
+def load(name: str) -> type[Source]:
+    """The class of the source called ``name``. Raises KeyError."""
+    module, _, attribute = SOURCES[name].partition(":")
+    source: type[Source] = getattr(import_module(module), attribute)
+    return source

@@ -1,0 +1,30 @@
+"""A text file with one address a line, perhaps followed by a tab and the author, a tab and the licence."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from providers.text_files import decoded
+from triof.curation.collecting.http_client import Web
+from triof.curation.collecting.sources.base import UNKNOWN, Candidate, SourceError, plain
+
+
+class UrlList:
+    """Every address of the file that the query names; lines that begin with # are left out."""
+
+    name = "url-list"
+    searches = False
+    needs_contact = False
+
+    def __init__(self, web: Web) -> None:
+        pass
+
+    def find(self, query: str) -> Iterator[Candidate]:
+        """In the order of the lines. Raises SourceError."""
+        try:
+            text = decoded(Path(query).read_bytes())
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(f"{query} cannot be read ({error}): name a text file, one address a line.") from error
+        for line in text.split("\n"):
+            if line.strip() and not line.lstrip().startswith("#"):
+                url, author, licence, *_ = (*line.strip().split("\t"), "", "")
+                yield Candidate(self.name, url=url.strip(), author=plain(author), licence=plain(licence) or UNKNOWN)

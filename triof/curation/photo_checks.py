@@ -1,0 +1,98 @@
+"""Which bytes may come into a set as a photo, and which photos are the same."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from triof.common.errors import TriofError
+from triof.common.image_format import image_format
+from triof.judging import photo
+from triof.judging.photo import PhotoError
+from triof.settings.sections.photo import PhotoLimits
+
+SHORTEST_SIDE = 200
+"""Pixels; what is smaller is an icon or a preview."""
+FEWEST_COLOURS = 32
+"""Of 128 x 128 pixels spread over the picture. Of 700 real photos none has fewer (a white cup on white has 41)."""
+NEAREST_TWINS = 6
+"""Bits of 64 in which the perceptual hashes of two near-duplicates may differ."""
+
+_TOO_LARGE = ("too_many_bytes", "too_many_pixels", "too_long")
+
+
+class NotAdmitted(TriofError):
+    """These bytes are no photo to keep; ``outcome`` counts the reason."""
+
+    def __init__(self, outcome: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class Admitted(NamedTuple):
+    """A photo that may be kept: its SHA-256, the ending of its real format, its perceptual hash of 64 bits."""
+
+    sha256: str
+    suffix: str
+    phash: int | None
+
+
+def admit(image: bytes, limits: PhotoLimits) -> Admitted:
+    """Look at a file's bytes; its sides are SHORTEST_SIDE at least, whatever ``limits`` say. Raises NotAdmitted."""
+    limits = limits.model_copy(update={"min_side": max(limits.min_side, SHORTEST_SIDE)})
+    try:
+        loaded = photo.load(image, limits, needed_side=SHORTEST_SIDE)
+    except PhotoError as error:
+        raise NotAdmitted("too large" if error.code in _TOO_LARGE else "not a photo", str(error)) from error
+    if _colours(loaded.picture) < FEWEST_COLOURS:
+        raise NotAdmitted("not a photo", f"The picture has fewer than {FEWEST_COLOURS} colours: an icon or a diagram.")
+    hashing = perceptual_hash()
+    format_ = image_format(image) or "JPEG"
+    suffix = ".jpg" if format_ == "JPEG" else f".{format_.lower()}"
+    return Admitted(loaded.sha256, suffix, hashing(loaded.picture) if hashing else None)
+
+
+def perceptual_hash() -> Callable[[Image.Image], int] | None:
+    """What makes the hash of a picture, None where the extra ``data`` is not installed."""
+    try:
+        import imagehash
+    except ImportError:
+        return None
+    return lambda picture: int(str(imagehash.phash(picture)), 16)
+
+
+@dataclass
+class Known:
+    """The photos that are there already, by contents and by looks."""
+
+    def __post_init__(self) -> None:
+        self._by_sha256: dict[str, str] = {}
+        self._by_looks: dict[int, str] = {}
+
+    def add(self, name: str, sha256: str, phash: int | None) -> None:
+        """Remember the photo called ``name``."""
+        self._by_sha256.setdefault(sha256, name)
+        if phash is not None:
+            self._by_looks.setdefault(phash, name)
+
+    def twin(self, admitted: Admitted) -> str | None:
+        """The name of a photo with the same contents, or nearly the same looks."""
+        if found := self._by_sha256.get(admitted.sha256):
+            return found
+        if admitted.phash is None:
+            return None
+        near = (looks for looks in self._by_looks if (looks ^ admitted.phash).bit_count() <= NEAREST_TWINS)
+        return next((self._by_looks[looks] for looks in near), None)
+
+
+def sha256(image: bytes) -> str:
+    """The hexadecimal digest that names a photo."""
+    return hashlib.sha256(image).hexdigest()
+
+
+def _colours(picture: Image.Image) -> int:
+    pixels = np.asarray(picture.resize((128, 128), Image.Resampling.NEAREST), np.uint32)
+    return len(np.unique(pixels @ np.array([65_536, 256, 1], np.uint32)))

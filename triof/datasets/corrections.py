@@ -1,0 +1,210 @@
+"""What people found out about the labels of a data set, beside it: the photos and their manifest stay as they came.
+
+A CSV file with the columns ``path,task,was,now,why,at``, one line for each time that somebody looked. A line whose
+``now`` is what it ``was`` confirms the label; an empty ``now`` leaves the photo out of the task. Of several lines for
+one photo and task the last one holds; one whose ``why`` is ``undone`` takes the one before it back.
+
+The ``path`` is the name that the photo had in its data set: a manifest elsewhere calls it otherwise, see :func:`about`.
+"""
+
+import codecs
+import csv
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+from providers.base import LABELS, Task
+from providers.text_files import plain
+from triof.common.atomic_files import append_line, replace_file
+from triof.common.csv_files import read_table
+from triof.common.file_finder import FileFinder, plain_path
+from triof.datasets import photo_dataset
+from triof.datasets.label_names import NO_TAGS, Tags, label_named
+from triof.datasets.photo_dataset import Dataset, DatasetError, LabelledPhoto
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Somebody looked at the photo ``path`` (as the data set names it) and said ``now`` of the label it ``was``."""
+
+    path: str
+    task: Task
+    was: str
+    now: str
+    why: str = ""
+    at: str = ""
+    """ISO 8601, filled in when it is written."""
+
+
+UNDONE = "undone"
+USUAL_NAME = "corrections.csv"
+"""Beside a data set, where nobody names another place."""
+
+Corrections = Mapping[tuple[str, Task], Correction]
+"""The last word on each photo and task, in the order in which they were said."""
+
+_COLUMNS = tuple(field.name for field in fields(Correction))
+_NEEDED = _COLUMNS[:4]
+"""The others may be empty, and so may be missing."""
+
+
+def read(path: Path, tags: Tags = NO_TAGS) -> Corrections:
+    """The corrections in the file; none where there is no file yet. Raises DatasetError."""
+    words: dict[tuple[str, Task], list[Correction]] = {}
+    for line, row in _table(path).rows:
+        correction = _checked(path, line, row, tags)
+        key = correction.path, correction.task
+        said = words[key] = words.pop(key, [])
+        if correction.why != UNDONE:
+            said.append(correction)
+        elif said:
+            said.pop()
+    return {key: said[-1] for key, said in words.items() if said}
+
+
+def mended(source: Path, corrected: Path | None, tags: Tags = NO_TAGS) -> Dataset:
+    """The data set at ``source`` with the corrections of a file, if one is named. Raises DatasetError."""
+    dataset = photo_dataset.read(source, tags)
+    if not corrected:
+        return dataset
+    known, remarks = named(dataset, corrected, tags)
+    return replace(applied(dataset, known), remarks=(*dataset.remarks, *remarks))
+
+
+def named(dataset: Dataset, path: Path, tags: Tags = NO_TAGS) -> tuple[Corrections, list[str]]:
+    """The corrections in a file that somebody named, and what to tell people about those of other photos.
+
+    Raises DatasetError where there is no such file, or where none of its corrections is about a photo of ``dataset``.
+    """
+    if not path.is_file():
+        raise DatasetError(f"There are no corrections in {path}: name the file that `triof dataset label` wrote.")
+    known = read(path, tags)
+    ours = about(dataset, known, path.parent)
+    if known and not ours:
+        raise DatasetError(
+            f"None of the {len(known)} corrections in {path} is about a photo of {dataset.source}: name the file that"
+            " was written for it."
+        )
+    if len(ours) == len(known):
+        return ours, []
+    return ours, [f"Only {len(ours)} of the {len(known)} corrections in {path} are about photos of {dataset.source}."]
+
+
+def about(dataset: Dataset, corrections: Corrections, folder: Path) -> Corrections:
+    """The corrections of photos of ``dataset``, by the names that it gives them; their file lies in ``folder``.
+
+    A photo is known by its name, by the file that the path in a correction means from ``folder``, or by the end of its
+    path, where that is the end of one photo's path only.
+    """
+    find = _finder(dataset, folder)
+    return {(name, task): said for (path, task), said in corrections.items() if (name := find(path)) is not None}
+
+
+def _finder(dataset: Dataset, folder: Path) -> Callable[[str], str | None]:
+    names = {dataset.name(item): item.path.absolute() for item in dataset.photos}
+    finder = FileFinder(folder)
+    files: dict[Path, str] = {}
+    ends: dict[str, list[tuple[Sequence[str], str]]] = defaultdict(list)
+
+    def find(path: str) -> str | None:
+        if path in names:
+            return path
+        if not files:
+            for name, photo in names.items():
+                files[photo.resolve()] = name
+                parts = plain_path(str(photo)).split("/")
+                ends[parts[-1]].append((parts, name))
+        if (found := finder.find(path)) and (called := files.get(found.resolve())):
+            return called
+        parts = plain_path(path).split("/")
+        same = [name for its, name in ends.get(parts[-1], ()) if its[-len(parts) :] == parts]
+        if len(same) > 1:  # perhaps but for their case
+            same = [name for name in same if names[name].as_posix().endswith(f"/{path}")]
+        return same[0] if len(same) == 1 else None
+
+    return find
+
+
+def add(path: Path, correction: Correction) -> None:
+    """Append one; on return it is on the disk. Raises OSError, DatasetError."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    _write_as_ours(path)
+    append_line(path, _csv([asdict(replace(correction, at=correction.at or now))], _COLUMNS), 0o644)
+
+
+def applied(dataset: Dataset, corrections: Corrections) -> Dataset:
+    """The data set with the corrected labels. One whose ``was`` is not the label any more is left alone."""
+    return replace(dataset, photos=tuple(_corrected(item, dataset.name(item), corrections) for item in dataset.photos))
+
+
+def _corrected(item: LabelledPhoto, name: str, corrections: Corrections) -> LabelledPhoto:
+    labels = dict(item.labels)
+    for task in LABELS:
+        correction = corrections.get((name, task))
+        if correction and correction.was == labels.get(task, ""):
+            labels[task] = correction.now
+    return replace(item, labels={task: label for task, label in labels.items() if label})
+
+
+class _Table(NamedTuple):
+    columns: Sequence[str]
+    rows: Sequence[tuple[int, Mapping[str, str]]]
+
+
+def _table(path: Path) -> _Table:
+    """What the file holds, each line by itself, so that one that a power cut has torn spoils no other."""
+    try:
+        content = path.read_bytes()
+        if not content:
+            return _Table(_COLUMNS, [])
+        found = read_table(content, _COLUMNS)
+        if missing := sorted(set(_NEEDED) - set(found.columns)):
+            raise DatasetError(f"{path} is no file of corrections: it lacks the columns {', '.join(missing)}.")
+        # A line that is torn ends before the last of our columns.
+        ours = [name for name in _COLUMNS if name in found.columns]
+        return _Table(found.columns, list(found.rows_by_line(ours)))
+    except FileNotFoundError:
+        return _Table(_COLUMNS, [])
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}).") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path} cannot be read as CSV ({error}).") from error
+
+
+def _write_as_ours(path: Path) -> None:
+    """Write a new file, or one that a spreadsheet has saved: among its lines one of ours would not be understood.
+
+    Raises OSError, DatasetError.
+    """
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        head = file.readline().removeprefix(codecs.BOM_UTF8)
+        if [name.strip() for name in head.decode("utf-8", "replace").split(",")][: len(_COLUMNS)] == list(_COLUMNS):
+            return
+    table = _table(path)
+    columns = dict.fromkeys((*_COLUMNS, *filter(None, table.columns)))
+    header = dict(zip(columns, columns, strict=True))
+    # Never half of it: without its columns the whole file would be unreadable.
+    replace_file(path, _csv([header, *(row for _, row in table.rows)], columns) + b"\n", 0o644)
+
+
+def _csv(rows: Iterable[Mapping[str, str]], columns: Iterable[str]) -> bytes:
+    text = StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerows([row.get(column, "") for column in columns] for row in rows)
+    return text.getvalue().removesuffix("\n").encode()
+
+
+def _checked(path: Path, line: int, row: Mapping[str, str], tags: Tags) -> Correction:
+    task = next((known for known in LABELS if known == plain(row["task"])), None)
+    if not task:
+        raise DatasetError(f"{path}, line {line}: {row['task']!r} is no task: use {' or '.join(LABELS)}.")
+    now = label_named(task, row["now"], tags)
+    if row["now"] and not now:
+        raise DatasetError(f"{path}, line {line}: {row['now']!r} is no {task}: use {', '.join(LABELS[task])}.")
+    was = label_named(task, row["was"], tags) or row["was"]
+    return Correction(row["path"], task, was, now or "", row.get("why", ""), row.get("at", ""))

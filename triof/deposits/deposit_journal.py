@@ -1,0 +1,236 @@
+"""The journal as a deposit needs it: nothing that happened to an item is lost while the journal cannot be written.
+
+A deposit begins in the journal or not at all. What follows goes to the journal or, where that fails, to the outbox on
+the disk, together with all that the deposit has written before: whatever journal there is later has it whole. From the
+first failure on the machine takes nothing new, until :meth:`DepositJournal.mend` has written the outbox to the journal.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from uuid import UUID
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from triof.common.repeated_faults import Complaints
+from triof.journal.journal import ENDINGS, Journal, Kind, Row
+from triof.journal.outbox import Outbox
+from triof.judging.sorter import Judgement
+from triof.storage import database_errors
+from triof.storage.database_errors import DatabaseUnusable
+from triof.storage.database_file import DatabaseFile
+from triof.storage.disk_reserve import DiskRoom
+from triof.storage.tables import Event
+
+log = logging.getLogger(__name__)
+
+_SHORT_SECONDS = 0.5
+"""How long another writer is waited for by what is tried again and again."""
+_PATIENCE = 3
+"""So often a file that has disappeared may be missed before what it held is copied: people also move files back."""
+
+
+class DepositJournal:
+    """Writes to ``journal``, with an outbox in the ``home`` folder; safe to call from many threads.
+
+    ``room`` keeps and frees space on the disk. ``now`` gives aware datetimes.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        home: Path,
+        room: DiskRoom | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._journal = journal
+        self._file = DatabaseFile(path) if (path := journal.database.path) else None
+        self._outbox = Outbox(home)
+        self._room = room
+        self._now = now
+        self._lock = Lock()
+        self._fault: DatabaseUnusable | None = None
+        self._under_way: Sequence[Row] = ()
+        """All rows of the deposit under way, unless they wait in the outbox already."""
+        self._unkept: Sequence[Row] = ()
+        """What the disk did not take either."""
+        self._missed = 0
+        self._rescued: Path | None = None
+        self._complaints = Complaints(log)
+
+    def fault(self) -> DatabaseUnusable | None:
+        """Why no deposit can begin now; None if one can."""
+        if not self._fault and self._file and not self._file.is_claimed():
+            self._fail(database_errors.missing(self._file.path))
+        if not self._fault and self._room and self._room.is_full:
+            self._fail(self._room.fault())
+        # Without the frames of the last time, which would pile up.
+        return self._fault.with_traceback(None) if self._fault else None
+
+    def begin(self, deposit_id: UUID) -> None:
+        """Write that a deposit begins, to the journal alone. Raises DatabaseUnusable."""
+        opened = [self._journal.event("deposit.opened", deposit_id)]
+        with self._lock:
+            if fault := self.fault():
+                raise fault
+            self._write(opened)
+            self._under_way = opened
+        self._journal.tell(opened)
+
+    def confirm(self, deposit_id: UUID, waste_type: str, reason: str) -> None:
+        """Write what a person confirmed. Raises DatabaseUnusable where it would not last: then nothing may move."""
+        self.record("deposit.confirmed", deposit_id, waste_type, reason)
+        if self._file and not self._file.is_claimed():
+            raise database_errors.missing(self._file.path)
+
+    def record(self, kind: Kind, deposit_id: UUID, waste_type: str | None = None, reason: str | None = None) -> None:
+        """Write what happened to the deposit under way, to the outbox where the journal fails.
+
+        On return it is on the disk. Raises DatabaseUnusable where neither took it: it is written when one does.
+        """
+        self._keep([self._journal.event(kind, deposit_id, waste_type=waste_type, reason=reason)])
+
+    def record_judgement(self, deposit_id: UUID, judgement: Judgement) -> None:
+        """Write the verdict and the predictions behind it, like :meth:`record`."""
+        self._keep(self._journal.judgement(deposit_id, judgement))
+
+    def mend(self) -> None:
+        """Come back: write the outbox to the journal, which is set aside for a new one if it is damaged.
+
+        Raises DatabaseUnusable as long as there is a fault.
+        """
+        with self._lock:
+            try:
+                self._mend()
+            except DatabaseUnusable:
+                if not self._is_damaged():
+                    raise
+                self._mend()
+
+    def interrupt_unfinished(self) -> Sequence[Event]:
+        """After a crash: end each deposit that has no ending, and return its latest event. Raises DatabaseUnusable."""
+        with self._lock, self._faults():
+            unfinished = self._journal.unfinished()
+            rows = [
+                self._journal.event(
+                    "deposit.interrupted",
+                    event.deposit_id,
+                    waste_type=event.waste_type,
+                    reason=event.kind.removeprefix("deposit."),
+                )
+                for event in unfinished
+            ]
+            rows.append(self._journal.event("machine.started", interrupted=len(unfinished)))
+            self._write(rows, again=True)
+        self._journal.tell(rows)
+        return unfinished
+
+    def close(self) -> None:
+        """Let go of the file; what it held is copied if it is not at its path."""
+        with self._lock:
+            if self._file:
+                if not self._file.is_claimed():
+                    self._rescue(self._file)
+                self._file.release()
+
+    def _keep(self, rows: Sequence[Row]) -> None:
+        with self._lock:
+            try:
+                if fault := self.fault():
+                    raise fault
+                self._write(rows)
+                self._under_way = [*self._under_way, *rows]
+            except DatabaseUnusable:
+                self._put(rows)
+            if any(isinstance(row, Event) and row.kind in ENDINGS for row in rows):
+                self._under_way = ()
+        self._journal.tell(rows)
+
+    def _write(self, rows: Sequence[Row], *, again: bool = False) -> None:
+        with self._faults():
+            self._journal.write(rows, again=again, patience=_SHORT_SECONDS if again else None)
+        # A file that was deleted meanwhile takes rows like any other.
+        if self._file and not self._file.is_claimed():
+            raise self._fail(database_errors.missing(self._file.path))
+
+    def _put(self, rows: Sequence[Row]) -> None:
+        self._unkept = [*self._unkept, *self._under_way, *rows]
+        self._under_way = ()
+        if self._room and self._fault and self._fault.code == "D1":
+            self._room.give_way()
+        try:
+            self._outbox.put(self._unkept)
+        except OSError as error:
+            self._complaints.failed("outbox.not_written", error)
+            assert self._fault
+            raise self._fault from error
+        log.warning("outbox.written rows=%d", len(self._unkept))
+        self._unkept = ()
+
+    def _is_damaged(self) -> bool:
+        return self._file is not None and self._fault is not None and self._fault.code == "J3"
+
+    def _mend(self) -> None:
+        with self._faults():
+            if self._file and not self._file.is_claimed():
+                self._miss(self._file)
+            if self._file and self._is_damaged():
+                self._begin_anew(self._file)
+            if self._room and not self._room.look():
+                raise self._room.fault()
+            if self._file and self._file.create():
+                log.info("journal.begun path=%s", self._file.path)
+            self._journal.database.upgrade()
+            if self._file and not self._file.is_open:
+                self._file.claim()
+            rows = [*self._outbox.rows(), *self._unkept]
+        if rows:
+            self._write(rows, again=True)
+            self._outbox.clear()
+        if self._fault or rows:
+            log.warning("journal.mended rows=%d", len(rows))
+        self._unkept, self._fault, self._missed = (), None, 0
+        if self._rescued:
+            # The file itself is back, so that nothing has to be found in its copy.
+            self._rescued.unlink(missing_ok=True)
+            self._rescued = None
+
+    def _miss(self, file: DatabaseFile) -> None:
+        self._missed += 1
+        if file.is_replaced() or self._missed >= _PATIENCE:
+            self._rescue(file)
+        raise database_errors.missing(file.path)
+
+    def _rescue(self, file: DatabaseFile) -> None:
+        if self._rescued:
+            return
+        try:
+            self._rescued = file.rescue(self._now())
+        except (OSError, sqlite3.Error) as error:
+            self._complaints.failed("journal.not_rescued", error)
+        if self._rescued:
+            log.error("journal.rescued path=%s", self._rescued)
+
+    def _begin_anew(self, file: DatabaseFile) -> None:
+        self._journal.database.close()
+        log.error("journal.set_aside path=%s cause=%s", file.set_aside(self._now()), self._fault)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Make what went wrong the fault. Raises DatabaseUnusable."""
+        try:
+            yield
+        except DatabaseUnusable as error:
+            raise self._fail(error) from None
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            raise self._fail(self._journal.database.unusable(error)) from None
+
+    def _fail(self, fault: DatabaseUnusable) -> DatabaseUnusable:
+        if not self._fault or self._fault.code != fault.code:
+            log.error("journal.failed code=%s cause=%s", fault.code, fault)
+        self._fault = fault
+        return fault

@@ -1,0 +1,83 @@
+"""What happens by itself as time passes: abandoned deposits end, old photos go, and what failed is tried again."""
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Event, Thread
+
+from triof.common.repeated_faults import Complaints
+from triof.deposits.deposit import Deposits
+from triof.storage.database_errors import DatabaseUnusable
+from triof.storage.disk_reserve import DiskRoom
+from triof.storage.photo_store import PhotoStore
+
+log = logging.getLogger(__name__)
+
+_ROOM_SECONDS = 5.0
+_PRUNE_SECONDS = 3600.0
+_MEND_SECONDS = (0.5, 1.0, 2.0, 4.0)
+"""Pauses between tries to write to a journal that failed; the last one repeats."""
+
+
+class Watch:
+    """Looks every ``seconds`` until closed whether something is due."""
+
+    def __init__(
+        self,
+        deposits: Deposits,
+        photo_store: PhotoStore,
+        room: DiskRoom | None = None,
+        seconds: float = 0.5,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._works: list[tuple[str, float, Callable[[], object]]] = [
+            ("expire", 0.0, deposits.expire),
+            ("prune", _PRUNE_SECONDS, photo_store.prune),
+            *([("room", _ROOM_SECONDS, room.look)] if room else []),
+        ]
+        self._due = {name: clock() + pause for name, pause, _ in self._works}
+        self._deposits = deposits
+        self._mend_at = clock()
+        self._tries = 0
+        self._seconds = seconds
+        self._clock = clock
+        self._complaints = Complaints(log, clock)
+        self._closed = Event()
+        self._thread = Thread(target=self._run, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._closed.set()
+        self._thread.join()
+
+    def look(self) -> None:
+        """Do what is due."""
+        for name, pause, work in self._works:
+            if self._clock() >= self._due[name]:
+                self._due[name] = self._clock() + pause
+                self._try(name, work)
+        if self._clock() >= self._mend_at:
+            self._try("mend", self._mend)
+
+    def _run(self) -> None:
+        while not self._closed.wait(self._seconds):
+            self.look()
+
+    def _mend(self) -> None:
+        try:
+            self._deposits.mend()
+        except DatabaseUnusable:  # the journal has logged it
+            self._mend_at = self._clock() + _MEND_SECONDS[min(self._tries, len(_MEND_SECONDS) - 1)]
+            self._tries += 1
+        else:
+            self._tries = 0
+
+    def _try(self, name: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception as error:
+            self._complaints.failed(f"watch.failed work={name}", error)

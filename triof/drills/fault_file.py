@@ -1,0 +1,127 @@
+"""A drill's faults, in the running kiosk: what it would do if the cloud or the camera failed now.
+
+``triof drill`` writes a file; as long as it stands and its time is not up, the real provider asks a stand-in of the
+drill's instead of the cloud, with a breaker of its own and without a call to count. Nothing has to be put back: when
+the file is gone, or old, the machine is as it was.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Literal, NamedTuple, get_args
+from urllib.parse import urlsplit
+
+from providers.base import Provider, Task
+from providers.options import CloudOptions, is_loopback
+from triof.common.atomic_files import read_json, replace_file
+from triof.common.worker_pool import Workers
+from triof.judging.circuit_breaker import Breaker
+from triof.judging.guarded_provider import Guard
+from triof.machine.cameras import Camera, CameraError
+from triof.settings.tree import Settings
+
+Fault = Literal["cloud_dead", "cloud_slow", "quota_gone", "camera_gone"]
+FAULTS: tuple[Fault, ...] = get_args(Fault)
+LONGEST_SECONDS = 60.0
+"""After this the kiosk puts everything back by itself, should the drill die."""
+
+
+class Rehearsed(NamedTuple):
+    """The fault of a drill, and the loopback address of its stand-in for the cloud."""
+
+    fault: Fault
+    endpoint: str
+
+
+class Stage:
+    """Where the drill and the kiosk meet: a file in the home folder."""
+
+    def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
+        self._path = home / "rehearsal.json"
+        self._now = now
+
+    def set(self, rehearsed: Rehearsed, seconds: float) -> None:
+        """Rehearse for so long at most, even if the drill dies. Raises OSError."""
+        until = self._now() + min(seconds, LONGEST_SECONDS)
+        replace_file(self._path, json.dumps({**rehearsed._asdict(), "until": until}).encode())
+
+    def clear(self) -> None:
+        """Put everything back. Raises OSError."""
+        self._path.unlink(missing_ok=True)
+
+    def current(self) -> Rehearsed | None:
+        """What is rehearsed now; never anything that leads to another machine."""
+        kept = read_json(self._path)
+        fault, endpoint, until = kept.get("fault"), str(kept.get("endpoint")), kept.get("until")
+        # A clock set back must not make a minute last for hours.
+        if fault not in FAULTS or not isinstance(until, float) or not 0 < until - self._now() <= LONGEST_SECONDS:
+            return None
+        with suppress(ValueError):  # of a file that somebody has spoilt
+            if is_loopback(urlsplit(endpoint).hostname):
+                return Rehearsed(fault, endpoint)
+        return None
+
+
+class Rehearsal:
+    """Puts a guard that asks the stand-in in the place of the one that asks the cloud."""
+
+    def __init__(self, home: Path, settings: Settings, build: Callable[[str, Task, Settings], Provider]) -> None:
+        self._stage = Stage(home)
+        self._settings = settings
+        self._build = build
+        self._lock = Lock()
+        self._rehearsed: Rehearsed | None = None
+        self._guards: dict[tuple[str, Task], Guard] = {}
+
+    def instead_of(self, guard: Guard) -> Guard:
+        """The guard itself, unless a drill is on."""
+        rehearsed = self._stage.current()
+        with self._lock:
+            if self._rehearsed != rehearsed:
+                self._end()
+                self._rehearsed = rehearsed
+            options = getattr(self._settings, guard.name, None)
+            if not rehearsed or rehearsed.fault == "camera_gone" or not isinstance(options, CloudOptions):
+                return guard
+            key = guard.name, guard.task
+            if key not in self._guards:
+                self._guards[key] = self._guard(guard, options.rehearsed(rehearsed.endpoint))
+            return self._guards[key]
+
+    def _end(self) -> None:
+        for guard in self._guards.values():
+            guard.close()
+        self._guards = {}
+
+    def _guard(self, guard: Guard, options: CloudOptions) -> Guard:
+        settings = self._settings.model_copy(update={guard.name: options})
+        return Guard(
+            guard.name,
+            guard.task,
+            lambda: self._build(guard.name, guard.task, settings),
+            breaker=Breaker(settings.breaker),
+            workers=Workers("rehearsal", 1),
+        )
+
+
+class RehearsedCamera:
+    """The machine's camera, which a drill can unplug."""
+
+    def __init__(self, camera: Camera, home: Path) -> None:
+        self.kind = camera.kind
+        self._camera = camera
+        self._stage = Stage(home)
+
+    def take(self, upload: bytes | None) -> bytes:
+        """The encoded image of the camera. Raises CameraError."""
+        rehearsed = self._stage.current()
+        if rehearsed and rehearsed.fault == "camera_gone":
+            raise CameraError("A drill has unplugged the camera: wait until it is over.")
+        return self._camera.take(upload)
+
+    def ping(self) -> None:
+        """Raise CameraError if ``take`` could not work now."""
+        self._camera.ping()

@@ -1,0 +1,208 @@
+"""What a machine with certain models would have done with labelled photos, source by source.
+
+A model is good on what it has learned from; what counts is how it does on a source that it never saw. The verdicts are
+those of :func:`triof.judging.verdict.decide`, so that these figures are those of the machine.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from providers.base import LABELS, Prediction, Task
+from providers.text_files import plain
+from triof.datasets.label_names import labels_named
+from triof.datasets.photo_dataset import LabelledPhoto
+from triof.evaluation import curves
+from triof.evaluation.curves import Figure, Weights
+from triof.evaluation.evaluation import CLEAN_REFUSED
+from triof.judging.verdict import Verdict, decide
+from triof.settings.sections.policy import Policy
+
+ALL = "all"
+"""The name of the last part: the photos of every source together."""
+
+_DIRTY_CAUGHT = f"dirty caught at {CLEAN_REFUSED * 100:.0f} % of clean refused"
+MODELS = ("type over plastic", "plastic refused", "foreign called other", _DIRTY_CAUGHT, "calibration error")
+"""The figures that tell how right the models are; *refused* is called other."""
+MACHINE = (
+    "foreign not accepted",
+    "of all accepted, wrong",
+    "asked",
+    "refused",
+    "clean plastic asked about",
+    "paper cups accepted",
+)
+"""The figures that tell what the verdicts would have been; a part has a few more."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A labelled photo, what the models said of it, and the verdict on it."""
+
+    item: LabelledPhoto
+    waste_type: Prediction
+    cleanliness: Prediction | None
+    verdict: Verdict
+
+    @property
+    def right_type(self) -> str | None:
+        """The waste type that people gave; None where they gave none."""
+        return self.item.labels.get("waste_type")
+
+    @property
+    def is_plastic(self) -> bool:
+        """Whether people say that it is a plastic bottle, cup or piece of cutlery."""
+        return self.right_type not in (None, "other")
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether people say that it is anything else."""
+        return self.right_type == "other"
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether the waste type that the model holds for the likeliest is right."""
+        return self.waste_type.label == self.right_type
+
+    @property
+    def is_wrongly_accepted(self) -> bool:
+        """Whether the machine would take what is foreign, dirty or of another type than it says.
+
+        An item without a label of its cleanliness does not count as dirty.
+        """
+        is_wrong = self.verdict.label != self.right_type or self.item.labels.get("cleanliness") == "dirty"
+        return self.verdict.action == "accept" and is_wrong
+
+
+@dataclass(frozen=True)
+class Part:
+    """The photos of one source, or :data:`ALL`; every figure is between 0 and 1.
+
+    A figure about photos of which there are none is left out.
+    """
+
+    name: str
+    photos: int
+    groups: int
+    figures: Mapping[str, Figure]
+
+
+def predictions(
+    task: Task, scores: ArrayLike, thresholds: Mapping[str, float], unfamiliarity: ArrayLike | None = None
+) -> list[Prediction]:
+    """Calibrated probabilities, (photos, labels of ``task`` in the order of LABELS), as the answers of a provider.
+
+    ``unfamiliarity`` (photos,) is 1 or more for photos unlike anything that the model has learned.
+    """
+    rows = [dict(zip(LABELS[task], map(float, row), strict=True)) for row in np.asarray(scores)]
+    tops = [max(row, key=row.__getitem__) for row in rows]
+    distances = [None] * len(rows) if unfamiliarity is None else [float(each) for each in np.asarray(unfamiliarity)]
+    return [
+        Prediction(task, top, row[top], row, "local_cnn", "", thresholds, unfamiliarity=distance)
+        for row, top, distance in zip(rows, tops, distances, strict=True)
+    ]
+
+
+def judge(photos: Sequence[LabelledPhoto], said: Mapping[Task, Sequence[Prediction]], policy: Policy) -> list[Judged]:
+    """The verdicts on ``photos``, of which ``said`` holds the answers to each question, in the same order.
+
+    The answers may come from anywhere: a provider, or (:func:`predictions`) the scores of a model that was trained
+    without some source. Those of several models, each on the photos left out for it, are judged one after the other,
+    and measured together.
+    """
+    types = said["waste_type"]
+    dirt: Sequence[Prediction | None] = said.get("cleanliness") or [None] * len(photos)
+    return [
+        Judged(item, waste_type, cleanliness, decide(waste_type, cleanliness, policy))
+        for item, waste_type, cleanliness in zip(photos, types, dirt, strict=True)
+    ]
+
+
+def measure(
+    judged: Sequence[Judged], part_of: Callable[[LabelledPhoto], str] = lambda item: item.source
+) -> tuple[Part, ...]:
+    """The figures of each source by its name, or of each part that ``part_of`` names, and last those of ALL."""
+    parts: dict[str, list[Judged]] = {}
+    for one in judged:
+        parts.setdefault(part_of(one.item) or "(none named)", []).append(one)
+    return tuple(_part(name, found) for name, found in [*sorted(parts.items()), (ALL, list(judged))])
+
+
+def _part(name: str, judged: Sequence[Judged]) -> Part:
+    found = {**_of_the_models(judged), **_of_the_machine(judged)}
+    groups = {one.item.group for one in judged}
+    return Part(name, len(judged), len(groups), {title: figure for title, figure in found.items() if figure})
+
+
+def _of_the_models(judged: Sequence[Judged]) -> dict[str, Figure | None]:
+    plastic = [one for one in judged if one.is_plastic]
+    foreign = [one for one in judged if one.is_foreign]
+    return {
+        "type over plastic": _share(plastic, lambda one: one.is_hit),
+        "plastic refused": _share(plastic, lambda one: one.waste_type.label == "other"),
+        "foreign called other": _share(foreign, lambda one: one.is_hit),
+        _DIRTY_CAUGHT: _dirty_caught(judged),
+        "calibration error": _calibration_error([*plastic, *foreign]),
+    }
+
+
+def _of_the_machine(judged: Sequence[Judged]) -> dict[str, Figure | None]:
+    labelled = [one for one in judged if one.right_type]
+    clean = [one for one in labelled if one.is_plastic and one.item.labels.get("cleanliness") == "clean"]
+    return {
+        "foreign not accepted": _share([one for one in labelled if one.is_foreign], lambda one: not _is(one, "accept")),
+        "accepted": _share(labelled, lambda one: _is(one, "accept")),
+        "asked": _share(labelled, lambda one: _is(one, "ask")),
+        "refused": _share(labelled, lambda one: _is(one, "refuse")),
+        "unfamiliar": _share(labelled, lambda one: one.verdict.reason == "unfamiliar"),
+        "of all accepted, wrong": _share(
+            [one for one in labelled if _is(one, "accept")], lambda one: one.is_wrongly_accepted
+        ),
+        "clean plastic asked about": _share(clean, lambda one: _is(one, "ask")),
+        "clean plastic refused": _share(clean, lambda one: _is(one, "refuse")),
+        "paper cups accepted": _share(
+            [one for one in labelled if _is_paper_cup(one.item)], lambda one: _is(one, "accept")
+        ),
+    }
+
+
+def _is(one: Judged, action: str) -> bool:
+    return one.verdict.action == action
+
+
+def _is_paper_cup(item: LabelledPhoto) -> bool:
+    """Of paper, in a folder of cups."""
+    return plain(item.material) == "paper" and labels_named(item.path.parent.parts).get("waste_type") == "cup"
+
+
+def _weights(judged: Sequence[Judged]) -> Weights:
+    return curves.resampled([one.item.group for one in judged])
+
+
+def _share(judged: Sequence[Judged], is_hit: Callable[[Judged], bool]) -> Figure | None:
+    if not judged:
+        return None
+    hits = [is_hit(one) for one in judged]
+    if all(hits) or not any(hits):
+        # Every resample agrees then, however few photos there are.
+        value = float(hits[0])
+        return Figure(value, *curves.interval(value, len({one.item.group for one in judged})))
+    return curves.figure(curves.share(_weights(judged), hits, [True] * len(hits)))
+
+
+def _dirty_caught(judged: Sequence[Judged]) -> Figure | None:
+    told = [one for one in judged if one.cleanliness and "cleanliness" in one.item.labels]
+    dirty = [one.item.labels["cleanliness"] == "dirty" for one in told]
+    if all(dirty) or not any(dirty):
+        return None
+    probabilities = [one.cleanliness.scores["dirty"] for one in told if one.cleanliness]
+    return curves.figure(curves.caught(_weights(told), probabilities, dirty, refused=CLEAN_REFUSED))
+
+
+def _calibration_error(judged: Sequence[Judged]) -> Figure | None:
+    if not judged:
+        return None
+    promised = [one.waste_type.probability for one in judged]
+    return curves.figure(curves.calibration_error(_weights(judged), promised, [one.is_hit for one in judged]))

@@ -1,0 +1,261 @@
+"""How often a provider is right: measured through the very path that serves the machine."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from providers.base import LABELS, Prediction, Provider, Task
+from triof.datasets.photo_dataset import DatasetError, LabelledPhoto, Unreadable, decode
+from triof.evaluation import curves
+from triof.evaluation.curves import Figure, Numbers, Weights
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
+
+Confusion = NDArray[np.int64]
+"""``confusion[right, said]``, in the order of LABELS."""
+
+_TIMEOUT = 30.0
+CLEAN_REFUSED = 0.05
+"""Share of the clean items that people bear to have refused."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was said of one labelled photo; the photo itself is not kept. Without a label only :attr:`said` is known."""
+
+    item: LabelledPhoto
+    prediction: Prediction
+
+    @property
+    def right(self) -> str:
+        """The label that people gave."""
+        return self.item.labels[self.prediction.task]
+
+    @property
+    def said(self) -> str:
+        """The label that was said."""
+        return self.prediction.label
+
+    @property
+    def hit(self) -> bool:
+        """Whether that is right."""
+        return self.said == self.right
+
+    @property
+    def believed(self) -> bool:
+        """Whether its probability reaches the threshold that the model's maker chose, if any."""
+        return self.prediction.probability >= self.prediction.thresholds.get(self.said, 0.0)
+
+
+@dataclass(frozen=True)
+class LabelMetrics:
+    """Between 0 and 1; ``support`` is the number of photos that carry the label."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    average_precision: float
+    """Over every threshold, the area under the curve of precision and recall; 0 where no photo carries the label."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The measure of one provider on one split."""
+
+    task: Task
+    provider: str
+    model_version: str
+    photos: int
+    groups: int
+    accuracy: float
+    macro_f1: float
+    """The mean over the labels that occur or were said."""
+    group_accuracy: float
+    """Each group of near-duplicates counts once, by the share of its photos that are right."""
+    calibration_error: float
+    """Expected calibration error over ten bins of the top probability."""
+    figures: Mapping[str, Figure]
+    """By their names, as people read them; those about a label that no photo carries are left out."""
+    labels: Mapping[str, LabelMetrics]
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows: what it is; columns: what was said."""
+    unreadable: tuple[str, ...]
+    answers: tuple[Answer, ...] = field(repr=False)
+    """What all this was measured on."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers as plain values, ready for JSON."""
+        numbers = asdict(replace(self, answers=()))
+        del numbers["answers"]
+        return numbers
+
+
+def evaluate(
+    provider: Provider,
+    task: Task,
+    photos: Sequence[LabelledPhoto],
+    on_photo: Callable[[], None] = lambda: None,
+    limits: PhotoLimits = DEFAULT_LIMITS,
+) -> Evaluation:
+    """Ask ``provider`` about every photo within ``limits``.
+
+    Raises DatasetError when none can be read, and what the provider raises.
+    """
+    return measure(task, *ask(provider, photos, on_photo, limits))
+
+
+def ask(
+    provider: Provider,
+    photos: Sequence[LabelledPhoto],
+    on_photo: Callable[[], None] = lambda: None,
+    limits: PhotoLimits = DEFAULT_LIMITS,
+) -> tuple[list[Answer], list[Unreadable]]:
+    """What ``provider`` says of every photo within ``limits``, labelled for its task or not; and what was skipped."""
+    unreadable: list[Unreadable] = []
+    answers = []
+    for item, photo in decode(photos, limits, needed_side=provider.needed_side, unreadable=unreadable):
+        answers.append(Answer(item, provider.predict(photo, timeout=_TIMEOUT)))
+        on_photo()
+    return answers, unreadable
+
+
+def measure(task: Task, answers: Sequence[Answer], unreadable: Sequence[Unreadable]) -> Evaluation:
+    """The numbers behind one provider's ``answers``, wherever they come from. Raises DatasetError without any."""
+    if not answers:
+        raise DatasetError(f"None of the {len(unreadable)} photos could be read: check their files.")
+    confusion = confusion_matrix(task, (answer.right for answer in answers), (answer.said for answer in answers))
+    found = figures(task, answers)
+    return Evaluation(
+        task=task,
+        provider=answers[0].prediction.provider,
+        model_version=answers[0].prediction.model_version,
+        photos=len(answers),
+        groups=len(by_group(answers)),
+        accuracy=found["accuracy"].value,
+        macro_f1=found["macro F1"].value,
+        group_accuracy=found["accuracy per group"].value,
+        calibration_error=found["calibration error"].value,
+        figures=found,
+        labels=label_metrics(task, confusion, answers),
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        unreadable=tuple(f"{item.path}: {item.reason}" for item in unreadable),
+        answers=tuple(answers),
+    )
+
+
+def figures(task: Task, answers: Sequence[Answer]) -> dict[str, Figure]:
+    """What a machine is judged by, with 95 % intervals by the cluster bootstrap (:func:`.curves.resampled`)."""
+    groups = [answer.item.group for answer in answers]
+    weights, hits = curves.resampled(groups), [answer.hit for answer in answers]
+    promised = [answer.prediction.probability for answer in answers]
+    numbers = {
+        "accuracy": accuracy(weights, answers),
+        **(_of_types(weights, answers) if task == "waste_type" else {}),
+        "macro F1": macro_f1(weights, task, answers),
+        "accuracy per group": curves.share_by_group(weights, hits, groups),
+        **(_of_dirt(weights, answers) if task == "cleanliness" else {}),
+        "calibration error": curves.calibration_error(weights, promised, hits),
+        **_of_belief(weights, answers),
+    }
+    # About a label that no photo carries a number says nothing.
+    return {name: curves.figure(rows) for name, rows in numbers.items() if not np.isnan(rows[0])}
+
+
+def accuracy(weights: Weights, answers: Sequence[Answer]) -> Numbers:
+    """The share of right answers."""
+    return curves.share(weights, [answer.hit for answer in answers], [True] * len(answers))
+
+
+def macro_f1(weights: Weights, task: Task, answers: Sequence[Answer]) -> Numbers:
+    """The mean F1 of the labels that occur or were said, in each row by itself.
+
+    A label that does neither says nothing: as 0 it would count against every answer, and every resample without a rare
+    label would lower the interval.
+    """
+    right = _positions(task, (answer.right for answer in answers))
+    said = _positions(task, (answer.said for answer in answers))
+    means: Numbers = np.nanmean(curves.f1(curves.confusions(weights, right, said, len(LABELS[task]))), axis=-1)
+    return means
+
+
+def confusion_matrix(task: Task, right: Iterable[str], said: Iterable[str]) -> Confusion:
+    """Count every pair of right and given label."""
+    rows, columns = _positions(task, right), _positions(task, said)
+    once = np.ones((1, len(rows)))
+    confusion: Confusion = curves.confusions(once, rows, columns, len(LABELS[task]))[0].astype(np.int64)
+    return confusion
+
+
+def label_metrics(task: Task, confusion: Confusion, answers: Sequence[Answer]) -> dict[str, LabelMetrics]:
+    """The metrics of every label; a label that never occurs and is never said has 0."""
+    hits, rows, columns = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    f1 = np.nan_to_num(curves.f1(confusion))
+    return {
+        label: LabelMetrics(
+            precision=float(hits[index] / max(columns[index], 1)),
+            recall=float(hits[index] / max(rows[index], 1)),
+            f1=float(f1[index]),
+            support=int(rows[index]),
+            average_precision=precision_recall(answers, label).average_precision,
+        )
+        for index, label in enumerate(LABELS[task])
+    }
+
+
+def precision_recall(answers: Sequence[Answer], label: str) -> curves.PrecisionRecall:
+    """The curve of ``label`` against the rest."""
+    probabilities = [answer.prediction.scores[label] for answer in answers]
+    return curves.precision_recall(probabilities, [answer.right == label for answer in answers])
+
+
+def by_group(answers: Iterable[Answer]) -> dict[str, list[Answer]]:
+    """The answers by their group of near-duplicates."""
+    groups: dict[str, list[Answer]] = {}
+    for answer in answers:
+        groups.setdefault(answer.item.group, []).append(answer)
+    return groups
+
+
+def share_right(answers: Sequence[Answer]) -> float:
+    """Between 0 and 1, of at least one answer."""
+    return sum(answer.hit for answer in answers) / len(answers)
+
+
+def _of_types(weights: Weights, answers: Sequence[Answer]) -> dict[str, Numbers]:
+    """What spoils a spool, and what annoys people."""
+    foreign = [answer.right == "other" for answer in answers]
+    plastic = [not is_foreign for is_foreign in foreign]
+    turned_away = [answer.said == "other" for answer in answers]
+    return {
+        "plastic accuracy": curves.share(weights, [answer.hit for answer in answers], plastic),
+        "plastic turned away": curves.share(weights, turned_away, plastic),
+        "foreign caught": curves.share(weights, turned_away, foreign),
+    }
+
+
+def _of_dirt(weights: Weights, answers: Sequence[Answer]) -> dict[str, Numbers]:
+    dirty = [answer.right == "dirty" for answer in answers]
+    if all(dirty):
+        return {}
+    probabilities = [answer.prediction.scores["dirty"] for answer in answers]
+    caught = curves.caught(weights, probabilities, dirty, refused=CLEAN_REFUSED)
+    return {f"dirty caught at {CLEAN_REFUSED * 100:.0f} % of clean refused": caught}
+
+
+def _of_belief(weights: Weights, answers: Sequence[Answer]) -> dict[str, Numbers]:
+    """What the machine does without asking, where the model's maker chose thresholds."""
+    if not any(answer.prediction.thresholds for answer in answers):
+        return {}
+    all_of_them = [True] * len(answers)
+    wrongly = [answer.believed and not answer.hit for answer in answers]
+    return {
+        "believed": curves.share(weights, [answer.believed for answer in answers], all_of_them),
+        "believed and wrong": curves.share(weights, wrongly, all_of_them),
+    }
+
+
+def _positions(task: Task, labels: Iterable[str]) -> list[int]:
+    return [LABELS[task].index(label) for label in labels]

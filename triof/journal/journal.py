@@ -1,0 +1,288 @@
+"""What happened, append-only, in SQL.
+
+A deposit is a sequence of events under one id; what it has come to follows from them. No event is ever rewritten, so
+whatever dies at whatever instant, what was written stays true. Every row carries a random id and the machine's id,
+so that the journals of many machines can meet in one database.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Literal, cast, get_args
+from uuid import UUID, uuid4
+
+from sqlalchemy import String, Table, bindparam, func, select
+from sqlalchemy.orm import Session
+
+from providers.base import Photo, Prediction, Task
+from triof.judging.sorter import Judgement
+from triof.storage.database import Database
+from triof.storage.tables import Event, PredictionRow, Tally, UtcDateTime
+
+Kind = Literal[
+    "machine.started",
+    "deposit.opened",
+    "deposit.judged",
+    "deposit.confirmed",
+    "deposit.shredded",
+    "deposit.returned",
+    "deposit.failed",
+    "deposit.interrupted",
+    "mode.changed",
+    "breaker.opened",
+    "breaker.closed",
+    "drill.started",
+    "drill.ended",
+    "bundle.activated",
+    "bundle.removed",
+    "bundle.mended",
+    "candidate.started",
+    "candidate.ended",
+    "candidate.failed",
+    "alert.fired",
+    "alert.cleared",
+    "alert.acknowledged",
+    "quota.resumed",
+]
+ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
+"""Each deposit ends with exactly one of these."""
+
+
+_BATCH = 100
+"""So many deposits are read at once by who reads them all."""
+_ORDER = {kind: position for position, kind in enumerate(get_args(Kind))}
+"""A deposit's events in the order in which they can happen: the clock may be set back between two of them."""
+
+
+_TALLIES = cast(Table, Tally.__table__)
+_MOMENT = bindparam("moment", type_=UtcDateTime)
+_UNCOUNT = _TALLIES.delete().where(
+    _TALLIES.c.machine_id == bindparam("machine", type_=String), _TALLIES.c.until > _MOMENT, _TALLIES.c.since <= _MOMENT
+)
+
+
+Row = Event | PredictionRow
+
+
+class Journal:
+    """The events and predictions in ``database``; safe to call from many threads. ``now`` gives aware datetimes."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.database = database
+        self._now = now
+        self._observers: list[Callable[[Event], None]] = []
+
+    @property
+    def machine_id(self) -> str:
+        """The machine whose events it writes."""
+        return self.database.machine_id
+
+    def observe(self, observer: Callable[[Event], None]) -> None:
+        """Tell ``observer``, which must not raise or dawdle, of each event from now on, when it is written."""
+        self._observers.append(observer)
+
+    def record(
+        self,
+        kind: Kind,
+        deposit_id: UUID | None = None,
+        *,
+        waste_type: str | None = None,
+        reason: str | None = None,
+        **detail: Any,
+    ) -> None:
+        """Write one event; on return it is on the disk."""
+        self.write([happened := self.event(kind, deposit_id, waste_type=waste_type, reason=reason, **detail)])
+        self.tell([happened])
+
+    def event(
+        self,
+        kind: Kind,
+        deposit_id: UUID | None = None,
+        *,
+        waste_type: str | None = None,
+        reason: str | None = None,
+        **detail: Any,
+    ) -> Event:
+        """An event of this moment, to be written."""
+        return Event(
+            id=uuid4(),
+            machine_id=self.machine_id,
+            deposit_id=deposit_id,
+            kind=kind,
+            at=self._now(),
+            waste_type=waste_type,
+            reason=reason,
+            detail=detail,
+        )
+
+    def record_judgement(self, deposit_id: UUID, judgement: Judgement) -> None:
+        """Write the verdict and the predictions behind it, all or nothing."""
+        self.write(rows := self.judgement(deposit_id, judgement))
+        self.tell(rows)
+
+    def judgement(self, deposit_id: UUID, judgement: Judgement) -> Sequence[Row]:
+        """The verdict and the predictions behind it, to be written."""
+        waste_type = judgement.predictions.get("waste_type")
+        verdict = judgement.verdict
+        detail = {
+            "action": verdict.action,
+            "label": verdict.label,
+            "mode": judgement.mode,
+            "photo": judgement.photo.sha256,
+            "duration_ms": round(judgement.duration * 1000, 1),
+            "brightness": round(judgement.statistics.brightness, 4),
+            "sharpness": round(judgement.statistics.sharpness, 4),
+            "unanswered": {
+                task: [asdict(attempt) for attempt in error.attempts] for task, error in judgement.unanswered.items()
+            },
+        }
+        told = [each.unfamiliarity for each in judgement.predictions.values() if each.unfamiliarity is not None]
+        if told:
+            detail["unfamiliarity"] = round(max(told), 3)
+        label = waste_type.label if waste_type else None
+        judged = self.event("deposit.judged", deposit_id, waste_type=label, reason=verdict.reason, **detail)
+        return [judged, *self._predictions(deposit_id, judgement)]
+
+    def record_beside(self, deposit_id: UUID, photo: Photo, prediction: Prediction) -> None:
+        """Write what one more model said of a photo after its verdict."""
+        self.write([self._prediction(deposit_id, photo, prediction, believed=False)])
+
+    def write(self, rows: Sequence[Row], *, again: bool = False, patience: float | None = None) -> None:
+        """Write all rows or none; ``again``: some may be there already, by their ids. Raises SQLAlchemyError."""
+        with (
+            self.database.write(patience) as connection,
+            Session(connection, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            for row in rows:
+                session.merge(row) if again else session.add(row)
+            moments = {row.at for row in rows}
+            for row in rows:
+                if isinstance(row, Event) and row.kind == "drill.ended":
+                    deposits = [UUID(deposit) for deposit in row.detail.get("deposits", ())]
+                    moments |= set(session.scalars(select(Event.at).where(Event.deposit_id.in_(deposits))))
+            for moment in moments:
+                # A day that was counted is written into: the clock was set back, or a drill ended after midnight.
+                session.execute(_UNCOUNT, {"machine": self.machine_id, "moment": moment})
+
+    def tell(self, rows: Sequence[Row]) -> None:
+        """Tell the observers of the events among ``rows``, which are on the disk."""
+        for event in (row for row in rows if isinstance(row, Event)):
+            for observer in self._observers:
+                observer(event)
+
+    def events(self, deposit_id: UUID) -> Sequence[Event]:
+        """All events of one deposit, oldest first."""
+        with self._session() as session:
+            return sorted(session.scalars(select(Event).where(Event.deposit_id == deposit_id)), key=_order)
+
+    def predictions(self, deposit_id: UUID) -> Sequence[PredictionRow]:
+        """The predictions about one deposit."""
+        with self._session() as session:
+            return session.scalars(select(PredictionRow).where(PredictionRow.deposit_id == deposit_id)).all()
+
+    def judged(self, since: datetime | None = None) -> Iterator[tuple[Sequence[Event], Sequence[PredictionRow]]]:
+        """Events, oldest first, and predictions of each deposit of this machine that was judged, the oldest first.
+
+        Only a few are held at a time, and nobody who writes meanwhile is kept waiting.
+        """
+        batch = self._judged_after(since, None)
+        while batch:
+            chosen = [happened.deposit_id for happened in batch]
+            events: defaultdict[UUID | None, list[Event]] = defaultdict(list)
+            predictions: defaultdict[UUID | None, list[PredictionRow]] = defaultdict(list)
+            with self._session() as session:
+                for happened in session.scalars(select(Event).where(Event.deposit_id.in_(chosen))):
+                    events[happened.deposit_id].append(happened)
+                for row in session.scalars(select(PredictionRow).where(PredictionRow.deposit_id.in_(chosen))):
+                    predictions[row.deposit_id].append(row)
+            for deposit_id in chosen:
+                yield sorted(events[deposit_id], key=_order), predictions[deposit_id]
+            batch = self._judged_after(since, batch[-1])
+
+    def _judged_after(self, since: datetime | None, last: Event | None) -> Sequence[Event]:
+        query = select(Event).where(Event.machine_id == self.machine_id, Event.kind == "deposit.judged")
+        if since:
+            query = query.where(Event.at >= since)
+        if last:
+            # The first condition says nothing new, but leads along the index to where the last batch ended.
+            query = query.where(Event.at >= last.at, (Event.at > last.at) | (Event.id > last.id))
+        with self._session() as session:
+            return session.scalars(query.order_by(Event.at, Event.id).limit(_BATCH)).all()
+
+    def drilled(self) -> frozenset[UUID]:
+        """The deposits of this machine that a drill made."""
+        drills = select(Event.detail).where(Event.machine_id == self.machine_id, Event.kind == "drill.ended")
+        with self._session() as session:
+            details = session.scalars(drills).all()
+        return frozenset(UUID(deposit) for detail in details for deposit in detail.get("deposits", ()))
+
+    def answers(self, provider: str, task: Task, limit: int) -> Sequence[PredictionRow]:
+        """The latest answers of one provider on this machine, the newest first."""
+        asked = (PredictionRow.machine_id == self.machine_id, PredictionRow.task == task)
+        query = select(PredictionRow).where(*asked, PredictionRow.provider == provider)
+        with self._session() as session:
+            return session.scalars(query.order_by(PredictionRow.at.desc()).limit(limit)).all()
+
+    def unfinished(self) -> Sequence[Event]:
+        """The latest event of each of this machine's deposits that has not ended."""
+        with self._session() as session:
+            opened, ended = (
+                session.scalar(select(func.count()).where(Event.machine_id == self.machine_id, Event.kind.in_(kinds)))
+                for kinds in (("deposit.opened",), ENDINGS)
+            )
+            # Of a million deposits hardly one is open, and that is among the last: looking at all would take minutes.
+            missing, found = (opened or 0) - (ended or 0), list[Event]()
+            last: Event | None = None
+            # The last ones are looked at anyway: a salvaged journal may hold an ending without its beginning.
+            while (last is None or len(found) < missing) and (batch := self._opened_before(session, last)):
+                found += self._not_ended(session, batch)
+                last = batch[-1]
+        return found
+
+    def _opened_before(self, session: Session, last: Event | None) -> Sequence[Event]:
+        query = select(Event).where(Event.machine_id == self.machine_id, Event.kind == "deposit.opened")
+        if last:
+            query = query.where(Event.at <= last.at, (Event.at < last.at) | (Event.id < last.id))
+        return session.scalars(query.order_by(Event.at.desc(), Event.id.desc()).limit(_BATCH)).all()
+
+    def _not_ended(self, session: Session, opened: Sequence[Event]) -> Sequence[Event]:
+        deposits = [happened.deposit_id for happened in opened]
+        latest: dict[UUID | None, Event] = {}
+        for happened in sorted(session.scalars(select(Event).where(Event.deposit_id.in_(deposits))), key=_order):
+            latest[happened.deposit_id] = happened
+        return [happened for happened in latest.values() if happened.kind not in ENDINGS]
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with self.database.read() as connection, Session(connection) as session:
+            yield session
+
+    def _predictions(self, deposit_id: UUID, judgement: Judgement) -> Iterable[PredictionRow]:
+        for believed in judgement.predictions.values():
+            for prediction in (believed, *believed.beside):
+                yield self._prediction(deposit_id, judgement.photo, prediction, believed=prediction is believed)
+
+    def _prediction(self, deposit_id: UUID, photo: Photo, prediction: Prediction, *, believed: bool) -> PredictionRow:
+        return PredictionRow(
+            id=uuid4(),
+            machine_id=self.machine_id,
+            deposit_id=deposit_id,
+            at=self._now(),
+            task=prediction.task,
+            label=prediction.label,
+            probability=prediction.probability,
+            scores=dict(prediction.scores),
+            provider=prediction.provider,
+            model_version=prediction.model_version,
+            attempts=[asdict(attempt) for attempt in prediction.attempts],
+            photo=photo.sha256,
+            believed=believed,
+            embedding=[round(number, 3) for number in prediction.embedding] or None,
+        )
+
+
+def _order(happened: Event) -> int:
+    return _ORDER[cast(Kind, happened.kind)]

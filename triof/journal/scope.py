@@ -1,0 +1,26 @@
+"""What a question to the journal is about: which machines, and when."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement
+
+from triof.storage.tables import Base
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Some machines and a period, ``since`` included and ``until`` not; both aware.
+
+    ``machines`` is None for all whose journals meet in this database.
+    """
+
+    since: datetime
+    until: datetime
+    machines: Collection[str] | None = None
+
+    def of(self, table: type[Base]) -> tuple[ColumnElement[bool], ...]:
+        """The conditions for the rows of ``table``."""
+        period = (table.at >= self.since, table.at < self.until)
+        return period if self.machines is None else (table.machine_id.in_(self.machines), *period)

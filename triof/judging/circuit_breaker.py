@@ -1,0 +1,192 @@
+"""Stops asking a provider that fails or dawdles, so that nobody waits for it, and tries again after a while.
+
+::
+
+                 too many failures, or too slow
+        closed ──────────────────────────────────► open ◄──┐
+           ▲                                        │      │ the probe failed: twice as long
+           │ enough probes in a row      time is up │      │
+           └────────────────────────── half_open ◄──┘ ─────┘
+
+While half-open, one question at a time is let through as a probe; everybody else is sent on as if it were open.
+"""
+
+import json
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Literal, NamedTuple
+
+from providers.base import ProviderUnavailable
+from triof.common.atomic_files import read_json, replace_file
+from triof.settings.sections.breaker import BreakerSettings
+
+log = logging.getLogger(__name__)
+
+State = Literal["closed", "open", "half_open"]
+
+
+class BreakerOpen(ProviderUnavailable):
+    """The provider was not asked, because it failed a short while ago."""
+
+
+class Change(NamedTuple):
+    """The breaker has changed: how long it stays open now (seconds), and why."""
+
+    state: State
+    open_seconds: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Permit:
+    """The right to ask once; give it back with what came of it."""
+
+    generation: int
+    probe: bool
+
+
+class Breaker:
+    """Counts what comes of calls; safe to call from many threads. ``clock`` in seconds, never set back."""
+
+    def __init__(
+        self,
+        settings: BreakerSettings,
+        clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[Change], None] = lambda change: None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._on_change = on_change
+        self._lock = Lock()
+        self._state: State = "closed"
+        self._open_seconds = settings.open_seconds
+        self._reopens_at = 0.0
+        self._calls: deque[Literal["good", "slow", "failed"]] = deque(maxlen=settings.window_calls)
+        self._probing = False
+        self._probes_answered = 0
+        self._generation = 0
+
+    @property
+    def state(self) -> State:
+        """Open also when the time is up and nobody has asked yet."""
+        return self._state
+
+    def restore(self, open_seconds: float, seconds_left: float) -> None:
+        """Be open as before a restart. Raises ValueError for numbers that make no sense."""
+        if not (math.isfinite(open_seconds) and math.isfinite(seconds_left) and open_seconds > 0):
+            raise ValueError(f"open for {open_seconds} s, {seconds_left} s left")
+        with self._lock:
+            self._state, self._open_seconds = "open", min(open_seconds, self._settings.longest_open_seconds)
+            self._reopens_at = self._clock() + min(max(seconds_left, 0.0), self._open_seconds)
+
+    def admits(self) -> bool:
+        """Whether a question asked now would be let through."""
+        with self._lock:
+            return self._refusal() is None
+
+    def permit(self) -> Permit:
+        """The right to ask once. Raises BreakerOpen."""
+        with self._lock:
+            if refusal := self._refusal():
+                raise BreakerOpen(refusal, sent=False)
+            if self._state == "open":
+                self._turn("half_open")
+            self._probing = self._state == "half_open"
+            return Permit(self._generation, self._probing)
+
+    def answered(self, permit: Permit, seconds: float) -> None:
+        """The call was answered after ``seconds``."""
+        self._record(permit, "slow" if seconds > self._settings.slow_seconds else "good", f"slow ({seconds:.1f} s)")
+
+    def failed(self, permit: Permit, why: str) -> None:
+        """The call failed."""
+        self._record(permit, "failed", why)
+
+    def release(self, permit: Permit) -> None:
+        """What came of the call says nothing about the provider's health."""
+        with self._lock:
+            if permit.generation == self._generation and permit.probe:
+                self._probing = False
+
+    def _refusal(self) -> str | None:
+        left = self._reopens_at - self._clock()
+        if self._state == "open" and left > 0:
+            return f"not asked, as it failed before; it is tried again in {left:.0f} s"
+        if self._state == "half_open" and self._probing:
+            return "not asked, as it failed before; somebody is trying it at this moment"
+        return None
+
+    def _record(self, permit: Permit, outcome: Literal["good", "slow", "failed"], why: str) -> None:
+        with self._lock:
+            # What a call from before the last change says is no longer news.
+            if permit.generation != self._generation:
+                return
+            change = self._probed(outcome, why) if permit.probe else self._counted(outcome, why)
+        if change:
+            self._on_change(change)
+
+    def _counted(self, outcome: Literal["good", "slow", "failed"], why: str) -> Change | None:
+        self._calls.append(outcome)
+        count, failed = len(self._calls), self._calls.count("failed")
+        # Not on good news: that the window has become full enough is no reason to stop asking.
+        enough = count >= self._settings.minimum_calls and outcome != "good"
+        slow = failed + self._calls.count("slow")
+        if enough and (failed >= self._settings.failure_rate * count or slow >= self._settings.slow_rate * count):
+            self._open_seconds = self._settings.open_seconds
+            return self._turn("open", f"{failed} of {count} calls failed, {slow - failed} were slow; the last: {why}")
+        return None
+
+    def _probed(self, outcome: Literal["good", "slow", "failed"], why: str) -> Change | None:
+        self._probing = False
+        if outcome != "good":
+            self._open_seconds = min(self._open_seconds * 2, self._settings.longest_open_seconds)
+            return self._turn("open", f"the probe failed: {why}")
+        self._probes_answered += 1
+        if self._probes_answered >= self._settings.closing_probes:
+            return self._turn("closed", f"{self._probes_answered} probes in a row were answered")
+        return None
+
+    def _turn(self, state: State, why: str = "") -> Change:
+        self._state = state
+        self._generation += 1
+        self._calls.clear()
+        self._probing, self._probes_answered = False, 0
+        self._reopens_at = self._clock() + self._open_seconds
+        return Change(state, self._open_seconds, why)
+
+
+def outliving(
+    path: Path,
+    settings: BreakerSettings,
+    on_change: Callable[[Change], object],
+    *,
+    of: str = "",
+    clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], float] = time.time,
+) -> Breaker:
+    """A breaker that goes on after a restart where it was, by the file ``path``. ``now`` in seconds of the epoch.
+
+    What it was of another address than ``of`` says nothing: somebody has mended the settings.
+    """
+
+    def keep(change: Change) -> None:
+        kept = {"of": of, "until": now() + change.open_seconds, **change._asdict()}
+        try:
+            replace_file(path, json.dumps(kept).encode())
+        except OSError:
+            log.exception("breaker.not_kept")
+        on_change(change)
+
+    breaker = Breaker(settings, clock, keep)
+    kept = read_json(path)
+    if kept.get("state") == "open" and kept.get("of", of) == of:
+        with suppress(KeyError, TypeError, ValueError, OverflowError):
+            breaker.restore(float(kept["open_seconds"]), float(kept["until"]) - now())
+    return breaker

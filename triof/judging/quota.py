@@ -1,0 +1,306 @@
+"""Counts what a vendor counts, so that it is not asked in vain.
+
+Every call is a row, written before it is made: whatever dies then, the count is never below the vendor's. What the
+vendor says of its own count holds above ours.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any, NamedTuple, cast
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, func, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from providers.base import Allowance, ProviderMisconfigured, QuotaExceeded, RateLimited, ServiceRetired
+from providers.call_window import JITTER_SECONDS, SECOND, Call, CallWindow
+from triof.judging.cloud_providers import allowances
+from triof.settings.tree import Settings
+from triof.storage.database import Database
+from triof.storage.tables import Entry, EntryKind, UtcDateTime
+
+log = logging.getLogger(__name__)
+
+_LEDGER = cast(Table, Entry.__table__)
+
+WINDOW = timedelta(days=30)
+"""The vendor's month is a rolling one."""
+_SECOND = timedelta(seconds=SECOND + JITTER_SECONDS)
+"""The vendor's second, as far as one can know when a call arrived."""
+_KINDS_BESIDE: tuple[EntryKind, ...] = ("refused", "spared")
+_PATIENCE_SECONDS = 1.0
+"""How long a call waits to be counted; less than a person waits for the cloud."""
+_LOCKED_SECONDS = 1.0
+WARNED_FROM = 0.8
+"""Share of the quota from which there is a warning, once in a window."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was asked of one resource in the last 30 days. ``remaining`` is None where there is no limit."""
+
+    allowance: Allowance
+    used: int
+    in_tier: int
+    """Those of them that were made in the tier of the settings, and cost what the settings say."""
+    refused: int
+    """Calls that the vendor turned away, which are none of those used."""
+    spared: int
+    """Questions that the cascade did not have to ask."""
+    remaining: int | None
+    resets_at: datetime | None
+    """When something can be asked again if nothing remains; else when the oldest call leaves the count."""
+    all_free_at: datetime | None
+    """When the latest call leaves the count."""
+    exhausted: bool
+    """Whether nothing can be asked now, by our count or by the vendor's word."""
+    retired_until: datetime | None = None
+    """Until when nothing is asked, as the vendor says that the service is retired."""
+
+    @property
+    def euros(self) -> float:
+        """The cost of the calls used, at the price of the settings."""
+        return self.in_tier * self.allowance.euros_per_1000 / 1000
+
+
+class _Standing(NamedTuple):
+    """Where a resource stands at one moment."""
+
+    in_month: int
+    """Calls in the last 30 days."""
+    oldest_in_month: datetime | None
+    latest: datetime | None
+    in_second: int
+    oldest_in_second: datetime | None
+    exhausted_until: datetime | None
+    """The vendor's word that nothing is left, as far as it still holds."""
+    retired_until: datetime | None
+    """The same of its word that the service is retired."""
+
+
+class Ledger:
+    """The calls to one prediction resource, in ``database``: many threads and processes share one count.
+
+    ``now`` gives aware datetimes.
+    """
+
+    def __init__(
+        self, database: Database, allowance: Allowance, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.allowance = allowance
+        self._database = database
+        self._now = now
+        # Built once: putting a statement together takes as long as asking it, and a person waits.
+        self._standing = _standing_of(allowance)
+        self._window = CallWindow()
+        self._calls: dict[UUID, Call] = {}
+        """Those of this process that have not been heard of."""
+        self._lock = Lock()
+
+    def take(self) -> UUID:
+        """Count a call that is about to be made.
+
+        Raises QuotaExceeded and RateLimited where it must not be made (the latter also where somebody else holds the
+        database), and ProviderMisconfigured where it cannot be counted.
+        """
+        now = self._now()
+        # Under the write lock, so that nobody counts at the same time.
+        with self._writing() as connection:
+            call = self._write(connection, "call", now)
+            standing = self._stands(connection, now)
+            self._check(standing, now)
+            warned = self._warn_once(connection, standing.in_month, now)
+        with self._lock:
+            self._calls[call] = self._window.begin(now.timestamp())
+        if warned:
+            resource, limit = self.allowance.resource, self.allowance.per_month
+            log.warning("quota.warned resource=%s used=%d of %d", resource, standing.in_month, limit)
+        return call
+
+    def heard(self, call: UUID, *, failed: bool) -> None:
+        """The answer to a call has come, or it has failed: when it arrived at the vendor is better known now."""
+        with self._lock:
+            if begun := self._calls.pop(call, None):
+                self._window.end(begun, self._now().timestamp(), failed=failed)
+
+    def give_back(self, call: UUID) -> None:
+        """The call never reached the vendor."""
+        with self._writing() as connection:
+            connection.execute(_LEDGER.delete().where(_LEDGER.c.id == call))
+
+    def refused(self, call: UUID) -> None:
+        """The vendor turned the call away: it counts within its second, but against no quota."""
+        with self._writing() as connection:
+            connection.execute(_LEDGER.update().where(_LEDGER.c.id == call).values(kind="refused"))
+
+    def wait(self) -> float:
+        """For how many seconds no call may be made for the sake of the calls a second. Raises SQLAlchemyError."""
+        now = self._now()
+        with self._database.read() as connection:
+            return self._rate_wait(self._stands(connection, now), now)
+
+    def spare(self) -> None:
+        """A question was answered without asking."""
+        with self._writing() as connection:
+            self._write(connection, "spared", self._now())
+
+    def exhausted(self, resets_at: datetime) -> None:
+        """The vendor says that nothing is left until then."""
+        with self._writing() as connection:
+            self._write(connection, "exhausted", self._later(connection), resets_at)
+        log.error("quota.exhausted resource=%s resets_at=%s", self.allowance.resource, resets_at.isoformat())
+
+    def retired(self, until: datetime) -> None:
+        """The vendor says that the service is retired; it is asked once more after that."""
+        with self._writing() as connection:
+            self._write(connection, "retired", self._later(connection), until)
+        log.error("cloud.retired resource=%s asked_again_at=%s", self.allowance.resource, until.isoformat())
+
+    def resume(self) -> None:
+        """Ask the vendor again, whatever it said of its quota or its end until now."""
+        with self._writing() as connection:
+            self._write(connection, "resumed", self._later(connection))
+
+    def usage(self) -> Usage:
+        """Where we stand. Raises SQLAlchemyError."""
+        now = self._now()
+        with self._database.read() as connection:
+            standing = self._stands(connection, now)
+            refused, spared = (self._count(connection, kind, now - WINDOW) for kind in _KINDS_BESIDE)
+            in_tier = self._count(connection, "call", now - WINDOW, _LEDGER.c.tier == self.allowance.tier)
+        limit, word = self.allowance.per_month, standing.exhausted_until
+        oldest, latest = standing.oldest_in_month, standing.latest
+        used_up = limit is not None and standing.in_month >= limit
+        exhausted = used_up or word is not None
+        # Where both the vendor and our own count say no, the later of the two ends it.
+        freed = oldest + WINDOW if oldest and (used_up or not word) else None
+        all_freed = latest + WINDOW if oldest and latest else None
+        return Usage(
+            self.allowance,
+            standing.in_month,
+            in_tier,
+            refused,
+            spared,
+            remaining=0 if exhausted else None if limit is None else limit - standing.in_month,
+            resets_at=max(filter(None, (word, freed)), default=None),
+            all_free_at=max(filter(None, (word, all_freed)), default=None),
+            exhausted=exhausted,
+            retired_until=standing.retired_until,
+        )
+
+    def _later(self, connection: Connection) -> datetime:
+        """Now, but after every earlier word: the clock may have been set back since."""
+        words = (_LEDGER.c.resource == self.allowance.resource, _LEDGER.c.kind.in_(("exhausted", "retired", "resumed")))
+        last = connection.scalar(select(func.max(_LEDGER.c.at)).where(*words))
+        return max(self._now(), last + timedelta(microseconds=1)) if last else self._now()
+
+    def _check(self, standing: _Standing, now: datetime) -> None:
+        month = self.allowance.per_month
+        if standing.retired_until:
+            raise ServiceRetired(
+                f"The cloud said that its service is retired; it is asked again from {standing.retired_until:%Y-%m-%d}"
+                " on, or after `triof quota --resume`."
+            )
+        if standing.exhausted_until:
+            raise QuotaExceeded("The cloud said that the quota is used up.", standing.exhausted_until)
+        # The call that is about to be made is counted already.
+        if wait := self._rate_wait(standing._replace(in_second=standing.in_second - 1), now):
+            raise RateLimited(f"The tier allows {self.allowance.per_second} calls a second.", wait)
+        if month is not None and standing.in_month > month and standing.oldest_in_month:
+            resets_at = standing.oldest_in_month + WINDOW
+            raise QuotaExceeded(f"All {month:,} calls of 30 days are used up, by our own count.", resets_at)
+
+    def _rate_wait(self, standing: _Standing, now: datetime) -> float:
+        """Seconds until one more call may be made, by the calls that may still count in the vendor's second."""
+        if self.allowance.per_second is None:
+            return 0.0
+        # Those that this process made before, and whose answers tell that they may have arrived late.
+        late = self._late(now.timestamp())
+        if standing.in_second + len(late) < self.allowance.per_second:
+            return 0.0
+        oldest = standing.oldest_in_second
+        leaving = [*late, *([(oldest + _SECOND).timestamp()] if oldest else [])]
+        return max(0.0, min(leaving, default=now.timestamp()) - now.timestamp())
+
+    def _late(self, now: float) -> list[float]:
+        with self._lock:
+            calls = self._window.counting(now)
+            return [self._window.leaves_at(call) for call in calls if call.started <= now - _SECOND.total_seconds()]
+
+    def _warn_once(self, connection: Connection, used: int, now: datetime) -> bool:
+        limit = self.allowance.per_month
+        if limit is None or used < WARNED_FROM * limit or self._count(connection, "warned", now - WINDOW):
+            return False
+        self._write(connection, "warned", now)
+        return True
+
+    def _stands(self, connection: Connection, now: datetime) -> _Standing:
+        moments = {"now": now, "month": now - WINDOW, "second": now - _SECOND}
+        return _Standing(*connection.execute(self._standing, moments).one())
+
+    def _count(self, connection: Connection, kind: EntryKind, since: datetime, *where: ColumnElement[bool]) -> int:
+        of = (_LEDGER.c.resource == self.allowance.resource, _LEDGER.c.kind == kind, _LEDGER.c.at > since, *where)
+        return connection.scalar(select(func.count()).select_from(_LEDGER).where(*of)) or 0
+
+    def _write(self, connection: Connection, kind: EntryKind, at: datetime, resets_at: datetime | None = None) -> UUID:
+        entry = {
+            "id": uuid4(),
+            "machine_id": self._database.machine_id,
+            "at": at,
+            "resource": self.allowance.resource,
+            "tier": self.allowance.tier,
+            "kind": kind,
+            "resets_at": resets_at,
+        }
+        connection.execute(_LEDGER.insert(), entry)
+        return UUID(str(entry["id"]))
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with self._database.write(_PATIENCE_SECONDS) as connection:
+                if connection.dialect.name == "postgresql":
+                    # There the write lock keeps no other program out.
+                    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(self.allowance.resource))))
+                yield connection
+        except SQLAlchemyError as error:
+            # Uncounted it must not be made; the local model answers.
+            cause = str(getattr(error, "orig", None) or type(error).__name__)
+            if "locked" in cause:
+                raise RateLimited(f"The call could not be counted in time ({cause}).", _LOCKED_SECONDS) from error
+            raise ProviderMisconfigured(
+                f"The call cannot be counted ({cause}): make room on the disk, or mend journal.url."
+            ) from error
+
+
+def ledgers(settings: Settings, database: Database) -> Mapping[str, Ledger]:
+    """The ledger of each provider of the routes whose calls are counted."""
+    return {name: Ledger(database, allowance) for name, allowance in allowances(settings).items()}
+
+
+def _standing_of(allowance: Allowance) -> Select[Any]:
+    """One statement for a :class:`_Standing`; it takes the moments ``now``, ``month`` and ``second``."""
+
+    def entries(what: ColumnElement[Any], kinds: tuple[EntryKind, ...], *where: ColumnElement[bool]) -> Any:
+        of = (_LEDGER.c.resource == allowance.resource, _LEDGER.c.kind.in_(kinds))
+        return select(what).select_from(_LEDGER).where(*of, *where).scalar_subquery()
+
+    at, now = _LEDGER.c.at, bindparam("now", type_=UtcDateTime)
+    month, second = (at > bindparam(name, type_=UtcDateTime) for name in ("month", "second"))
+    resumed = entries(func.max(at), ("resumed",))
+    holds = (_LEDGER.c.resets_at > now, or_(resumed.is_(None), at > resumed))
+    return select(
+        entries(func.count(), ("call",), month),
+        entries(func.min(at), ("call",), month),
+        entries(func.max(at), ("call",)),
+        # What a clock that was ahead has written is of no second that anybody knows.
+        entries(func.count(), ("call", "refused"), second, at <= now),
+        entries(func.min(at), ("call", "refused"), second, at <= now),
+        # In another tier the vendor would have said something else.
+        entries(func.max(_LEDGER.c.resets_at), ("exhausted",), _LEDGER.c.tier == allowance.tier, *holds),
+        entries(func.max(_LEDGER.c.resets_at), ("retired",), *holds),
+    )

@@ -1,0 +1,102 @@
+"""Where the image bytes of a deposit come from."""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Literal, Protocol
+
+from triof.common.errors import TriofError
+from triof.common.image_files import PictureFolder, look_in
+from triof.settings.sections.camera import CameraSettings
+
+log = logging.getLogger(__name__)
+
+
+class CameraError(TriofError):
+    """The camera gave no picture; the message names the remedy."""
+
+
+class NothingChosen(CameraError):
+    """The touchscreen sent no picture: the person has not taken or chosen one yet."""
+
+
+class Camera(Protocol):
+    """Takes the picture of the item in the closed slot."""
+
+    kind: str
+
+    def take(self, upload: bytes | None) -> bytes:
+        """The encoded image; ``upload`` is what the touchscreen sent along. Raises CameraError."""
+
+    def ping(self) -> None:
+        """Raise CameraError if ``take`` could not work now."""
+
+
+class FolderCamera:
+    """Shows the pictures of a folder one after the other, for ever."""
+
+    kind = "folder"
+
+    def __init__(
+        self,
+        folder: Path,
+        order: Literal["fixed", "random"] = "fixed",
+        choose: Callable[[Sequence[Path]], Path] = random.choice,
+    ) -> None:
+        self._folder = folder
+        self._order = order
+        self._choose = choose
+        self._turns = count()
+        self._told = ""
+
+    def take(self, upload: bytes | None) -> bytes:
+        """The next picture of the folder, which is listed anew each time; ``upload`` is not looked at."""
+        found = self._look()
+        if found.remark and found.remark != self._told:
+            log.warning("camera.left_out why=%s", found.remark)
+        self._told, pictures = found.remark, found.pictures
+        path = self._choose(pictures) if self._order == "random" else pictures[next(self._turns) % len(pictures)]
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise CameraError(f"The picture {path} cannot be read ({error}): check its permissions.") from error
+
+    def ping(self) -> None:
+        """Raise CameraError if the folder has no picture."""
+        self._look()
+
+    def _look(self) -> PictureFolder:
+        found = look_in(self._folder)
+        if found.pictures:
+            return found
+        if not self._folder.is_dir():
+            why = "is not a folder" if self._folder.exists() else "does not exist"
+            raise CameraError(
+                f"The camera's folder {self._folder} {why}: set camera.folder to one that holds pictures."
+            )
+        none = f"The folder camera finds no picture in {self._folder}: set camera.folder to one that has."
+        raise CameraError(" ".join(filter(None, (none, found.remark))))
+
+
+class BrowserCamera:
+    """The touchscreen's own camera, or a file chosen there."""
+
+    kind = "browser"
+
+    def take(self, upload: bytes | None) -> bytes:
+        """What the touchscreen sent. Raises NothingChosen if that is nothing."""
+        if not upload:
+            raise NothingChosen("The touchscreen sent no picture: take or choose one.")
+        return upload
+
+    def ping(self) -> None:
+        """Never fails: whether the touchscreen has a camera is known to the touchscreen only."""
+
+
+def build(settings: CameraSettings) -> Camera:
+    """The camera of the settings."""
+    if settings.kind == "browser":
+        return BrowserCamera()
+    return FolderCamera(settings.folder, settings.order)

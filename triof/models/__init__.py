@@ -1,0 +1,1 @@
+"""Local models on this machine: stored, tried, activated, measured; installing and comparing them stand above."""

@@ -1,0 +1,311 @@
+"""The installed bundles of the local network: stored, put into service, taken out again; ``home/bundles``.
+
+What answers now says the pointer (``providers/local_cnn/pointer.py``), one file that is replaced in one step, so that a
+running kiosk sees the bundle before or the one after. Under each bundle in service stand those that it followed, and
+below all of them the one that ships with Triof.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from providers.base import TASKS, ProviderMisconfigured, Task
+from providers.local_cnn import bundle as folders
+from providers.local_cnn.options import LocalCnnOptions
+from providers.local_cnn.pointer import SHIPPED, Pointer
+from triof.common.atomic_files import read_json, replace_file
+from triof.models import training_outcome
+from triof.models.errors import BundleRefused
+from triof.storage import data_folder
+
+if TYPE_CHECKING:
+    from providers.local_cnn.bundle import Bundle, BundleCard
+    from providers.local_cnn.isolated import Isolation
+    from triof.journal.journal import Journal
+    from triof.settings.tree import Settings
+
+_LOCK_SECONDS = 30.0
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Change(NamedTuple):
+    """What answers a task now, and what did before."""
+
+    task: Task
+    version: str
+    before: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One bundle that could serve, or be damaged."""
+
+    task: Task
+    version: str
+    """Its name for the commands; SHIPPED for the one that ships with Triof."""
+    active: bool
+    previous: bool
+    """Whether ``triof bundles rollback`` would put it into service."""
+    card: BundleCard | None
+    fault: str = ""
+
+
+def options(settings: Settings) -> LocalCnnOptions:
+    """The settings of the local network, with the folder of this home's bundles."""
+    return settings.local_cnn.installed_in(settings.home / "bundles")
+
+
+def cards(settings: Settings, task: Task) -> dict[str, BundleCard]:
+    """The card of each bundle of ``task`` that can be read, by its version: shipped, installed, or in the settings."""
+    chosen = settings.local_cnn.chosen(task)
+    found = []
+    with suppress(ProviderMisconfigured):
+        found += [entry.card for entry in Store(settings).entries(task) if entry.card]
+    with suppress(ProviderMisconfigured):
+        found += [folders.load(chosen, task).card] if chosen else []
+    return {card.version: card for card in found}
+
+
+class Store:
+    """The bundles of one home folder. Whoever changes anything has it alone meanwhile."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._folder = options(settings).bundles or settings.home / "bundles"
+        self._pointer = Pointer(self._folder)
+
+    def isolation(self) -> Isolation:
+        """Where models are loaded that may never have been tried on this computer."""
+        from providers.local_cnn.isolated import Isolation
+
+        return Isolation(self._folder)
+
+    def entries(self, task: Task) -> list[Entry]:
+        """The shipped one, then those installed, by name. Raises ProviderMisconfigured for an unreadable pointer."""
+        active, before = self._pointer.version(task), self._before(task)
+        previous = before[-1] if before else ""
+        return [self._entry(task, version, active, previous) for version in self._versions(task)]
+
+    def check_active(self, task: Task) -> str:
+        """Ask what was activated, and say its version. Raises ProviderError and others; then the shipped one serves."""
+        from providers.local_cnn.provider import Model, try_first
+
+        version = self._pointer.version(task)
+        loaded = folders.load(self._pointer.folder(task, version), task)
+        try_first(loaded, self._folder)
+        model = Model(loaded)
+        try:
+            model.warm_up()
+        finally:
+            model.close()
+        return version
+
+    def same(self, found: Bundle) -> Path | None:
+        """The folder of the same bundle, if it is there for all its tasks.
+
+        Raises BundleRefused where another has its version.
+        """
+        version = found.card.version
+        if version == SHIPPED or not _VERSION.fullmatch(version):
+            raise BundleRefused(f"{version!r} cannot be the name of a folder: give the bundle another version.")
+        there = [self._same(found.card.of(task)) for task in found.card.tasks]
+        return there[0] if all(there) else None
+
+    def add(self, tried: Bundle) -> Path:
+        """Write a bundle into the folder of each of its tasks, which appears complete or not at all.
+
+        Returns the first. Raises BundleRefused, HomeUnusable.
+        """
+        places = [self._folder / task / tried.card.version for task in tried.card.tasks]
+        with self._alone():
+            if not self.same(tried):
+                for place in places:
+                    folders.save(place, tried.card, tried.model, tried.eight_bit, folders.rehearsal_of(tried))
+        return places[0]
+
+    def mend(self, tried: Bundle, journal: Journal, who: str, why: str) -> None:
+        """Let an installed bundle be read in another way, at once in a running kiosk. Raises BundleRefused."""
+        version = tried.card.version
+        with self._alone():
+            for task in tried.card.tasks:
+                journal.record("bundle.mended", reason=task, version=version, who=who, why=why)
+                folders.rewrite(self._pointer.folder(task, version), tried.card)
+                if version == self._active(task):
+                    # Written again, so that a kiosk loads it anew.
+                    self._point(task, version, self._before(task))
+
+    def folder(self, task: Task, version: str) -> Path:
+        """Where the bundle of that version is."""
+        return self._pointer.folder(task, version)
+
+    def activate(self, name: str, journal: Journal, who: str, why: str, *, anyway: bool = False) -> list[Change]:
+        """Put a bundle into service for the tasks that ``name`` means, unless it is, once it has answered.
+
+        Raises NotBetter (its training did not find it better, and not ``anyway``), BundleRefused, ProviderError.
+        """
+        with self._alone():
+            found = self.find(name)
+            if not anyway:
+                self._check_better(found)
+            return [self._activated(task, version, journal, who, why) for task, version in found]
+
+    def rollback(self, task: Task, journal: Journal, who: str, why: str) -> Change:
+        """Put the bundle before into service again. Raises BundleRefused if there is none, ProviderError."""
+        with self._alone():
+            active, before = self._active(task), self._before(task)
+            if not before:
+                raise BundleRefused(
+                    f"Nothing was in service for {task} before {active}: `triof bundles list` shows what there is."
+                )
+            change = Change(task, before[-1], active)
+            self._turn(change, before[:-1], journal, who, why)
+            return change
+
+    def remove(self, name: str, journal: Journal, who: str) -> list[Change]:
+        """Delete a bundle for the tasks that ``name`` means.
+
+        Raises BundleRefused for the active one and the shipped one, HomeUnusable.
+        """
+        with self._alone():
+            found = [Change(task, version, self._active(task)) for task, version in self.find(name)]
+            for task, version, active in found:
+                if version == SHIPPED:
+                    raise BundleRefused("What ships with Triof stays: remove one of those that were installed.")
+                if version == active:
+                    remedy = f"activate another one, or `triof bundles rollback {task}`"
+                    raise BundleRefused(f"{version} answers now: {remedy}.")
+            for change in found:
+                self._removed(change, journal, who)
+            return found
+
+    def check(self, task: Task, version: str) -> BundleCard:
+        """Ask it about the demo pictures, and say what its card is. Raises BundleRefused, ProviderError."""
+        from triof.models import acceptance
+
+        found = folders.load(self._pointer.folder(task, version), task)
+        with self.isolation() as isolation:
+            acceptance.check(found, isolation)
+            isolation.remember(found.model)
+        return found.card
+
+    def find(self, name: str) -> list[tuple[Task, str]]:
+        """Which bundle is called so: by its version, for every task that it answers, or by TASK/VERSION for one.
+
+        Raises BundleRefused.
+        """
+        there = [(task, version) for task in TASKS for version in self._versions(task)]
+        found = [(task, version) for task, version in there if name in (version, f"{task}/{version}")]
+        if not found:
+            found = [(task, SHIPPED) for task in TASKS if name == self._shipped(task)]
+        if not found:
+            raise BundleRefused(f"No bundle is called {name!r}: `triof bundles list` shows those that are installed.")
+        if len(found) > 1 and not self._are_one(found):
+            choices = " or ".join(f"{task}/{version}" for task, version in found)
+            raise BundleRefused(f"{name!r} is a bundle of each task: say {choices}.")
+        return found
+
+    def _same(self, wanted: BundleCard) -> Path | None:
+        task, version = wanted.task, wanted.version
+        for there in (self._pointer.folder(task, SHIPPED), self._folder / task / version):
+            try:
+                card = folders.whole(folders.load(there, task)).card
+            except ProviderMisconfigured:
+                continue  # what is damaged or missing may be installed over
+            if card.identity == wanted.identity:
+                return there
+            if card.version == version:
+                raise BundleRefused(
+                    f"Another bundle is installed as {version}: remove it first, with `triof bundles remove {version}`."
+                )
+        return None
+
+    def _are_one(self, found: list[tuple[Task, str]]) -> bool:
+        """Whether the bundles of several tasks are one that answers them all."""
+        tasks = {task for task, _ in found}
+        cards = [self._entry(task, version, "", "").card for task, version in found]
+        models = {card.sha256 for card in cards if card and set(card.tasks) == tasks}
+        return None not in cards and len(models) == 1
+
+    def _activated(self, task: Task, version: str, journal: Journal, who: str, why: str) -> Change:
+        change, before = Change(task, version, self._active(task)), self._before(task)
+        if version == change.before:
+            # Written again, so that a kiosk which could not load it looks once more.
+            self._point(task, version, before)
+        else:
+            self._turn(change, [*before, change.before], journal, who, why)
+        return change
+
+    def _check_better(self, found: list[tuple[Task, str]]) -> None:
+        """That none of those that are not in service yet is worse than what it was trained from. Raises NotBetter."""
+        for task, version in found:
+            card = self._entry(task, version, "", "").card
+            if card and version not in (SHIPPED, self._active(task)):
+                training_outcome.check(card)
+
+    def _removed(self, change: Change, journal: Journal, who: str) -> None:
+        task, version, active = change
+        journal.record("bundle.removed", reason=task, version=version, who=who)
+        # First where it is named, so that nothing leads to a folder that is gone.
+        kept = [before for before in self._before(task) if before != version]
+        if kept != self._before(task):
+            self._point(task, active, kept)
+        folders.clear(self._folder / task / version)
+
+    def _turn(self, change: Change, before: list[str], journal: Journal, who: str, why: str) -> None:
+        self.check(change.task, change.version)
+        # In the journal first: a change that nobody can explain later is worse than one that was not made.
+        journal.record(
+            "bundle.activated", reason=change.task, version=change.version, before=change.before, who=who, why=why
+        )
+        self._point(change.task, change.version, before)
+
+    def _point(self, task: Task, active: str, before: list[str]) -> None:
+        pairs = pairwise([*before, active])
+        once = [version for version, after in pairs if version not in ("", after)]
+        kept = {**read_json(self._pointer.path), task: {"active": active, "before": once}}
+        replace_file(self._pointer.path, json.dumps(kept, indent=2).encode() + b"\n")
+
+    def _active(self, task: Task) -> str:
+        try:
+            return self._pointer.version(task)
+        except ProviderMisconfigured:
+            return ""  # nobody knows, and whatever is activated now mends it
+
+    def _before(self, task: Task) -> list[str]:
+        kept = read_json(self._pointer.path).get(task)
+        before = kept.get("before") if isinstance(kept, dict) else None
+        return [version for version in before if isinstance(version, str)] if isinstance(before, list) else []
+
+    def _versions(self, task: Task) -> list[str]:
+        return [SHIPPED, *sorted(path.name for path in (self._folder / task).glob("[!.]*") if path.is_dir())]
+
+    def _shipped(self, task: Task) -> str:
+        card = self._entry(task, SHIPPED, "", "").card
+        return card.version if card else SHIPPED
+
+    def _entry(self, task: Task, version: str, active: str, previous: str) -> Entry:
+        marks = (version == active, version == previous)
+        try:
+            return Entry(task, version, *marks, folders.load(self._pointer.folder(task, version), task).card)
+        except ProviderMisconfigured as error:
+            return Entry(task, version, *marks, None, str(error))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._folder / ".lock", timeout=_LOCK_SECONDS):
+                yield
+        except Timeout as error:
+            raise BundleRefused(f"Another command is at work in {self._folder}: try again when it is done.") from error
+        except OSError as error:
+            raise data_folder.unusable(self._settings, error) from error

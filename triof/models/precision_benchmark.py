@@ -1,0 +1,164 @@
+"""Measures both networks of a bundle on this machine, once: whether 8 bits answer faster, and the same.
+
+The reference photos are the demo pictures that ship with Triof and views of them in other light, 200 in all: a machine
+has them offline and years later, and they are the same on each. A bundle carries no photos of its own, as those that it
+was trained on may not be passed on. The answer to a photo is the same where the label is, and whether it is believed
+by the thresholds in force, and whether the photo is unfamiliar, for each task of the bundle.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+from PIL.ImageEnhance import Brightness, Color, Contrast
+
+from providers.base import TASKS, Photo, ProviderError
+from providers.local_cnn import bundle, precision
+from providers.local_cnn.bundle import BundleCard
+from providers.local_cnn.options import LocalCnnOptions
+from providers.local_cnn.pointer import serving
+from providers.local_cnn.precision import Measured
+from providers.local_cnn.provider import LocalCnn
+from triof.common.atomic_files import read_json, replace_file
+from triof.judging.router import Router
+from triof.judging.verdict import threshold
+from triof.models import acceptance_photos, bundle_store
+from triof.models.errors import writing
+from triof.settings.sections.policy import Policy
+from triof.settings.tree import Settings
+
+_TIMEOUT = 30.0
+_WARM_UP = 3
+"""So many photos are asked about before times are taken: the first calls find cold caches."""
+
+View = Callable[[Image.Image], Image.Image]
+Clock = Callable[[], float]
+"""In seconds."""
+
+
+class _Answer(NamedTuple):
+    """What must be the same of both networks' answers to a task."""
+
+    label: str
+    is_believed: bool
+    is_unfamiliar: bool
+
+
+def _tinted(red: float, blue: float) -> View:
+    def view(picture: Image.Image) -> Image.Image:
+        pixels = np.asarray(picture, np.float32) * np.array([red, 1, blue], np.float32)
+        return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+    return view
+
+
+def _enhanced(how: type[Brightness | Contrast | Color], factor: float) -> View:
+    return lambda picture: how(picture).enhance(factor)
+
+
+_VIEWS: Sequence[View] = (
+    lambda picture: picture,
+    *(_enhanced(Brightness, factor) for factor in (0.6, 0.8, 1.2)),
+    *(_enhanced(Contrast, factor) for factor in (0.7, 1.3)),
+    *(_enhanced(Color, factor) for factor in (0.5, 1.5)),
+    _tinted(1.1, 0.9),
+    _tinted(0.9, 1.1),
+)
+"""As it is, in other light, through another camera, under a warmer and a colder lamp."""
+
+
+def references(card: BundleCard) -> Iterator[Photo]:
+    """The reference photos at the size that the bundle reads."""
+    for shown in acceptance_photos.demo(card):
+        seen = shown.photo
+        for view in _VIEWS:
+            yield Photo(view(seen.picture), seen.sha256, seen.width, seen.height)
+
+
+def run_due(settings: Settings, clock: Clock = time.perf_counter) -> bool:
+    """Measure the bundles that answer, unless it was done on this machine; whether any was. Raises BundleRefused."""
+    found = []
+    for task in TASKS:
+        # One that cannot be loaded is a fault of its own, which others tell.
+        with suppress(ProviderError):
+            found.append(run(serving(task, bundle_store.options(settings)), settings, clock))
+    return any(found)
+
+
+def keep_up(settings: Settings, router: Router, clock: Clock = time.perf_counter) -> None:
+    """Measure what is due; photos are judged as before meanwhile. Raises ProviderError, BundleRefused."""
+    if run_due(settings, clock):
+        # What answers from now on is loaded here rather than by the next photo.
+        for member in (member for task in TASKS for member in router.members(task) if not member.needs_network):
+            member.ping()
+
+
+def run(folder: Path, settings: Settings, clock: Clock = time.perf_counter) -> Measured | None:
+    """Measure both networks of the bundle in ``folder``, unless it was done on this machine, and remember it.
+
+    None where there is nothing to measure: the bundle carries no 8-bit network that is whole, the settings say which
+    one answers, or it is known. Raises ProviderError, BundleRefused.
+    """
+    options = bundle_store.options(settings)
+    loaded = bundle.load(folder)
+    if not precision.is_due(loaded, options):
+        return None
+    half, eight_bit = (_providers(loaded.card, folder, options, name) for name in ("half", "8-bit"))
+    here = Measured(
+        version=loaded.card.version,
+        sha256=loaded.card.sha256,
+        processor=precision.processor(),
+        interpreter=precision.interpreter(),
+    )
+    faults = [provider.choice.why for provider in eight_bit if not provider.choice.eight_bit]
+    try:
+        found = {"fault": faults[0]} if faults else _compared(half, eight_bit, loaded.card, settings.policy, clock)
+    except ProviderError as error:
+        found = {"fault": f"its two networks could not be compared: {error}"}
+    measured = here.model_copy(update=found)
+    assert options.bundles
+    path = options.bundles / precision.MEMORY_FILE
+    kept = {**read_json(path), str(loaded.card.eight_bit_sha256): measured.model_dump()}
+    with writing(path):
+        replace_file(path, json.dumps(kept, indent=2).encode() + b"\n")
+    return measured
+
+
+def _providers(card: BundleCard, folder: Path, options: LocalCnnOptions, name: str) -> list[LocalCnn]:
+    """One for each task of the bundle, which share a call for a photo."""
+    places = {f"{task}_bundle": folder for task in card.tasks}
+    asked = options.model_copy(update={**places, "precision": name})
+    return [LocalCnn(task, asked) for task in card.tasks]
+
+
+def _compared(
+    half: Sequence[LocalCnn],
+    eight_bit: Sequence[LocalCnn],
+    card: BundleCard,
+    policy: Policy,
+    clock: Clock,
+) -> dict[str, Any]:
+    """The numbers of a Measured. Raises ProviderError."""
+    photos = list(references(card))
+    taken: tuple[list[float], list[float]] = ([], [])
+    answers: tuple[list[list[_Answer]], list[list[_Answer]]] = ([], [])
+    for photo in [*photos[:_WARM_UP], *photos]:
+        # In turns, so that whatever else the machine does meets both alike.
+        for providers, seconds, said in zip((half, eight_bit), taken, answers, strict=True):
+            started = clock()
+            said.append([_answer(provider, photo, policy) for provider in providers])
+            seconds.append(clock() - started)
+    slow, fast = (median(seconds[_WARM_UP:]) for seconds in taken)
+    same = [one == other for one, other in zip(*answers, strict=True)][_WARM_UP:]
+    return {"photos": len(photos), "ratio": round(slow / fast, 3), "agreement": sum(same) / len(same)}
+
+
+def _answer(provider: LocalCnn, photo: Photo, policy: Policy) -> _Answer:
+    said = provider.predict(photo, timeout=_TIMEOUT)
+    return _Answer(said.label, said.probability >= threshold(said, said.label, policy)[0], said.is_unfamiliar)

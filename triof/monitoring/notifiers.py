@@ -1,0 +1,194 @@
+"""The ways an alert leaves the machine: the log, a webhook, e-mail. None carries a photo or says who deposited what."""
+
+import hashlib
+import hmac
+import json
+import logging
+import smtplib
+import ssl
+from collections.abc import Iterator
+from datetime import datetime
+from email.message import EmailMessage
+from typing import NamedTuple, Protocol
+
+import requests
+
+from providers.retries import RetryingCaller
+from triof.common.errors import TriofError
+from triof.settings.sections.alerts import AlertSettings, EmailSettings, WebhookSettings
+
+log = logging.getLogger(__name__)
+
+SIGNATURE = "X-Triof-Signature"
+_ATTEMPTS, _WAIT_SECONDS = 3, 1.0
+
+
+class NotDelivered(TriofError):
+    """A channel did not take a message; the message says why and what to do."""
+
+
+class _Unreachable(NotDelivered):
+    """It may well take it in a moment."""
+
+
+class Message(NamedTuple):
+    """One alert that began or is over, or a test of the channels."""
+
+    id: str
+    """The same when it is sent once more, so that a receiver can tell."""
+    at: datetime
+    machine: str
+    kind: str
+    """``alert.fired``, ``alert.cleared`` or ``alert.test``."""
+    name: str
+    text: str
+    value: float | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """What a webhook gets."""
+        return {**self._asdict(), "at": self.at.isoformat()}
+
+
+class Sender(Protocol):
+    """Delivers one message after the other, in one thread."""
+
+    name: str
+
+    def send(self, message: Message) -> str:
+        """Deliver it, and tell what came of it. Raises NotDelivered."""
+
+
+class LogSender:
+    """Writes a line into the log, where everything else stands as well."""
+
+    name = "log"
+
+    def send(self, message: Message) -> str:
+        """Deliver it."""
+        level = logging.WARNING if message.kind == "alert.fired" else logging.INFO
+        log.log(level, "%s machine=%s name=%s text=%s", message.kind, message.machine, message.name, message.text)
+        return "written"
+
+
+class WebhookSender:
+    """Posts JSON; with a secret, ``X-Triof-Signature: sha256=`` and the HMAC of the body goes along."""
+
+    name = "webhook"
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        self._settings = settings
+        self._retrying = RetryingCaller(attempts=_ATTEMPTS, timeout=None, wait_initial=_WAIT_SECONDS)
+
+    def send(self, message: Message) -> str:
+        """Deliver it, with a few tries. Raises NotDelivered."""
+        return self._retrying(_Unreachable, self._post, json.dumps(message.as_json()).encode())
+
+    def _post(self, body: bytes) -> str:
+        settings = self._settings
+        assert settings.url
+        headers = {"Content-Type": "application/json", "User-Agent": "triof"}
+        if settings.secret:
+            digest = hmac.new(settings.secret.get_secret_value().encode(), body, hashlib.sha256).hexdigest()
+            headers[SIGNATURE] = f"sha256={digest}"
+        try:
+            # A redirect would carry the message, and its signature, to an address that nobody has checked.
+            with requests.post(
+                settings.url.get_secret_value(),
+                data=body,
+                headers=headers,
+                timeout=settings.timeout_seconds,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                status = response.status_code
+        except requests.RequestException as error:
+            # Only its kind: the message holds the address, which may be a key.
+            raise _Unreachable(
+                f"The webhook cannot be reached ({type(error).__name__}): check alerts.webhook.url and the network."
+            ) from None
+        if 200 <= status < 300:
+            return f"HTTP {status}"
+        remedy = f"The webhook answered with HTTP {status}: check alerts.webhook.url and what stands behind it."
+        raise _Unreachable(remedy) if status >= 500 or status == 429 else NotDelivered(remedy)
+
+
+class EmailSender:
+    """Hands a short mail to a server."""
+
+    name = "email"
+
+    def __init__(self, settings: EmailSettings) -> None:
+        self._settings = settings
+        self._retrying = RetryingCaller(attempts=_ATTEMPTS, timeout=None, wait_initial=_WAIT_SECONDS)
+
+    def send(self, message: Message) -> str:
+        """Deliver it, with a few tries. Raises NotDelivered."""
+        return self._retrying(_Unreachable, self._mail, _mail(message, self._settings))
+
+    def _mail(self, mail: EmailMessage) -> str:
+        settings = self._settings
+        try:
+            with self._server() as server:
+                if settings.user and settings.password:
+                    server.login(settings.user, settings.password.get_secret_value())
+                refused = server.send_message(mail)
+        except (smtplib.SMTPConnectError, smtplib.SMTPServerDisconnected, OSError) as error:
+            if isinstance(error, smtplib.SMTPException) or not isinstance(error, ssl.SSLError):
+                raise _Unreachable(self._sentence(f"cannot be reached or asked ({_cause(error)})")) from error
+            raise NotDelivered(self._sentence(f"is not trusted ({_cause(error)})")) from error
+        if refused:
+            # The others have it; sent once more, they would get it twice.
+            log.error("alert.refused recipients=%d", len(refused))
+        return f"accepted by {settings.host}"
+
+    def _server(self) -> smtplib.SMTP:
+        settings = self._settings
+        host, seconds = settings.host or "", settings.timeout_seconds
+        context = ssl.create_default_context()
+        if settings.security == "tls":
+            return smtplib.SMTP_SSL(host, settings.port, timeout=seconds, context=context)
+        server = smtplib.SMTP(host, settings.port, timeout=seconds)
+        if settings.security == "starttls":
+            try:
+                server.starttls(context=context)
+            except BaseException:
+                server.close()
+                raise
+        return server
+
+    def _sentence(self, what: str) -> str:
+        settings = self._settings
+        return (
+            f"The mail server {settings.host}:{settings.port} {what}: check alerts.email.host, port, security, user and"
+            " password."
+        )
+
+
+def of(settings: AlertSettings) -> Iterator[Sender]:
+    """Every channel that is set up."""
+    yield LogSender()
+    if settings.webhook.url:
+        yield WebhookSender(settings.webhook)
+    if settings.email.host:
+        yield EmailSender(settings.email)
+
+
+def _mail(message: Message, settings: EmailSettings) -> EmailMessage:
+    what = {"alert.fired": "Alert", "alert.cleared": "Over", "alert.test": "Test"}[message.kind]
+    mail = EmailMessage()
+    # A header of one line, whatever a machine is called.
+    mail["Subject"] = " ".join(f"[triof {message.machine}] {what}: {message.name}".split())
+    mail["From"] = settings.sender
+    mail["To"] = ", ".join(settings.to or ())
+    mail["Date"] = message.at
+    mail["Message-ID"] = f"<{message.id}@triof>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(f"{message.text}\n\n{message.kind} at {message.at.isoformat()} on machine {message.machine}\n")
+    return mail
+
+
+def _cause(error: Exception) -> str:
+    """In a few words, and without what a server says about the password."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{type(error).__name__} {error.smtp_code}"
+    return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"

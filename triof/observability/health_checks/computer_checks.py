@@ -1,0 +1,63 @@
+"""Checks of the computer: its clock, memory, temperature and languages."""
+
+from datetime import timedelta
+
+from triof.common.paths import TRANSLATIONS
+from triof.journal.journal import Kind
+from triof.monitoring.event_reader import latest_first
+from triof.observability import system_stats
+from triof.observability.health_checks.check import CheckedParts, CheckResult, failed, health_check, ok, warning
+
+_KINDS: tuple[Kind, ...] = ("machine.started", "deposit.opened")
+"""Events that every machine has, whose latest one an index finds."""
+_AHEAD = timedelta(minutes=5)
+_LITTLE_MEMORY = 150_000_000
+_HOT_CELSIUS, _TOO_HOT_CELSIUS = 75, 85
+"""A Raspberry Pi slows itself down from 80 on."""
+
+
+@health_check()
+def clock(parts: CheckedParts) -> CheckResult:
+    """Whether the clock was set back: then the journal has events of a time that is still to come."""
+    now, journal = parts.now(), parts.journal()
+    if not journal:
+        return ok(f"{now:%Y-%m-%d %H:%M} UTC")
+    with journal.database.read() as connection:
+        events = [row for kind in _KINDS for row in latest_first(connection, journal.machine_id, kind, 1)]
+    latest = max((event.at for event in events), default=now)
+    if latest > now + _AHEAD:
+        return warning(
+            f"It is {now:%Y-%m-%d %H:%M} UTC by this clock, but the journal has an event of {latest:%Y-%m-%d %H:%M}.",
+            "Set the clock, or switch on its synchronisation (NTP).",
+        )
+    return ok(f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+@health_check()
+def memory(parts: CheckedParts) -> CheckResult:
+    """Whether programs can still have memory."""
+    free = system_stats.memory_available_bytes()
+    if free < _LITTLE_MEMORY:
+        return warning(f"Only {free / 1e6:.0f} MB of memory are free.", "End other programs, or start Triof again.")
+    return ok(f"{free / 1e9:.1f} GB free")
+
+
+@health_check()
+def temperature(parts: CheckedParts) -> CheckResult | None:
+    """Whether the processor is so hot that it slows itself down."""
+    celsius = system_stats.temperature_celsius()
+    if celsius is None:
+        return None
+    if celsius > _HOT_CELSIUS:
+        found = failed if celsius > _TOO_HOT_CELSIUS else warning
+        return found(f"The computer is {celsius:.0f} °C hot.", "Let air in, clean its fan.")
+    return ok(f"{celsius:.0f} °C")
+
+
+@health_check()
+def languages(parts: CheckedParts) -> CheckResult:
+    """Whether the translations are compiled."""
+    catalogues = list(TRANSLATIONS.glob("*/LC_MESSAGES/messages.po"))
+    if missing := [path.parts[-3] for path in catalogues if not path.with_suffix(".mo").exists()]:
+        return failed(f"The translations of {', '.join(missing)} are not compiled.", "Install Triof again.")
+    return ok(", ".join(["en", *(path.parts[-3] for path in catalogues)]))

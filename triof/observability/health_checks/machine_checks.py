@@ -1,0 +1,54 @@
+"""Checks of the camera and the slot."""
+
+from triof.common.image_files import look_in
+from triof.machine.slot import Jammed, SlotError
+from triof.monitoring.event_reader import latest_first
+from triof.observability.health_checks.check import CheckedParts, CheckResult, failed, health_check, ok, warning
+
+
+@health_check(needed=True)
+def camera(parts: CheckedParts) -> CheckResult | None:
+    """Whether the camera could take a picture."""
+    if not parts.camera:
+        return None
+    found = parts.camera()
+    found.ping()
+    if found.kind != "folder":
+        return ok(found.kind)
+    folder = parts.settings.camera.folder
+    if remark := look_in(folder).remark:
+        return warning(remark)
+    return ok(f"{found.kind} {folder}")
+
+
+@health_check(needed=True, alert="jammed")
+def slot(parts: CheckedParts) -> CheckResult | None:
+    """Whether a part is stuck, and whether the latest deposit could be finished."""
+    unfinished = _unfinished(parts)
+    if not parts.slot:
+        return unfinished
+    found = parts.slot()
+    try:
+        if part := found.jammed():
+            raise Jammed(part)
+        is_open = found.is_open()
+    except SlotError as error:
+        return failed(f"{error.code}: {error}", alert="fire" if unfinished else "clear")
+    slot_settings = parts.settings.slot
+    return unfinished or ok(f"{slot_settings.kind}, {'open' if is_open else 'closed'}, boxes {slot_settings.boxes}")
+
+
+def _unfinished(parts: CheckedParts) -> CheckResult | None:
+    journal = parts.journal()
+    if not journal:
+        return None
+    with journal.database.read() as connection:
+        failures, shredded, returned = (
+            latest_first(connection, journal.machine_id, kind, 1)
+            for kind in ("deposit.failed", "deposit.shredded", "deposit.returned")
+        )
+    if not failures or any(over and over[0].at >= failures[0].at for over in (shredded, returned)):
+        return None
+    return warning(
+        f"The latest deposit was not finished ({failures[0].reason}).", "`triof slot` names the part that is stuck."
+    )

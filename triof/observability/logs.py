@@ -1,0 +1,173 @@
+"""Where log lines go: one JSON object a line to a file that rotates, and lines for people to the terminal.
+
+The code logs through the standard library, a dotted name and then fields:
+``log.warning("router.fell_back task=%s cause=%s", task, cause)``. Here the name becomes the event and each field a
+field of its own, so that ``triof classify``, which keeps no log, imports nothing of this. What belongs to every line of
+a request is bound once, by :func:`bind`, and goes along into the threads that work for it.
+"""
+
+import logging
+import logging.handlers
+import re
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import Processor
+
+from triof.observability.terminal import is_ours
+from triof.settings.sections.logs import LogsSettings
+
+bind = structlog.contextvars.bind_contextvars
+"""Put fields on every line of this request from now on."""
+begin = structlog.contextvars.clear_contextvars
+"""Forget what the thread's last request has bound."""
+
+_FIELD = re.compile(r" (?=[a-z_]\w*=)")
+_PLACE = re.compile(r"%(?:%|[-#0 +]*\d*(?:\.\d+)?[a-zA-Z])")
+_LONGEST = {"exception": 8000}
+_LONGEST_OTHER = 1000
+_SECRETS = (
+    # What an address carries besides itself may be a key, and before the @ stands a password.
+    (re.compile(r"(\w+://[^\s?'\"<>]*)\?[^\s'\"<>)]*"), r"\1?…"),
+    (re.compile(r"(\w+://)[^\s/@'\"]+@"), r"\1…@"),
+    (re.compile(r"\btriof_[\w-]{16,}"), "triof_…"),
+)
+
+
+@contextmanager
+def kept(settings: LogsSettings, folder: Path, name: str, terminal: TextIO | None = None) -> Iterator[None]:
+    """Keep the log of this process in ``folder``/``name``.log, and show it on ``terminal`` (None: stderr).
+
+    A terminal shows all lines of ours, the stderr of a service warnings and errors only; lines of libraries are in the
+    file.
+    """
+    terminal = terminal or sys.stderr
+    shown = logging.StreamHandler(terminal)
+    shown.setFormatter(_formatter(structlog.dev.ConsoleRenderer(colors=terminal.isatty())))
+    shown.addFilter(is_ours)
+    shown.setLevel(logging.NOTSET if terminal.isatty() else logging.WARNING)
+    file = _Rotating(folder / f"{name}.log", round(settings.megabytes * 1e6), settings.files)
+    file.setFormatter(_formatter(structlog.processors.JSONRenderer(ensure_ascii=False)))
+    handlers = (shown, file)
+    _speak_up(settings.level.upper())
+    root = logging.getLogger()
+    for handler in handlers:
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            root.removeHandler(handler)
+        file.close()
+
+
+def _speak_up(level: str) -> None:
+    for name in ("triof", "providers"):
+        logging.getLogger(name).setLevel(level)
+    # That questions queue is what the metrics tell; the web server would warn of each.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+
+
+def _formatter(renderer: Processor) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            _to_fields,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _without_secrets,
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        pass_foreign_args=True,
+    )
+
+
+def _to_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take a line apart by its format, not by its text: what a field holds cannot look like another field."""
+    args, line = event.pop("positional_args"), event["_record"].msg
+    if not isinstance(line, str) or not isinstance(args, tuple):
+        return event
+    left = iter(args)
+    try:
+        taken: dict[str, Any] = {}
+        for part in _FIELD.split(f"event={line}"):
+            name, form = part.split("=", 1)
+            values = tuple(islice(left, sum(place != "%%" for place in _PLACE.findall(form))))
+            # A line without arguments is text in which a % is nothing but that.
+            filled = form % values if args else form
+            taken[name] = values[0] if len(values) == 1 and _PLACE.fullmatch(form) else filled
+    except (TypeError, ValueError):  # a library's own way of writing lines
+        return event
+    event.update(taken)
+    return event
+
+
+def _without_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Nothing but short text and numbers: no photo, no key, no password."""
+    for name, value in event.items():
+        if not name.startswith("_"):
+            event[name] = _plain(value, _LONGEST.get(name, _LONGEST_OTHER))
+    return event
+
+
+def _plain(value: Any, longest: int) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"{len(value)} bytes"
+    text = str(value)
+    if "://" in text or "triof_" in text:
+        for secret, instead in _SECRETS:
+            text = secret.sub(instead, text)
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+class _Rotating(logging.handlers.RotatingFileHandler):
+    """Never stands in anybody's way: what cannot be written is told once on stderr, and the machine goes on."""
+
+    def __init__(self, path: Path, max_bytes: int, files: int) -> None:
+        self._told = ""
+        self._line: tuple[logging.LogRecord | None, str] = None, ""
+        super().__init__(path, maxBytes=max_bytes, backupCount=files, encoding="utf-8", delay=True)
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(exist_ok=True)
+        return super()._open()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; the standard library asks for it twice, to see whether there is room and to write it."""
+        if self._line[0] is not record:
+            self._line = record, super().format(record)
+        return self._line[1]
+
+    def doRollover(self) -> None:  # noqa: N802
+        """Begin a new file; where that cannot be done, go on with the one there is."""
+        try:
+            super().doRollover()
+        except OSError as error:
+            self._tell(error)
+
+    def close(self) -> None:
+        """End, whether or not the last lines can be written."""
+        with suppress(OSError):
+            super().close()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Of a line that could not be written."""
+        self._tell(sys.exc_info()[1])
+
+    def _tell(self, error: BaseException | None) -> None:
+        if str(error) != self._told:
+            self._told = str(error)
+            with suppress(Exception):
+                print(f"The log cannot be written ({error}): make room, or mend its folder.", file=sys.stderr)  # noqa: T201

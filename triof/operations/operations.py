@@ -1,0 +1,119 @@
+"""What running machines for years needs around the sorter: all that the API, the dashboard and the operator ask for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from triof.access.api_keys import Keys
+from triof.common.scheduler import Round, Rounds
+from triof.journal.backups import JournalBackups
+from triof.journal.journal import Journal
+from triof.judging.sorter import Sorter
+from triof.models import precision_benchmark
+from triof.monitoring.monitor import Monitor
+from triof.observability import metrics
+from triof.observability.health_checks.check import CheckedParts
+from triof.observability.health_checks.runner import HealthChecks
+from triof.observability.metrics import Metrics
+from triof.predictions import results
+from triof.predictions.queue import Jobs
+from triof.rollout.auto_rollback import GUARD_SECONDS, Rollout
+from triof.settings.tree import Settings
+from triof.statistics.queries import Statistics
+from triof.storage.database import Database
+from triof.storage.database_errors import DatabaseUnusable
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The parts, built from the settings and the journal alone, so that a server without a machine has them too."""
+
+    settings: Settings
+    journal: Journal
+    rounds: Rounds
+    metrics: Metrics
+    keys: Keys
+    jobs: Jobs
+    statistics: Statistics
+    rollout: Rollout
+    monitoring: Monitor
+    health: HealthChecks
+
+    def start(self) -> None:
+        """Begin with what happens by itself."""
+        self.rounds.start()
+        self.jobs.start()
+
+    def close(self) -> None:
+        """Finish what is under way."""
+        self.rounds.close()
+        self.monitoring.close()
+        self.jobs.close()
+        self.keys.close()
+
+
+_BACKUP_LOOK_SECONDS = 600.0
+_PRECISION_LOOK_SECONDS = 3600.0
+
+
+def build(
+    settings: Settings, sorter: Sorter, journal: Journal, clock: Callable[[], float] = time.monotonic
+) -> Operations:
+    """All parts, not started. ``clock`` in monotonic seconds."""
+    measured = metrics.build(settings, sorter, journal)
+    jobs = Jobs(settings.home, settings.api, journal.database, partial(results.ask, sorter))
+    measured.gauge("triof_api_queue_depth", "Photos that wait to be judged", lambda: jobs.depth)
+    statistics = Statistics(journal.database, settings)
+    rollout = Rollout(settings, journal)
+    measured.gauge("triof_candidate_pairs", "Photos a candidate answered too", rollout.pairs, ("task", "version"))
+    monitoring = Monitor(settings, journal.database)
+    measured.gauge(
+        "triof_drift", "Evidence of drift, as a share of what is an alarm", monitoring.gauges, ("machine", "signal")
+    )
+    health = HealthChecks(_checked(settings, sorter, journal, monitoring), clock=clock)
+    monitoring.watch_parts(health.alert_names(), health.alerts)
+    measured.gauge("triof_health_check", "0: ok, 1: warning, 2: failed", health.gauges, ("check",))
+    rounds: list[Round] = [
+        *_backups(settings, journal.database),
+        *monitoring.rounds(),
+        Round("jobs.prune", 3600, jobs.prune),
+        Round("tallies", 300, statistics.count_past_days),
+        Round("rollout", GUARD_SECONDS, rollout.guard),
+        Round("precision", _PRECISION_LOOK_SECONDS, partial(precision_benchmark.keep_up, settings, sorter.router)),
+    ]
+    return Operations(
+        settings,
+        journal,
+        Rounds(settings.home, rounds),
+        metrics=measured,
+        keys=Keys(journal.database, settings.api.per_minute),
+        jobs=jobs,
+        statistics=statistics,
+        rollout=rollout,
+        monitoring=monitoring,
+        health=health,
+    )
+
+
+def _checked(settings: Settings, sorter: Sorter, journal: Journal, monitoring: Monitor) -> CheckedParts:
+    """What the health checks of a server look at; a kiosk adds its camera and its slot."""
+
+    def journal_fault() -> DatabaseUnusable | None:
+        # A kiosk sets it after this.
+        return monitoring.journal_fault()
+
+    return CheckedParts(
+        settings,
+        router=lambda: sorter.router,
+        journal=lambda: journal,
+        journal_fault=journal_fault,
+    )
+
+
+def _backups(settings: Settings, database: Database) -> Iterator[Round]:
+    """Of a database in a file; another database is backed up by its own means."""
+    if database.path:
+        yield Round("journal.backup", _BACKUP_LOOK_SECONDS, JournalBackups(settings, database.path).take_if_due)

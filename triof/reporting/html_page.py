@@ -1,0 +1,69 @@
+"""Pages that people look at: one HTML file each, which carries its pictures and loads nothing."""
+
+import base64
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from triof import __version__
+from triof.common.atomic_files import replace_file
+from triof.common.errors import TriofError
+from triof.common.paths import TEMPLATES
+from triof.settings.names import may_hold_key
+
+_JPEG_QUALITY = 80
+
+
+class ReportUnwritable(TriofError):
+    """The page cannot be written; the message says why and what to do."""
+
+
+def write(path: Path, template: str, **values: Any) -> None:
+    """Render ``templates/reports/<template>`` into ``path``, whole or not at all. Raises ReportUnwritable."""
+    page = _templates().get_template(f"reports/{template}")
+    common = {"command": command(sys.argv), "made_at": datetime.now().astimezone(), "version": __version__}
+    try:
+        replace_file(path, page.render(common | values).encode(), 0o644)
+    except OSError as error:
+        raise ReportUnwritable(
+            f"The page {path} cannot be written ({error.strerror}): name another place with --report, or leave it"
+            " with --no-report."
+        ) from error
+
+
+def thumbnail(picture: Image.Image, side: int = 160) -> str:
+    """The picture as a ``data:`` address, its longer side at most ``side`` pixels."""
+    small = picture.copy()
+    small.thumbnail((side, side))
+    jpeg = BytesIO()
+    small.convert("RGB").save(jpeg, "JPEG", quality=_JPEG_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
+
+
+def command(arguments: Sequence[str]) -> str:
+    """The command line that makes the page again, without the keys that were typed into it."""
+    program, *rest = arguments
+    follows = zip([program, *rest], rest, strict=False)
+    return shlex.join([Path(program).name, *(_without_key(before, argument) for before, argument in follows)])
+
+
+def _without_key(before: str, argument: str) -> str:
+    name, equals, _ = argument.removeprefix("--set=").partition("=")
+    is_setting = before == "--set" or argument.startswith("--set=")
+    if not (is_setting and equals and may_hold_key(name)):
+        return argument
+    return f"{'--set=' * argument.startswith('--set=')}{name}=…"
+
+
+@cache
+def _templates() -> Environment:
+    loader = FileSystemLoader(TEMPLATES)
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

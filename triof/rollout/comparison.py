@@ -1,0 +1,179 @@
+"""A candidate against production: which is right more often, fails more often, takes longer and costs more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from providers.base import Metered
+from triof.evaluation.paired_comparison import Difference, mcnemar
+from triof.journal.scope import Scope
+from triof.rollout import paired_predictions
+from triof.rollout.candidates import AZURE, Candidate
+from triof.rollout.paired_predictions import Met
+from triof.rollout.sequential_test import Opinion, Table, Weighing
+from triof.rollout.significance import quantile
+
+if TYPE_CHECKING:
+    from triof.journal.journal import Journal
+    from triof.rollout.labelled import Labelled, Photos
+    from triof.settings.sections.rollout import RolloutSettings
+    from triof.settings.tree import Settings
+
+
+@dataclass(frozen=True)
+class Times:
+    """Of the latest answers, in seconds; None where there are none."""
+
+    p50: float | None
+    p95: float | None
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Times:
+        """Of some answers."""
+        return cls(quantile(seconds, 0.5), quantile(seconds, 0.95))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is known of a candidate."""
+
+    candidate: Candidate
+    opinion: Opinion
+    deposits: int
+    """So many would have asked both."""
+    needed: int | None
+    """How many more deposits; None where more of them alone will not tell, or none are needed."""
+    pairs: int
+    agreed: int
+    """Pairs in which both said the same."""
+    table: Table
+    p: float
+    """McNemar's exact test on the confirmed pairs, as if this were the only look."""
+    difference: Difference | None
+    better: float
+    worse: float
+    disturbing: float
+    """The evidence (:mod:`triof.rollout.significance`) of each."""
+    asked: int
+    failed: int
+    """Of the latest questions."""
+    candidate_times: Times
+    production_times: Times
+    candidate_euros: float
+    production_euros: float
+    """Per 1,000 photos."""
+    labelled: Labelled | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        plain = asdict(self)
+        plain |= {"table": self.table._asdict(), "difference": self.difference and self.difference._asdict()}
+        del plain["opinion"]
+        candidate = self.candidate
+        plain["candidate"] |= {
+            "model": candidate.model._asdict(),
+            "against": candidate.against._asdict(),
+            "since": candidate.since.isoformat(),
+        }
+        if self.labelled:
+            plain["labelled"] = self.labelled.as_dict()
+        return {"word": self.opinion.word, "why": self.opinion.why, **plain}
+
+
+def compare_shown(candidate: Candidate, settings: Settings, journal: Journal, shown: Photos | None) -> Comparison:
+    """The comparison, with labelled photos if any are named. Raises DatasetError, ProviderError."""
+    from triof.rollout.labelled import measure
+
+    return compare(candidate, settings, journal, measure(candidate, settings, shown) if shown else None)
+
+
+def compare(
+    candidate: Candidate,
+    settings: Settings,
+    journal: Journal,
+    labelled: Labelled | None = None,
+    until: datetime | None = None,
+) -> Comparison:
+    """Everything since the candidate was begun, on this machine, and what to do."""
+    scope = Scope(candidate.since, until or datetime.now(UTC), {journal.machine_id})
+    met = paired_predictions.meet(journal, candidate, scope)
+    weighed = _weighed(candidate, met, settings.rollout)
+    opinion = _opinion(candidate, met, weighed, labelled, settings.rollout)
+    table, price = weighed.table, _euros(settings) if candidate.provider == AZURE else 0.0
+    deposits = sum(met.deposits.values())
+    return Comparison(
+        candidate=candidate,
+        opinion=opinion,
+        deposits=deposits,
+        needed=_deposits_needed(opinion, candidate, weighed.confirmed, deposits) if not labelled else None,
+        pairs=weighed.pairs,
+        agreed=weighed.agreed,
+        table=table,
+        p=mcnemar(table.only_candidate, table.only_production),
+        difference=weighed.difference(),
+        better=weighed.better.largest,
+        worse=weighed.worse.largest,
+        disturbing=weighed.disturbing.largest,
+        asked=len(met.failed),
+        failed=sum(met.failed),
+        candidate_times=Times.of(met.candidate_seconds),
+        production_times=Times.of(met.production_seconds),
+        candidate_euros=price,
+        production_euros=price,
+        labelled=labelled,
+    )
+
+
+def _weighed(candidate: Candidate, met: Met, options: RolloutSettings) -> Weighing:
+    weighed = Weighing(candidate.mode, candidate.believed, options)
+    for pair in met.pairs:
+        weighed.add(pair)
+    for believed in met.disturbed:
+        weighed.disturb(candidate=believed)
+    return weighed
+
+
+def _opinion(
+    candidate: Candidate, met: Met, weighed: Weighing, labelled: Labelled | None, options: RolloutSettings
+) -> Opinion:
+    if fault := trouble(met, options) or weighed.drop():
+        return Opinion("keep", fault)
+    if labelled:
+        return labelled.opinion(options)
+    if candidate.task == "cleanliness":
+        return Opinion("wait", "people do not confirm whether an item is clean: give labelled photos with --data")
+    return weighed.opinion()
+
+
+def guard(candidate: Candidate, settings: Settings, journal: Journal, until: datetime) -> str:
+    """Why the candidate must be sent away; empty where it need not."""
+    met = paired_predictions.meet(journal, candidate, Scope(candidate.since, until, {journal.machine_id}))
+    return trouble(met, settings.rollout) or _weighed(candidate, met, settings.rollout).drop()
+
+
+def trouble(met: Met, options: RolloutSettings) -> str:
+    """What is wrong with the candidate whatever it answers; empty if nothing is."""
+    failed, asked = sum(met.failed), len(met.failed)
+    if asked >= options.least_asked and failed > options.error_rate * asked:
+        return f"it gave no answer to {failed} of the latest {asked} questions"
+    ours, theirs = quantile(met.candidate_seconds, 0.95), quantile(met.production_seconds, 0.95)
+    enough = min(len(met.candidate_seconds), len(met.production_seconds)) >= options.least_asked
+    if enough and ours and theirs and ours > max(options.latency_ratio * theirs, options.slow_seconds):
+        return f"it is slow: its p95 is {ours * 1000:.0f} ms where production's is {theirs * 1000:.0f} ms"
+    return ""
+
+
+def _deposits_needed(opinion: Opinion, candidate: Candidate, confirmed: int, deposits: int) -> int | None:
+    if opinion.needed is None:
+        return None
+    # Until there are some, every deposit that asks both is taken for one that is confirmed.
+    share = confirmed / deposits if confirmed >= 20 else 1.0
+    return round(opinion.needed / share / candidate.asked)
+
+
+def _euros(settings: Settings) -> float:
+    options = settings.custom_vision
+    return options.allowance.euros_per_1000 if isinstance(options, Metered) else 0.0

@@ -1,0 +1,281 @@
+"""Asks a candidate and production about the same photos: a canary in front of production, the other one afterwards.
+
+What is asked for the comparison alone is asked from a worker once the person has the answer; it changes no verdict,
+and one that hangs keeps nobody waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from providers.base import (
+    Attempt,
+    Photo,
+    Prediction,
+    Provider,
+    ProviderError,
+    QuotaExceeded,
+    RateLimited,
+    ServiceRetired,
+    Task,
+)
+from triof.common.worker_pool import AllBusy, Workers
+from triof.drills.fault_file import Stage
+from triof.judging.guarded_provider import Guard, ask
+from triof.rollout.candidates import AZURE, Candidate, Candidates
+from triof.settings.tree import Settings
+
+if TYPE_CHECKING:
+    from triof.journal.journal import Journal
+    from triof.judging.router import Member
+    from triof.judging.sorter import Followed
+
+log = logging.getLogger(__name__)
+
+_SHARED_FAULTS = {fault.__name__ for fault in (RateLimited, QuotaExceeded, ServiceRetired)}
+"""They say nothing about the model: candidate and production share one service and its quota."""
+
+
+class Named:
+    """A provider under another name, so that attempts tell a candidate from the one in production."""
+
+    needs_network = False
+
+    def __init__(self, name: str, provider: Provider) -> None:
+        self.name = name
+        self._provider = provider
+
+    @property
+    def needed_side(self) -> int:
+        """Of the provider."""
+        return self._provider.needed_side
+
+    def predict(self, photo: Photo, *, timeout: float) -> Prediction:
+        """What the provider says. Raises ProviderError."""
+        return self._provider.predict(photo, timeout=timeout)
+
+    def ping(self) -> None:
+        """Raise ProviderError if the provider could not answer now."""
+        self._provider.ping()
+
+    def close(self) -> None:
+        """Close the provider."""
+        self._provider.close()
+
+
+@dataclass
+class _Seat:
+    """A candidate that is being built, is there, or could not be built; with the worker that asks for comparison."""
+
+    workers: Workers
+    built: Future[Member]
+    asked: Future[None] | None = None
+    since: float = 0.0
+
+    @property
+    def member(self) -> Member | None:
+        """The candidate; None as long as it is being built. Raises ProviderError where it could not be."""
+        return self.built.result() if self.built.done() else None
+
+
+class Contest:
+    """The candidates of one machine. ``clock`` in monotonic seconds.
+
+    A candidate is built by ``build`` in a worker when it is first seen; until it is there production answers.
+    ``promoted`` makes the guard of a published name that took the place of the settings'. ``note`` does what must be
+    written, but not while a person waits.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Callable[[], Journal],
+        build: Callable[[Candidate], Member],
+        promoted: Callable[[Task, str], Guard],
+        *,
+        note: Callable[[Callable[[], None]], object] = lambda write: write(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._build = build
+        self._promote = promoted
+        self._note = note
+        self._clock = clock
+        self._candidates = Candidates(settings)
+        self._stage = Stage(settings.home)
+        self._lock = Lock()
+        self._seats: dict[Task, tuple[Candidate, _Seat]] = {}
+        self._guards: dict[tuple[Task, str], Guard] = {}
+
+    def route(self, task: Task, deposit_id: UUID | None, members: Sequence[Member]) -> list[Member]:
+        """Whom to ask, in order: ``members`` with what promotions have changed, and a canary before its rival."""
+        current = [self._promoted(member, task) for member in members]
+        candidate = self._of(task) if deposit_id else None
+        if not candidate or not deposit_id or candidate.arm(deposit_id) != "candidate":
+            return current
+        position = next((place for place, member in enumerate(current) if member.name == candidate.provider), None)
+        with suppress(ProviderError):  # one that could not be built is counted when the photo is followed up
+            if position is not None and (member := self._seat(candidate).member):
+                current.insert(position, member)
+        return current
+
+    def follow_up(self, photo: Followed) -> None:
+        """After the answer: let the other one of each pair answer too. Returns at once, and raises nothing."""
+        for task in photo.judgement.predictions:
+            if (candidate := self._of(task)) and candidate.arm(photo.deposit_id) != "alone":
+                try:
+                    self._complete(candidate, photo)
+                except Exception:
+                    log.exception("candidate.not_compared task=%s", task)
+
+    def settle(self) -> None:
+        """Return when every candidate is built and has answered."""
+        for _, seat in list(self._seats.values()):
+            wait([seat.built])
+            if seat.asked:
+                wait([seat.asked])
+
+    def close(self) -> None:
+        """Close every model that was built here."""
+        with self._lock:
+            for task in list(self._seats):
+                self._let_go(task)
+            for guard in self._guards.values():
+                guard.close()
+            self._guards = {}
+
+    def _of(self, task: Task) -> Candidate | None:
+        candidate = self._candidates.of(task)
+        if not candidate:
+            with self._lock:
+                self._let_go(task)
+        # A drill rehearses what production does.
+        return candidate if candidate and not self._stage.current() else None
+
+    def _promoted(self, member: Member, task: Task) -> Member:
+        if member.name != AZURE or not isinstance(member, Guard):
+            return member
+        name = self._candidates.published()
+        if not name or name == self._settings.custom_vision.published_name:
+            return member
+        with self._lock:
+            if (task, name) not in self._guards:
+                self._guards[task, name] = self._promote(task, name)
+            return self._guards[task, name]
+
+    def _seat(self, candidate: Candidate) -> _Seat:
+        with self._lock:
+            held = self._seats.get(candidate.task)
+            if held and held[0].model == candidate.model and held[0].provider == candidate.provider:
+                return held[1]
+            self._let_go(candidate.task)
+            workers = Workers(candidate.label, 1)
+            seat = _Seat(workers, workers.submit(lambda: self._prepared(candidate)))
+            self._seats[candidate.task] = candidate, seat
+            return seat
+
+    def _let_go(self, task: Task) -> None:
+        _, seat = self._seats.pop(task, (None, None))
+        if seat:
+            seat.workers.close()
+            with suppress(ProviderError):
+                # Of a local one the memory goes with the last question that is under way on it.
+                if isinstance(member := seat.member, Guard):
+                    member.close()
+
+    def _prepared(self, candidate: Candidate) -> Member:
+        member = self._build(candidate)
+        if isinstance(member, Guard):
+            member.prepare()
+        else:
+            member.ping()
+        return member
+
+    def _complete(self, candidate: Candidate, photo: Followed) -> None:
+        believed = photo.judgement.predictions[candidate.task]
+        answers = (believed, *believed.beside)
+        rival = any(map(candidate.is_rival, answers))
+        tried = [attempt for attempt in believed.attempts if attempt.provider == candidate.label]
+        if any(map(candidate.gave, answers)):
+            if not rival:
+                members = photo.members(candidate.task)
+                self._submit(
+                    candidate, next((each for each in members if each.name == candidate.provider), None), photo
+                )
+        elif tried and rival:
+            self._note(lambda: self._failed(candidate, photo.deposit_id, tried[0]))
+        elif rival:
+            self._ask_candidate(candidate, photo)
+
+    def _ask_candidate(self, candidate: Candidate, photo: Followed) -> None:
+        try:
+            member = self._seat(candidate).member
+        except ProviderError as error:
+            failed = _failure(candidate, error, 0.0)
+            self._note(lambda: self._failed(candidate, photo.deposit_id, failed))
+        else:
+            self._submit(candidate, member, photo)
+
+    def _submit(self, candidate: Candidate, member: Member | None, photo: Followed) -> None:
+        seat = self._seat(candidate)
+        if not member or not seat.built.done():
+            return
+        now = self._clock()
+        try:
+            seat.asked, seat.since = seat.workers.submit(lambda: self._ask(candidate, member, photo)), now
+        except AllBusy:
+            if now - seat.since > self._settings.deadline_seconds:
+                told = "it has not come back from an earlier photo"
+                hangs = Attempt(candidate.label, "ProviderUnavailable", now - seat.since, told)
+                self._note(lambda: self._failed(candidate, photo.deposit_id, hangs))
+
+    def _ask(self, candidate: Candidate, member: Member, photo: Followed) -> None:
+        """In the worker: ask, and write what came of it."""
+        task = candidate.task
+        try:
+            shown = photo.load(member.needed_side)
+            asked = self._clock()
+            try:
+                prediction = (
+                    member.ask(shown, self._settings.cloud_seconds).answer()
+                    if isinstance(member, Guard)
+                    else ask(member, shown, task, self._settings.deadline_seconds)
+                )
+            except ProviderError as error:
+                if member.name == candidate.label:
+                    self._failed(candidate, photo.deposit_id, _failure(candidate, error, self._clock() - asked))
+                return
+            attempt = Attempt(prediction.provider, "answered", self._clock() - asked)
+            self._journal().record_beside(photo.deposit_id, shown, replace(prediction, attempts=(attempt,)))
+        except Exception:
+            log.exception("candidate.not_compared task=%s", task)
+
+    def _failed(self, candidate: Candidate, deposit_id: UUID, attempt: Attempt) -> None:
+        if attempt.outcome in _SHARED_FAULTS:
+            return
+        log.warning("candidate.failed candidate=%s cause=%s", candidate.label, attempt.message)
+        try:
+            self._journal().record(
+                "candidate.failed",
+                reason=candidate.task,
+                version=candidate.model.name,
+                deposit=str(deposit_id),
+                outcome=attempt.outcome,
+                seconds=round(attempt.duration, 4),
+                message=attempt.message,
+            )
+        except Exception:
+            log.exception("journal.not_written kind=candidate.failed")
+
+
+def _failure(candidate: Candidate, error: ProviderError, seconds: float) -> Attempt:
+    return Attempt(candidate.label, type(error).__name__, seconds, str(error))

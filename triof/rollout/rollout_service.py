@@ -1,0 +1,226 @@
+"""What people, and the guard, do with candidates: begin, stop, promote, roll back; each in the journal.
+
+Every change is one file that is replaced in one step: ``active.json`` where a bundle is promoted, ``candidates.json``
+where an iteration is. A candidate ends by itself with the production that it was begun against, so that whatever dies
+between two writes leaves the machine before the change or after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from providers.base import TASKS, Task
+from triof.common.errors import TriofError
+from triof.models.bundle_store import Store
+from triof.rollout.candidates import AZURE, LOCAL, Candidate, CandidateMode, Candidates, Model
+from triof.storage import data_folder
+
+if TYPE_CHECKING:
+    from triof.journal.journal import Journal
+    from triof.settings.tree import Settings
+
+_LOCK_SECONDS = 30.0
+
+Outcome = Literal["promoted", "rolled_back", "stopped", "replaced", "superseded"]
+
+
+class RolloutRefused(TriofError):
+    """A candidate may not begin, or not be promoted, as things are; the message says why and what to do."""
+
+
+class Wanted(NamedTuple):
+    """The candidate that somebody wants to begin. ``share`` of the deposits, above 0 and up to 1."""
+
+    task: Task
+    provider: str
+    name: str
+    mode: CandidateMode
+    share: float
+
+
+class Turn(NamedTuple):
+    """What is in production for a task now, and what was before."""
+
+    task: Task
+    provider: str
+    name: str
+    before: str
+
+
+class Desk:
+    """Where changes are made. Whoever makes one has the candidates of the home folder alone meanwhile."""
+
+    def __init__(self, settings: Settings, journal: Journal, who: str) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._who = who
+        self._candidates = Candidates(settings)
+
+    def begin(self, wanted: Wanted, why: str) -> Candidate:
+        """Let a candidate be asked from now on, at once in a running kiosk. Raises RolloutRefused, ProviderError."""
+        with self._alone():
+            self._check(wanted)
+            against = self._candidates.production(wanted.task, wanted.provider)
+            if against.name == wanted.name:
+                raise RolloutRefused(f"{wanted.name} is in production: name another one to compare it with.")
+            model = self._model(wanted)
+            self._settle(wanted.task)
+            running = self._candidates.of(wanted.task)
+            if running and running.model != model:
+                raise RolloutRefused(
+                    f"{running.model.name} is the candidate of {wanted.task}: `triof models stop {wanted.task}` first."
+                )
+            if running:
+                self._end(running, "replaced", why)
+            candidate = Candidate(
+                *wanted[:2], model, against, *wanted[3:], since=datetime.now(UTC), who=self._who, why=why
+            )
+            # In the journal first: a change that nobody can explain later is worse than one that was not made.
+            self._journal.record(
+                "candidate.started",
+                reason=candidate.task,
+                provider=candidate.provider,
+                version=model.name,
+                against=against.name,
+                mode=candidate.mode,
+                share=candidate.share,
+                who=self._who,
+                why=why,
+            )
+            self._candidates.keep(candidate.task, candidate)
+            return candidate
+
+    def of(self, task: Task) -> Candidate:
+        """The candidate of the task. Raises RolloutRefused if there is none."""
+        if candidate := self._candidates.of(task):
+            return candidate
+        raise RolloutRefused(f"There is no candidate for {task}: begin one with `triof models canary VERSION`.")
+
+    def stop(self, task: Task, why: str, outcome: Outcome = "stopped") -> Candidate:
+        """Let production answer alone. Raises RolloutRefused if it does."""
+        with self._alone():
+            candidate = self.of(task)
+            self._end(candidate, outcome, why)
+            return candidate
+
+    def promote(self, task: Task, why: str, *, anyway: bool = False) -> Turn:
+        """Put the candidate into production, in one step.
+
+        Raises NotBetter for a bundle that its training did not find better, unless ``anyway``; RolloutRefused,
+        BundleRefused, ProviderError.
+        """
+        with self._alone():
+            candidate = self.of(task)
+            turn = Turn(task, candidate.provider, candidate.model.name, candidate.against.name)
+            if candidate.provider == AZURE:
+                self._publish(turn, candidate, (*self._candidates.promoted().before, turn.before), why)
+            else:
+                Store(self._settings).activate(f"{task}/{turn.name}", self._journal, self._who, why, anyway=anyway)
+                self._end(candidate, "promoted", why)
+            return turn
+
+    def rollback(self, task: Task, provider: str, why: str) -> Turn:
+        """End a canary; without one, put into production what was there before. Raises RolloutRefused and others."""
+        with self._alone():
+            candidate = self._candidates.of(task)
+            if candidate and candidate.mode == "canary":
+                self._end(candidate, "rolled_back", why)
+                return Turn(task, candidate.provider, candidate.against.name, candidate.model.name)
+            if provider == AZURE:
+                return self._unpublish(task, why)
+            change = Store(self._settings).rollback(task, self._journal, self._who, why)
+            self._settle(task)
+            return Turn(task, LOCAL, change.version, change.before)
+
+    def settle(self) -> None:
+        """Tidy away candidates whose production has changed."""
+        with self._alone():
+            for task in TASKS:
+                self._settle(task)
+
+    def _check(self, wanted: Wanted) -> None:
+        task, provider = wanted.task, wanted.provider
+        if provider not in self._settings.routes[task]:
+            raise RolloutRefused(f"{provider} is not asked for {task}: add it to routes.{task} first.")
+        if provider == LOCAL and (chosen := self._settings.local_cnn.chosen(task)):
+            raise RolloutRefused(
+                f"The settings overrule what is active: unset local_cnn.{task}_bundle ({chosen}), or nothing could be"
+                " promoted."
+            )
+        if provider == AZURE and not self._candidates.published():
+            raise RolloutRefused(f"No iteration is in production here: {self._settings.custom_vision.remedy}.")
+
+    def _model(self, wanted: Wanted) -> Model:
+        if wanted.provider == AZURE:
+            return Model(wanted.name, wanted.name)
+        return Model(wanted.name, Store(self._settings).check(wanted.task, wanted.name).version)
+
+    def _settle(self, task: Task) -> None:
+        written = self._candidates.written(task)
+        if written and not self._candidates.of(task):
+            now = self._candidates.production(task, written.provider)
+            self._end(written, "promoted" if now.name == written.model.name else "superseded", "production has changed")
+
+    def _end(self, candidate: Candidate, outcome: Outcome, why: str) -> None:
+        self._record_end(candidate, outcome, why)
+        self._candidates.keep(candidate.task, None)
+
+    def _record_end(self, candidate: Candidate, outcome: Outcome, why: str) -> None:
+        self._journal.record(
+            "candidate.ended",
+            reason=candidate.task,
+            provider=candidate.provider,
+            version=candidate.model.name,
+            against=candidate.against.name,
+            mode=candidate.mode,
+            share=candidate.share,
+            outcome=outcome,
+            who=self._who,
+            why=why,
+        )
+
+    def _publish(self, turn: Turn, candidate: Candidate, before: tuple[str, ...], why: str) -> None:
+        configured = self._settings.custom_vision.published_name or ""
+        published = self._candidates.promoted().turned(turn.name, configured, before)
+        self._record_end(candidate, "promoted", why)
+        # Its end and the new name in one file.
+        self._candidates.keep(turn.task, None, published)
+
+    def _unpublish(self, task: Task, why: str) -> Turn:
+        held = self._candidates.promoted()
+        configured = self._settings.custom_vision.published_name or ""
+        now = held.now(configured)
+        if not held.before or now != held.name:
+            raise RolloutRefused(
+                "No iteration was promoted here: `triof azure publish` changes what a name stands for."
+            )
+        name = held.before[-1]
+        self._journal.record(
+            "candidate.ended",
+            reason=task,
+            provider=AZURE,
+            version=held.name,
+            against=name,
+            outcome="rolled_back",
+            who=self._who,
+            why=why,
+        )
+        self._candidates.keep(task, self._candidates.written(task), held.turned(name, configured, held.before[:-1]))
+        self._settle(task)
+        return Turn(task, AZURE, name, held.name)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        try:
+            data_folder.make(self._settings)
+            with FileLock(self._settings.home / "candidates.lock", timeout=_LOCK_SECONDS, mode=0o600):
+                yield
+        except Timeout as error:
+            raise RolloutRefused("Another command is at work on the candidates: try again when it is done.") from error
+        except OSError as error:
+            raise data_folder.unusable(self._settings, error) from error

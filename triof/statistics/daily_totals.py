@@ -1,0 +1,186 @@
+"""Counts each day that is over once, and keeps the numbers beside the journal.
+
+A tally is written with what it was counted from, in one transaction: a crash leaves none or a whole one. Who writes an
+event into a day that was counted (the clock was set back, a drill ended after midnight) takes its tally away in the
+same transaction (``Journal``). What came in another way, when journals meet, shows in the number of rows, which the
+rounds compare.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from itertools import islice
+from threading import Lock
+from typing import NamedTuple, cast
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Connection, String, Table, bindparam, func, select, union_all
+
+from triof.statistics import counting
+from triof.statistics.calendar import Calendar, Period, days
+from triof.statistics.counting import Numbers
+from triof.storage.database import Database
+from triof.storage.tables import Event, Tally
+
+log = logging.getLogger(__name__)
+
+_EVENTS, _TALLIES = cast(Table, Event.__table__), cast(Table, Tally.__table__)
+_DAYS_A_ROUND = 200
+"""So many are counted before other rounds get their turn: some ten seconds, where there is much to count."""
+_LATE_DAYS = 7
+"""Days in which rows of other machines are likely to come late."""
+_CHECKED_A_ROUND = 30
+_TRIES = 3
+_BEGINNING = date(1969, 12, 31)
+"""No clock shows an earlier day."""
+
+_MACHINE = bindparam("machine", type_=String)
+# Each of them one step down an index; the first of all rows of a machine would be a walk along it.
+_FIRSTS = (
+    select(func.min(_EVENTS.c.at).label("at")).where(_EVENTS.c.machine_id == _MACHINE, _EVENTS.c.kind == kind)
+    for kind in counting.DEPOSITS
+)
+_FIRST = select(func.min(union_all(*_FIRSTS).subquery().c.at))
+
+
+class Mark(NamedTuple):
+    """What tallies there are of some machine and days. All of it only grows, so equal marks mean equal tallies."""
+
+    days: int
+    rows: int
+    left_out: int
+
+
+_NO_MARK = Mark(0, 0, 0)
+
+
+class Tallies:
+    """The numbers of days that are over; safe to call from many threads and processes."""
+
+    def __init__(self, database: Database, calendar: Calendar, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._calendar = calendar
+        self._now = now
+        self._rules = f"{counting.RULES} {calendar.zone.key}"
+        self._lock = Lock()
+        self._checked: dict[str, int] = {}
+
+    def begun(self, connection: Connection, machine: str) -> date | None:
+        """The day of the machine's first row; None if it has none."""
+        first = connection.scalar(_FIRST, {"machine": machine})
+        return self._calendar.day(first) if first else None
+
+    def settle(self, machines: Sequence[str], first: date, last: date) -> Sequence[Mark]:
+        """Count what was not counted yet of the days from ``first`` to ``last``, which are over; one mark a machine."""
+        with self._database.read() as connection:
+            marks = self._marks(connection, machines, first, last)
+            missing = [
+                machine
+                for machine in machines
+                if marks.get(machine, _NO_MARK).days < len(self._expected(connection, machine, first, last))
+            ]
+        for machine in missing:
+            # Many who ask at once must not all count the same.
+            with self._lock:
+                for day in self._missing(machine, first, last):
+                    self._count(machine, day)
+        if missing:
+            with self._database.read() as connection:
+                marks = self._marks(connection, machines, first, last)
+        return [marks.get(machine, _NO_MARK) for machine in machines]
+
+    def read(
+        self, connection: Connection, machines: Collection[str], first: date, last: date
+    ) -> Iterator[tuple[str, date, Numbers]]:
+        """The numbers of each machine and day that there are, machine by machine, the oldest first."""
+        columns = (_TALLIES.c.machine_id, _TALLIES.c.since, _TALLIES.c.counts)
+        query = select(*columns).where(*self._of(machines, first, last))
+        for machine, since, numbers in connection.execute(query.order_by(_TALLIES.c.machine_id, _TALLIES.c.until)):
+            yield machine, self._calendar.day(since), numbers
+
+    def make(self, machines: Sequence[str]) -> int:
+        """One round: count days that nobody has asked for yet, and check some. Returns how many were counted."""
+        yesterday = self._calendar.day(self._now()) - timedelta(days=1)
+        for machine in machines:
+            self._check(machine, yesterday)
+        wanted = (
+            (machine, day) for machine in machines for day in reversed(self._missing(machine, _BEGINNING, yesterday))
+        )
+        counted = 0
+        for machine, day in islice(wanted, _DAYS_A_ROUND):
+            with self._lock:
+                self._count(machine, day)
+            counted += 1
+        if counted:
+            log.info("tallies.counted days=%d", counted)
+        return counted
+
+    def _of(self, machines: Collection[str], first: date, last: date) -> tuple[ColumnElement[bool], ...]:
+        period = self._calendar.period(first, last)
+        return (
+            _TALLIES.c.machine_id.in_(machines),
+            _TALLIES.c.until > period.since,
+            _TALLIES.c.until <= period.until,
+            _TALLIES.c.counting == self._rules,
+        )
+
+    def _marks(self, connection: Connection, machines: Collection[str], first: date, last: date) -> Mapping[str, Mark]:
+        sums = (func.count(), func.sum(_TALLIES.c.rows), func.sum(_TALLIES.c.left_out))
+        query = select(_TALLIES.c.machine_id, *sums).where(*self._of(machines, first, last))
+        found = connection.execute(query.group_by(_TALLIES.c.machine_id))
+        return {machine: Mark(*numbers) for machine, *numbers in found}
+
+    def _expected(self, connection: Connection, machine: str, first: date, last: date) -> Sequence[date]:
+        """The days from the machine's first row on."""
+        begun = self.begun(connection, machine)
+        return list(days(max(first, begun), last)) if begun else []
+
+    def _missing(self, machine: str, first: date, last: date) -> list[date]:
+        """The days that have no tally, the oldest first."""
+        with self._database.read() as connection:
+            query = select(_TALLIES.c.since).where(*self._of([machine], first, last))
+            there = {self._calendar.day(since) for since in connection.scalars(query)}
+            return [day for day in self._expected(connection, machine, first, last) if day not in there]
+
+    def _count(self, machine: str, day: date) -> None:
+        period = self._calendar.period(day, day)
+        for _ in range(_TRIES):
+            with self._database.read() as connection:
+                rows = counting.rows(connection, machine, period)
+                drills = counting.drilled(connection, machine)
+                numbers, left_out = counting.count(connection, machine, period, drills, lambda _: day)
+            # Counted before anybody has to wait for this writer; within it only made sure that nothing was added.
+            with self._database.write() as connection:
+                if connection.dialect.name == "postgresql":
+                    # There the write lock keeps no other program out.
+                    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("tallies"))))
+                overlapping = (_TALLIES.c.until > period.since, _TALLIES.c.since < period.until)
+                connection.execute(_TALLIES.delete().where(_TALLIES.c.machine_id == machine, *overlapping))
+                same = counting.drilled(connection, machine) == drills
+                if same and counting.rows(connection, machine, period) == rows:
+                    tally = {"id": uuid4(), "machine_id": machine, "at": self._now(), **period._asdict()}
+                    counts = dict(numbers.get(day, {}))
+                    facts = {"counting": self._rules, "rows": rows, "left_out": left_out, "counts": counts}
+                    connection.execute(_TALLIES.insert(), {**tally, **facts})
+                    return
+        log.warning("tallies.not_settled machine=%s day=%s", machine, day)
+
+    def _check(self, machine: str, yesterday: date) -> None:
+        """Take away the tallies of days that have got more rows: of the last days all, of the others some in turn."""
+        with self._database.read() as connection:
+            columns = (_TALLIES.c.id, _TALLIES.c.since, _TALLIES.c.until, _TALLIES.c.rows)
+            query = (
+                select(*columns).where(*self._of([machine], _BEGINNING, yesterday)).order_by(_TALLIES.c.until.desc())
+            )
+            there = connection.execute(query).all()
+            latest, others = there[:_LATE_DAYS], there[_LATE_DAYS:]
+            start = self._checked.get(machine, 0) % max(1, len(others))
+            self._checked[machine] = start + _CHECKED_A_ROUND
+            stale = [
+                tally.id
+                for tally in (*latest, *others[start : start + _CHECKED_A_ROUND])
+                if counting.rows(connection, machine, Period(tally.since, tally.until)) != tally.rows
+            ]
+        if stale:
+            with self._database.write() as connection:
+                connection.execute(_TALLIES.delete().where(_TALLIES.c.id.in_(stale)))

@@ -1,0 +1,124 @@
+"""Why the database cannot be read or written: a short code for the touchscreen, a sentence for the technician.
+
+The sentences call it the journal, as the settings, the commands and its file's name do.
+
+=====  =========================================================
+code   the database
+=====  =========================================================
+D1     does not fit on its disk, which is full
+J1     is no longer where it was opened: deleted, moved, replaced
+J2     is locked by another program
+J3     is damaged: SQLite said so of its content
+J4     must not be read or written by this user, or is no file
+J5     does not answer: its database, disk or address
+J6     was written by a newer version of Triof
+=====  =========================================================
+"""
+
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Literal
+
+from triof.common.atomic_files import is_no_room
+from triof.common.errors import TriofError
+
+DatabaseCode = Literal["D1", "J1", "J2", "J3", "J4", "J5", "J6"]
+PASSING: frozenset[DatabaseCode] = frozenset({"D1", "J2", "J3"})
+"""Those that a running kiosk can get over by itself."""
+
+_FULL_BYTES = 65_536
+"""SQLite needs so much to open a database at all; with less free it fails with errors that do not name the disk."""
+
+_BY_SQLITE: dict[int, DatabaseCode] = {
+    sqlite3.SQLITE_FULL: "D1",
+    sqlite3.SQLITE_BUSY: "J2",
+    sqlite3.SQLITE_LOCKED: "J2",
+    sqlite3.SQLITE_PROTOCOL: "J2",
+    sqlite3.SQLITE_CORRUPT: "J3",
+    sqlite3.SQLITE_NOTADB: "J3",
+    sqlite3.SQLITE_CANTOPEN: "J4",
+    sqlite3.SQLITE_PERM: "J4",
+    sqlite3.SQLITE_AUTH: "J4",
+    sqlite3.SQLITE_READONLY: "J4",
+}
+
+_REMEDIES: dict[DatabaseCode, str] = {
+    "D1": "make room on the disk of {folder}",
+    "J1": "put it back, or start Triof again to use what lies there now",
+    "J2": "another program holds it: end that program, or wait until it is done",
+    "J3": "a kiosk sets it aside by itself and begins a new one; `triof journal salvage` merges what can be read of it",
+    "J4": "let this user read and write {path} and {folder}",
+    "J5": "check the disk of {folder}",
+}
+
+
+class DatabaseUnusable(TriofError):
+    """The database cannot be read or written; ``code`` says why in short."""
+
+    def __init__(self, message: str, code: DatabaseCode) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def missing(path: Path) -> DatabaseUnusable:
+    """The database's file is not the one that was opened."""
+    return _of_file(path, "J1", "it is no longer the file that was opened: it was deleted, moved or replaced")
+
+
+def full(folder: Path) -> DatabaseUnusable:
+    """The disk of ``folder`` is full, and nothing is left on it that Triof could remove by itself."""
+    return DatabaseUnusable(
+        f"The disk of {folder} is full: make room. What Triof can do without, it has removed already; it takes items"
+        " again by itself.",
+        "D1",
+    )
+
+
+def newer(name: str, version: str, known: str) -> DatabaseUnusable:
+    """The tables of the database called ``name`` have a ``version`` that this Triof does not know."""
+    return DatabaseUnusable(
+        f"The journal {name} was written by a newer Triof (its tables have version {version}, this one knows {known}):"
+        " upgrade Triof, or install again the version that wrote it, and leave the journal where it is.",
+        "J6",
+    )
+
+
+def of_file(path: Path, error: BaseException) -> DatabaseUnusable:
+    """What to say when the SQLite database at ``path`` raises ``error``."""
+    if isinstance(error, DatabaseUnusable):
+        return error
+    cause = getattr(error, "orig", None) or error
+    told = str(getattr(cause, "strerror", None) or cause).partition("\n")[0]
+    code = _BY_SQLITE.get(getattr(cause, "sqlite_errorcode", -1) & 0xFF, "J5")
+    if isinstance(cause, OSError):
+        code = "D1" if is_no_room(cause) else "J4"
+        if cause.filename and Path(cause.filename) != path and code == "J4":
+            # The outbox beside it.
+            return DatabaseUnusable(f"{cause.filename} cannot be used ({told}): let this user read and write it.", code)
+    if code in ("J4", "J5") and _is_full(path.parent):
+        code = "D1"
+    elif path.exists() and not path.is_file():
+        code, told = "J4", "it is not a file"
+    elif code == "J4" and not path.exists() and path.parent.is_dir():
+        return missing(path)
+    return _of_file(path, code, told)
+
+
+def of_database(cause: str) -> DatabaseUnusable:
+    """What to say when another database than SQLite's fails; ``cause`` holds no password."""
+    return DatabaseUnusable(
+        f"The journal cannot be used ({cause}): mend journal.url, install its driver, or start its database.", "J5"
+    )
+
+
+def _of_file(path: Path, code: DatabaseCode, told: str) -> DatabaseUnusable:
+    remedy = _REMEDIES[code].format(path=path, folder=path.parent)
+    return DatabaseUnusable(f"The journal {path} cannot be used ({told}): {remedy}.", code)
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _FULL_BYTES
+    except OSError:
+        return False

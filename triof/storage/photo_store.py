@@ -1,0 +1,99 @@
+"""The photos of deposits as files, named by content hash, kept for so many days and megabytes."""
+
+import logging
+import os
+import stat
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from triof.common.repeated_faults import Complaints
+
+log = logging.getLogger(__name__)
+
+_DAY = 86_400.0
+_SUFFIXES = (".jpg", ".part")
+
+
+class _Kept(NamedTuple):
+    stored_at: float
+    size: int
+    path: Path
+
+
+class PhotoStore:
+    """A folder of JPEGs. ``keep_days`` or ``keep_megabytes`` of 0 keeps none; ``now`` gives Unix time in seconds."""
+
+    def __init__(
+        self, folder: Path, keep_days: float, keep_megabytes: float, now: Callable[[], float] = time.time
+    ) -> None:
+        self._folder = folder
+        self._keep_days = keep_days
+        self._keep_bytes = keep_megabytes * 1e6
+        self._now = now
+        self._complaints = Complaints(log)
+
+    def path(self, sha256: str) -> Path:
+        """Where the photo with this hash is, if it is kept."""
+        return self._folder / sha256[:2] / f"{sha256}.jpg"
+
+    def store(self, sha256: str, jpeg: bytes) -> None:
+        """Keep a photo; one that is there already counts as new again. Raises OSError."""
+        if not (self._keep_days and self._keep_bytes):
+            return
+        path = self.path(sha256)
+        for folder in (self._folder, path.parent):
+            folder.mkdir(0o700, exist_ok=True)
+        # One replacing move, so that a power cut leaves no half photo under a whole one's name.
+        fresh = path.with_suffix(".part")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(jpeg)
+        os.utime(fresh, (self._now(), self._now()))
+        fresh.replace(path)
+
+    def prune(self) -> int:
+        """Remove what is too old, then the oldest until the rest fits. Returns how many went."""
+        oldest_first = self._oldest_first()
+        too_many = sum(photo.size for photo in oldest_first) - self._keep_bytes
+        oldest = self._now() - self._keep_days * _DAY
+        removed = 0
+        for photo in oldest_first:
+            if too_many <= 0 and photo.stored_at >= oldest:
+                break
+            if self._remove(photo):
+                too_many -= photo.size
+                removed += 1
+        return removed
+
+    def make_room(self, wanted: int) -> int:
+        """Remove the oldest photos until ``wanted`` bytes are freed. Returns how many bytes were."""
+        freed = 0
+        for photo in self._oldest_first():
+            if freed >= wanted:
+                break
+            freed += photo.size if self._remove(photo) else 0
+        if freed:
+            log.warning("photos.made_room bytes=%d", freed)
+        return freed
+
+    def _oldest_first(self) -> Sequence[_Kept]:
+        """What this store has written; whatever else lies in the folder is left alone."""
+        found = []
+        for path in self._folder.glob("??/*"):
+            if path.suffix not in _SUFFIXES or path.name[:2] != path.parent.name or path.parent.is_symlink():
+                continue
+            with suppress(OSError):
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode):
+                    found.append(_Kept(status.st_mtime, status.st_size, path))
+        return sorted(found)
+
+    def _remove(self, photo: _Kept) -> bool:
+        try:
+            photo.path.unlink(missing_ok=True)
+        except OSError as error:
+            self._complaints.failed("photo.not_removed", error)
+            return False
+        return True

@@ -1,0 +1,61 @@
+"""Lets a request in: by its key, within the key's limit, to what the key opens."""
+
+from flask import g, request
+
+from triof.access.api_keys import Key, KeyRefused, Keys
+from triof.web.api.problems import Refusal
+from triof.web.api.routes import ROUTES
+
+_CHALLENGE = 'Bearer realm="triof"'
+_SCOPES = {f"api.{route.name}": route.scopes for route in ROUTES}
+
+
+class Door:
+    """Knows the keys."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    @property
+    def key(self) -> Key:
+        """Of the request under way."""
+        key: Key = g.api_key
+        return key
+
+    def admit(self) -> None:
+        """Before a request is answered. Raises Refusal."""
+        scopes = _SCOPES.get(request.endpoint or "")
+        # OPTIONS is what a browser asks before it sends a key.
+        if not scopes or request.method == "OPTIONS":
+            return
+        g.api_key = self._whose()
+        self.count(1)
+        if not any(map(self.key.may, scopes)):
+            has = ", ".join(sorted(self.key.scopes))
+            raise Refusal(
+                "scope_missing",
+                f"This needs a key with the scope {' or '.join(scopes)}; this one has {has}.",
+                WWW_Authenticate=f'{_CHALLENGE}, error="insufficient_scope", scope="{scopes[0]}"',
+            )
+
+    def count(self, photos: int) -> None:
+        """Count so many against the limit of the key. Raises Refusal."""
+        g.api_usage = usage = self._keys.count(self.key, photos)
+        if not usage.allowed:
+            raise Refusal(
+                "rate_limited",
+                f"This key may send {usage.limit} photos and questions a minute: wait {usage.seconds} s.",
+                Retry_After=str(usage.seconds),
+            )
+
+    def _whose(self) -> Key:
+        # werkzeug's request.authorization fails at what is no base64 behind Basic.
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            detail = "Send your key in the header Authorization: Bearer KEY."
+            raise Refusal("key_missing", detail, WWW_Authenticate=_CHALLENGE)
+        try:
+            return self._keys.check(secret.strip())
+        except KeyRefused as error:
+            challenge = f'{_CHALLENGE}, error="invalid_token"'
+            raise Refusal(error.code, str(error), WWW_Authenticate=challenge) from error

@@ -1,0 +1,62 @@
+"""Is everything well? What somebody should look at, the worst first."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from flask_babel import gettext as _
+
+from triof.monitoring.machine_monitor import ALERT
+from triof.services import Services
+from triof.web.dashboard import labels
+
+Level = Literal["bad", "look"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing that is not as it should be; ``why`` is the machine's own word, in English."""
+
+    topic: str
+    level: Level
+    what: str
+    remedy: str = ""
+    why: str = ""
+
+
+class Wellness:
+    """What the health checks of ``services`` have found, and which alerts are open."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def notices(self, machines: Collection[str]) -> Sequence[Notice]:
+        """Everything that is not well, the worst first; nothing where all is.
+
+        About the machine of this server what it finds now, about each of ``machines`` which alerts are open.
+        """
+        troubles = list(self._services.operations.health.report().troubles())
+        found = [
+            Notice(
+                check.name,
+                "bad" if result.status == "failed" else "look",
+                labels.check(check.name, result.status),
+                labels.check_remedy(check.name),
+                result.text,
+            )
+            for check, result in troubles
+        ]
+        found += self._alerts(machines, {check.alert for check, _result in troubles})
+        return sorted(found, key=lambda notice: notice.level != "bad")
+
+    def _alerts(self, machines: Collection[str], told: Collection[str]) -> Iterator[Notice]:
+        own = self._services.journal.machine_id
+        for alert in self._services.operations.monitoring.alerts.open(machines):
+            if alert.machine == own and alert.name in told:
+                continue
+            what = labels.signal(alert.name)
+            if alert.name.startswith(ALERT):
+                what = _("%(what)s: this has changed.", what=what)
+            if alert.machine != own:
+                what = _("%(name)s: %(value)s", name=alert.machine, value=what)
+            yield Notice(alert.name, "look", what, "", alert.text)

@@ -1,0 +1,159 @@
+"""The page on which somebody confirms or changes labels, photo by photo; served to this machine alone.
+
+Every step is a POST that leads back to the one page, so that it works without JavaScript too.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable, Collection
+
+from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from providers.base import LABELS
+from triof.common.paths import STATIC, TEMPLATES
+from triof.curation.labelling import UNUSABLE, Desk, Opinion, Question, tally
+from triof.judging import photo as photos
+from triof.judging.photo import PhotoError
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
+from triof.web.hosts import Hosts
+
+log = logging.getLogger(__name__)
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
+        " frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_FORM_BYTES = 65_536
+_KEPT = "private, max-age=3600"
+
+
+def create_app(
+    desk: Desk,
+    opinion: Callable[[Question], Opinion | None],
+    limits: PhotoLimits = DEFAULT_LIMITS,
+    trusted_hosts: Collection[str] = (),
+) -> Flask:
+    """The app around ``desk``; ``opinion`` says what the machine itself thinks of a photo.
+
+    It answers as localhost and by the names in ``trusted_hosts``.
+    """
+    app = Flask("triof", template_folder=str(TEMPLATES), static_folder=str(STATIC))
+    app.config.update(
+        # A page of an earlier run, which counted other photos, must not decide anything.
+        SECRET_KEY=secrets.token_bytes(32),
+        # Cookies know no ports: the touchscreen's is called otherwise.
+        SESSION_COOKIE_NAME="triof_labels",
+        SESSION_COOKIE_SAMESITE="Strict",
+        MAX_CONTENT_LENGTH=_FORM_BYTES,
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    app.before_request(Hosts("localhost", trusted_hosts).check)
+    CSRFProtect(app)
+    pages = Pages(desk, opinion, limits)
+    app.get("/", endpoint="labels")(pages.show)
+    app.post("/decide", endpoint="decide")(pages.decide)
+    app.post("/skip", endpoint="skip")(pages.skip)
+    app.post("/undo", endpoint="undo")(pages.undo)
+    app.get("/photo/<run>/<int:position>", endpoint="photo")(pages.photo)
+    app.after_request(_add_headers)
+    app.register_error_handler(CSRFError, lambda _: _fault("This page is of an earlier run.", 400))
+    app.register_error_handler(HTTPException, lambda error: _fault(f"{error.name}.", error.code or 500))
+    app.register_error_handler(OSError, _not_written)
+    return app
+
+
+class Pages:
+    """The one page, its photos and its steps."""
+
+    def __init__(self, desk: Desk, opinion: Callable[[Question], Opinion | None], limits: PhotoLimits) -> None:
+        self._desk = desk
+        self._opinion = opinion
+        self._limits = limits
+        self._run = secrets.token_urlsafe(8)
+        """Stands in the photos' addresses, which browsers keep and which the next run gives to other photos."""
+
+    def show(self) -> str:
+        """The photo asked now, or that there is none left."""
+        position, total = self._desk.position, len(self._desk.questions)
+        common = {"can_undo": bool(self._desk.answered), "total": total, "desk": self._desk}
+        if position >= total:
+            return render_template("labels/finished.html", **common, tally=tally(self._desk))
+        question, following = self._desk.questions[position], position + 1
+        return render_template(
+            "labels/question.html",
+            **common,
+            question=question,
+            position=position,
+            labels=LABELS[question.task],
+            opinion=question.doubt or self._opinion(question),
+            minutes_left=self._minutes_left(total - position),
+            photo_url=self._photo_url(position),
+            next_url=self._photo_url(following) if following < total else None,
+        )
+
+    def decide(self) -> BaseResponse:
+        """Write what was decided."""
+        position, now = self._position(), request.form.get("now", "")
+        task = self._desk.questions[position].task
+        if now not in (*LABELS[task], "unusable"):
+            abort(400)
+        self._desk.decide(position, UNUSABLE if now == "unusable" else now)
+        return redirect(url_for("labels"), 303)
+
+    def skip(self) -> BaseResponse:
+        """Leave the photo for another time."""
+        self._desk.skip(self._position())
+        return redirect(url_for("labels"), 303)
+
+    def undo(self) -> BaseResponse:
+        """Take the last step back."""
+        self._desk.undo()
+        return redirect(url_for("labels"), 303)
+
+    def photo(self, run: str, position: int) -> Response:
+        """The photo of a question, upright and without what its file tells besides."""
+        if run != self._run or position >= len(self._desk.questions):
+            abort(404)
+        try:
+            jpeg = photos.keepsake(self._desk.questions[position].item.path.read_bytes(), self._limits)
+        except (OSError, PhotoError):
+            abort(404)
+        return Response(jpeg, mimetype="image/jpeg", headers={"Cache-Control": _KEPT})
+
+    def _position(self) -> int:
+        position = request.form.get("position", type=int)
+        if position is None or not 0 <= position < len(self._desk.questions):
+            abort(400)
+        return position
+
+    def _photo_url(self, position: int) -> str:
+        return url_for("photo", run=self._run, position=position)
+
+    def _minutes_left(self, questions: int) -> int | None:
+        pace = self._desk.per_minute
+        return max(1, round(questions / pace)) if pace else None
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.update(_HEADERS)
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _not_written(error: OSError) -> tuple[str, int]:
+    log.error("labels.not_written", exc_info=error)
+    return _fault(f"The decision could not be written ({error.strerror}).", 500)
+
+
+def _fault(what: str, status: int) -> tuple[str, int]:
+    return render_template("labels/fault.html", what=what), status
