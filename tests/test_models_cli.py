@@ -139,7 +139,7 @@ def test_a_promotion_of_what_its_training_found_no_better_is_refused_at_every_do
     bundle.rewrite(folder, LearnedMore("web-1", [Hits("theirs", "waste_type", 9, 0, 0, 1)]).on(before.card))
     done("shadow", SECOND)
     journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"))
-    with closing(journal), pytest.raises(NotBetter, match="No better"):
+    with closing(journal.database), pytest.raises(NotBetter, match="No better"):
         Desk(Settings(home=home), journal, "marie").promote("waste_type", "as the dashboard does it")
     assert "answers now" in done("promote", SECOND, "--anyway")
 

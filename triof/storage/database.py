@@ -48,18 +48,18 @@ class Database:
     def write(self, patience: float | None = None) -> Iterator[Connection]:
         """A transaction under the write lock, committed at the end or, after an exception, rolled back.
 
-        Waits for other writers for ``patience`` seconds at most, then raises OperationalError. None: 5 seconds for
-        threads of this process, and for other programs the URL's ``timeout``, or 5. With SQLite nobody else writes
-        meanwhile; another database lets other programs write.
+        Waits for other programs for ``patience`` seconds at most (None: the URL's ``timeout``, or 5), with the threads
+        of this process for 5 at most, then raises OperationalError. With SQLite nobody else writes meanwhile; another
+        database lets other programs write.
         """
-        for_programs = self._busy_seconds if patience is None else patience
-        for_all = max(for_programs, BUSY_SECONDS) if patience is None else patience
-        deadline = time.monotonic() + for_all
-        if not self._lock.acquire(timeout=for_all):
+        patience = self._busy_seconds if patience is None else patience
+        longest = max(patience, BUSY_SECONDS)
+        deadline = time.monotonic() + longest
+        if not self._lock.acquire(timeout=longest):
             raise _locked()
         try:
-            for_programs = max(0.0, min(for_programs, deadline - time.monotonic()))
-            with self._engine.connect() as connection, self._transaction(connection, for_programs):
+            patience = max(0.0, min(patience, deadline - time.monotonic()))
+            with self._engine.connect() as connection, self._transaction(connection, patience):
                 yield connection
         finally:
             self._lock.release()
