@@ -29,6 +29,7 @@ lint: .venv/stamp-lint ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: .venv/stamp-test,train,data ## Measure speed and memory as ratios within one run, and break the cloud (ARGS='--only uploads')
 	$(BIN)/python -m tools.bench $(ARGS)

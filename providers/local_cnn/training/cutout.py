@@ -4,7 +4,6 @@ On a plain ground the item is what differs from it; elsewhere GrabCut (Rother, K
 finds what differs from the border. What cannot be told apart is left alone: a wrong outline teaches wrong things.
 """
 
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,11 +71,12 @@ def cut_out(picture: Image.Image) -> Cutout | None:
 
 def _opencv() -> Any:
     try:
-        return importlib.import_module("cv2")
+        import cv2
     except ImportError as error:
         raise ProviderMisconfigured(
             "Cutting items out needs OpenCV: install Triof with its training extra, pip install 'triof[train]'."
         ) from error
+    return cv2
 
 
 def _border(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -4,7 +4,6 @@ On processors with integer dot products (AVX-VNNI, AVX-512 VNNI, Arm's dot produ
 half the time, on others about the same; :mod:`providers.local_cnn.precision` decides which one answers.
 """
 
-import importlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,7 +21,7 @@ def quantized(converter: Any, inputs: Iterable[NDArray[np.float32]]) -> bytes:
     They are gone through once. Raises ValueError where there are none, and for a network with an operation that knows
     no 8-bit integers.
     """
-    tf = importlib.import_module("tensorflow")
+    import tensorflow as tf
 
     def representative() -> Iterator[list[NDArray[np.float32]]]:
         photo = None

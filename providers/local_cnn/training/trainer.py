@@ -16,7 +16,6 @@ the test photos never come here.
 """
 
 import hashlib
-import importlib
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -83,7 +82,7 @@ def train(
     training left in ``checkpoint`` is gone on with. Raises ProviderMisconfigured when the training extra is missing
     or the bundle has another network, and OSError.
     """
-    keras, tensorflow = _import("keras"), _import("tensorflow")
+    keras, tensorflow = _libraries()
     keras.utils.set_random_seed(recipe.seed)
     whole = build_model(sum(len(TOLD[task]) for task in tasks), recipe.backbone)
     has_heads = start is not None and _begin_with(whole, start, tasks, recipe)
@@ -130,7 +129,7 @@ def halves_of(finished: Bundle, side: int, blocks: int) -> tuple[Any, Any]:
     variant = finished.card.trained_on.get("backbone", backbone.LITE0.name)
     whole = _untrained(sum(map(len, _tells(finished.card).values())), variant)
     weight_import.load_weights(whole, finished)
-    return backbone.halves(_import("keras"), whole, side, blocks, backbone.VARIANTS[variant])
+    return backbone.halves(_libraries()[0], whole, side, blocks, backbone.VARIANTS[variant])
 
 
 def answers(upper: Any, rows: Rows) -> Floats:
@@ -141,12 +140,12 @@ def answers(upper: Any, rows: Rows) -> Floats:
 
 def features_of(whole: Any) -> Any:
     """The part of a model made by :func:`build_model` that lies below its head."""
-    return _import("keras").Model(whole.input, whole.get_layer("features").output)
+    return _libraries()[0].Model(whole.input, whole.get_layer("features").output)
 
 
 def convert(model: Any, side: int, *, half_precision: bool = False) -> bytes:
     """To LiteRT, for one photo. 16-bit weights have half the size, the same answers and speed (docs/models.md)."""
-    tf, made = _import("tensorflow"), converter(model, side)
+    (_, tf), made = _libraries(), converter(model, side)
     if half_precision:
         made.optimizations = [tf.lite.Optimize.DEFAULT]
         made.target_spec.supported_types = [tf.float16]
@@ -156,26 +155,30 @@ def convert(model: Any, side: int, *, half_precision: bool = False) -> bytes:
 
 def converter(model: Any, side: int) -> Any:
     """A ``tf.lite.TFLiteConverter`` of ``model`` for one photo of ``side`` pixels."""
-    tf = _import("tensorflow")
+    _, tf = _libraries()
     signature = tf.TensorSpec((1, side, side, 3), tf.float32)
     function = tf.function(lambda photo: model(photo, training=False)).get_concrete_function(signature)
     return tf.lite.TFLiteConverter.from_concrete_functions([function], model)
 
 
-def _import(name: str) -> Any:
+def _libraries() -> tuple[Any, Any]:
+    """Keras and TensorFlow. Raises ProviderMisconfigured."""
     # A step takes a seventh less of the time; without it TensorFlow uses oneDNN on some processors alone.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
         with native_lines.kept_back():
-            return importlib.import_module(name)
+            import keras
+            import tensorflow
     except ImportError as error:
         raise ProviderMisconfigured(
-            f"Training needs {name}: install Triof with its training extra on an x86-64 PC, pip install 'triof[train]'."
+            f"Training needs {error.name}: install Triof with its training extra on an x86-64 PC, pip install"
+            " 'triof[train]'."
         ) from error
+    return keras, tensorflow
 
 
 def _untrained(labels: int, variant: str) -> Any:
-    keras = _import("keras")
+    keras, _ = _libraries()
     model = backbone.build(keras, backbone.VARIANTS[variant])
     # Without dropout: the features are not centred, so that leaving some out shakes the logits more than a photo does.
     return keras.Model(model.input, keras.layers.Dense(labels, name="head")(model.output))
@@ -183,7 +186,7 @@ def _untrained(labels: int, variant: str) -> Any:
 
 def _halves(whole: Any, recipe: Recipe) -> tuple[Any, Any]:
     variant = backbone.VARIANTS[recipe.backbone]
-    lower, upper = backbone.halves(_import("keras"), whole, recipe.train_side, recipe.frozen_blocks, variant)
+    lower, upper = backbone.halves(_libraries()[0], whole, recipe.train_side, recipe.frozen_blocks, variant)
     return lower, upper
 
 
