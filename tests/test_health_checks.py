@@ -247,13 +247,13 @@ def test_a_check_that_hangs_is_told_and_holds_up_no_other(machine: Machine) -> N
         assert statuses(ready.json["checks"]) == {"hanging": "failed", "lamp": "warning"}
         assert "has not answered within 0.05 s" in ready.json["reasons"][0]["why"]
         machine.clock.pass_(5)
+    threads = [thread for thread in threading.enumerate() if thread.name == "health-hanging"]
+    assert len(threads) == 1, "it is not started again before it comes back"
     page = Person(client).log_in("marie").open("/machine").page.text
     assert "The lamp is dark. Change it." in page, "a new check needs no sentence of its own"
     _COMES_BACK.set()
     machine.clock.pass_(5)
-    threads = [thread for thread in threading.enumerate() if thread.name == "health-hanging"]
-    for thread in threads:
-        thread.join()
+    threads[0].join()
     assert client.get("/readyz").status_code == 200
     _COMES_BACK.clear()
 
