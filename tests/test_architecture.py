@@ -155,7 +155,7 @@ def test_a_wheel_carries_all_that_runs_and_nothing_else(wheel: Path) -> None:
 def test_an_installed_wheel_finds_its_files(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     code = (
-        "from triof import paths\n"
+        "from triof.common import paths\n"
         "for folder in (paths.TEMPLATES, paths.STATIC, paths.CONFIG):\n"
         f"    assert folder.is_dir() and str(folder).startswith({str(tmp_path)!r}), folder"
     )

@@ -723,7 +723,7 @@ def begun(desk: Desk, azure: TrainingServer, photos: Path) -> Callable[[], subpr
     desk.set(training_calls_per_second=20)
 
     def begin() -> subprocess.Popen[str]:
-        code = "from triof import uploading; uploading._BATCH_BYTES = 6000; from triof.cli import main; main()"
+        code = "from triof.azure import upload; upload._BATCH_BYTES = 6000; from triof.cli import main; main()"
         command = [sys.executable, "-c", code, "azure", "upload", str(photos), "--split", "all"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, text=True, cwd=desk.folder, **pipes)
