@@ -189,3 +189,15 @@ def test_real_photos_of_every_source_are_judged(dataset: Path, tmp_path: Path) -
     parts = {part["name"]: part for part in json.loads(ran.stdout)["by_source"]}
     assert list(parts) == [*names, "all"]
     assert "paper cups accepted" in parts["all"]["figures"]
+
+
+def test_the_card_of_a_bundle_keeps_what_was_measured_by_source(here: Path) -> None:
+    both = colour_models.save_both(here / "models" / "both")
+    ran = triof("evaluate", "--data", ".", "--by", "source", "--json", "--no-report", "--record", "--bundle", both)
+    home = json.loads(ran.stdout)["by_source"][0]
+    page = (both / "model-card.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| home, {home['photos']} |")]
+    assert f"| {values(home)['of all accepted, wrong']:.2f} (" in row
+    again = triof("evaluate", "--data", ".", "--no-report", "--record", "--bundle", both)
+    assert again.exit_code == 0, again.output
+    assert row in (both / "model-card.md").read_text(encoding="utf-8"), "another measurement leaves it there"

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from providers.base import TASKS, Task
-from providers.local_cnn import bundle
+from providers.local_cnn import bundle, model_card
 from providers.local_cnn.options import shipped
+from triof.evaluation import by_source
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "models.md"
 GIVEN, CORRECTED = "test", "test, corrected labels"
@@ -95,6 +96,19 @@ def _lost(condition: Mapping[str, Any]) -> str:
     return f"{value} ({low} to {high}; {condition['photos']})"
 
 
+def sources(card: bundle.BundleCard) -> Iterator[str]:
+    """What the machine would have done with the photos of each source, and with 1,000 deposits like all of them."""
+    found = card.metrics[CORRECTED + model_card.BY_SOURCE]
+    yield from model_card.by_source(found)
+    figures = {name: figure["value"] for name, figure in found[by_source.ALL]["figures"].items()}
+    asked, refused = (round(1000 * figures[name]) for name in ("asked", "refused"))
+    accepted = 1000 - asked - refused
+    wrong = round(accepted * figures["of all accepted, wrong"])
+    yield ""
+    yield f"Of 1,000 deposits like these photos the machine would accept {accepted} and be wrong about {wrong} of"
+    yield f"those; it would ask about {asked} and refuse {refused}."
+
+
 def thresholds(cards: Mapping[Task, bundle.BundleCard]) -> Iterator[str]:
     """What is believed, and how that went on ``test``."""
     yield "| bundle | believed from | of the `test` photos believed | of all photos believed and wrong |"
@@ -120,7 +134,12 @@ def main() -> None:
     options = parser.parse_args()
     cards = {task: bundle.load(shipped(task), task).card for task in TASKS}
     text = PAGE.read_text(encoding="utf-8")
-    parts = {"goals": goals(cards, options.bench), "robustness": robustness(cards), "thresholds": thresholds(cards)}
+    parts = {
+        "sources": sources(cards["waste_type"]),
+        "goals": goals(cards, options.bench),
+        "robustness": robustness(cards),
+        "thresholds": thresholds(cards),
+    }
     if options.compare:
         parts["compare"] = iter(options.compare.read_text(encoding="utf-8").strip().splitlines())
     for name, lines in parts.items():

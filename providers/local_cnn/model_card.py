@@ -35,6 +35,20 @@ _LIMITS: Mapping[str, str] = {
 }
 
 
+BY_SOURCE = ", by source"
+"""Ends the name of a measurement that tells what a machine would have done with the photos of each source."""
+_SHOWN_BY_SOURCE = (
+    "type over plastic",
+    "plastic refused",
+    "foreign called other",
+    "foreign not accepted",
+    "of all accepted, wrong",
+    "asked",
+    "clean plastic asked about",
+    "calibration error",
+)
+
+
 def render(card: "BundleCard") -> str:
     """The page, in Markdown."""
     return "\n".join(_lines(card)) + "\n"
@@ -61,6 +75,9 @@ def _lines(card: "BundleCard") -> Iterator[str]:
     for part in parts:
         yield from _of_task(part, f": {part.task}" if card.also else "")
     eight_bit = " It carries the same network in 8 bits too." if card.eight_bit_sha256 else ""
+    for name, sources in card.metrics.items():
+        if name.endswith(BY_SOURCE):
+            yield from (f"## What a machine would have done: {name}", "", *by_source(sources), "")
     yield f"Input {card.input.width} x {card.input.height} pixels.{eight_bit}"
     yield from (
         "",
@@ -104,6 +121,19 @@ def _measured(name: str, numbers: Mapping[str, Any]) -> Iterator[str]:
             [*rows, ("mean of the corruptions", *_figure(robust["mean_lost"]))],
         )
         yield ""
+
+
+def by_source(sources: Mapping[str, Any]) -> Iterator[str]:
+    """A row for each source with its photos, the figures and their 95 % intervals."""
+    rows = []
+    for name, part in sources.items():
+        found = (part["figures"].get(figure) for figure in _SHOWN_BY_SOURCE)
+        rows.append((f"{name}, {part['photos']:,}", *(_brief(figure) if figure else "" for figure in found)))
+    yield from _table(("source, photos", *_SHOWN_BY_SOURCE), rows)
+
+
+def _brief(found: Mapping[str, float]) -> str:
+    return f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
 
 
 def is_measured(numbers: Any) -> bool:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from providers.base import LABELS, TASKS, Prediction, Task
 from providers.local_cnn import bundle as bundle_folder
+from providers.local_cnn.model_card import BY_SOURCE
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
 from triof.cli import load_settings, tell
@@ -84,8 +85,11 @@ def evaluate(
     robust = {task: one.robust for task, one in found.items() if one.robust}
     parts = _by_source(dataset.within(split), examiner, found, settings.policy) if by else ()
     if bundle and record:
+        name = f"{split}, corrected labels" if corrected else split
         for evaluation in evaluations.values():
-            _record(bundle, evaluation, robust, f"{split}, corrected labels" if corrected else split)
+            _record(bundle, evaluation, robust, name)
+        if parts:
+            _record_sources(bundle, parts, f"{name}{BY_SOURCE}")
     if not no_report:
         report = report or Path("runs") / f"evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
         shown = list(evaluations.values())
@@ -215,6 +219,23 @@ def _record(folder: Path, evaluation: Evaluation, robust: Mapping[Task, Robustne
     card = known.card.model_copy(update={"metrics": {**known.card.metrics, name: kept}})
     with writing(folder):
         bundle_folder.rewrite(folder.resolve(), card)
+
+
+def _record_sources(folder: Path, parts: Sequence[Part], name: str) -> None:
+    """Keep what the machine would have done in the card of the bundle's first task."""
+    found = {part.name: {"photos": part.photos, "figures": _figures_of(part)} for part in parts}
+    known = bundle_folder.load(folder)
+    with writing(folder):
+        bundle_folder.rewrite(
+            folder.resolve(), known.card.model_copy(update={"metrics": {**known.card.metrics, name: found}})
+        )
+
+
+def _figures_of(part: Part) -> dict[str, Mapping[str, float]]:
+    """Rounded, as a page shows them."""
+    return {
+        name: {key: round(value, 4) for key, value in asdict(figure).items()} for name, figure in part.figures.items()
+    }
 
 
 def _print(evaluation: Evaluation, split: Split, console: Console) -> None:
