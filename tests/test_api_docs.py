@@ -1,4 +1,4 @@
-"""Whoever types what docs/api.md shows sees what it shows."""
+"""Whoever types what docs/reference/api.md shows sees what it shows."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def test_every_command_of_the_page_does_what_it_shows(new_journal: Path, tmp_pat
     settings = Settings(home=home, mode="local", deadline_seconds=60)
     built = services.build(settings)
     built.operations.jobs.start()
-    shown = steps((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))
+    shown = steps((ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8"))
     script = "set -e\n" + "".join(f"echo @@@\n{command}\n" for command, _ in shown)
     environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     try:

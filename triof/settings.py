@@ -293,7 +293,7 @@ def _misplaced(path: Path_) -> str:
     if below:
         return f"this is a section; set what is in it, such as {below[0]}"
     if path in _KNOWN and _is_mapping(path):
-        return f"this is a section; set what is in it, as docs/settings.md lists under {'.'.join(path)}"
+        return f"this is a section; set what is in it, as docs/reference/settings.md lists under {'.'.join(path)}"
     for known in _KNOWN:
         if path[: len(known)] == known and len(path) > len(known) + _is_mapping(known):
             return f"no such setting; did you mean {'.'.join(path[: len(known) + _is_mapping(known)])}?"

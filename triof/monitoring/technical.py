@@ -50,8 +50,8 @@ def _retired(settings: Settings, journal: Journal) -> Iterator[tuple[str, Fault]
 
     for name, ledger in services.ledgers(settings, journal).items():
         if ledger.usage().retired_until:
-            text = f"The service behind {name} is retired: this machine judges alone. docs/azure.md tells how to go on."
-            yield "cloud", Fault(text)
+            remedy = "docs/guide/azure.md tells how to go on."
+            yield "cloud", Fault(f"The service behind {name} is retired: this machine judges alone. {remedy}")
 
 
 def _cloud(settings: Settings, journal: Journal, now: datetime) -> Iterator[tuple[str, Fault]]:

@@ -72,7 +72,9 @@ class Wellness:
             name = words.provider(quota.provider)
             if quota.retired_until:
                 what = _("%(provider)s is retired.", provider=name)
-                yield Notice("cloud", "look", what, _("This machine answers alone; docs/azure.md tells how to go on."))
+                yield Notice(
+                    "cloud", "look", what, _("This machine answers alone; docs/guide/azure.md tells how to go on.")
+                )
             elif quota.exhausted:
                 what = _("%(provider)s: the quota is used up.", provider=name)
                 yield Notice("quota", "look", what, _("This machine answers alone until it resets; see Answers."))
