@@ -80,5 +80,13 @@ def test_pages_named_in_code_and_settings_exist() -> None:
                 assert (ROOT / page).exists(), f"{name(path)}: {page}"
 
 
+def test_files_named_in_the_pages_exist() -> None:
+    named = re.compile(r"`((?:triof|providers|templates|static|config|tests|tools)/[\w./-]*)`")
+    for page in PAGES:
+        if page.name != "CHANGELOG.md":
+            for path in named.findall(page.read_text(encoding="utf-8")):
+                assert (ROOT / path).exists() or "NAME" in path, f"{name(page)}: {path}"
+
+
 def test_the_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
