@@ -8,6 +8,7 @@ import click
 import pytest
 
 from tests.conftest import ROOT
+from triof import __version__
 from triof.cli import main
 
 KINDS = ("guide", "reference", "measurements")
@@ -90,3 +91,9 @@ def test_files_named_in_the_pages_exist() -> None:
 
 def test_the_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_the_changelog_has_a_dated_section_for_this_version() -> None:
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(__version__)} - \d{{4}}-\d\d-\d\d", headings[1])
