@@ -271,7 +271,8 @@ def check_names(words: list[str]) -> None:
     elif words[1:2] == ["-m"]:
         assert find_spec(words[2]), words
     elif words[:1] == ["triof"]:
-        context, command = click.Context(main), main
+        command: click.Command = main
+        context = click.Context(command)
         rest = words[1:]
         while isinstance(command, click.Group) and rest and (found := command.get_command(context, rest[0])):
             command, rest = found, rest[1:]
