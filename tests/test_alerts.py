@@ -394,7 +394,7 @@ def cloud_used(home: Path) -> Callable[[int], None]:
 
 
 def test_the_docs_show_a_receiver_that_checks_the_signature(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guide" / "monitoring.md").read_text(encoding="utf-8")
     code = page.split("```python\n")[1].split("```")[0]
     scope: dict[str, Any] = {}
     exec(code, scope)

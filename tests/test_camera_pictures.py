@@ -53,7 +53,7 @@ def test_every_picture_of_the_camera_goes_through_a_whole_deposit(dataset: Path,
     assert machine.services.journal.unfinished() == []
 
 
-@pytest.mark.xfail(strict=True, reason="three of twenty are wrong: docs/models.md tells which")
+@pytest.mark.xfail(strict=True, reason="three of twenty are wrong: docs/measurements/models.md tells which")
 def test_the_demo_pictures_get_the_right_verdict(tmp_path: Path) -> None:
     pictures = pictures_in(DEMO_PICTURES)
     machine = machine_with(DEMO_PICTURES, tmp_path / "home")

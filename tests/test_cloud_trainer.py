@@ -176,7 +176,7 @@ def test_where_there_is_no_training_api_the_endpoint_is_named(code: str) -> None
 def test_a_service_that_is_retired_is_told_as_such() -> None:
     error = training_refusal(410, {}, '{"code": "Gone", "message": "It is gone."}', NOW)
     assert isinstance(error, ServiceRetired)
-    assert "docs/azure.md" in str(error)
+    assert "docs/guide/azure.md" in str(error)
 
 
 @pytest.mark.parametrize("stated", ["", "no digest", b64encode(md5(b"other").digest()).decode()])

@@ -275,7 +275,7 @@ TOLD: dict[Fault, tuple[type[ProviderError], str]] = {
     "too_few_tags": (ProviderMisconfigured, r"0\.98 instead of 1"),
     "server_error": (ProviderUnavailable, "status 500 .The prediction service is unavailable"),
     "bad_image": (PhotoRejected, "cannot read this photo .The image is not a JPEG"),
-    "retired": (ServiceRetired, "retired .status 410.*docs/azure.md"),
+    "retired": (ServiceRetired, "retired .status 410.*docs/guide/azure.md"),
     "expired_link": (ProviderMisconfigured, "check the key"),
 }
 

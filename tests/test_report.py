@@ -141,7 +141,7 @@ def test_an_unknown_time_zone_is_a_mistake_in_the_settings(report: Report) -> No
 
 
 def test_the_docs_explain_every_column_and_name_the_sources() -> None:
-    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "reports.md").read_text(encoding="utf-8")
     assert not [column for column in export.COLUMNS if f"`{column}`" not in text]
     assert "10.1098/rstb.2008.0311" in text
     assert CO2_SOURCE in (ROOT / "templates" / "reports" / "month.html").read_text(encoding="utf-8")

@@ -120,7 +120,7 @@ def test_a_mistake_ends_every_command_with_its_line_and_exit_code_2() -> None:
 
 
 def test_every_setting_is_explained_in_the_docs() -> None:
-    explained = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    explained = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     missing = [name for name, _, _ in rows(load()) if f"`{name}`" not in explained]
     assert not missing
 

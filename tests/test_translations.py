@@ -1,4 +1,4 @@
-"""Every sentence of the pages is said in every language."""
+"""Every sentence of the pages is said in every language, and French follows its typography."""
 
 import re
 from pathlib import Path
@@ -64,6 +64,12 @@ def test_french_follows_french_typography() -> None:
             if message.id and (rules := broken_rules(text)):
                 broken[text] = rules
     assert not broken
+
+
+def test_the_french_page_of_the_docs_follows_french_typography() -> None:
+    text = (ROOT / "docs" / "guide" / "exploitation.md").read_text(encoding="utf-8")
+    lines = (re.sub(r"\]\([^)]*\)|^\|[-|]+\|$", "", line) for line in text.splitlines())
+    assert not {line: rules for line in lines if (rules := broken_rules(line))}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What a person at the touchscreen notices while clients attack: ``make attack``.
 
 A real ``triof kiosk`` in a process of its own, the attackers in another one. Prints a table and exits with 1 where a
-goal is missed. docs/resilience.md shows what was measured.
+goal is missed. docs/measurements/resilience.md shows what was measured.
 
 ``idle``: so many connections that are opened and left idle, a quarter each without a byte, with half a header, with
 half a body, and with one answered request. What the server closes is opened again within half a second. Meanwhile the

@@ -2,7 +2,7 @@
 
 Every ratio compares Triof with the least that could do the same work, measured turn by turn in the same run, so that
 a slow or busy machine changes both sides alike. Medians; the method of each is in its function's docstring and in
-docs/bench.md. Prints a table and writes ``bench.json``.
+docs/measurements/bench.md. Prints a table and writes ``bench.json``.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What backbone, input size and number format cost and give: ``make compare-models``; two tables for docs/models.md.
+"""``make compare-models``: what backbone, input size and number format cost and give, for docs/measurements/models.md.
 
 1. *Backbones.* What ImageNet's network, untouched, makes of every photo of ``train`` and ``val`` is computed once for
    each backbone and size, by LiteRT in float32 on one thread, on the plain photo. On these features a head is fitted

@@ -1,4 +1,4 @@
-"""The API on four web servers, for docs/serving.md: ``.venv/bin/python -m tools.compare_servers``.
+"""The API on four web servers, for docs/measurements/servers.md: ``.venv/bin/python -m tools.compare_servers``.
 
 Needs ``pip install gunicorn cheroot granian``. Each serves the same application in one process with eight threads
 (gunicorn: in its one worker). In turns: requests a second of ``POST /api/v2/predict`` by 1, 8 and 64 clients, medians;

@@ -1,4 +1,4 @@
-"""How a training does on sources that it never saw: ``make leave-one-out``; the table that docs/models.md opens with.
+"""``make leave-one-out``: how a training does on sources that it never saw (docs/measurements/models.md).
 
 Each fold leaves some sources out of the training, and the network is asked about their photos of ``train`` and ``val``
 (``test`` is for the report of what ships, by ``triof evaluate --by source``). Related sources share a fold, as a

@@ -1,4 +1,4 @@
-"""Fill the measured parts of docs/models.md from what the shipped bundles' cards and other runs have recorded.
+"""Fill the measured parts of docs/measurements/models.md from the shipped bundles' cards and other runs.
 
     python -m tools.models_page [--bench bench.json] [--compare tables.md]
 
@@ -19,7 +19,7 @@ from providers.local_cnn import bundle, model_card
 from providers.local_cnn.options import shipped
 from triof.evaluation import by_source
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "models.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "measurements" / "models.md"
 GIVEN, CORRECTED = "test", "test, corrected labels"
 
 

@@ -2,7 +2,7 @@
 
 A fake of Azure Custom Vision on loopback fails in each of the ways of FAULTS while photos are judged through real
 settings. Two ratios say what the cloud costs: while it is not asked, and while it answers. The method of each number
-is in its function's docstring and in docs/resilience.md. Prints a table and writes ``resilience.json``.
+is in its function's docstring and in docs/measurements/resilience.md. Prints a table and writes ``resilience.json``.
 """
 
 import argparse

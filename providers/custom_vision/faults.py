@@ -45,7 +45,7 @@ class Refused(ProviderError):
 
 
 def prediction_refusal(status: int, headers: Mapping[str, str], text: str, now: datetime) -> ProviderError:
-    """What an answer of the prediction API means that is no prediction; the bodies' shapes stand in docs/azure.md."""
+    """What an answer of the prediction API means that is no prediction (bodies: docs/guide/azure.md)."""
     said = _message(text)
     match status:
         case 404 if _OWN_CODE.match(_code(text)):
@@ -117,7 +117,7 @@ def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime, 
         case 410:
             return ServiceRetired(
                 "Azure Custom Vision is retired (status 410): no call is answered any more. The part on the retirement"
-                " in docs/azure.md tells how to go on without it."
+                " in docs/guide/azure.md tells how to go on without it."
             )
         case 429:
             seconds = min(_wait(headers, text, now) or 1.0, _LONGEST_RATE_WAIT)

@@ -28,7 +28,7 @@ _RESOURCE_ID = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.
 
 
 class Tier(NamedTuple):
-    """What the vendor grants a prediction resource, and its price; see docs/azure.md."""
+    """What the vendor grants a prediction resource, and its price; see docs/guide/azure.md."""
 
     per_month: int | None
     per_second: int
@@ -39,7 +39,7 @@ TIERS = {"F0": Tier(10_000, 2, 0.0), "S0": Tier(None, 10, 1.802)}
 
 
 class TrainingTier(NamedTuple):
-    """What the vendor grants a training resource; see docs/training.md."""
+    """What the vendor grants a training resource; see docs/guide/azure.md."""
 
     projects: int
     photos: int
@@ -167,7 +167,7 @@ class CustomVisionOptions(CloudOptions):
     @property
     def remedy(self) -> str:
         """Which variables to set."""
-        return f"set {', '.join(self._missing())} as docs/azure.md tells"
+        return f"set {', '.join(self._missing())} as docs/guide/azure.md tells"
 
     def check(self) -> tuple[str, str, str, str]:
         """Endpoint, key, project id and published name. Raises ProviderMisconfigured if one is missing."""
@@ -181,7 +181,7 @@ class CustomVisionOptions(CloudOptions):
         if not self.training_endpoint or not (self.training_key or self.training_key_file):
             raise ProviderMisconfigured(
                 f"There is no training resource: set {_VARIABLE}TRAINING_ENDPOINT and {_VARIABLE}TRAINING_KEY as"
-                " docs/training.md tells."
+                " docs/guide/azure.md tells."
             )
         return self.training_endpoint, _key("training", self.training_key, self.training_key_file)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MAX_BYTES = 4_000_000
 _MAX_SIDE = 10_240
 _MAX_ASPECT = 25
-"""The vendor's limits for a photo to judge; see docs/azure.md."""
+"""The vendor's limits for a photo to judge; see docs/guide/azure.md."""
 _JPEG_QUALITY = 90
 _WORTH_SHRINKING = 1.5
 """A photo less than this much larger is sent as it is: shrinking takes longer than it saves."""

@@ -106,7 +106,7 @@ LITE2 = Variant(
     (7, 14, 20),
 )
 VARIANTS: Mapping[str, Variant] = {variant.name: variant for variant in (LITE0, LITE1, LITE2)}
-"""By name. Only the first one's weights come with the ``train`` extra (docs/models.md tells why)."""
+"""By name. Only the first one's weights come with the ``train`` extra (docs/measurements/models.md tells why)."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def test(ctx: click.Context) -> None:
             click.echo(f"{click.style('FAIL', fg='red')} {sender.name:8} {error}")
     for name, is_set in (("webhook", settings.alerts.webhook.url), ("email", settings.alerts.email.host)):
         if not is_set:
-            click.echo(f"-    {name:8} not set up: docs/monitoring.md tells how")
+            click.echo(f"-    {name:8} not set up: docs/guide/monitoring.md tells how")
     if failed:
         ctx.exit(1)
 

@@ -4,7 +4,7 @@ The photos are cut into five parts; near-duplicates and groups stay together. Wh
 of four parts (``providers/local_cnn/features.py``) and their labels teach a support vector machine, which then gives
 each photo of the fifth a probability for every label. The quality of a label is what the model gives it (cleanlab's
 self-confidence), or less where near-duplicates of the photo carry another label. `make planted-errors` measures how
-many errors this finds; docs/training.md holds the figures and what else was tried.
+many errors this finds; docs/measurements/training.md holds the figures and what else was tried.
 """
 
 from collections import Counter

@@ -2,7 +2,7 @@
 
 Two photos are near-duplicates when their perceptual hashes are alike and a network sees nearly the same in both, or
 when it sees the same. The hash alone takes any two cups on white for the same picture; the network alone, any two cups
-of a kind. How the limits were found, and how many near-duplicates they find and miss, stands in docs/training.md.
+of a kind. How many near-duplicates these limits find and miss stands in docs/measurements/training.md.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is counted and measured while the machine works, for Prometheus; docs/serving.md lists all of it.
+"""What is counted and measured while the machine works, for Prometheus: docs/reference/metrics-and-logs.md.
 
 Counters begin at 0 with the process and tell what happened since; the journal knows what happened ever. Labels hold
 nothing that anybody outside could make up. What happens during a drill's fault is not counted.

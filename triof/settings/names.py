@@ -54,7 +54,7 @@ def misplaced(path: SettingPath) -> str:
     if path in _FIRST_OF:
         return f"this is a section; set what is in it, such as {dotted(_FIRST_OF[path])}"
     if path in _MAPPINGS:
-        return f"this is a section; set what is in it, as docs/settings.md lists under {dotted(path)}"
+        return f"this is a section; set what is in it, as docs/reference/settings.md lists under {dotted(path)}"
     for length in range(1, len(path)):
         allowed = length + (path[:length] in _MAPPINGS)
         if path[:length] in _TYPES and len(path) > allowed:

@@ -1,4 +1,4 @@
-"""Statistics as CSV (RFC 4180): a row for each machine and day. docs/reports.md explains the columns."""
+"""Statistics as CSV (RFC 4180): a row for each machine and day. docs/reference/reports.md explains the columns."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping

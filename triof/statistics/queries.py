@@ -1,7 +1,7 @@
 """The questions that the dashboard, the API and the reports ask of the journal.
 
 Days that are over are counted once (``tallies.py``), so that a question over years reads little; what is not over is
-counted when somebody asks. How each number is counted stands in docs/reports.md.
+counted when somebody asks. How each number is counted stands in docs/reference/reports.md.
 """
 
 from collections import OrderedDict, defaultdict
@@ -154,7 +154,7 @@ class Statistics:
         return recycled(self.totals(scope).shredded, self.settings)
 
     def csv(self, scope: Scope) -> Iterator[str]:
-        """Lines of a CSV file, a row for each machine and day; docs/reports.md explains its columns.
+        """Lines of a CSV file, a row for each machine and day; docs/reference/reports.md explains its columns.
 
         It begins with a byte order mark, without which spreadsheets take UTF-8 for something else.
         """

@@ -1,6 +1,6 @@
 """The web server: waitress, which takes a request in as a whole before a thread looks at it.
 
-So a slow sender takes a connection and none of the threads (docs/serving.md compares it with others). Added here: the
+So a slow sender takes a connection and none of the threads (others: docs/measurements/servers.md). Added here: the
 touchscreen and ``/livez`` have threads of their own, and a server that is told to stop finishes what it was asked. What
 connections may take is in :mod:`triof.web.connections`.
 """

@@ -101,7 +101,7 @@ RETURNS: dict[str, Return] = {
     ),
 }
 
-# Why nothing is taken at the moment, by the code that the staff can tell a technician (docs/machine.md).
+# Why nothing is taken at the moment, by the code that the staff can tell a technician (docs/guide/machine.md).
 OUT_OF_ORDER: dict[str, LazyString] = {
     "D1": _("Out of order: disk full"),
     "J1": _("Out of order: the journal is missing"),

@@ -1,4 +1,4 @@
-"""How a bundle is trained; docs/models.md tells what was measured to choose these numbers, and what lost."""
+"""How a bundle is trained; docs/measurements/models.md has the measurements that chose these numbers, and what lost."""
 
 from typing import Literal
 

@@ -144,7 +144,7 @@ def features_of(whole: Any) -> Any:
 
 
 def convert(model: Any, side: int, *, half_precision: bool = False) -> bytes:
-    """To LiteRT, for one photo. 16-bit weights have half the size, the same answers and speed (docs/models.md)."""
+    """To LiteRT, for one photo; 16-bit weights halve the size at the same answers (docs/measurements/models.md)."""
     (_, tf), made = _libraries(), converter(model, side)
     if half_precision:
         made.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -194,7 +194,7 @@ def _fall_back(router: Router, message: str, value: float | None = None) -> Chec
 def _retired(parts: CheckedParts, journal: Journal) -> tuple[str, None] | None:
     for name, ledger in ledgers(parts.settings, journal.database).items():
         if ledger.usage().retired_until:
-            return f"The service behind {name} is retired: docs/azure.md tells how to go on.", None
+            return f"The service behind {name} is retired: docs/guide/azure.md tells how to go on.", None
     return None
 
 
