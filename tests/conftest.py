@@ -25,7 +25,7 @@ from triof.app import create_app
 from triof.common.paths import DEMO_PICTURES
 from triof.deposits.deposit import Deposits
 from triof.deposits.deposit_journal import DepositJournal
-from triof.deposits.housekeeping import Watch
+from triof.deposits.housekeeping import Housekeeper
 from triof.journal.journal import Journal
 from triof.judging.router import Router
 from triof.judging.sorter import Sorter
@@ -250,7 +250,7 @@ def assemble(
     around = operations.build(settings, sorter, journal, clock)
     around.monitoring.journal_fault = deposit_journal.fault
     around.health.add_machine(camera, deposits.slot)
-    watch = Watch(deposits, photo_store, room, clock=clock)
+    watch = Housekeeper(deposits, photo_store, room, clock=clock)
     services = KioskServices(sorter, journal, around, camera, photo_store, deposits, watch, lock)
     app = create_app(settings, services, clock)
     return Machine(clock, hardware, services, app.test_client)

@@ -16,7 +16,7 @@ from triof.access.users import Role, Users
 from triof.cli import main
 from triof.judging.mode import Switch
 from triof.judging.quota import ledgers
-from triof.monitoring.alerts import Fault
+from triof.monitoring.alerts import DetectedFault
 from triof.settings.tree import Mode
 
 PASSWORD = "correct horse battery"
@@ -363,7 +363,7 @@ def test_a_technician_answers_an_alert_and_hears_why_a_model_cannot_change(machi
     create(machine)
     alerts = machine.services.operations.monitoring.alerts
     alerts.settle(
-        "machine-1", {"drift.brightness": Fault("Photos are darker.", 0.3)}, datetime.now(UTC), lambda _: True
+        "machine-1", {"drift.brightness": DetectedFault("Photos are darker.", 0.3)}, datetime.now(UTC), lambda _: True
     )
     person = Person(machine.client()).log_in("marie")
     assert "Photos are darker." in person.open("").page.text

@@ -27,7 +27,7 @@ from tests.conftest import Clock
 from triof.common.worker_pool import Workers
 from triof.judging import photo
 from triof.judging.circuit_breaker import Breaker, BreakerOpen, Permit
-from triof.judging.guarded_provider import Calls, Guard, Pending
+from triof.judging.guarded_provider import Calls, GuardedProvider, Pending
 from triof.settings.sections.breaker import BreakerSettings
 
 BREAKER = BreakerSettings(
@@ -131,7 +131,7 @@ class Guarded:
         self.counted = Counted()
         self.breaker = Breaker(breaker, clock)
         self._clouds = clouds
-        self.guard = Guard(
+        self.guard = GuardedProvider(
             name,
             "waste_type",
             self._build,
@@ -761,7 +761,7 @@ def test_a_ping_or_a_close_that_breaks_harms_nobody(guarded: Build, ask: Ask) ->
 def test_what_is_noted_waits_for_nobody(clock: Clock, grey: Photo) -> None:
     later: list[Callable[[], None]] = []
     counted = Counted()
-    guard = Guard(
+    guard = GuardedProvider(
         "cloud",
         "waste_type",
         Cloud,

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from providers.base import ProviderUnavailable
 from tests.conftest import ROOT, BuildCloudMachine, BuildMachine, Machine
 from tests.custom_vision_server import CustomVisionServer
-from triof.drills.fault_file import Rehearsed, Stage
+from triof.drills.fault_file import FaultFile, InjectedFault
 from triof.machine.cameras import CameraError
 
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
@@ -162,8 +162,8 @@ def test_a_camera_that_gives_nothing_is_counted(machine: Machine, monkeypatch: p
 
 
 def test_a_drill_is_not_counted(machine: Machine) -> None:
-    stage = Stage(machine.services.operations.settings.home)
-    stage.set(Rehearsed("cloud_dead", "http://127.0.0.1:9"), 60)
+    stage = FaultFile(machine.services.operations.settings.home)
+    stage.set(InjectedFault("cloud_dead", "http://127.0.0.1:9"), 60)
     machine.visitor().press("/start").press("/waste/pick-type").press("/return")
     stage.clear()
     seen = metrics(machine)

@@ -12,7 +12,7 @@ import pytest
 from providers.base import ProviderUnavailable
 from tests.conftest import BuildMachine, Machine, Visitor
 from tests.test_photo import HOSTILE
-from triof.deposits.housekeeping import Watch
+from triof.deposits.housekeeping import Housekeeper
 from triof.machine.cameras import BrowserCamera, FolderCamera
 from triof.machine.slot import Jammed
 
@@ -428,7 +428,7 @@ def test_the_first_page_keeps_looking(machine: Machine) -> None:
 def test_time_passes_by_itself(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = Event()
     monkeypatch.setattr(machine.services.deposits, "expire", looked.set)
-    watch = Watch(machine.services.deposits, machine.services.photo_store, seconds=0.001)
+    watch = Housekeeper(machine.services.deposits, machine.services.photo_store, seconds=0.001)
     watch.start()
     assert looked.wait(10)
     watch.close()

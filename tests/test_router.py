@@ -26,7 +26,7 @@ from tests.test_guard import BREAKER, SOON, Cloud, Guarded
 from triof.common.worker_pool import Workers
 from triof.judging import photo
 from triof.judging.circuit_breaker import Breaker
-from triof.judging.guarded_provider import Guard
+from triof.judging.guarded_provider import GuardedProvider
 from triof.judging.router import Member, Router
 from triof.settings.sections.breaker import BreakerSettings
 from triof.settings.tree import Mode
@@ -377,7 +377,7 @@ def test_nothing_is_spared_that_has_nobody_on_this_machine(ask: Ask, clock: Cloc
 # The mode
 
 
-def untouchable() -> Guard:
+def untouchable() -> GuardedProvider:
     """A guard of a provider that must not even be built."""
 
     def build() -> Cloud:
@@ -387,7 +387,7 @@ def untouchable() -> Guard:
         def submit(self, call: Callable[[], Any]) -> Any:
             raise AssertionError("asked in local mode")
 
-    return Guard("cloud", "waste_type", build, breaker=Breaker(BREAKER), workers=Untouched("cloud", 1))
+    return GuardedProvider("cloud", "waste_type", build, breaker=Breaker(BREAKER), workers=Untouched("cloud", 1))
 
 
 def test_in_local_mode_the_cloud_is_never_touched(grey: Photo) -> None:

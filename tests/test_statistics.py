@@ -27,7 +27,7 @@ from triof.judging.verdict import Verdict
 from triof.settings.tree import Settings
 from triof.statistics.queries import Statistics
 from triof.storage.database import Database
-from triof.storage.tables import Entry, Event, Tally
+from triof.storage.tables import DailyTotalRow, Event, LedgerRow
 
 BASE = datetime(2026, 10, 23, tzinfo=UTC)
 """Two days before clocks are set back in Paris."""
@@ -107,9 +107,9 @@ class Place:
         self.journals[machine].record("drill.ended", deposits=[str(deposit)])
         self.drilled.add(deposit)
 
-    def tallies(self) -> list[Tally]:
+    def tallies(self) -> list[DailyTotalRow]:
         with self.journals["a"].database.read() as connection, Session(connection) as session:
-            return list(session.scalars(select(Tally).order_by(Tally.until, Tally.machine_id)))
+            return list(session.scalars(select(DailyTotalRow).order_by(DailyTotalRow.until, DailyTotalRow.machine_id)))
 
     def close(self) -> None:
         for journal in self.journals.values():
@@ -383,7 +383,7 @@ def test_the_quota_says_on_which_day_it_runs_out(
         for day in range(days):
             at = place.now - timedelta(days=day, hours=1)
             call = {"machine_id": "a", "resource": resource, "tier": "F0", "kind": "call"}
-            session.add_all(Entry(**call, at=at + timedelta(seconds=number)) for number in range(a_day))
+            session.add_all(LedgerRow(**call, at=at + timedelta(seconds=number)) for number in range(a_day))
     forecast = statistics.quota()[0]
     assert forecast.runs_out_on == (None if ahead is None else date(2026, 10, 23) + timedelta(days=ahead))
     assert forecast.limit == limit

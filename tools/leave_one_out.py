@@ -42,7 +42,7 @@ from providers.local_cnn import calibration
 from providers.local_cnn.bundle import Bundle, counted_to, faults, load
 from providers.local_cnn.runtime import Runtime
 from providers.local_cnn.training import training_set
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.trainer import Part, train
 from providers.local_cnn.training.training_set import Pictures
 from providers.local_cnn.training.tuning import Checkpoint
@@ -120,7 +120,7 @@ class Trainings:
     def __init__(
         self,
         dataset: Dataset,
-        recipe: Recipe,
+        recipe: Hyperparameters,
         out: Path,
         progress: Progress,
         *,
@@ -201,7 +201,7 @@ class Trainings:
 
 
 def calibrated(
-    answers: Sequence[Answers], items: Mapping[str, LabelledPhoto], recipe: Recipe
+    answers: Sequence[Answers], items: Mapping[str, LabelledPhoto], recipe: Hyperparameters
 ) -> dict[Task, dict[str, Any]]:
     """Temperature and thresholds of each task by photos that were left out."""
     found: dict[Task, dict[str, Any]] = {}
@@ -223,7 +223,7 @@ def calibrated(
 
 
 def _unfamiliar(
-    answers: Sequence[Answers], items: Mapping[str, LabelledPhoto], recipe: Recipe, cards: Mapping[Task, Any]
+    answers: Sequence[Answers], items: Mapping[str, LabelledPhoto], recipe: Hyperparameters, cards: Mapping[Task, Any]
 ) -> float:
     """How many times the distance of what ``val`` finds unfamiliar a photo must have, so that asking costs least."""
     sure = [
@@ -247,9 +247,9 @@ def _unfamiliar(
 def judged(
     answers: Mapping[str, Answers],
     items: Mapping[str, LabelledPhoto],
-    recipe: Recipe,
+    recipe: Hyperparameters,
     own: Mapping[Task, Mapping[str, Any]] | None = None,
-) -> Iterator[by_source.Judged]:
+) -> Iterator[by_source.JudgedPhoto]:
     """The verdicts on the photos of each fold, calibrated by the other folds or as ``own`` says."""
     for name, fold in answers.items():
         others = [other for key, other in answers.items() if key != name] or [fold]
@@ -259,7 +259,7 @@ def judged(
 
 def _judged(
     fold: Answers, items: Mapping[str, LabelledPhoto], cards: Mapping[Task, Any], unfamiliar: float | None
-) -> list[by_source.Judged]:
+) -> list[by_source.JudgedPhoto]:
     distances = fold.unfamiliarity / unfamiliar if unfamiliar else None
     said = {
         task: by_source.predictions(task, fold.probabilities(task, card["temperature"]), card["thresholds"], distances)
@@ -268,7 +268,7 @@ def _judged(
     return by_source.judge([items[found] for found in fold.names], said, Policy())
 
 
-def summary(parts: Sequence[by_source.Part]) -> Iterator[str]:
+def summary(parts: Sequence[by_source.SourceFigures]) -> Iterator[str]:
     """The mean over sources of each figure, the worst one, and that of all photos together, in Markdown."""
     low = ("type over plastic", "foreign called other", "foreign not accepted", by_source.MODELS[3])
     yield "| on sources left out of training | mean | worst | | all photos |"
@@ -327,11 +327,11 @@ def main() -> int:
     return 0
 
 
-def _recipe(asked: argparse.Namespace) -> Recipe:
+def _recipe(asked: argparse.Namespace) -> Hyperparameters:
     given = dict(SHORT) if asked.short else {}
     given |= dict(other.split("=", 1) for other in asked.recipe)
     try:
-        return Recipe.model_validate(given)
+        return Hyperparameters.model_validate(given)
     except ValidationError as error:
         sys.exit(f"The recipe is wrong: {faults(error)}.")
 

@@ -20,8 +20,8 @@ from msrest.authentication import ApiKeyCredentials
 
 from providers.base import ProviderError, ProviderUnavailable
 from providers.custom_vision import records
-from providers.custom_vision.faults import (
-    Refused,
+from providers.custom_vision.errors import (
+    TrainingRefused,
     causes,
     check_digest,
     download_refusal,
@@ -29,7 +29,7 @@ from providers.custom_vision.faults import (
     training_refusal,
     unreached,
 )
-from providers.custom_vision.line import Line, Turn, at_once
+from providers.custom_vision.http_connection import HttpConnection, RequestSlot, no_wait
 from providers.custom_vision.records import Export, Image, Iteration, Performance, Project, Stored, Tag
 from providers.options import is_loopback
 
@@ -41,7 +41,7 @@ _TURNED_AWAY = (401, 403, 404, 410, 429)
 
 
 @dataclass(frozen=True)
-class Answer:
+class CloudPrediction:
     """The vendor's answer: each tag with its probability (0 to 1), and which iteration gave them."""
 
     iteration: str
@@ -64,7 +64,7 @@ class _Endpoint:
         *,
         connect_seconds: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        turn: Turn = at_once,
+        turn: RequestSlot = no_wait,
     ) -> None:
         self.endpoint = endpoint
         self._key = key
@@ -73,7 +73,7 @@ class _Endpoint:
         self._now = now
         self._turn = turn
         self._lines = threading.local()
-        self._opened: list[Line] = []
+        self._opened: list[HttpConnection] = []
         self.sdk = cast(Any, sdk(endpoint, ApiKeyCredentials(in_headers={header: key})))
         self.sdk.config.session_configuration_callback = self._mount
         # What is said in plain http to this machine must stay here: no proxy gets to see it.
@@ -96,7 +96,7 @@ class _Endpoint:
     def fetch(self, method: str, address: str, *, timeout: float, to: Path | None = None) -> None:
         """Ask for an address without the key; ``to`` gets what comes, if it is whole. Raises ProviderError, OSError."""
         # No turn: it is no call of the API, whose calls a second are counted.
-        line = Line()
+        line = HttpConnection()
         try:
             with requests.Session() as session, line.call(timeout):
                 session.trust_env = self._trust_env
@@ -115,11 +115,11 @@ class _Endpoint:
         for line in self._opened:
             line.close()
 
-    def _line(self) -> Line:
+    def _line(self) -> HttpConnection:
         if not hasattr(self._lines, "own"):
-            self._lines.own = Line(self._turn)
+            self._lines.own = HttpConnection(self._turn)
             self._opened.append(self._lines.own)
-        line: Line = self._lines.own
+        line: HttpConnection = self._lines.own
         return line
 
     def _mount(self, session: requests.Session, _config: Any, _operation: Any, **options: Any) -> Any:
@@ -134,7 +134,7 @@ class _Endpoint:
         """For how long a connection and each byte may be waited for."""
         return min(self._connect_seconds, timeout), timeout
 
-    def _fault(self, error: Exception, line: Line, timeout: float, refusal: Refusal) -> ProviderError:
+    def _fault(self, error: Exception, line: HttpConnection, timeout: float, refusal: Refusal) -> ProviderError:
         if isinstance(error, ProviderError):
             return error
         if line.connecting:
@@ -176,7 +176,7 @@ class Client:
         ask = sdk.classify_image if store else sdk.classify_image_with_no_store
         self._ask: Callable[..., Any] = partial(ask, project_id, published_name)
 
-    def classify(self, jpeg: bytes, *, timeout: float) -> Answer:
+    def classify(self, jpeg: bytes, *, timeout: float) -> CloudPrediction:
         """Ask about a photo, for ``timeout`` seconds in all. Raises ProviderError and nothing else."""
         return self._api.call(self._ask, _sensible, jpeg, timeout=timeout)
 
@@ -189,12 +189,12 @@ class Client:
         self._api.close()
 
 
-def _sensible(answer: Any) -> Answer:
+def _sensible(answer: Any) -> CloudPrediction:
     """The SDK returns None or an object full of None for answers that hold nothing."""
     found = [(each.tag_name, each.probability) for each in (getattr(answer, "predictions", None) or [])]
     if not found or not all(tag and probability is not None and 0 <= probability <= 1 for tag, probability in found):
         raise ProviderUnavailable("The cloud's answer makes no sense: it names no tags, or no probabilities for them.")
-    return Answer(str(answer.iteration), tuple(found))
+    return CloudPrediction(str(answer.iteration), tuple(found))
 
 
 class TrainingClient:
@@ -208,7 +208,7 @@ class TrainingClient:
         connect_seconds: float,
         timeout: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        turn: Turn = at_once,
+        turn: RequestSlot = no_wait,
     ) -> None:
         """``timeout`` in seconds, for each call; ``turn`` is entered before each one."""
         # A tenth of a second to import, which whoever only asks about photos should not pay.
@@ -282,7 +282,9 @@ class TrainingClient:
         entries = [self._models.ImageTagCreateEntry(image_id=image, tag_id=tag_id) for image in image_ids]
         exceeded = self._ask("create_image_tags", lambda told: len(told.exceeded or ()), project_id, entries)
         if exceeded:
-            raise Refused("Some of the photos have another tag in the cloud.", "BadRequestExceedTagPerImageLimit")
+            raise TrainingRefused(
+                "Some of the photos have another tag in the cloud.", "BadRequestExceedTagPerImageLimit"
+            )
 
     def iterations(self, project_id: str) -> list[Iteration]:
         """All iterations, the newest first."""

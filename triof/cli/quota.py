@@ -10,7 +10,7 @@ from triof.cli import load_settings
 from triof.cli.shared.actor import user
 from triof.journal.journal import Journal
 from triof.judging.cloud_providers import left_out
-from triof.judging.quota import WARNED_FROM, Usage, ledgers
+from triof.judging.quota import WARNED_FROM, QuotaUsage, ledgers
 from triof.operations import use_cases
 from triof.storage import data_folder
 
@@ -40,7 +40,7 @@ def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
                 click.echo(_resumed(usage), err=True)
 
 
-def _print(name: str, usage: Usage) -> None:
+def _print(name: str, usage: QuotaUsage) -> None:
     allowance = usage.allowance
     share = usage.used / allowance.per_month if allowance.per_month else 0.0
     colour = "red" if usage.exhausted else "yellow" if share >= WARNED_FROM else None
@@ -55,13 +55,13 @@ def _print(name: str, usage: Usage) -> None:
     click.echo(f"  cost       {usage.euros:.2f} € so far, at {allowance.euros_per_1000:g} € for 1,000 calls")
 
 
-def _resumed(usage: Usage) -> str:
+def _resumed(usage: QuotaUsage) -> str:
     if usage.exhausted:
         return "Our own count is full, whatever the vendor says: set custom_vision.calls_per_month to more, or wait."
     return "The cloud is asked again, by a running kiosk within a minute."
 
 
-def _reset(usage: Usage) -> str:
+def _reset(usage: QuotaUsage) -> str:
     if usage.retired_until:
         return f"the cloud says that it is retired; it is asked once more from {_local(usage.retired_until)}"
     if not usage.resets_at or not usage.all_free_at:
@@ -75,7 +75,7 @@ def _local(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _as_json(name: str, usage: Usage) -> dict[str, Any]:
+def _as_json(name: str, usage: QuotaUsage) -> dict[str, Any]:
     return {
         "provider": name,
         "resource": usage.allowance.resource,

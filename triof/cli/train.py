@@ -20,7 +20,7 @@ from providers.local_cnn.options import shipped
 from providers.local_cnn.pointer import SHIPPED
 from providers.local_cnn.regular_files import read_regular
 from providers.local_cnn.training import rehearsal, rehearsal_check
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.rehearsal import RehearsalSet
 from providers.local_cnn.training.trainer import Part, Trained
 from providers.local_cnn.training.trainer import train as train_bundle
@@ -39,7 +39,7 @@ from triof.settings.sections.photo import PhotoLimits
 from triof.settings.tree import Settings
 
 _USED_SPLITS: tuple[Part, ...] = ("train", "val")
-_DEFAULTS = Recipe()
+_DEFAULTS = Hyperparameters()
 _MOST_BYTES = 1_000_000
 """Of a calibration; one has some hundred."""
 
@@ -179,7 +179,7 @@ def _calibrated(card: bundle.BundleCard, by_task: Mapping[Task, _Calibration]) -
     return card.model_copy(update={**changes.get(card.task, {}), "also": also, "unfamiliar_from": start})
 
 
-def _recipe(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings) -> Recipe:
+def _recipe(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings) -> Hyperparameters:
     """The recipe out of its own options, ``--recipe`` and the costs of the policy."""
     given = {**numbers, "costs": settings.policy.costs}
     for other in others:
@@ -190,7 +190,7 @@ def _recipe(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings
             raise click.UsageError(f"--recipe {name}: it comes from --epochs, --seed, --start or policy.costs.")
         given[name] = value
     try:
-        return Recipe.model_validate(given)
+        return Hyperparameters.model_validate(given)
     except ValidationError as error:
         raise click.UsageError(f"The recipe is wrong: {bundle.faults(error)}.") from error
 
@@ -220,7 +220,7 @@ def _check_place(out: Path | None, runs: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
 
 
-def _identity(tasks: tuple[Task, ...], recipe: Recipe, start: str, fingerprint: str) -> str:
+def _identity(tasks: tuple[Task, ...], recipe: Hyperparameters, start: str, fingerprint: str) -> str:
     """The same for the same training, so that it can be gone on with."""
     return hashlib.sha256(
         "|".join((*tasks, __version__, start, recipe.model_dump_json(), fingerprint)).encode()

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
 
-from triof.common.process_lock import Sole
+from triof.common.process_lock import ProcessLock
 from triof.common.repeated_faults import Complaints
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 
 
-class Round(NamedTuple):
+class ScheduledTask(NamedTuple):
     """Something to be done every ``seconds``; what it raises is logged, and tried again at its next turn."""
 
     name: str
@@ -26,11 +26,11 @@ class Round(NamedTuple):
     work: Callable[[], object]
 
 
-class Rounds:
+class Scheduler:
     """Makes ``rounds``, one after the other in a thread of its own, until closed."""
 
-    def __init__(self, home: Path, rounds: list[Round], clock: Callable[[], float] = time.monotonic) -> None:
-        self._sole = Sole(home / "rounds.lock")
+    def __init__(self, home: Path, rounds: list[ScheduledTask], clock: Callable[[], float] = time.monotonic) -> None:
+        self._sole = ProcessLock(home / "rounds.lock")
         self._rounds = rounds
         self._clock = clock
         self._complaints = Complaints(log, clock)

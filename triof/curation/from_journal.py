@@ -42,7 +42,7 @@ _DAY = 86_400.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class JournalFilter:
     """Which deposits are worth a look: for any of the reasons ``whys``, judged ``since`` then."""
 
     whys: frozenset[Why]
@@ -55,7 +55,7 @@ class Wanted:
 
 
 @dataclass
-class Tally:
+class ExtractionCounts:
     """What became of the deposits that were looked through."""
 
     copied: Counter[Why] = field(default_factory=Counter)
@@ -72,7 +72,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Seen:
+class JournaledDeposit:
     """What the journal says of one deposit. ``group`` is shared by the tries of one item."""
 
     judged: Event
@@ -97,7 +97,7 @@ class Seen:
         return any(event.kind in ENDINGS for event in self.events)
 
 
-def collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> Tally:
+def collect(journal: Journal, out: Path, wanted: JournalFilter, settings: Settings) -> ExtractionCounts:
     """Copy the photos into ``out`` and list them in its manifest; what is there already stays as it is.
 
     Raises DatasetError where this machine keeps no photos, or would remove the copies, or the manifest cannot be read;
@@ -110,14 +110,14 @@ def collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> 
         return _collect(journal, out, wanted, settings)
 
 
-def _collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> Tally:
+def _collect(journal: Journal, out: Path, wanted: JournalFilter, settings: Settings) -> ExtractionCounts:
     keep, photos = settings.journal, settings.home / "photos"
     photo_store = PhotoStore(photos, keep.keep_photo_days, keep.keep_photo_megabytes)
     cards = bundle_store.cards(settings, "waste_type")
     manifest = out / MANIFEST
     rows = list(photo_dataset.read(manifest).photos) if manifest.exists() else []
     known = {item.path.stem for item in rows}
-    tally = Tally()
+    tally = ExtractionCounts()
     try:
         for seen in _seen(journal, wanted, tally):
             whys = [why for why in WHYS if why in wanted.whys and _is(why, seen, wanted, settings.policy, cards)]
@@ -140,7 +140,7 @@ def _collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) ->
     return tally
 
 
-def labels(seen: Seen) -> dict[Task, str]:
+def labels(seen: JournaledDeposit) -> dict[Task, str]:
     """What people said of the photo, and nothing else."""
     if not seen.confirmed:
         return {}
@@ -159,28 +159,30 @@ def _check_allowed(keep: JournalSettings, photos: Path, out: Path) -> None:
         raise DatasetError(f"{out} lies in {photos}, which the machine clears: name another folder.")
 
 
-def _seen(journal: Journal, wanted: Wanted, tally: Tally) -> Iterator[Seen]:
+def _seen(journal: Journal, wanted: JournalFilter, tally: ExtractionCounts) -> Iterator[JournaledDeposit]:
     """Every deposit that has ended, the oldest first, as its photo will go first; without those of drills."""
     drilled = journal.drilled()
-    before: Seen | None = None
+    before: JournaledDeposit | None = None
     for events, predictions in journal.judged(wanted.since):
         judged = next(event for event in events if event.kind == "deposit.judged")
         believed = {row.task: row for row in predictions if row.believed}
         group = before.group if before and _again(before, judged) else str(judged.deposit_id)
-        before = Seen(judged, events, believed, [row for row in predictions if not row.believed], group)
+        before = JournaledDeposit(judged, events, believed, [row for row in predictions if not row.believed], group)
         if judged.deposit_id in drilled:
             tally.drilled += 1
         elif before.ended:
             yield before
 
 
-def _again(before: Seen, judged: Event) -> bool:
+def _again(before: JournaledDeposit, judged: Event) -> bool:
     """Whether the item of ``judged`` was handed back just before."""
     returned = next((event.at for event in before.events if event.kind == "deposit.returned"), None)
     return returned is not None and returned <= judged.at <= returned + _TRIED_AGAIN
 
 
-def _is(why: Why, seen: Seen, wanted: Wanted, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:
+def _is(
+    why: Why, seen: JournaledDeposit, wanted: JournalFilter, policy: Policy, cards: Mapping[str, BundleCard]
+) -> bool:
     predicted = seen.believed.get("waste_type")
     if why == "unfamiliar":
         return seen.judged.reason == "unfamiliar" or seen.judged.detail.get("unfamiliarity", 0.0) >= 1
@@ -196,7 +198,7 @@ def _is(why: Why, seen: Seen, wanted: Wanted, policy: Policy, cards: Mapping[str
     return int(drawn[:8], 16) < wanted.share * 0x1_0000_0000
 
 
-def _dirty_and_unsure(seen: Seen, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:
+def _dirty_and_unsure(seen: JournaledDeposit, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:
     """Whether it was handed back as dirty before anybody could be asked which type it is."""
     row = seen.believed.get("waste_type")
     if not row or seen.judged.reason != "dirty":
@@ -221,7 +223,7 @@ def _kept(path: Path, keep: JournalSettings) -> bytes | None:
         return None
 
 
-def _copied(seen: Seen, whys: Sequence[Why], image: bytes, out: Path) -> LabelledPhoto:
+def _copied(seen: JournaledDeposit, whys: Sequence[Why], image: bytes, out: Path) -> LabelledPhoto:
     path = out / "photos" / f"{seen.photo}.jpg"
     replace_file(path, image)
     notes = {
@@ -242,7 +244,7 @@ def _copied(seen: Seen, whys: Sequence[Why], image: bytes, out: Path) -> Labelle
     return LabelledPhoto(path, labels(seen), seen.group, photo_dataset.split_for(seen.group), notes)
 
 
-def _count(tally: Tally, whys: Sequence[Why], item: LabelledPhoto) -> None:
+def _count(tally: ExtractionCounts, whys: Sequence[Why], item: LabelledPhoto) -> None:
     tally.new += 1
     tally.copied.update(whys)
     tally.labelled.update(list(item.labels))

@@ -53,7 +53,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
-class Suspects:
+class LabelErrors:
     """All suggestions, worst first, and what each task's labels are worth as a whole."""
 
     suggestions: tuple[Suggestion, ...]
@@ -63,7 +63,7 @@ class Suspects:
     """One sentence for each label that has too few photos."""
 
 
-def find(survey: Survey) -> Suspects:
+def find(survey: Survey) -> LabelErrors:
     """Judge every label of every task. Takes 10 s for 4,400 photos."""
     mates = _mates(survey)
     found: list[Suggestion] = []
@@ -78,7 +78,7 @@ def find(survey: Survey) -> Suspects:
         case = _Case(survey, task, labels, rows, classes, opinions)
         found += case.suggestions(mates)
         estimates[task] = case.estimated_errors()
-    return Suspects(tuple(sorted(found, key=lambda each: each.quality)), estimates, tuple(unjudged))
+    return LabelErrors(tuple(sorted(found, key=lambda each: each.quality)), estimates, tuple(unjudged))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from providers.base import Photo, Prediction, Task
 from triof.judging.sorter import Judgement
 from triof.storage.database import Database
-from triof.storage.tables import Event, PredictionRow, Tally, UtcDateTime
+from triof.storage.tables import DailyTotalRow, Event, PredictionRow, UtcDateTime
 
 Kind = Literal[
     "machine.started",
@@ -56,7 +56,7 @@ _ORDER = {kind: position for position, kind in enumerate(get_args(Kind))}
 """A deposit's events in the order in which they can happen: the clock may be set back between two of them."""
 
 
-_TALLIES = cast(Table, Tally.__table__)
+_TALLIES = cast(Table, DailyTotalRow.__table__)
 _MOMENT = bindparam("moment", type_=UtcDateTime)
 _UNCOUNT = _TALLIES.delete().where(
     _TALLIES.c.machine_id == bindparam("machine", type_=String), _TALLIES.c.until > _MOMENT, _TALLIES.c.since <= _MOMENT

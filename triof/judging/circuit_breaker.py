@@ -36,7 +36,7 @@ class BreakerOpen(ProviderUnavailable):
     """The provider was not asked, because it failed a short while ago."""
 
 
-class Change(NamedTuple):
+class BreakerChange(NamedTuple):
     """The breaker has changed: how long it stays open now (seconds), and why."""
 
     state: State
@@ -59,7 +59,7 @@ class Breaker:
         self,
         settings: BreakerSettings,
         clock: Callable[[], float] = time.monotonic,
-        on_change: Callable[[Change], None] = lambda change: None,
+        on_change: Callable[[BreakerChange], None] = lambda change: None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -132,7 +132,7 @@ class Breaker:
         if change:
             self._on_change(change)
 
-    def _counted(self, outcome: Literal["good", "slow", "failed"], why: str) -> Change | None:
+    def _counted(self, outcome: Literal["good", "slow", "failed"], why: str) -> BreakerChange | None:
         self._calls.append(outcome)
         count, failed = len(self._calls), self._calls.count("failed")
         # Not on good news: that the window has become full enough is no reason to stop asking.
@@ -143,7 +143,7 @@ class Breaker:
             return self._turn("open", f"{failed} of {count} calls failed, {slow - failed} were slow; the last: {why}")
         return None
 
-    def _probed(self, outcome: Literal["good", "slow", "failed"], why: str) -> Change | None:
+    def _probed(self, outcome: Literal["good", "slow", "failed"], why: str) -> BreakerChange | None:
         self._probing = False
         if outcome != "good":
             self._open_seconds = min(self._open_seconds * 2, self._settings.longest_open_seconds)
@@ -153,19 +153,19 @@ class Breaker:
             return self._turn("closed", f"{self._probes_answered} probes in a row were answered")
         return None
 
-    def _turn(self, state: State, why: str = "") -> Change:
+    def _turn(self, state: State, why: str = "") -> BreakerChange:
         self._state = state
         self._generation += 1
         self._calls.clear()
         self._probing, self._probes_answered = False, 0
         self._reopens_at = self._clock() + self._open_seconds
-        return Change(state, self._open_seconds, why)
+        return BreakerChange(state, self._open_seconds, why)
 
 
 def outliving(
     path: Path,
     settings: BreakerSettings,
-    on_change: Callable[[Change], object],
+    on_change: Callable[[BreakerChange], object],
     *,
     of: str = "",
     clock: Callable[[], float] = time.monotonic,
@@ -176,7 +176,7 @@ def outliving(
     What it was of another address than ``of`` says nothing: somebody has mended the settings.
     """
 
-    def keep(change: Change) -> None:
+    def keep(change: BreakerChange) -> None:
         kept = {"of": of, "until": now() + change.open_seconds, **change._asdict()}
         try:
             replace_file(path, json.dumps(kept).encode())

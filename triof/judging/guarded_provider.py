@@ -44,7 +44,7 @@ _HEAD_START_SECONDS = 0.02
 
 
 class Calls(Protocol):
-    """Counts the calls; :class:`triof.judging.quota.Ledger` is one."""
+    """Counts the calls; :class:`triof.judging.quota.QuotaLedger` is one."""
 
     def take(self) -> UUID:
         """Count a call about to be made. Raises ProviderError if it must not be made."""
@@ -79,7 +79,7 @@ class RateWait(NamedTuple):
     """Whether the vendor has said so, and not our own count."""
 
 
-class _Rest(NamedTuple):
+class _Cooldown(NamedTuple):
     until: float
     cause: ProviderError
 
@@ -108,7 +108,7 @@ def ask(provider: Provider, photo: Photo, task: Task, timeout: float) -> Predict
     raise ProviderUnavailable(f"its answer makes no sense: {prediction.label!r} with scores {prediction.scores}")
 
 
-class Guard:
+class GuardedProvider:
     """One provider of one route. ``clock`` in monotonic seconds, ``now`` gives aware datetimes.
 
     The provider is built by ``build`` when it is first needed, which in local mode is never. ``note`` does what must be
@@ -141,7 +141,7 @@ class Guard:
         self._lock = Lock()
         self._built: tuple[Provider, Calls | None] | None = None
         self._note = note
-        self._rest: _Rest | None = None
+        self._rest: _Cooldown | None = None
         self._ledger_knows = True
 
     @property
@@ -315,7 +315,7 @@ class Guard:
         until = self._clock() + seconds
         # Of two calls at once, the one that was told the shorter wait may be the later to say so.
         if not self._rest or self._rest.until < until:
-            self._rest = _Rest(until, cause)
+            self._rest = _Cooldown(until, cause)
         log.warning("provider.rests provider=%s seconds=%.0f cause=%s", self.name, seconds, cause)
 
     def _check_rest(self) -> None:
@@ -333,7 +333,7 @@ class Pending:
 
     future: Future[Prediction]
 
-    def __init__(self, guard: Guard, permit: Permit | None, started: float, timeout: float) -> None:
+    def __init__(self, guard: GuardedProvider, permit: Permit | None, started: float, timeout: float) -> None:
         self.permit = permit
         self.started = started
         self._guard = guard

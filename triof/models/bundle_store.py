@@ -35,7 +35,7 @@ _LOCK_SECONDS = 30.0
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-class Change(NamedTuple):
+class BundleChange(NamedTuple):
     """What answers a task now, and what did before."""
 
     task: Task
@@ -44,7 +44,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Entry:
+class BundleEntry:
     """One bundle that could serve, or be damaged."""
 
     task: Task
@@ -87,7 +87,7 @@ class Store:
 
         return Isolation(self._folder)
 
-    def entries(self, task: Task) -> list[Entry]:
+    def entries(self, task: Task) -> list[BundleEntry]:
         """The shipped one, then those installed, by name. Raises ProviderMisconfigured for an unreadable pointer."""
         active, before = self._pointer.version(task), self._before(task)
         previous = before[-1] if before else ""
@@ -95,12 +95,12 @@ class Store:
 
     def check_active(self, task: Task) -> str:
         """Ask what was activated, and say its version. Raises ProviderError and others; then the shipped one serves."""
-        from providers.local_cnn.provider import Model, try_first
+        from providers.local_cnn.provider import LocalModel, try_first
 
         version = self._pointer.version(task)
         loaded = folders.load(self._pointer.folder(task, version), task)
         try_first(loaded, self._folder)
-        model = Model(loaded)
+        model = LocalModel(loaded)
         try:
             model.warm_up()
         finally:
@@ -145,7 +145,7 @@ class Store:
         """Where the bundle of that version is."""
         return self._pointer.folder(task, version)
 
-    def activate(self, name: str, journal: Journal, who: str, why: str, *, anyway: bool = False) -> list[Change]:
+    def activate(self, name: str, journal: Journal, who: str, why: str, *, anyway: bool = False) -> list[BundleChange]:
         """Put a bundle into service for the tasks that ``name`` means, unless it is, once it has answered.
 
         Raises NotBetter (its training did not find it better, and not ``anyway``), BundleRefused, ProviderError.
@@ -156,7 +156,7 @@ class Store:
                 self._check_better(found)
             return [self._activated(task, version, journal, who, why) for task, version in found]
 
-    def rollback(self, task: Task, journal: Journal, who: str, why: str) -> Change:
+    def rollback(self, task: Task, journal: Journal, who: str, why: str) -> BundleChange:
         """Put the bundle before into service again. Raises BundleRefused if there is none, ProviderError."""
         with self._alone():
             active, before = self._active(task), self._before(task)
@@ -164,17 +164,17 @@ class Store:
                 raise BundleRefused(
                     f"Nothing was in service for {task} before {active}: `triof bundles list` shows what there is."
                 )
-            change = Change(task, before[-1], active)
+            change = BundleChange(task, before[-1], active)
             self._turn(change, before[:-1], journal, who, why)
             return change
 
-    def remove(self, name: str, journal: Journal, who: str) -> list[Change]:
+    def remove(self, name: str, journal: Journal, who: str) -> list[BundleChange]:
         """Delete a bundle for the tasks that ``name`` means.
 
         Raises BundleRefused for the active one and the shipped one, HomeUnusable.
         """
         with self._alone():
-            found = [Change(task, version, self._active(task)) for task, version in self.find(name)]
+            found = [BundleChange(task, version, self._active(task)) for task, version in self.find(name)]
             for task, version, active in found:
                 if version == SHIPPED:
                     raise BundleRefused("What ships with Triof stays: remove one of those that were installed.")
@@ -233,8 +233,8 @@ class Store:
         models = {card.sha256 for card in cards if card and set(card.tasks) == tasks}
         return None not in cards and len(models) == 1
 
-    def _activated(self, task: Task, version: str, journal: Journal, who: str, why: str) -> Change:
-        change, before = Change(task, version, self._active(task)), self._before(task)
+    def _activated(self, task: Task, version: str, journal: Journal, who: str, why: str) -> BundleChange:
+        change, before = BundleChange(task, version, self._active(task)), self._before(task)
         if version == change.before:
             # Written again, so that a kiosk which could not load it looks once more.
             self._point(task, version, before)
@@ -249,7 +249,7 @@ class Store:
             if card and version not in (SHIPPED, self._active(task)):
                 training_outcome.check(card)
 
-    def _removed(self, change: Change, journal: Journal, who: str) -> None:
+    def _removed(self, change: BundleChange, journal: Journal, who: str) -> None:
         task, version, active = change
         journal.record("bundle.removed", reason=task, version=version, who=who)
         # First where it is named, so that nothing leads to a folder that is gone.
@@ -258,7 +258,7 @@ class Store:
             self._point(task, active, kept)
         folders.clear(self._folder / task / version)
 
-    def _turn(self, change: Change, before: list[str], journal: Journal, who: str, why: str) -> None:
+    def _turn(self, change: BundleChange, before: list[str], journal: Journal, who: str, why: str) -> None:
         self.check(change.task, change.version)
         # In the journal first: a change that nobody can explain later is worse than one that was not made.
         journal.record(
@@ -290,12 +290,12 @@ class Store:
         card = self._entry(task, SHIPPED, "", "").card
         return card.version if card else SHIPPED
 
-    def _entry(self, task: Task, version: str, active: str, previous: str) -> Entry:
+    def _entry(self, task: Task, version: str, active: str, previous: str) -> BundleEntry:
         marks = (version == active, version == previous)
         try:
-            return Entry(task, version, *marks, folders.load(self._pointer.folder(task, version), task).card)
+            return BundleEntry(task, version, *marks, folders.load(self._pointer.folder(task, version), task).card)
         except ProviderMisconfigured as error:
-            return Entry(task, version, *marks, None, str(error))
+            return BundleEntry(task, version, *marks, None, str(error))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

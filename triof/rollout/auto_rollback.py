@@ -12,7 +12,7 @@ from triof.common.repeated_faults import Complaints
 from triof.rollout import comparison
 from triof.rollout.candidates import AZURE, LOCAL, Candidates
 from triof.rollout.comparison import Comparison
-from triof.rollout.rollout_service import Desk
+from triof.rollout.rollout_service import RolloutService
 
 if TYPE_CHECKING:
     from triof.journal.journal import Journal
@@ -43,7 +43,7 @@ class Rollout:
         """For a round: end every candidate that must not go on."""
         if not any(self._candidates.written(task) for task in TASKS):
             return
-        desk = Desk(self._settings, self._journal, _WHO)
+        desk = RolloutService(self._settings, self._journal, _WHO)
         desk.settle()
         for task in TASKS:
             candidate = self._candidates.of(task)

@@ -33,7 +33,7 @@ Arm = Literal["candidate", "production", "alone"]
 """Whom a deposit believes, the other one being asked beside; ``alone``: only production is asked."""
 
 
-class Model(NamedTuple):
+class CandidateModel(NamedTuple):
     """A bundle or a published iteration."""
 
     name: str
@@ -52,8 +52,8 @@ class Candidate:
 
     task: Task
     provider: str
-    model: Model
-    against: Model
+    model: CandidateModel
+    against: CandidateModel
     """What is in production."""
     mode: CandidateMode
     share: float
@@ -160,13 +160,13 @@ class Candidates:
         """What promotions have made of the published name."""
         return _published(read_json(self._path).get("published"))
 
-    def production(self, task: Task, provider: str) -> Model:
+    def production(self, task: Task, provider: str) -> CandidateModel:
         """What is in production. Raises ProviderMisconfigured where that cannot be told."""
         if provider == AZURE:
             name = self.published() or ""
-            return Model(name, name)
+            return CandidateModel(name, name)
         active = self._pointer.version(task)
-        return Model(active, bundle.load(self._pointer.folder(task, active), task).card.version)
+        return CandidateModel(active, bundle.load(self._pointer.folder(task, active), task).card.version)
 
     def keep(self, task: Task, candidate: Candidate | None, published: Published | None = None) -> None:
         """Write it, or that there is none, in one step that is on the disk on return. Raises OSError."""
@@ -216,7 +216,7 @@ def _candidate(task: Task, kept: Any) -> Candidate | None:
         share, since = float(kept["share"]), datetime.fromisoformat(kept["since"])
         if kept["mode"] not in get_args(CandidateMode) or not 0 < share <= 1 or not since.tzinfo:
             return None
-        models = Model(*map(str, kept["model"])), Model(*map(str, kept["against"]))
+        models = CandidateModel(*map(str, kept["model"])), CandidateModel(*map(str, kept["against"]))
         return Candidate(
             task, str(kept["provider"]), *models, kept["mode"], share, since, str(kept["who"]), str(kept["why"])
         )

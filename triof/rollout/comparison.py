@@ -12,13 +12,13 @@ from triof.evaluation.paired_comparison import Difference, mcnemar
 from triof.journal.scope import Scope
 from triof.rollout import paired_predictions
 from triof.rollout.candidates import AZURE, Candidate
-from triof.rollout.paired_predictions import Met
-from triof.rollout.sequential_test import Opinion, Table, Weighing
+from triof.rollout.paired_predictions import ComparisonData
+from triof.rollout.sequential_test import Recommendation, SequentialTest, Table
 from triof.rollout.significance import quantile
 
 if TYPE_CHECKING:
     from triof.journal.journal import Journal
-    from triof.rollout.labelled import Labelled, Photos
+    from triof.rollout.labelled import Labelled, PhotoSelection
     from triof.settings.sections.rollout import RolloutSettings
     from triof.settings.tree import Settings
 
@@ -41,7 +41,7 @@ class Comparison:
     """What is known of a candidate."""
 
     candidate: Candidate
-    opinion: Opinion
+    opinion: Recommendation
     deposits: int
     """So many would have asked both."""
     needed: int | None
@@ -83,7 +83,9 @@ class Comparison:
         return {"word": self.opinion.word, "why": self.opinion.why, **plain}
 
 
-def compare_shown(candidate: Candidate, settings: Settings, journal: Journal, shown: Photos | None) -> Comparison:
+def compare_shown(
+    candidate: Candidate, settings: Settings, journal: Journal, shown: PhotoSelection | None
+) -> Comparison:
     """The comparison, with labelled photos if any are named. Raises DatasetError, ProviderError."""
     from triof.rollout.labelled import measure
 
@@ -127,8 +129,8 @@ def compare(
     )
 
 
-def _weighed(candidate: Candidate, met: Met, options: RolloutSettings) -> Weighing:
-    weighed = Weighing(candidate.mode, candidate.believed, options)
+def _weighed(candidate: Candidate, met: ComparisonData, options: RolloutSettings) -> SequentialTest:
+    weighed = SequentialTest(candidate.mode, candidate.believed, options)
     for pair in met.pairs:
         weighed.add(pair)
     for believed in met.disturbed:
@@ -137,14 +139,20 @@ def _weighed(candidate: Candidate, met: Met, options: RolloutSettings) -> Weighi
 
 
 def _opinion(
-    candidate: Candidate, met: Met, weighed: Weighing, labelled: Labelled | None, options: RolloutSettings
-) -> Opinion:
+    candidate: Candidate,
+    met: ComparisonData,
+    weighed: SequentialTest,
+    labelled: Labelled | None,
+    options: RolloutSettings,
+) -> Recommendation:
     if fault := trouble(met, options) or weighed.drop():
-        return Opinion("keep", fault)
+        return Recommendation("keep", fault)
     if labelled:
         return labelled.opinion(options)
     if candidate.task == "cleanliness":
-        return Opinion("wait", "people do not confirm whether an item is clean: give labelled photos with --data")
+        return Recommendation(
+            "wait", "people do not confirm whether an item is clean: give labelled photos with --data"
+        )
     return weighed.opinion()
 
 
@@ -154,7 +162,7 @@ def guard(candidate: Candidate, settings: Settings, journal: Journal, until: dat
     return trouble(met, settings.rollout) or _weighed(candidate, met, settings.rollout).drop()
 
 
-def trouble(met: Met, options: RolloutSettings) -> str:
+def trouble(met: ComparisonData, options: RolloutSettings) -> str:
     """What is wrong with the candidate whatever it answers; empty if nothing is."""
     failed, asked = sum(met.failed), len(met.failed)
     if asked >= options.least_asked and failed > options.error_rate * asked:
@@ -166,7 +174,7 @@ def trouble(met: Met, options: RolloutSettings) -> str:
     return ""
 
 
-def _deposits_needed(opinion: Opinion, candidate: Candidate, confirmed: int, deposits: int) -> int | None:
+def _deposits_needed(opinion: Recommendation, candidate: Candidate, confirmed: int, deposits: int) -> int | None:
     if opinion.needed is None:
         return None
     # Until there are some, every deposit that asks both is taken for one that is confirmed.

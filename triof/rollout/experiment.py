@@ -28,8 +28,8 @@ from providers.base import (
     Task,
 )
 from triof.common.worker_pool import AllBusy, Workers
-from triof.drills.fault_file import Stage
-from triof.judging.guarded_provider import Guard, ask
+from triof.drills.fault_file import FaultFile
+from triof.judging.guarded_provider import GuardedProvider, ask
 from triof.rollout.candidates import AZURE, Candidate, Candidates
 from triof.settings.tree import Settings
 
@@ -44,7 +44,7 @@ _SHARED_FAULTS = {fault.__name__ for fault in (RateLimited, QuotaExceeded, Servi
 """They say nothing about the model: candidate and production share one service and its quota."""
 
 
-class Named:
+class RenamedProvider:
     """A provider under another name, so that attempts tell a candidate from the one in production."""
 
     needs_network = False
@@ -72,7 +72,7 @@ class Named:
 
 
 @dataclass
-class _Seat:
+class LoadedCandidate:
     """A candidate that is being built, is there, or could not be built; with the worker that asks for comparison."""
 
     workers: Workers
@@ -86,7 +86,7 @@ class _Seat:
         return self.built.result() if self.built.done() else None
 
 
-class Contest:
+class Experiment:
     """The candidates of one machine. ``clock`` in monotonic seconds.
 
     A candidate is built by ``build`` in a worker when it is first seen; until it is there production answers.
@@ -99,7 +99,7 @@ class Contest:
         settings: Settings,
         journal: Callable[[], Journal],
         build: Callable[[Candidate], Member],
-        promoted: Callable[[Task, str], Guard],
+        promoted: Callable[[Task, str], GuardedProvider],
         *,
         note: Callable[[Callable[[], None]], object] = lambda write: write(),
         clock: Callable[[], float] = time.monotonic,
@@ -111,10 +111,10 @@ class Contest:
         self._note = note
         self._clock = clock
         self._candidates = Candidates(settings)
-        self._stage = Stage(settings.home)
+        self._stage = FaultFile(settings.home)
         self._lock = Lock()
-        self._seats: dict[Task, tuple[Candidate, _Seat]] = {}
-        self._guards: dict[tuple[Task, str], Guard] = {}
+        self._seats: dict[Task, tuple[Candidate, LoadedCandidate]] = {}
+        self._guards: dict[tuple[Task, str], GuardedProvider] = {}
 
     def route(self, task: Task, deposit_id: UUID | None, members: Sequence[Member]) -> list[Member]:
         """Whom to ask, in order: ``members`` with what promotions have changed, and a canary before its rival."""
@@ -162,7 +162,7 @@ class Contest:
         return candidate if candidate and not self._stage.current() else None
 
     def _promoted(self, member: Member, task: Task) -> Member:
-        if member.name != AZURE or not isinstance(member, Guard):
+        if member.name != AZURE or not isinstance(member, GuardedProvider):
             return member
         name = self._candidates.published()
         if not name or name == self._settings.custom_vision.published_name:
@@ -172,14 +172,14 @@ class Contest:
                 self._guards[task, name] = self._promote(task, name)
             return self._guards[task, name]
 
-    def _seat(self, candidate: Candidate) -> _Seat:
+    def _seat(self, candidate: Candidate) -> LoadedCandidate:
         with self._lock:
             held = self._seats.get(candidate.task)
             if held and held[0].model == candidate.model and held[0].provider == candidate.provider:
                 return held[1]
             self._let_go(candidate.task)
             workers = Workers(candidate.label, 1)
-            seat = _Seat(workers, workers.submit(lambda: self._prepared(candidate)))
+            seat = LoadedCandidate(workers, workers.submit(lambda: self._prepared(candidate)))
             self._seats[candidate.task] = candidate, seat
             return seat
 
@@ -189,12 +189,12 @@ class Contest:
             seat.workers.close()
             with suppress(ProviderError):
                 # Of a local one the memory goes with the last question that is under way on it.
-                if isinstance(member := seat.member, Guard):
+                if isinstance(member := seat.member, GuardedProvider):
                     member.close()
 
     def _prepared(self, candidate: Candidate) -> Member:
         member = self._build(candidate)
-        if isinstance(member, Guard):
+        if isinstance(member, GuardedProvider):
             member.prepare()
         else:
             member.ping()
@@ -247,7 +247,7 @@ class Contest:
             try:
                 prediction = (
                     member.ask(shown, self._settings.cloud_seconds).answer()
-                    if isinstance(member, Guard)
+                    if isinstance(member, GuardedProvider)
                     else ask(member, shown, task, self._settings.deadline_seconds)
                 )
             except ProviderError as error:

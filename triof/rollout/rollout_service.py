@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from providers.base import TASKS, Task
 from triof.common.errors import TriofError
 from triof.models.bundle_store import Store
-from triof.rollout.candidates import AZURE, LOCAL, Candidate, CandidateMode, Candidates, Model
+from triof.rollout.candidates import AZURE, LOCAL, Candidate, CandidateMode, CandidateModel, Candidates
 from triof.storage import data_folder
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class RolloutRefused(TriofError):
     """A candidate may not begin, or not be promoted, as things are; the message says why and what to do."""
 
 
-class Wanted(NamedTuple):
+class CandidateRequest(NamedTuple):
     """The candidate that somebody wants to begin. ``share`` of the deposits, above 0 and up to 1."""
 
     task: Task
@@ -41,7 +41,7 @@ class Wanted(NamedTuple):
     share: float
 
 
-class Turn(NamedTuple):
+class ProductionChange(NamedTuple):
     """What is in production for a task now, and what was before."""
 
     task: Task
@@ -50,7 +50,7 @@ class Turn(NamedTuple):
     before: str
 
 
-class Desk:
+class RolloutService:
     """Where changes are made. Whoever makes one has the candidates of the home folder alone meanwhile."""
 
     def __init__(self, settings: Settings, journal: Journal, who: str) -> None:
@@ -59,7 +59,7 @@ class Desk:
         self._who = who
         self._candidates = Candidates(settings)
 
-    def begin(self, wanted: Wanted, why: str) -> Candidate:
+    def begin(self, wanted: CandidateRequest, why: str) -> Candidate:
         """Let a candidate be asked from now on, at once in a running kiosk. Raises RolloutRefused, ProviderError."""
         with self._alone():
             self._check(wanted)
@@ -106,7 +106,7 @@ class Desk:
             self._end(candidate, outcome, why)
             return candidate
 
-    def promote(self, task: Task, why: str, *, anyway: bool = False) -> Turn:
+    def promote(self, task: Task, why: str, *, anyway: bool = False) -> ProductionChange:
         """Put the candidate into production, in one step.
 
         Raises NotBetter for a bundle that its training did not find better, unless ``anyway``; RolloutRefused,
@@ -114,7 +114,7 @@ class Desk:
         """
         with self._alone():
             candidate = self.of(task)
-            turn = Turn(task, candidate.provider, candidate.model.name, candidate.against.name)
+            turn = ProductionChange(task, candidate.provider, candidate.model.name, candidate.against.name)
             if candidate.provider == AZURE:
                 self._publish(turn, candidate, (*self._candidates.promoted().before, turn.before), why)
             else:
@@ -122,18 +122,18 @@ class Desk:
                 self._end(candidate, "promoted", why)
             return turn
 
-    def rollback(self, task: Task, provider: str, why: str) -> Turn:
+    def rollback(self, task: Task, provider: str, why: str) -> ProductionChange:
         """End a canary; without one, put into production what was there before. Raises RolloutRefused and others."""
         with self._alone():
             candidate = self._candidates.of(task)
             if candidate and candidate.mode == "canary":
                 self._end(candidate, "rolled_back", why)
-                return Turn(task, candidate.provider, candidate.against.name, candidate.model.name)
+                return ProductionChange(task, candidate.provider, candidate.against.name, candidate.model.name)
             if provider == AZURE:
                 return self._unpublish(task, why)
             change = Store(self._settings).rollback(task, self._journal, self._who, why)
             self._settle(task)
-            return Turn(task, LOCAL, change.version, change.before)
+            return ProductionChange(task, LOCAL, change.version, change.before)
 
     def settle(self) -> None:
         """Tidy away candidates whose production has changed."""
@@ -141,7 +141,7 @@ class Desk:
             for task in TASKS:
                 self._settle(task)
 
-    def _check(self, wanted: Wanted) -> None:
+    def _check(self, wanted: CandidateRequest) -> None:
         task, provider = wanted.task, wanted.provider
         if provider not in self._settings.routes[task]:
             raise RolloutRefused(f"{provider} is not asked for {task}: add it to routes.{task} first.")
@@ -153,10 +153,10 @@ class Desk:
         if provider == AZURE and not self._candidates.published():
             raise RolloutRefused(f"No iteration is in production here: {self._settings.custom_vision.remedy}.")
 
-    def _model(self, wanted: Wanted) -> Model:
+    def _model(self, wanted: CandidateRequest) -> CandidateModel:
         if wanted.provider == AZURE:
-            return Model(wanted.name, wanted.name)
-        return Model(wanted.name, Store(self._settings).check(wanted.task, wanted.name).version)
+            return CandidateModel(wanted.name, wanted.name)
+        return CandidateModel(wanted.name, Store(self._settings).check(wanted.task, wanted.name).version)
 
     def _settle(self, task: Task) -> None:
         written = self._candidates.written(task)
@@ -182,14 +182,14 @@ class Desk:
             why=why,
         )
 
-    def _publish(self, turn: Turn, candidate: Candidate, before: tuple[str, ...], why: str) -> None:
+    def _publish(self, turn: ProductionChange, candidate: Candidate, before: tuple[str, ...], why: str) -> None:
         configured = self._settings.custom_vision.published_name or ""
         published = self._candidates.promoted().turned(turn.name, configured, before)
         self._record_end(candidate, "promoted", why)
         # Its end and the new name in one file.
         self._candidates.keep(turn.task, None, published)
 
-    def _unpublish(self, task: Task, why: str) -> Turn:
+    def _unpublish(self, task: Task, why: str) -> ProductionChange:
         held = self._candidates.promoted()
         configured = self._settings.custom_vision.published_name or ""
         now = held.now(configured)
@@ -210,7 +210,7 @@ class Desk:
         )
         self._candidates.keep(task, self._candidates.written(task), held.turned(name, configured, held.before[:-1]))
         self._settle(task)
-        return Turn(task, AZURE, name, held.name)
+        return ProductionChange(task, AZURE, name, held.name)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

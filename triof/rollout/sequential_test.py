@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 
 from triof.evaluation.paired_comparison import Difference, mean_difference, paired_difference
 from triof.rollout.candidates import CandidateMode
-from triof.rollout.paired_predictions import Pair
-from triof.rollout.significance import UNNOTICED, Evidence, discordant_needed
+from triof.rollout.paired_predictions import PredictionPair
+from triof.rollout.significance import UNNOTICED, EProcess, discordant_needed
 from triof.settings.sections.rollout import RolloutSettings
 
 Word = Literal["promote", "keep", "wait"]
@@ -24,7 +24,7 @@ _LEAST_DISCORDANT = 1.2
 pairs so far say."""
 
 
-class Opinion(NamedTuple):
+class Recommendation(NamedTuple):
     """What to do with a candidate, and why."""
 
     word: Word
@@ -41,7 +41,7 @@ class Table(NamedTuple):
     only_production: int = 0
     neither: int = 0
 
-    def plus(self, pair: Pair) -> "Table":
+    def plus(self, pair: PredictionPair) -> "Table":
         """With one more."""
         candidate, production = pair.candidate == pair.truth, pair.production == pair.truth
         both, neither = candidate and production, not candidate and not production
@@ -49,14 +49,14 @@ class Table(NamedTuple):
         return Table(*(count + more for count, more in zip(self, one, strict=True)))
 
 
-class Weighing:
+class SequentialTest:
     """What the pairs so far say; ``believed`` is the share of them in which the candidate was, of 0 in a shadow."""
 
     def __init__(self, mode: CandidateMode, believed: float, options: RolloutSettings) -> None:
         self._mode = mode
         self._believed = believed
         self._options = options
-        self.better, self.worse, self.disturbing = Evidence(), Evidence(), Evidence()
+        self.better, self.worse, self.disturbing = EProcess(), EProcess(), EProcess()
         self.pairs = 0
         self.agreed = 0
         self.tables: dict[str, Table] = {}
@@ -72,7 +72,7 @@ class Weighing:
         """How many pairs people have confirmed something about."""
         return sum(self.table)
 
-    def add(self, pair: Pair) -> None:
+    def add(self, pair: PredictionPair) -> None:
         """Weigh one more."""
         self.pairs += 1
         self.agreed += pair.candidate == pair.production
@@ -106,22 +106,24 @@ class Weighing:
             return "it turns more people away, or is corrected more often, than production in the other deposits"
         return ""
 
-    def opinion(self) -> Opinion:
+    def opinion(self) -> Recommendation:
         """What people's confirmations say."""
         if drop := self.drop():
-            return Opinion("keep", drop)
+            return Recommendation("keep", drop)
         if self.better.largest >= 1 / self._options.alpha:
-            return Opinion("promote", "people's confirmations show that it is better")
+            return Recommendation("promote", "people's confirmations show that it is better")
         total = self.total_needed()
         if total is None:
-            return Opinion("wait", "a shadow's confirmations lean towards production: make it a canary, or give --data")
+            return Recommendation(
+                "wait", "a shadow's confirmations lean towards production: make it a canary, or give --data"
+            )
         if self.confirmed >= total:
-            return Opinion(
+            return Recommendation(
                 "keep",
                 f"{self.confirmed} confirmed pairs did not show it to be better; of {self._options.power:.0%} of those"
                 f" that are by {self._options.smallest_difference:.1%} they would have",
             )
-        return Opinion("wait", "there are too few confirmed pairs yet", total - self.confirmed)
+        return Recommendation("wait", "there are too few confirmed pairs yet", total - self.confirmed)
 
     def total_needed(self) -> int | None:
         """Confirmed pairs to find one that is better by the smallest difference that counts."""
@@ -144,7 +146,7 @@ class Weighing:
             return mean_difference(candidate, production)
         return paired_difference(*self.table)
 
-    def _chance(self, pair: Pair) -> tuple[float, float]:
+    def _chance(self, pair: PredictionPair) -> tuple[float, float]:
         """Of the candidate to get the point if both are equally good, and how much of a difference is lost."""
         if self._mode == "shadow" or pair.believed == "neither":
             return 0.5, 0.0

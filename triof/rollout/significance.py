@@ -19,7 +19,7 @@ UNNOTICED = 0.3
 _NORMAL = NormalDist()
 
 
-class Evidence:
+class EProcess:
     """The stake of a bet that something happens more often than by ``chance``; begins at 1."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 from providers.base import TASKS, Task
 from triof.statistics import histogram
 from triof.statistics.counting import Numbers
-from triof.statistics.results import Model, Response, Totals
+from triof.statistics.results import ModelStatistics, Response, Totals
 
 Counts = Mapping[str, Mapping[str, int]]
 """By what is counted, and then of what."""
@@ -68,18 +68,18 @@ def responses(numbers: Numbers, routes: Mapping[Task, Sequence[str]], cloud: Col
             )
 
 
-def models(numbers: Numbers) -> Sequence[Model]:
+def models(numbers: Numbers) -> Sequence[ModelStatistics]:
     """Which models answered, by task, those with most answers first."""
     names = [name.partition("|")[2] for name in numbers if name.startswith("probability|")]
     found = [_model(numbers, name) for name in names]
     return sorted(found, key=lambda model: (TASKS.index(model.task), -model.answers, model.provider))
 
 
-def _model(numbers: Numbers, name: str) -> Model:
+def _model(numbers: Numbers, name: str) -> ModelStatistics:
     task, provider, model_version = name.split("|", 2)
     counted = {what: int(numbers.get(f"{what}|{name}", 0)) for what in ("believed", "beside", "compared", "corrected")}
     mean = numbers[f"probability|{name}"] / (counted["believed"] + counted["beside"])
-    return Model(cast(Task, task), provider, model_version, probability=mean, **counted)
+    return ModelStatistics(cast(Task, task), provider, model_version, probability=mean, **counted)
 
 
 def _place(provider: str, route: Sequence[str]) -> tuple[bool, int]:

@@ -115,7 +115,7 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelStatistics:
     """How one model did; one that is only tried is there too, with nothing believed."""
 
     task: Task
@@ -159,7 +159,7 @@ class QuotaForecast:
     exhausted: bool
     resets_at: datetime | None
     retired_until: datetime | None
-    """As in :class:`triof.judging.quota.Usage`."""
+    """As in :class:`triof.judging.quota.QuotaUsage`."""
     calls_a_day: float
     """The present pace: the mean of the last 7 days."""
     runs_out_on: date | None

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from providers.base import LABELS
 from triof.common.paths import STATIC, TEMPLATES
-from triof.curation.labelling import UNUSABLE, Desk, Opinion, Question, tally
+from triof.curation.labelling import UNUSABLE, LabellingSession, ModelSuggestion, Question, tally
 from triof.judging import photo as photos
 from triof.judging.photo import PhotoError
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
@@ -37,8 +37,8 @@ _KEPT = "private, max-age=3600"
 
 
 def create_app(
-    desk: Desk,
-    opinion: Callable[[Question], Opinion | None],
+    desk: LabellingSession,
+    opinion: Callable[[Question], ModelSuggestion | None],
     limits: PhotoLimits = DEFAULT_LIMITS,
     trusted_hosts: Collection[str] = (),
 ) -> Flask:
@@ -58,7 +58,7 @@ def create_app(
     )
     app.before_request(Hosts("localhost", trusted_hosts).check)
     CSRFProtect(app)
-    pages = Pages(desk, opinion, limits)
+    pages = LabellingPages(desk, opinion, limits)
     app.get("/", endpoint="labels")(pages.show)
     app.post("/decide", endpoint="decide")(pages.decide)
     app.post("/skip", endpoint="skip")(pages.skip)
@@ -71,10 +71,12 @@ def create_app(
     return app
 
 
-class Pages:
+class LabellingPages:
     """The one page, its photos and its steps."""
 
-    def __init__(self, desk: Desk, opinion: Callable[[Question], Opinion | None], limits: PhotoLimits) -> None:
+    def __init__(
+        self, desk: LabellingSession, opinion: Callable[[Question], ModelSuggestion | None], limits: PhotoLimits
+    ) -> None:
         self._desk = desk
         self._opinion = opinion
         self._limits = limits

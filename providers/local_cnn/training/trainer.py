@@ -34,7 +34,7 @@ from providers.local_cnn.bundle import EMPTY, Bundle, BundleCard, Input, Referen
 from providers.local_cnn.runtime import Extractor
 from providers.local_cnn.training import embedding, familiarity, training_set, weight_import
 from providers.local_cnn.training.head import Floats, Head, fit
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.imagenet_weights import imagenet_weights
 from providers.local_cnn.training.rehearsal import RehearsalSet, Rows
 from providers.local_cnn.training.training_set import TOLD, UNKNOWN, Classes, Look, Pictures, TrainingSet, smoothed
@@ -67,7 +67,7 @@ class Trained:
 def train(
     tasks: Sequence[Task],
     photos: Mapping[Part, Pictures],
-    recipe: Recipe,
+    recipe: Hyperparameters,
     checkpoint: Checkpoint,
     on_progress: Progress,
     *,
@@ -184,7 +184,7 @@ def _untrained(labels: int, variant: str) -> Any:
     return keras.Model(model.input, keras.layers.Dense(labels, name="head")(model.output))
 
 
-def _halves(whole: Any, recipe: Recipe) -> tuple[Any, Any]:
+def _halves(whole: Any, recipe: Hyperparameters) -> tuple[Any, Any]:
     variant = backbone.VARIANTS[recipe.backbone]
     lower, upper = backbone.halves(_libraries()[0], whole, recipe.train_side, recipe.frozen_blocks, variant)
     return lower, upper
@@ -195,7 +195,7 @@ def _tells(card: BundleCard) -> Mapping[Task, tuple[str, ...]]:
     return {each.task: each.labels for each in (card, *card.also)}
 
 
-def _begin_with(whole: Any, start: Bundle, tasks: Sequence[Task], recipe: Recipe) -> bool:
+def _begin_with(whole: Any, start: Bundle, tasks: Sequence[Task], recipe: Hyperparameters) -> bool:
     """Give ``whole`` the weights of ``start``; returns whether its heads came along.
 
     Those of a bundle that knows no empty slot get that label as a rare kind of other. Raises ProviderMisconfigured.
@@ -218,7 +218,7 @@ def _begin_with(whole: Any, start: Bundle, tasks: Sequence[Task], recipe: Recipe
     return True
 
 
-def _look(lower: Any, recipe: Recipe) -> Look:
+def _look(lower: Any, recipe: Hyperparameters) -> Look:
     """The frozen part of a network."""
     extractor = Extractor(convert(lower, recipe.train_side))
 
@@ -232,7 +232,7 @@ def _fit_heads(
     whole: Any,
     examples: TrainingSet,
     look: Look,
-    recipe: Recipe,
+    recipe: Hyperparameters,
     on_step: Callable[[int, int], None],
 ) -> None:
     """Fit the layer above the features, on views as they will be learned from."""
@@ -254,7 +254,7 @@ def _fit_heads(
 
 
 def _finished(
-    keras: Any, whole: Any, tasks: Sequence[Task], photos: Mapping[Part, Pictures], recipe: Recipe
+    keras: Any, whole: Any, tasks: Sequence[Task], photos: Mapping[Part, Pictures], recipe: Hyperparameters
 ) -> tuple[Any, float | None]:
     """The network with all that a bundle gives, and from which distance on a photo is unfamiliar, if it tells one."""
     features = whole.get_layer("features")
@@ -290,7 +290,7 @@ def _familiar(photos: Pictures) -> NDArray[np.bool_]:
     return chosen
 
 
-def _states(tuning: Tuning, checkpoint: Checkpoint, recipe: Recipe) -> list[State]:
+def _states(tuning: Tuning, checkpoint: Checkpoint, recipe: Hyperparameters) -> list[State]:
     """Of all networks, as an interrupted training left them; none where one is missing."""
     found = [checkpoint.of(member).load() for member in range(recipe.members)]
     fitting = [state for state in found if state and tuning.fits(state)]
@@ -307,7 +307,7 @@ def _head(features: Floats, classes: Classes, targets: Floats) -> Head:
 def _card(
     tasks: Sequence[Task],
     model: bytes,
-    recipe: Recipe,
+    recipe: Hyperparameters,
     *,
     val: Pictures,
     logits: Floats,
@@ -332,7 +332,13 @@ def _card(
 
 
 def _task_card(
-    task: Task, logits: Floats, classes: Classes, *, val: Pictures, recipe: Recipe, reached: Mapping[str, float]
+    task: Task,
+    logits: Floats,
+    classes: Classes,
+    *,
+    val: Pictures,
+    recipe: Hyperparameters,
+    reached: Mapping[str, float],
 ) -> TaskCard:
     known, columns = classes != UNKNOWN, counted_to(task, TOLD[task])
     temperature = calibration.fit_temperature(logits[known], classes[known], columns)

@@ -19,7 +19,7 @@ from providers.local_cnn import backbone
 from providers.local_cnn.bundle import EMPTY
 from providers.local_cnn.training import augmentation, scenes
 from providers.local_cnn.training.augmentation import Subject
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.scenes import Scenery
 
 Floats = NDArray[np.float32]
@@ -95,7 +95,9 @@ Recall = Callable[[int, Generator], Batch]
 class TrainingSet:
     """Random views of training photos, and of empty slots among them."""
 
-    def __init__(self, tasks: Sequence[Task], photos: Pictures, recipe: Recipe, recall: Recall | None = None) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], photos: Pictures, recipe: Hyperparameters, recall: Recall | None = None
+    ) -> None:
         """With ``recall``, ``recipe.rehearsal`` of each batch comes from there."""
         self._recall, self._recalled = recall, int(recipe.batch * recipe.rehearsal) if recall else 0
         self.tasks, self._recipe = tuple(tasks), recipe
@@ -190,7 +192,7 @@ def _foreign_photos(photos: Pictures) -> list[list[bytes]]:
     return list(found.values())
 
 
-def shares(photos: Pictures, recipe: Recipe) -> NDArray[np.float64]:
+def shares(photos: Pictures, recipe: Hyperparameters) -> NDArray[np.float64]:
     """How often each photo is drawn, 1 in all: (n,).
 
     The photos of one source with the same labels are drawn as often as their number to the power ``recipe.balance``

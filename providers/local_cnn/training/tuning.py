@@ -15,7 +15,7 @@ from providers.base import Task
 from providers.local_cnn.bundle import counted_to
 from providers.local_cnn.calibration import softmax
 from providers.local_cnn.training.head import Floats, calibrated_loss
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.training_set import TOLD, UNKNOWN, Examples, Look, TrainingSet
 
 Curve = Mapping[str, float]
@@ -94,7 +94,7 @@ class Tuning:
         tensorflow: Any,
         upper: Any,
         training_set: TrainingSet,
-        recipe: Recipe,
+        recipe: Hyperparameters,
         *,
         look: Look,
         ask: Callable[[Floats], Floats],

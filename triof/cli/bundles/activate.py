@@ -5,7 +5,7 @@ import click
 from triof.cli import load_settings
 from triof.cli.shared.actor import user
 from triof.journal.journal import Journal
-from triof.models.bundle_store import Change, Store
+from triof.models.bundle_store import BundleChange, Store
 from triof.settings.tree import Settings
 from triof.storage import data_folder
 
@@ -31,7 +31,7 @@ def put_into_service(settings: Settings, version: str, why: str, *, anyway: bool
         show(change, settings, f"To go back: triof bundles rollback {change.task}")
 
 
-def show(change: Change, settings: Settings, undo: str) -> None:
+def show(change: BundleChange, settings: Settings, undo: str) -> None:
     """Print what answers now, and how to ``undo`` that."""
     task, version, before = change
     if version == before:

@@ -10,7 +10,7 @@ from triof.cli.bundles.activate import put_into_service
 from triof.cli.shared.actor import user
 from triof.cli.shared.labelled_photos import read_photos
 from triof.models import precision_benchmark
-from triof.models.acceptance import Trial
+from triof.models.acceptance import AcceptanceResult
 from triof.rollout import installation
 from triof.rollout.installation import Installed
 
@@ -48,7 +48,7 @@ def show(installed: Installed) -> None:
         click.echo(_summary(card))
     if installed.note:
         click.secho(f"{installed.note} It is read so{' from now on' if installed.already else ''}.", fg="yellow")
-    for trial in filter(None, map(Trial.of, cards)):
+    for trial in filter(None, map(AcceptanceResult.of, cards)):
         click.echo(_tried(trial))
     click.echo(f"It is installed{' already' if installed.already else ''}, in {installed.folder}.")
 
@@ -66,6 +66,6 @@ def _summary(card: BundleCard) -> str:
     return f"{card.version} answers {card.task}: {', '.join(meant)}; it reads {pixels}."
 
 
-def _tried(trial: Trial) -> str:
+def _tried(trial: AcceptanceResult) -> str:
     right = f"right about {trial.right} of the {trial.known} whose label is known"
     return f"Tried on {trial.photos} reference photos: {right}; {trial.agreement}."

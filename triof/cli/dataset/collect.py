@@ -20,7 +20,7 @@ from providers.base import LABELS
 from triof.cli import load_settings, tell
 from triof.common.errors import TriofError
 from triof.common.image_files import look_in
-from triof.curation.collecting.collect import OUTCOMES, Collection, Wanted
+from triof.curation.collecting.collect import OUTCOMES, Collection, CollectRequest
 from triof.curation.collecting.http_client import Web
 from triof.curation.collecting.sources import SOURCES, load
 from triof.curation.photo_checks import perceptual_hash
@@ -75,7 +75,7 @@ def collect(
                 progress.update(bar, description=f"{host} asks to wait {seconds:.0f} s")
 
         web = Web(contact=contact, allow_private=allow_private, on_wait=tell_wait)
-        collection = Collection(Wanted(**wanted), source(web), web, load_settings(ctx).settings.photo)
+        collection = Collection(CollectRequest(**wanted), source(web), web, load_settings(ctx).settings.photo)
         try:
             collection.run(folder, lambda: _advance(progress, bar, collection))
         except (KeyboardInterrupt, TriofError) as error:

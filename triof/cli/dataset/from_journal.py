@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from triof.cli import load_settings
-from triof.curation.from_journal import WHYS, Tally, Wanted, Why, collect
+from triof.curation.from_journal import WHYS, ExtractionCounts, JournalFilter, Why, collect
 from triof.journal.journal import Journal
 from triof.settings.tree import Settings
 from triof.storage import data_folder
@@ -51,13 +51,15 @@ def from_journal(
         raise click.UsageError("--share belongs to --which random.")
     settings = load_settings(ctx).settings
     # A day is this machine's day, not Greenwich's.
-    wanted = Wanted(frozenset(whys), _SHARE if share is None else share, seed, since and since.astimezone(), limit)
+    wanted = JournalFilter(
+        frozenset(whys), _SHARE if share is None else share, seed, since and since.astimezone(), limit
+    )
     with data_folder.database(settings) as database:
         tally = collect(Journal(database), out, wanted, settings)
     _print(tally, wanted, out, settings)
 
 
-def _print(tally: Tally, wanted: Wanted, out: Path, settings: Settings) -> None:
+def _print(tally: ExtractionCounts, wanted: JournalFilter, out: Path, settings: Settings) -> None:
     whys = ", ".join(f"{count} {why}" for why, count in tally.copied.items())
     click.echo(f"{_photos(tally.new)} copied into {out}{f' ({whys})' if whys else ''}.")
     if tally.new:

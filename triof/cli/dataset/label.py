@@ -13,7 +13,7 @@ from providers.base import TASKS, Task
 from triof.cli import load_settings
 from triof.cli.shared.labelled_photos import read_photos
 from triof.curation import labelling
-from triof.curation.labelling import ORDERS, Desk, Order, Question
+from triof.curation.labelling import ORDERS, LabellingSession, Order, Question
 from triof.datasets import corrections
 from triof.datasets.corrections import Corrections
 from triof.datasets.photo_dataset import Dataset
@@ -60,7 +60,7 @@ def label(ctx: click.Context, source: Path, *, path: Path | None, task: Task | N
             f"Nothing is left to look at{' that is doubtful: --order random shows the rest' * (order == 'worst')}."
         )
         return
-    desk = Desk(asked, path)
+    desk = LabellingSession(asked, path)
     _serve(desk, port, settings)
     _print(desk, source)
 
@@ -83,13 +83,13 @@ def _asked(
     return labelling.questions(dataset, known, tasks, order, labelling.doubts(dataset, found))
 
 
-def _serve(desk: Desk, port: int, settings: Settings) -> None:
+def _serve(desk: LabellingSession, port: int, settings: Settings) -> None:
     import waitress
 
-    from triof.curation.model_suggestions import Opinions
+    from triof.curation.model_suggestions import ModelSuggestions
     from triof.web import label_page
 
-    opinions = Opinions(bundle_store.options(settings), settings.photo)
+    opinions = ModelSuggestions(bundle_store.options(settings), settings.photo)
     app = label_page.create_app(desk, opinions.of, settings.photo, settings.server.trusted_hosts)
     try:
         server = waitress.create_server(app, host=_HOST, port=port, threads=4, ident=None)
@@ -104,7 +104,7 @@ def _serve(desk: Desk, port: int, settings: Settings) -> None:
     server.run()
 
 
-def _print(desk: Desk, source: Path) -> None:
+def _print(desk: LabellingSession, source: Path) -> None:
     counts = labelling.tally(desk)
     decided = len(desk.answered) - counts["skipped"]
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())

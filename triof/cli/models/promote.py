@@ -14,7 +14,7 @@ from triof.datasets.photo_dataset import Split
 from triof.journal.journal import Journal
 from triof.operations import use_cases
 from triof.rollout.candidates import AZURE, Candidates
-from triof.rollout.labelled import Photos
+from triof.rollout.labelled import PhotoSelection
 from triof.rollout.rollout_service import RolloutRefused
 from triof.settings.loader import Loaded
 from triof.settings.tree import Settings
@@ -43,7 +43,7 @@ def promote(
     loaded = load_settings(ctx)
     settings = loaded.settings
     task = _task(settings, name)
-    shown = Photos(read_photos(source, settings, corrected), split) if source else None
+    shown = PhotoSelection(read_photos(source, settings, corrected), split) if source else None
     with data_folder.database(settings) as database:
         turn = use_cases.promote(
             settings, Journal(database), task, actor=user(), comment=why, shown=shown, anyway=anyway

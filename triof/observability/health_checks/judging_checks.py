@@ -11,7 +11,7 @@ from providers.base import LABELS, TASKS, Photo, Provider, ProviderError, Task
 from providers.local_cnn.provider import LocalCnn
 from triof.journal.journal import Journal
 from triof.judging.cloud_providers import left_out
-from triof.judging.guarded_provider import Guard
+from triof.judging.guarded_provider import GuardedProvider
 from triof.judging.quota import WARNED_FROM, ledgers
 from triof.judging.router import Router
 from triof.judging.verdict import threshold
@@ -129,7 +129,7 @@ def _route(parts: CheckedParts, task: Task) -> CheckResult:
     router = parts.router()
     members, told, faults = router.members(task), dict[str, str](), list[str]()
     for member in members:
-        if isinstance(member, Guard):
+        if isinstance(member, GuardedProvider):
             continue
         try:
             member.ping()
@@ -137,7 +137,7 @@ def _route(parts: CheckedParts, task: Task) -> CheckResult:
         except ProviderError as error:
             faults.append(f"{member.name}: {error}")
     for member in members if not told else ():
-        if isinstance(member, Guard):
+        if isinstance(member, GuardedProvider):
             try:
                 member.ping()
                 told[member.name] = member.name
@@ -180,8 +180,8 @@ def _asked(parts: CheckedParts, router: Router) -> CheckResult:
     return ok("; ".join(told) or f"not asked in mode {router.mode}")
 
 
-def _guards(router: Router) -> Iterator[tuple[Task, Guard]]:
-    return ((task, each) for task in TASKS for each in router.members(task) if isinstance(each, Guard))
+def _guards(router: Router) -> Iterator[tuple[Task, GuardedProvider]]:
+    return ((task, each) for task in TASKS for each in router.members(task) if isinstance(each, GuardedProvider))
 
 
 def _fall_back(router: Router, message: str, value: float | None = None) -> CheckResult:

@@ -13,7 +13,7 @@ from triof.settings.tree import Settings
 from triof.web import login
 
 
-class Acts:
+class DashboardActions:
     """Changes the machine that ``services`` are about, on a technician's word."""
 
     def __init__(self, around: Services, settings: Settings) -> None:

@@ -24,7 +24,7 @@ class Notice:
     why: str = ""
 
 
-class Wellness:
+class DashboardHealth:
     """What the health checks of ``services`` have found, and which alerts are open."""
 
     def __init__(self, services: Services) -> None:

@@ -17,22 +17,22 @@ from urllib3.exceptions import ConnectTimeoutError
 _IDLE_SECONDS = 60.0
 """A connection unused for longer may have been forgotten by some router on the way, which answers nothing then."""
 
-Turn = Callable[[int], AbstractContextManager[None]]
+RequestSlot = Callable[[int], AbstractContextManager[None]]
 """Entered when a request of so many bytes is about to leave, left when its answer has come."""
 
 
-def at_once(_size: int) -> AbstractContextManager[None]:
+def no_wait(_size: int) -> AbstractContextManager[None]:
     """The turn of whoever need not wait."""
     return nullcontext()
 
 
-class Line(HTTPAdapter):
+class HttpConnection(HTTPAdapter):
     """One thread's connection to the vendor: never retries, remembers the response, and can be hung up from outside.
 
     A request is sent within ``turn()``, which may wait; that wait is not part of the call.
     """
 
-    def __init__(self, turn: Turn = at_once) -> None:
+    def __init__(self, turn: RequestSlot = no_wait) -> None:
         self.response: requests.Response | None = None
         """What came, once it has come whole, with its ``body``."""
         self.body = b""
@@ -122,7 +122,7 @@ class Line(HTTPAdapter):
         return response
 
 
-def _pools(line: Line) -> dict[str, Any]:
+def _pools(line: HttpConnection) -> dict[str, Any]:
     class Plain(HTTPConnection):
         def connect(self) -> None:
             line.connect(self, super().connect)

@@ -5,8 +5,8 @@ from threading import Event
 from typing import TypeVar
 
 from providers.base import ProviderError, ProviderUnavailable, RateLimited
-from providers.custom_vision.faults import Refused
-from providers.custom_vision.pace import Pace
+from providers.custom_vision.errors import TrainingRefused
+from providers.custom_vision.rate_limiter import RateLimiter
 
 T = TypeVar("T")
 
@@ -15,12 +15,12 @@ _SECONDS = 300.0
 _LONGEST_PAUSE_SECONDS = 15.0
 
 
-class Patience:
+class RetryPolicy:
     """Retries calls, which leave at ``pace``; safe to use from many threads. Every method raises ProviderError."""
 
     def __init__(
         self,
-        make_pace: Callable[[Callable[[float], None]], Pace],
+        make_pace: Callable[[Callable[[float], None]], RateLimiter],
         on_wait: Callable[[ProviderError], None],
         sleep: Callable[[float], None] | None = None,
     ) -> None:
@@ -57,7 +57,7 @@ class Patience:
             except ProviderError as error:
                 doubt = doubt or (isinstance(error, ProviderUnavailable) and error.sent)
                 # The first call may have been carried out later than ``done`` looked.
-                if doubt and isinstance(error, Refused) and (found := done()) is not None:
+                if doubt and isinstance(error, TrainingRefused) and (found := done()) is not None:
                     return found
                 raise
 
