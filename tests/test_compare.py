@@ -14,7 +14,7 @@ from triof.evaluation.paired_comparison import Difference, mcnemar, mean_differe
 from triof.journal.journal import Journal
 from triof.rollout.candidates import LOCAL, Candidate, CandidateModel, Candidates
 from triof.rollout.comparison import Comparison, compare, guard
-from triof.rollout.paired_predictions import Believed, PredictionPair
+from triof.rollout.paired_predictions import AcceptedArm, PredictionPair
 from triof.rollout.sequential_test import SequentialTest
 from triof.rollout.significance import EProcess, discordant_needed
 from triof.settings.sections.rollout import RolloutSettings
@@ -94,7 +94,7 @@ def _bet(rng: np.random.Generator, pairs: int, ratio: float, believed: float | N
     weighed = SequentialTest("canary", believed or 0.5, RolloutSettings())
     for candidate_right, ours, noticed in rng.random((pairs, 3)):
         right = "candidate" if candidate_right < ratio / (1 + ratio) else "production"
-        ticked: Believed = "neither" if believed is None else "candidate" if ours < believed else "production"
+        ticked: AcceptedArm = "neither" if believed is None else "candidate" if ours < believed else "production"
         won = right if ticked == "neither" or noticed < 0.7 else ticked
         weighed.add(PredictionPair("cup", "bottle", ticked, "cup" if won == "candidate" else "bottle"))
     return weighed.better
@@ -112,7 +112,7 @@ def _bet_both(rng: np.random.Generator, believed: float) -> tuple[EProcess, EPro
     weighed = SequentialTest("canary", believed, RolloutSettings())
     for candidate_right, ours, noticed in rng.random((300, 3)):
         right = "candidate" if candidate_right < 0.5 else "production"
-        ticked: Believed = "candidate" if ours < believed else "production"
+        ticked: AcceptedArm = "candidate" if ours < believed else "production"
         won = right if noticed < 0.6 or ticked == right else ticked
         weighed.add(PredictionPair("cup", "bottle", ticked, "cup" if won == "candidate" else "bottle"))
     return weighed.better, weighed.worse

@@ -150,11 +150,11 @@ def test_the_count_outlives_a_restart_and_machines_share_it(ledger: Build, path:
 def test_each_resource_has_a_count_of_its_own(ledger: Build, now: Now) -> None:
     one, other = ledger(2), ledger(2, resource="other.cognitiveservices.azure.com")
     one.exhausted(now() + timedelta(days=1))
-    one.spare()
+    one.skip()
     assert taken(one, 1) == 0
     assert taken(other, 3) == 2
-    assert (one.usage().used, one.usage().spared) == (0, 1)
-    assert (other.usage().used, other.usage().spared) == (2, 0)
+    assert (one.usage().used, one.usage().skipped) == (0, 1)
+    assert (other.usage().used, other.usage().skipped) == (2, 0)
 
 
 def test_without_a_limit_all_is_counted_and_nothing_refused(ledger: Build, caplog: pytest.LogCaptureFixture) -> None:
@@ -382,24 +382,24 @@ def test_what_was_never_sent_is_given_back(ledger: Build) -> None:
 def test_the_usage_in_numbers_and_euros(ledger: Build, now: Now) -> None:
     ours = ledger(1000)
     nothing = ours.usage()
-    assert (nothing.used, nothing.remaining, nothing.spared, nothing.exhausted) == (0, 1000, 0, False)
+    assert (nothing.used, nothing.remaining, nothing.skipped, nothing.exhausted) == (0, 1000, 0, False)
     assert (nothing.resets_at, nothing.all_free_at, nothing.euros) == (None, None, 0.0)
     taken(ours, 3)
     now.pass_(timedelta(days=4))
     taken(ours, 2)
     for _ in range(4):
-        ours.spare()
+        ours.skip()
     usage = ours.usage()
     assert usage.allowance == ours.allowance
-    assert (usage.used, usage.remaining, usage.spared, usage.exhausted) == (5, 995, 4, False)
+    assert (usage.used, usage.remaining, usage.skipped, usage.exhausted) == (5, 995, 4, False)
     assert usage.euros == pytest.approx(5 * 1.8 / 1000)
     assert usage.resets_at == EPOCH + MONTH
     assert usage.all_free_at == EPOCH + timedelta(days=4) + MONTH
     now.time = EPOCH + MONTH
-    assert (ours.usage().used, ours.usage().spared) == (2, 4)
+    assert (ours.usage().used, ours.usage().skipped) == (2, 4)
     now.time = EPOCH + timedelta(days=4) + MONTH
     usage = ours.usage()
-    assert (usage.used, usage.spared, usage.resets_at, usage.all_free_at) == (0, 0, None, None)
+    assert (usage.used, usage.skipped, usage.resets_at, usage.all_free_at) == (0, 0, None, None)
 
 
 def test_used_up_by_our_count(ledger: Build) -> None:
@@ -504,7 +504,7 @@ def unwritable(path: Path) -> Iterator[Database]:
 
 def test_what_cannot_be_counted_is_the_machines_fault_and_told_with_the_remedy(unwritable: Database, now: Now) -> None:
     ours = QuotaLedger(unwritable, allowed(10), now)
-    writing: list[Callable[[], Any]] = [ours.take, ours.spare, lambda: ours.exhausted(now())]
+    writing: list[Callable[[], Any]] = [ours.take, ours.skip, lambda: ours.exhausted(now())]
     for write in writing:
         with pytest.raises(ProviderMisconfigured, match=r"cannot be counted.*readonly database.*make room on the disk"):
             write()
@@ -694,7 +694,7 @@ def test_the_command_tells_people_too(server: CustomVisionServer) -> None:
     database = data_folder.open_database(settings)
     (ours,) = ledgers(settings, database).values()
     taken(ours, 5)
-    ours.spare()
+    ours.skip()
     database.close()
     told = CliRunner().invoke(main, ["quota"]).output
     assert "used       5 of 10,000 (0.1%)" in told

@@ -78,7 +78,7 @@ def run(people: People, options: RolloutSettings, rng: np.random.Generator) -> t
     for deposits, (pair, corrected) in enumerate(people.pairs(rng), start=1):
         weighed.add(pair)
         if corrected:
-            weighed.disturb(candidate=pair.believed == "candidate")
+            weighed.disturb(candidate=pair.accepted == "candidate")
         if deposits % LOOK_EVERY:
             continue
         if weighed.drop():

@@ -51,7 +51,7 @@ def _print(name: str, usage: QuotaUsage) -> None:
     click.secho(f"  remaining  {remaining}; at most {allowance.per_second} a second", fg=colour)
     click.echo(f"  refused    {usage.refused:,} calls beside these, which the cloud turned away")
     click.echo(f"  resets     {_reset(usage)}")
-    click.echo(f"  spared     {usage.spared:,} calls, as this machine was sure enough")
+    click.echo(f"  spared     {usage.skipped:,} calls, as this machine was sure enough")
     click.echo(f"  cost       {usage.euros:.2f} € so far, at {allowance.euros_per_1000:g} € for 1,000 calls")
 
 
@@ -87,6 +87,6 @@ def _as_json(name: str, usage: QuotaUsage) -> dict[str, Any]:
         "exhausted": usage.exhausted,
         "retired_until": usage.retired_until.isoformat() if usage.retired_until else None,
         "resets_at": usage.resets_at.isoformat() if usage.resets_at else None,
-        "spared": usage.spared,
+        "spared": usage.skipped,
         "euros": round(usage.euros, 4),
     }

@@ -77,8 +77,8 @@ class JournaledDeposit:
 
     judged: Event
     events: Sequence[Event]
-    believed: Mapping[str, PredictionRow]
-    beside: Sequence[PredictionRow]
+    accepted: Mapping[str, PredictionRow]
+    alternatives: Sequence[PredictionRow]
     group: str
 
     @property
@@ -165,9 +165,9 @@ def _seen(journal: Journal, wanted: JournalFilter, tally: ExtractionCounts) -> I
     before: JournaledDeposit | None = None
     for events, predictions in journal.judged(wanted.since):
         judged = next(event for event in events if event.kind == "deposit.judged")
-        believed = {row.task: row for row in predictions if row.believed}
+        accepted = {row.task: row for row in predictions if row.believed}
         group = before.group if before and _again(before, judged) else str(judged.deposit_id)
-        before = JournaledDeposit(judged, events, believed, [row for row in predictions if not row.believed], group)
+        before = JournaledDeposit(judged, events, accepted, [row for row in predictions if not row.believed], group)
         if judged.deposit_id in drilled:
             tally.drilled += 1
         elif before.ended:
@@ -183,7 +183,7 @@ def _again(before: JournaledDeposit, judged: Event) -> bool:
 def _is(
     why: Why, seen: JournaledDeposit, wanted: JournalFilter, policy: Policy, cards: Mapping[str, BundleCard]
 ) -> bool:
-    predicted = seen.believed.get("waste_type")
+    predicted = seen.accepted.get("waste_type")
     if why == "unfamiliar":
         return seen.judged.reason == "unfamiliar" or seen.judged.detail.get("unfamiliarity", 0.0) >= 1
     if why == "corrected":
@@ -191,7 +191,9 @@ def _is(
     if why == "unsure":
         return seen.judged.detail["action"] == "ask" or _dirty_and_unsure(seen, policy, cards)
     if why == "disagreeing":
-        return any(row.task in seen.believed and row.label != seen.believed[row.task].label for row in seen.beside)
+        return any(
+            row.task in seen.accepted and row.label != seen.accepted[row.task].label for row in seen.alternatives
+        )
     if why == "confirmed":
         return seen.confirmed is not None
     drawn = hashlib.sha256(f"{wanted.seed}:{seen.judged.deposit_id}".encode()).hexdigest()
@@ -200,7 +202,7 @@ def _is(
 
 def _dirty_and_unsure(seen: JournaledDeposit, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:
     """Whether it was handed back as dirty before anybody could be asked which type it is."""
-    row = seen.believed.get("waste_type")
+    row = seen.accepted.get("waste_type")
     if not row or seen.judged.reason != "dirty":
         return False
     if "label" in seen.judged.detail:
@@ -235,7 +237,7 @@ def _copied(seen: JournaledDeposit, whys: Sequence[Why], image: bytes, out: Path
         "verdict": f"{seen.judged.detail['action']} {seen.judged.reason}",
     }
     for task in TASKS:
-        row = seen.believed.get(task)
+        row = seen.accepted.get(task)
         notes |= {
             f"{task}_predicted": row.label if row else "",
             f"{task}_probability": f"{row.probability:.4f}" if row else "",

@@ -281,7 +281,7 @@ class Deposits:
     def _photograph(self, deposit: Deposit, upload: bytes | None) -> Deposit:
         image = self.camera.take(upload)
         judgement = self._sorter.judge(image, deposit.id)
-        photo = self._sorter.keepsake(image)
+        photo = self._sorter.to_jpeg(image)
         try:
             self._photo_store.store(judgement.photo.sha256, photo)
         except OSError:

@@ -44,7 +44,7 @@ class EvaluatedPhoto:
         return self.said == self.right
 
     @property
-    def believed(self) -> bool:
+    def accepted(self) -> bool:
         """Whether its probability reaches the threshold that the model's maker chose, if any."""
         return self.prediction.probability >= self.prediction.thresholds.get(self.said, 0.0)
 
@@ -250,9 +250,9 @@ def _of_belief(weights: Weights, answers: Sequence[EvaluatedPhoto]) -> dict[str,
     if not any(answer.prediction.thresholds for answer in answers):
         return {}
     all_of_them = [True] * len(answers)
-    wrongly = [answer.believed and not answer.hit for answer in answers]
+    wrongly = [answer.accepted and not answer.hit for answer in answers]
     return {
-        "believed": curves.share(weights, [answer.believed for answer in answers], all_of_them),
+        "believed": curves.share(weights, [answer.accepted for answer in answers], all_of_them),
         "believed and wrong": curves.share(weights, wrongly, all_of_them),
     }
 

@@ -61,7 +61,7 @@ class Calls(Protocol):
     def wait(self) -> float:
         """For how many seconds no call may be made for the sake of the calls a second."""
 
-    def spare(self) -> None:
+    def skip(self) -> None:
         """A question did not need to be asked."""
 
     def exhausted(self, resets_at: datetime) -> None:
@@ -187,17 +187,17 @@ class GuardedProvider:
         except AllBusy as error:
             raise ProviderUnavailable(f"not asked: {error}", sent=False) from error
 
-    def spare(self) -> None:
+    def skip(self) -> None:
         """Note that the provider did not need to be asked, if it would have been."""
         if self._breaker.admits() and not self._cause_of_rest():
             # Not in front of a person, who would wait for whoever else is writing.
-            self._note(self._spare)
+            self._note(self._note_skip)
 
-    def _spare(self) -> None:
+    def _note_skip(self) -> None:
         try:
             _, calls = self._provider()
             if calls:
-                calls.spare()
+                calls.skip()
         except ProviderError as error:
             log.warning("call.spared_unnoted provider=%s cause=%s", self.name, error)
 

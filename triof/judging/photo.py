@@ -154,7 +154,7 @@ def _photo_error(error: DecodingError, limits: PhotoLimits) -> PhotoError:
             return PhotoError("damaged", "The photo is damaged and cannot be read to its end: take it again.")
 
 
-def keepsake(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side: int = 1280) -> bytes:
+def to_jpeg(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side: int = 1280) -> bytes:
     """The photo as a JPEG to keep: upright, without metadata, its longest side at most ``longest_side`` pixels.
 
     Raises PhotoError.

@@ -31,7 +31,7 @@ WINDOW = timedelta(days=30)
 """The vendor's month is a rolling one."""
 _SECOND = timedelta(seconds=SECOND + JITTER_SECONDS)
 """The vendor's second, as far as one can know when a call arrived."""
-_KINDS_BESIDE: tuple[EntryKind, ...] = ("refused", "spared")
+_UNCOUNTED_KINDS: tuple[EntryKind, ...] = ("refused", "spared")
 _PATIENCE_SECONDS = 1.0
 """How long a call waits to be counted; less than a person waits for the cloud."""
 _LOCKED_SECONDS = 1.0
@@ -49,7 +49,7 @@ class QuotaUsage:
     """Those of them that were made in the tier of the settings, and cost what the settings say."""
     refused: int
     """Calls that the vendor turned away, which are none of those used."""
-    spared: int
+    skipped: int
     """Questions that the cascade did not have to ask."""
     remaining: int | None
     resets_at: datetime | None
@@ -143,7 +143,7 @@ class QuotaLedger:
         with self._database.read() as connection:
             return self._rate_wait(self._stands(connection, now), now)
 
-    def spare(self) -> None:
+    def skip(self) -> None:
         """A question was answered without asking."""
         with self._writing() as connection:
             self._write(connection, "spared", self._now())
@@ -170,7 +170,7 @@ class QuotaLedger:
         now = self._now()
         with self._database.read() as connection:
             standing = self._stands(connection, now)
-            refused, spared = (self._count(connection, kind, now - WINDOW) for kind in _KINDS_BESIDE)
+            refused, skipped = (self._count(connection, kind, now - WINDOW) for kind in _UNCOUNTED_KINDS)
             in_tier = self._count(connection, "call", now - WINDOW, _LEDGER.c.tier == self.allowance.tier)
         limit, word = self.allowance.per_month, standing.exhausted_until
         oldest, latest = standing.oldest_in_month, standing.latest
@@ -184,7 +184,7 @@ class QuotaLedger:
             standing.in_month,
             in_tier,
             refused,
-            spared,
+            skipped,
             remaining=0 if exhausted else None if limit is None else limit - standing.in_month,
             resets_at=max(filter(None, (word, freed)), default=None),
             all_free_at=max(filter(None, (word, all_freed)), default=None),

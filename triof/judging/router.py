@@ -30,7 +30,7 @@ from triof.settings.tree import Mode
 log = logging.getLogger(__name__)
 
 Member = Provider | GuardedProvider
-SPARED = "spared"
+SKIPPED = "spared"
 """The outcome of an attempt that was not needed: the local model was sure enough."""
 
 
@@ -43,7 +43,7 @@ def _failed_first(prediction: Prediction) -> Iterator[Attempt]:
     for attempt in prediction.attempts:
         if attempt.outcome == "answered":
             return
-        if attempt.outcome != SPARED:
+        if attempt.outcome != SKIPPED:
             yield attempt
 
 
@@ -197,13 +197,13 @@ class _RoutedQuestion:
     def answer(self) -> Prediction:
         """The first answer in the order of the route. Raises NoProviderAnswered."""
         for position in range(len(self._route)):
-            if believed := self._hear(position).prediction:
+            if accepted := self._hear(position).prediction:
                 attempts = tuple(self._heard[heard].attempt for heard in sorted(self._heard))
-                others = (heard for heard in self._heard.values() if heard.prediction is not believed)
-                beside = tuple(
+                others = (heard for heard in self._heard.values() if heard.prediction is not accepted)
+                alternatives = tuple(
                     replace(other.prediction, attempts=(other.attempt,)) for other in others if other.prediction
                 )
-                return replace(believed, attempts=attempts, beside=beside)
+                return replace(accepted, attempts=attempts, alternatives=alternatives)
         raise NoProviderAnswered(self._task, tuple(self._heard[heard].attempt for heard in sorted(self._heard)))
 
     def _hear(self, position: int) -> _Heard:
@@ -224,8 +224,8 @@ class _RoutedQuestion:
             return self._failed(provider.name, error, self._clock() - asked)
 
     def _hear_cloud(self, guard: GuardedProvider, position: int) -> _Heard:
-        if spared := self._spared(guard, position):
-            return spared
+        if skipped := self._skipped(guard, position):
+            return skipped
         asked = self._clock()
         try:
             pending = guard.ask(self._photo, min(self._limits.cloud_seconds, self._left(asked)))
@@ -245,7 +245,7 @@ class _RoutedQuestion:
                 return self._hear(later).prediction
         return None
 
-    def _spared(self, guard: GuardedProvider, position: int) -> _Heard | None:
+    def _skipped(self, guard: GuardedProvider, position: int) -> _Heard | None:
         needed = self._limits.cascade
         if needed is None:
             return None
@@ -253,10 +253,10 @@ class _RoutedQuestion:
         if not local or local.probability < needed or local.is_unfamiliar:
             return None
         # A canary and the one that it stands before are one question.
-        if all(heard.attempt.outcome != SPARED for heard in self._heard.values()):
-            guard.spare()
+        if all(heard.attempt.outcome != SKIPPED for heard in self._heard.values()):
+            guard.skip()
         message = f"{local.provider} was sure enough ({local.probability:.3f})"
-        return _Heard(Attempt(guard.name, SPARED, 0.0, message), None)
+        return _Heard(Attempt(guard.name, SKIPPED, 0.0, message), None)
 
     def _left(self, now: float) -> float:
         """The seconds that are left. Raises ProviderUnavailable if there are none."""

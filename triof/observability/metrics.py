@@ -109,7 +109,7 @@ class Metrics:
         for task, prediction in judgement.predictions.items():
             if failed := fallen_back(prediction):
                 self._fallbacks.labels(task, failed.provider).inc()
-            for answered in (prediction, *prediction.beside):
+            for answered in (prediction, *prediction.alternatives):
                 self._models[task, answered.provider] = answered.model_version
         answers = [(task, prediction.attempts) for task, prediction in judgement.predictions.items()]
         for task, attempts in (*answers, *((task, error.attempts) for task, error in judgement.unanswered.items())):

@@ -52,7 +52,7 @@ class LabelRow:
     metrics: LabelMetrics
     curve: tuple[tuple[float, float], ...]
     threshold: float | None
-    believed: tuple[float, float] | None
+    accepted: tuple[float, float] | None
     """Recall and precision from the threshold on; None where nothing reaches it, or there is none."""
 
 
@@ -208,7 +208,7 @@ def _label_row(evaluation: Evaluation, label: str) -> LabelRow:
         metrics=evaluation.labels[label],
         curve=_thinned(points),
         threshold=threshold,
-        believed=points[reached - 1] if reached else None,
+        accepted=points[reached - 1] if reached else None,
     )
 
 

@@ -68,17 +68,17 @@ class Candidate:
         return f"{self.provider}@{self.model.name}"
 
     @property
-    def believed(self) -> float:
+    def accepted_share(self) -> float:
         """Of the deposits that ask both, the share that believes the candidate."""
-        return self.share / (self.share + self._beside) if self.mode == "canary" else 0.0
+        return self.share / (self.share + self._alternative_share) if self.mode == "canary" else 0.0
 
     @property
     def asked(self) -> float:
         """Of the deposits, the share that asks both."""
-        return self.share + self._beside if self.mode == "canary" else self.share
+        return self.share + self._alternative_share if self.mode == "canary" else self.share
 
     @property
-    def _beside(self) -> float:
+    def _alternative_share(self) -> float:
         # A local answer costs nothing; a call to the cloud is worth as much beside as in front.
         return 1 - self.share if self.provider == LOCAL else min(self.share, 1 - self.share)
 
@@ -90,7 +90,7 @@ class Candidate:
             return "production" if drawn < self.share else "alone"
         if drawn < self.share:
             return "candidate"
-        return "production" if drawn < self.share + self._beside else "alone"
+        return "production" if drawn < self.share + self._alternative_share else "alone"
 
     def gave(self, prediction: Prediction) -> bool:
         """Whether it is the candidate's answer."""

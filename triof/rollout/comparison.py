@@ -130,11 +130,11 @@ def compare(
 
 
 def _weighed(candidate: Candidate, met: ComparisonData, options: RolloutSettings) -> SequentialTest:
-    weighed = SequentialTest(candidate.mode, candidate.believed, options)
+    weighed = SequentialTest(candidate.mode, candidate.accepted_share, options)
     for pair in met.pairs:
         weighed.add(pair)
-    for believed in met.disturbed:
-        weighed.disturb(candidate=believed)
+    for accepted in met.disturbed:
+        weighed.disturb(candidate=accepted)
     return weighed
 
 

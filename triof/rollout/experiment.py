@@ -201,10 +201,10 @@ class Experiment:
         return member
 
     def _complete(self, candidate: Candidate, photo: Followed) -> None:
-        believed = photo.judgement.predictions[candidate.task]
-        answers = (believed, *believed.beside)
+        accepted = photo.judgement.predictions[candidate.task]
+        answers = (accepted, *accepted.alternatives)
         rival = any(map(candidate.is_rival, answers))
-        tried = [attempt for attempt in believed.attempts if attempt.provider == candidate.label]
+        tried = [attempt for attempt in accepted.attempts if attempt.provider == candidate.label]
         if any(map(candidate.gave, answers)):
             if not rival:
                 members = photo.members(candidate.task)
@@ -255,7 +255,7 @@ class Experiment:
                     self._failed(candidate, photo.deposit_id, _failure(candidate, error, self._clock() - asked))
                 return
             attempt = Attempt(prediction.provider, "answered", self._clock() - asked)
-            self._journal().record_beside(photo.deposit_id, shown, replace(prediction, attempts=(attempt,)))
+            self._journal().record_alternative(photo.deposit_id, shown, replace(prediction, attempts=(attempt,)))
         except Exception:
             log.exception("candidate.not_compared task=%s", task)
 

@@ -22,7 +22,7 @@ from triof.storage.tables import Event, PredictionRow
 LATEST = 200
 """Times and errors are those of so many of the latest questions: what was long ago says little of now."""
 
-Believed = Literal["candidate", "production", "neither"]
+AcceptedArm = Literal["candidate", "production", "neither"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PredictionPair:
 
     candidate: str
     production: str
-    believed: Believed
+    accepted: AcceptedArm
     """Whose answer the verdict rested on; neither: another provider's."""
     truth: str | None
     """What the person confirmed, if there is such a thing."""
@@ -44,9 +44,9 @@ class PredictionPair:
     @property
     def kept(self) -> bool:
         """Whether the person kept what the machine had believed, rather than overrule it."""
-        if self.believed == "neither":
+        if self.accepted == "neither":
             return False
-        return self.truth == (self.candidate if self.believed == "candidate" else self.production)
+        return self.truth == (self.candidate if self.accepted == "candidate" else self.production)
 
 
 class ComparisonData(NamedTuple):
@@ -69,7 +69,7 @@ class ComparisonData(NamedTuple):
 class _JournaledPrediction(NamedTuple):
     at: datetime
     label: str
-    believed: bool
+    accepted: bool
     seconds: float | None
 
 
@@ -89,9 +89,9 @@ def meet(journal: Journal, candidate: Candidate, scope: Scope) -> ComparisonData
             disturbed.append(arm == "candidate")
         our, their = ours.get(deposit_id), theirs.get(deposit_id)
         if our and their:
-            believed: Believed = "candidate" if our.believed else "production" if their.believed else "neither"
+            accepted: AcceptedArm = "candidate" if our.accepted else "production" if their.accepted else "neither"
             truth = events.get("deposit.confirmed") if candidate.task == "waste_type" else None
-            pairs.append(PredictionPair(our.label, their.label, believed, truth[0] if truth else None))
+            pairs.append(PredictionPair(our.label, their.label, accepted, truth[0] if truth else None))
     return ComparisonData(
         pairs,
         disturbed,
@@ -136,11 +136,11 @@ def _answers(
     ours: dict[UUID, _JournaledPrediction] = {}
     theirs: dict[UUID, _JournaledPrediction] = {}
     with journal.database.read() as connection:
-        for deposit_id, at, label, believed, attempts, version in connection.execute(query.order_by(PredictionRow.at)):
+        for deposit_id, at, label, accepted, attempts, version in connection.execute(query.order_by(PredictionRow.at)):
             for model, answers in ((candidate.model, ours), (candidate.against, theirs)):
                 if model.answered(candidate.provider, version, of=candidate.provider):
                     answers[deposit_id] = _JournaledPrediction(
-                        at, label, believed, _seconds(attempts, candidate.provider)
+                        at, label, accepted, _seconds(attempts, candidate.provider)
                     )
     return ours, theirs
 

@@ -50,11 +50,11 @@ class Table(NamedTuple):
 
 
 class SequentialTest:
-    """What the pairs so far say; ``believed`` is the share of them in which the candidate was, of 0 in a shadow."""
+    """What the pairs so far say; ``accepted_share`` of them accepted the candidate, 0 in a shadow."""
 
-    def __init__(self, mode: CandidateMode, believed: float, options: RolloutSettings) -> None:
+    def __init__(self, mode: CandidateMode, accepted_share: float, options: RolloutSettings) -> None:
         self._mode = mode
-        self._believed = believed
+        self._accepted_share = accepted_share
         self._options = options
         self.better, self.worse, self.disturbing = EProcess(), EProcess(), EProcess()
         self.pairs = 0
@@ -78,19 +78,19 @@ class SequentialTest:
         self.agreed += pair.candidate == pair.production
         if pair.truth is None:
             return
-        self.tables[pair.believed] = self.tables.get(pair.believed, Table()).plus(pair)
+        self.tables[pair.accepted] = self.tables.get(pair.accepted, Table()).plus(pair)
         if not pair.discordant:
             return
         won = pair.truth == pair.candidate
         chance, blunt = self._chance(pair)
         self.better.add(chance, happened=won, blunt=blunt)
-        if not (self._mode == "shadow" and pair.believed == "production"):
+        if not (self._mode == "shadow" and pair.accepted == "production"):
             self.worse.add(1 - chance, happened=not won, blunt=blunt)
 
     def disturb(self, *, candidate: bool) -> None:
         """Somebody was turned away, or corrected the machine, which believed the ``candidate`` or production."""
         if self._mode == "canary":
-            self.disturbing.add(self._believed, happened=candidate)
+            self.disturbing.add(self._accepted_share, happened=candidate)
 
     def drop(self) -> str:
         """Why the candidate is certainly worse; empty where it is not."""
@@ -134,12 +134,12 @@ class SequentialTest:
         ratio = (discordant + least) / (discordant - least)
         alpha, power = self._options.alpha, self._options.power
         third = 2 * sum(self.tables.get("neither", ())) > self.confirmed
-        needed = discordant_needed(ratio, None if third else self._believed, alpha, power)
+        needed = discordant_needed(ratio, None if third else self._accepted_share, alpha, power)
         return None if needed is None else round(needed / discordant)
 
     def difference(self) -> Difference | None:
         """In accuracy, by confirmations: candidate minus production; too near to 0 where wrong ticks are left."""
-        arms = {believed: paired_difference(*table) for believed, table in self.tables.items()}
+        arms = {accepted: paired_difference(*table) for accepted, table in self.tables.items()}
         candidate, production = arms.get("candidate"), arms.get("production")
         if candidate and production:
             # As many mistakes of one are kept in its half as of the other in the other half.
@@ -148,6 +148,6 @@ class SequentialTest:
 
     def _chance(self, pair: PredictionPair) -> tuple[float, float]:
         """Of the candidate to get the point if both are equally good, and how much of a difference is lost."""
-        if self._mode == "shadow" or pair.believed == "neither":
+        if self._mode == "shadow" or pair.accepted == "neither":
             return 0.5, 0.0
-        return (self._believed, UNNOTICED) if pair.kept else (1 - self._believed, 0.0)
+        return (self._accepted_share, UNNOTICED) if pair.kept else (1 - self._accepted_share, 0.0)

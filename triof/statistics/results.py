@@ -104,9 +104,9 @@ class Response:
     questions: int
     """How often it was its turn: answered and not answered, without those it was spared."""
     answered: int
-    believed: int
+    accepted: int
     """Answers that the verdict rests on."""
-    spared: int
+    skipped: int
     """Questions that it did not have to be asked, as this machine was sure enough."""
     failures: Mapping[str, int]
     """Why it did not answer and the next one was believed, by the error's class: BreakerOpen, QuotaExceeded, …"""
@@ -121,9 +121,9 @@ class ModelStatistics:
     task: Task
     provider: str
     model_version: str
-    believed: int
+    accepted: int
     """Answers that a verdict rests on."""
-    beside: int
+    alternatives: int
     """Answers that were only compared."""
     probability: float
     """The mean of what it gave its labels, 0 to 1."""
@@ -135,7 +135,7 @@ class ModelStatistics:
     @property
     def answers(self) -> int:
         """All of them."""
-        return self.believed + self.beside
+        return self.accepted + self.alternatives
 
     @property
     def correction_share(self) -> float | None:

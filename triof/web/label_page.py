@@ -126,7 +126,7 @@ class LabellingPages:
         if run != self._run or position >= len(self._desk.questions):
             abort(404)
         try:
-            jpeg = photos.keepsake(self._desk.questions[position].item.path.read_bytes(), self._limits)
+            jpeg = photos.to_jpeg(self._desk.questions[position].item.path.read_bytes(), self._limits)
         except (OSError, PhotoError):
             abort(404)
         return Response(jpeg, mimetype="image/jpeg", headers={"Cache-Control": _KEPT})

@@ -153,8 +153,8 @@ def _route(parts: CheckedParts, task: Task) -> CheckResult:
 def _thresholds(member: Provider, task: Task, settings: Settings) -> str:
     """The model of a provider and from which probability each label is believed, and who says so."""
     prediction = member.predict(_grey(member.needed_side, settings), timeout=settings.deadline_seconds)
-    believed = ((label, *threshold(prediction, label, settings.policy)) for label in LABELS[task])
-    labels = ", ".join(f"{label} from {probability:g} ({source})" for label, probability, source in believed)
+    accepted = ((label, *threshold(prediction, label, settings.policy)) for label in LABELS[task])
+    labels = ", ".join(f"{label} from {probability:g} ({source})" for label, probability, source in accepted)
     return f"{member.name} {prediction.model_version} believes {labels}"
 
 
