@@ -107,9 +107,9 @@ class Visitor:
         self.page: TestResponse
         self._deposits = deposits
 
-    def settle(self) -> "Visitor":
+    def wait_idle(self) -> "Visitor":
         """Wait until the machine has sorted the item."""
-        self._deposits.settle()
+        self._deposits.wait_idle()
         return self
 
     def open(self, path: str) -> "Visitor":
@@ -161,7 +161,7 @@ class Machine:
         from sqlalchemy import select
         from sqlalchemy.orm import Session
 
-        self.services.sorter.router.settle()
+        self.services.sorter.router.wait_idle()
         with self.services.journal.database.read() as connection, Session(connection) as session:
             rows = session.scalars(select(Event).order_by(Event.at)).all()
         return [row for row in rows if not kinds or row.kind in kinds]

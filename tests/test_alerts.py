@@ -163,7 +163,7 @@ class Desk:
         """What is wrong now; then the messages."""
         self.now += timedelta(minutes=1)
         faults = {name: DetectedFault(f"{name} is not well.", 0.25) for name in names}
-        self.alerts.settle("machine-1", faults, self.now, among=lambda name: True)
+        self.alerts.reconcile("machine-1", faults, self.now, among=lambda name: True)
         self.alerts.deliver()
         self.alerts.finish()
 

@@ -400,7 +400,7 @@ def test_a_running_machine_follows_without_dropping_the_deposit_under_way(
     visitor = deposit(machine.visitor())
     assert visitor.ticked == "bottle"
     done("activate", CUP)
-    visitor.press("/confirmation", waste_type="bottle").settle()
+    visitor.press("/confirmation", waste_type="bottle").wait_idle()
     assert machine.happened()[-1] == ("shredded", "bottle", None)
     visitor.open("/").press("/done").press("/start")
     done("activate", CUTLERY)

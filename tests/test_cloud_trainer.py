@@ -118,7 +118,7 @@ def test_who_is_called_away_waits_for_nothing(azure: TrainingServer) -> None:
     given = {"training_endpoint": azure.endpoint, "training_key": azure.training_key}
     told: list[ProviderError] = []
     trainer = Trainer(CustomVisionOptions.model_validate(given), on_wait=told.append)
-    trainer.pace.pause(200)
+    trainer.rate_limiter.pause(200)
     ended: list[ProviderError] = []
 
     def ask() -> None:

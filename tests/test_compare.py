@@ -91,13 +91,13 @@ def test_the_power_is_what_was_asked_for() -> None:
 
 def _bet(rng: np.random.Generator, pairs: int, ratio: float, believed: float | None) -> EProcess:
     """The evidence after so many discordant pairs; 70 % of the wrong ticks are noticed."""
-    weighed = SequentialTest("canary", believed or 0.5, RolloutSettings())
+    test = SequentialTest("canary", believed or 0.5, RolloutSettings())
     for candidate_right, ours, noticed in rng.random((pairs, 3)):
         right = "candidate" if candidate_right < ratio / (1 + ratio) else "production"
         ticked: AcceptedArm = "neither" if believed is None else "candidate" if ours < believed else "production"
         won = right if ticked == "neither" or noticed < 0.7 else ticked
-        weighed.add(PredictionPair("cup", "bottle", ticked, "cup" if won == "candidate" else "bottle"))
-    return weighed.better
+        test.add(PredictionPair("cup", "bottle", ticked, "cup" if won == "candidate" else "bottle"))
+    return test.better
 
 
 @pytest.mark.parametrize("believed", [0.1, 0.3, 0.5])
@@ -109,13 +109,13 @@ def test_however_often_one_looks_an_equal_candidate_is_rarely_called_better_or_w
 
 
 def _bet_both(rng: np.random.Generator, believed: float) -> tuple[EProcess, EProcess]:
-    weighed = SequentialTest("canary", believed, RolloutSettings())
+    test = SequentialTest("canary", believed, RolloutSettings())
     for candidate_right, ours, noticed in rng.random((300, 3)):
         right = "candidate" if candidate_right < 0.5 else "production"
         ticked: AcceptedArm = "candidate" if ours < believed else "production"
         won = right if noticed < 0.6 or ticked == right else ticked
-        weighed.add(PredictionPair("cup", "bottle", ticked, "cup" if won == "candidate" else "bottle"))
-    return weighed.better, weighed.worse
+        test.add(PredictionPair("cup", "bottle", ticked, "cup" if won == "candidate" else "bottle"))
+    return test.better, test.worse
 
 
 # What the journal shows

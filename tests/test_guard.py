@@ -801,10 +801,10 @@ def test_a_trial_asks_in_spite_of_the_breaker_and_finds_all_lines_busy(
     for _ in range(3):
         each.breaker.failed(each.breaker.permit(), "off")
     held.set()
-    assert each.guard.trial(grey, TIMEOUT).label == "bottle"
+    assert each.guard.probe(grey, TIMEOUT).label == "bottle"
     assert each.breaker.state == "open", "it learns nothing"
     held.clear()
     for _ in range(LINES):
         each.guard._begin(grey, TIMEOUT, None)
     with pytest.raises(ProviderUnavailable, match="all 2 lines"):
-        each.guard.trial(grey, TIMEOUT)
+        each.guard.probe(grey, TIMEOUT)

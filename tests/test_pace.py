@@ -62,7 +62,7 @@ class World:
 
     def begin(self, call: Call) -> None:
         """Wait for a turn, and let one leave."""
-        turn = self.pace.turn(call.size)
+        turn = self.pace.slot(call.size)
         turn.__enter__()
         self.left.append(self.now)
         self._under_way += 1

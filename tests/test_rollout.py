@@ -63,16 +63,16 @@ class Trial:
         self._monkeypatch = monkeypatch
 
     @property
-    def contest(self) -> Experiment:
-        contest = self.sorter.router.experiment
-        assert isinstance(contest, Experiment)
-        return contest
+    def experiment(self) -> Experiment:
+        experiment = self.sorter.router.experiment
+        assert isinstance(experiment, Experiment)
+        return experiment
 
     def begin(self, mode: CandidateMode, share: float, provider: str = LOCAL, name: str = SECOND) -> Candidate:
         """Begin a candidate, and let the machine load it."""
         candidate = self.desk.begin(CandidateRequest("waste_type", provider, name, mode, share), "try it")
-        self.contest._seat(candidate)
-        self.contest.settle()
+        self.experiment._seat(candidate)
+        self.experiment.wait_idle()
         return candidate
 
     def deposit(self, candidate: Candidate, arm: Arm, chosen: str | None = None) -> list[PredictionRow]:
@@ -80,12 +80,12 @@ class Trial:
         deposit_id = deposits_of(candidate, arm)()
         self._monkeypatch.setattr("triof.deposits.deposit.uuid4", lambda: deposit_id)
         visitor = self.machine.visitor().press("/start").press("/waste/pick-type")
-        self.contest.settle()
+        self.experiment.wait_idle()
         label = chosen or visitor.ticked
         visitor.press("/confirmation", waste_type=label)
         if visitor.shown == "pick_type":
             visitor.press("/confirmation", waste_type=label, sure="1")
-        visitor.settle().open("/confirmation").press("/done")
+        visitor.wait_idle().open("/confirmation").press("/done")
         rows = [row for row in self.journal.predictions(deposit_id) if row.task == "waste_type"]
         return sorted(rows, key=lambda row: not row.believed)
 
@@ -145,8 +145,8 @@ def test_a_shadow_that_hangs_keeps_nobody_waiting_and_is_sent_away(
         raise ProviderUnavailable("too late")
 
     monkeypatch.setattr(RenamedProvider, "predict", hang)
-    monkeypatch.setattr(trial.contest, "_clock", clock := trial.machine.clock)
-    monkeypatch.setattr(trial.contest, "settle", lambda: None)
+    monkeypatch.setattr(trial.experiment, "_clock", clock := trial.machine.clock)
+    monkeypatch.setattr(trial.experiment, "wait_idle", lambda: None)
     for _ in range(6):
         assert versions(trial.deposit(candidate, "production")) == [FIRST]
         clock.pass_(10)

@@ -74,16 +74,16 @@ class People:
 
 def run(people: People, options: RolloutSettings, rng: np.random.Generator) -> tuple[End, int]:
     """What becomes of one candidate, and after how many deposits."""
-    weighed = SequentialTest("canary", people.share, options)
+    test = SequentialTest("canary", people.share, options)
     for deposits, (pair, corrected) in enumerate(people.pairs(rng), start=1):
-        weighed.add(pair)
+        test.add(pair)
         if corrected:
-            weighed.disturb(candidate=pair.accepted == "candidate")
+            test.disturb(candidate=pair.accepted == "candidate")
         if deposits % LOOK_EVERY:
             continue
-        if weighed.drop():
+        if test.drop():
             return "rolled back", deposits
-        word = weighed.opinion().word
+        word = test.opinion().word
         if word != "wait":
             return ("promoted" if word == "promote" else "kept"), deposits
         if deposits >= LONGEST:

@@ -105,7 +105,7 @@ def _router(
         ]
         for task in TASKS
     }
-    contest = _contest(settings, journal, line, notes)
+    experiment = _experiment(settings, journal, line, notes)
     router = Router(
         routes,
         settings.deadline_seconds,
@@ -113,13 +113,13 @@ def _router(
         cascade=settings.cascade_probability,
         mode=mode or Switch(settings.home, settings.mode).mode,
         rehearsed=FaultInjector(settings.home, settings, _built).instead_of,
-        experiment=contest,
+        experiment=experiment,
         notes=notes,
     )
-    return router, contest
+    return router, experiment
 
 
-def _contest(
+def _experiment(
     settings: Settings, journal: Callable[[], Journal], line: Mapping[str, Line], notes: Executor
 ) -> Experiment:
     """The candidates beside these routes; each in the cloud has a breaker of its own, as production may be well."""
@@ -217,8 +217,8 @@ def build_sorter(
     settings: Settings, mode: Callable[[], Mode] | None = None, journal: Callable[[], Journal] | None = None
 ) -> Sorter:
     """The sorter with its router, ready to judge; see :func:`build_router`."""
-    router, contest = _router(settings, mode, journal)
-    return Sorter(router, settings.policy, settings.photo, compare=contest.follow_up)
+    router, experiment = _router(settings, mode, journal)
+    return Sorter(router, settings.policy, settings.photo, compare=experiment.follow_up)
 
 
 def build_hardware(settings: Settings) -> SimulatedHardware:
@@ -312,7 +312,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     room = DiskRoom(settings.home, prunes)
     with suppress(OSError):
         room.look()
-    Switch(settings.home, settings.mode).settle()
+    Switch(settings.home, settings.mode).reconcile()
     with suppress(OSError):  # of what is no file, and so no drill
         FaultFile(settings.home).clear()
     journal = Journal(data_folder.find_database(settings))

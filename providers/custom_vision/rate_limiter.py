@@ -50,7 +50,7 @@ class RateLimiter:
         self._changed_at = self._refused_at = clock()
 
     @contextmanager
-    def turn(self, size: int) -> Iterator[None]:
+    def slot(self, size: int) -> Iterator[None]:
         """Wait until a call of ``size`` bytes may leave; it lasts until the answer has come."""
         call = self._wait(large=size >= _LARGE_BYTES)
         failed = True

@@ -16,17 +16,17 @@ _LONGEST_PAUSE_SECONDS = 15.0
 
 
 class RetryPolicy:
-    """Retries calls, which leave at ``pace``; safe to use from many threads. Every method raises ProviderError."""
+    """Retries calls within ``rate_limiter``; safe to use from many threads. Every method raises ProviderError."""
 
     def __init__(
         self,
-        make_pace: Callable[[Callable[[float], None]], RateLimiter],
+        make_rate_limiter: Callable[[Callable[[float], None]], RateLimiter],
         on_wait: Callable[[ProviderError], None],
         sleep: Callable[[float], None] | None = None,
     ) -> None:
-        """``make_pace`` gets what to sleep with; ``on_wait`` the reason each time a call is going to be made again."""
+        """``make_rate_limiter`` gets what to sleep with; ``on_wait`` the reason each time a call is made again."""
         self.sleep = sleep or self._pause
-        self.pace = make_pace(self.sleep)
+        self.rate_limiter = make_rate_limiter(self.sleep)
         self._on_wait = on_wait
         self._given_up = Event()
 
@@ -73,7 +73,7 @@ class RetryPolicy:
 
     def _waits(self, error: Exception) -> bool | float:
         if isinstance(error, RateLimited):
-            self.pace.pause(error.retry_after)
+            self.rate_limiter.pause(error.retry_after)
         elif not isinstance(error, ProviderUnavailable):
             return False
         if self._given_up.is_set():

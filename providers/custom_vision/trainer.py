@@ -63,18 +63,18 @@ class Trainer:
         self.options = options
         self.tier: TrainingTier = TRAINING_TIERS[options.training_tier]
         per_second = options.training_calls_per_second or self.tier.per_second
-        self._patience = RetryPolicy(
+        self._retry_policy = RetryPolicy(
             lambda nap: RateLimiter(per_second, clock, nap, learned=learned, on_learned=on_learned), on_wait, sleep
         )
-        self.pace = self._patience.pace
+        self.rate_limiter = self._retry_policy.rate_limiter
         # Commands that follow each other share the vendor's second: the one before ended when this process began.
-        self.pace.rest(seconds_ago=time.time() - psutil.Process().create_time())
+        self.rate_limiter.rest(seconds_ago=time.time() - psutil.Process().create_time())
         self._client = TrainingClient(
             endpoint,
             key,
             connect_seconds=options.connect_seconds,
             timeout=options.training_timeout_seconds,
-            turn=self.pace.turn,
+            slot=self.rate_limiter.slot,
         )
 
     @property
@@ -97,7 +97,7 @@ class Trainer:
     def create_project(self, name: str) -> Project:
         """A project of the domain of the settings, in which each photo has one tag; no other may have its ``name``."""
         domain = DOMAINS[self.options.domain]
-        return self._patience.once(
+        return self._retry_policy.once(
             lambda: self._client.create_project(name, domain),
             lambda: next((project for project in self.projects() if project.name == name), None),
         )
@@ -108,7 +108,7 @@ class Trainer:
 
     def create_tag(self, project_id: str, name: str, *, negative: bool) -> Tag:
         """A new tag."""
-        return self._patience.once(
+        return self._retry_policy.once(
             lambda: self._client.create_tag(project_id, name, negative=negative),
             lambda: next((tag for tag in self.tags(project_id) if tag.name == name), None),
         )
@@ -155,7 +155,7 @@ class Trainer:
             arrived = self._arrived(batch, photos, since)
             return [arrived[photo.name] for photo in photos] if len(arrived) == len(photos) else None
 
-        return self._patience.once(ask, done)
+        return self._retry_policy.once(ask, done)
 
     def of_batches(self, counts: Mapping[str, int], since: datetime | None) -> dict[str, list[Image]]:
         """The photos that came with each of these requests, of which ``counts`` tells how many were sent.
@@ -212,7 +212,7 @@ class Trainer:
             return self._in_training() or self._client.train(self.project_id, chosen, advanced_hours)
 
         try:
-            return self._patience.once(
+            return self._retry_policy.once(
                 ask, lambda: next((found for found in self.iterations() if found.id not in before), None)
             )
         except TrainingRefused as error:
@@ -226,7 +226,7 @@ class Trainer:
         """Look until the training has ended; it goes on in the cloud when nobody looks. Raises TrainingFailed."""
         while iteration.status not in ("Completed", "Failed"):
             on_look(iteration)
-            self._patience.sleep(self.options.poll_seconds)
+            self._retry_policy.sleep(self.options.poll_seconds)
             iteration = self._patiently(self._client.iteration, self.project_id, iteration.id)
         on_look(iteration)
         if iteration.status == "Failed":
@@ -294,7 +294,7 @@ class Trainer:
             self._begin_export(iteration, kind)
         while not export or export.status not in ("Done", "Failed"):
             on_look(export.status if export else "Exporting")
-            self._patience.sleep(self.options.poll_seconds)
+            self._retry_policy.sleep(self.options.poll_seconds)
             export = self._export(iteration, kind)
         if export.status == "Failed":
             raise TrainingFailed(f"The cloud could not export {iteration.name} for {kind[1] or kind[0]}: try again.")
@@ -315,7 +315,7 @@ class Trainer:
 
     def give_up(self) -> None:
         """Try nothing again and wait for nothing from now on: what is under way ends, the rest fails."""
-        self._patience.give_up()
+        self._retry_policy.give_up()
 
     def close(self) -> None:
         """Close all connections."""
@@ -361,7 +361,7 @@ class Trainer:
 
     def _patiently(self, ask: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """Ask until there is an answer; for what may be done twice."""
-        return self._patience.call(lambda: ask(*args, **options))
+        return self._retry_policy.call(lambda: ask(*args, **options))
 
     def _ensure(self, tell: Callable[[], None], is_done: Callable[[], bool]) -> None:
         """Let something be done once, though the answer that says so may get lost."""
@@ -370,4 +370,4 @@ class Trainer:
             tell()
             return True
 
-        self._patience.once(told, lambda: is_done() or None)
+        self._retry_policy.once(told, lambda: is_done() or None)

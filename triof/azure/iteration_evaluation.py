@@ -68,7 +68,7 @@ def _asked(guard: GuardedProvider, photo: Photo, done: int) -> Prediction:
         for attempt in retry_context(on=_wait, attempts=_ATTEMPTS, timeout=_PATIENCE_SECONDS):
             with attempt:
                 time.sleep(guard.rate_wait().seconds)
-                return guard.trial(photo, _SECONDS)
+                return guard.probe(photo, _SECONDS)
     except PhotoRejected:
         raise
     except ProviderError as error:

@@ -18,8 +18,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from providers.base import Photo as DecodedPhoto
 from providers.base import PhotoRejected
-from providers.base import UploadPhoto as DecodedPhoto
 from providers.custom_vision.errors import TrainingRefused
 from providers.custom_vision.options import PHOTOS_A_TAG
 from providers.custom_vision.provider import fits, fitted
@@ -91,9 +91,9 @@ class Upload:
 
     def run(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Report:
         """Send what is not there yet. Raises ProviderError when the cloud stays away, SQLAlchemyError."""
-        self._settle_doubts()
+        self._reconcile_uncertain()
         self._since = self._trainer.newest()
-        workers = min(_WORKERS, self._trainer.pace.per_second)
+        workers = min(_WORKERS, self._trainer.rate_limiter.per_second)
         under_way: dict[Future[None], Sequence[_Read]] = {}
         with ThreadPoolExecutor(workers, "upload") as pool:
             try:
@@ -136,7 +136,7 @@ class Upload:
         self._ledger.begin(name, sendings, since)
         return pool.submit(self._send, name, batch, since)
 
-    def _settle_doubts(self) -> None:
+    def _reconcile_uncertain(self) -> None:
         """Ask what arrived of the requests that were under way when an earlier run died."""
         in_doubt = self._ledger.in_doubt()
         if not in_doubt:
@@ -145,7 +145,7 @@ class Upload:
         found = self._trainer.of_batches(counts, _earliest(doubt.since for doubt in in_doubt.values()))
         for batch, doubt in in_doubt.items():
             arrived = self._arrived(found[str(batch)], doubt.photos)
-            self._ledger.settle({photo: ("sent", "", image_id) for photo, image_id in arrived.items()})
+            self._ledger.finalize({photo: ("sent", "", image_id) for photo, image_id in arrived.items()})
             self._ledger.forget({sending.photo for sending in doubt.photos} - arrived.keys())
             # They are counted when the data set comes to them, if they are still in it.
             self._cleared |= arrived.keys()
@@ -196,7 +196,7 @@ class Upload:
                 if read.photo not in known:
                     yield read
                 else:
-                    self._settled(read, known[read.photo], lost=read.photo in lost)
+                    self._count_known(read, known[read.photo], lost=read.photo in lost)
 
     def _read(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Iterator[_Read]:
         """The files, each content once."""
@@ -219,7 +219,7 @@ class Upload:
                 reason = f"The same photo is also labelled {other.name}: `triof dataset check` shows both."
                 self._count("refused", tag, item.path, reason)
 
-    def _settled(self, read: _Read, known: UploadStatus, *, lost: bool) -> None:
+    def _count_known(self, read: _Read, known: UploadStatus, *, lost: bool) -> None:
         """An earlier run has dealt with it."""
         if known.outcome == "refused":
             self._count("refused", read.tag, read.path, sentence(known.reason))
@@ -302,7 +302,7 @@ class Upload:
 
     def _note(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
         passing = [photo for photo, (_, reason, _) in outcomes.items() if may_pass(reason)]
-        self._ledger.settle({photo: outcome for photo, outcome in outcomes.items() if photo not in passing})
+        self._ledger.finalize({photo: outcome for photo, outcome in outcomes.items() if photo not in passing})
         self._ledger.forget(passing)
 
     def _claim(self, became: Stored, read: _Read) -> None:

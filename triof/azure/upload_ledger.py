@@ -92,7 +92,7 @@ class UploadLedger:
         with self._database.write() as connection:
             connection.execute(_UPLOADS.insert(), rows)
 
-    def settle(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
+    def finalize(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
         """The cloud has told what became of photos: outcome, reason and the cloud's id by SHA-256."""
         if not outcomes:
             return

@@ -59,12 +59,12 @@ def test(ctx: click.Context) -> None:
         str(uuid4()), datetime.now(UTC), machine, "alert.test", "test", "This is a test: alerts would come like this."
     )
     failed = False
-    for sender in of(settings.alerts):
+    for notifier in of(settings.alerts):
         try:
-            click.echo(f"{click.style('ok  ', fg='green')} {sender.name:8} {sender.send(message)}")
+            click.echo(f"{click.style('ok  ', fg='green')} {notifier.name:8} {notifier.send(message)}")
         except NotDelivered as error:
             failed = True
-            click.echo(f"{click.style('FAIL', fg='red')} {sender.name:8} {error}")
+            click.echo(f"{click.style('FAIL', fg='red')} {notifier.name:8} {error}")
     for name, is_set in (("webhook", settings.alerts.webhook.url), ("email", settings.alerts.email.host)):
         if not is_set:
             click.echo(f"-    {name:8} not set up: docs/monitoring.md tells how")

@@ -138,14 +138,14 @@ def _rehearse(settings: Settings, url: str, fault: Fault | None) -> DrillObserva
 
 @contextmanager
 def _failing(settings: Settings, fault: Fault) -> Iterator[None]:
-    stage = FaultFile(settings.home)
+    fault_file = FaultFile(settings.home)
     stand_in = _STAND_INS.get(fault)
     with stand_in() if stand_in else nullcontext("http://127.0.0.1:1") as endpoint:
-        stage.set(InjectedFault(fault, endpoint), LONGEST_SECONDS)
+        fault_file.set(InjectedFault(fault, endpoint), LONGEST_SECONDS)
         try:
             yield
         finally:
-            stage.clear()
+            fault_file.clear()
 
 
 def _leave(visitor: Visitor) -> None:

@@ -27,16 +27,16 @@ class ScheduledTask(NamedTuple):
 
 
 class Scheduler:
-    """Makes ``rounds``, one after the other in a thread of its own, until closed."""
+    """Makes ``tasks``, one after the other in a thread of its own, until closed."""
 
-    def __init__(self, home: Path, rounds: list[ScheduledTask], clock: Callable[[], float] = time.monotonic) -> None:
-        self._sole = ProcessLock(home / "rounds.lock")
-        self._rounds = rounds
+    def __init__(self, home: Path, tasks: list[ScheduledTask], clock: Callable[[], float] = time.monotonic) -> None:
+        self._process_lock = ProcessLock(home / "rounds.lock")
+        self._tasks = tasks
         self._clock = clock
         self._complaints = Complaints(log, clock)
         self._closed = Event()
         # A server must not wait an hour for its first look, nor be busy with all of them while it starts.
-        self._due = {each.name: clock() + min(each.seconds, 5.0) for each in rounds}
+        self._due = {each.name: clock() + min(each.seconds, 5.0) for each in tasks}
         self._thread = Thread(target=self._run, name="rounds", daemon=True)
 
     def start(self) -> None:
@@ -48,13 +48,13 @@ class Scheduler:
         self._closed.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._sole.release()
+        self._process_lock.release()
 
-    def make(self) -> None:
+    def run_due(self) -> None:
         """Do what is due, unless another process makes the rounds."""
-        if not self._sole.is_ours():
+        if not self._process_lock.is_ours():
             return
-        for each in self._rounds:
+        for each in self._tasks:
             if self._clock() >= self._due[each.name] and not self._closed.is_set():
                 self._due[each.name] = self._clock() + each.seconds
                 try:
@@ -64,4 +64,4 @@ class Scheduler:
 
     def _run(self) -> None:
         while not self._closed.wait(_LOOK_SECONDS):
-            self.make()
+            self.run_due()

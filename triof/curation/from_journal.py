@@ -97,7 +97,7 @@ class JournaledDeposit:
         return any(event.kind in ENDINGS for event in self.events)
 
 
-def collect(journal: Journal, out: Path, wanted: JournalFilter, settings: Settings) -> ExtractionCounts:
+def collect(journal: Journal, out: Path, journal_filter: JournalFilter, settings: Settings) -> ExtractionCounts:
     """Copy the photos into ``out`` and list them in its manifest; what is there already stays as it is.
 
     Raises DatasetError where this machine keeps no photos, or would remove the copies, or the manifest cannot be read;
@@ -107,10 +107,10 @@ def collect(journal: Journal, out: Path, wanted: JournalFilter, settings: Settin
     if not (out / MANIFEST).exists() and pictures_in(out):
         raise DatasetError(f"{out} holds photos without a manifest, which ours would hide: name another folder.")
     with alone_in(out):
-        return _collect(journal, out, wanted, settings)
+        return _collect(journal, out, journal_filter, settings)
 
 
-def _collect(journal: Journal, out: Path, wanted: JournalFilter, settings: Settings) -> ExtractionCounts:
+def _collect(journal: Journal, out: Path, journal_filter: JournalFilter, settings: Settings) -> ExtractionCounts:
     keep, photos = settings.journal, settings.home / "photos"
     photo_store = PhotoStore(photos, keep.keep_photo_days, keep.keep_photo_megabytes)
     cards = bundle_store.cards(settings, "waste_type")
@@ -119,8 +119,12 @@ def _collect(journal: Journal, out: Path, wanted: JournalFilter, settings: Setti
     known = {item.path.stem for item in rows}
     tally = ExtractionCounts()
     try:
-        for seen in _seen(journal, wanted, tally):
-            whys = [why for why in WHYS if why in wanted.whys and _is(why, seen, wanted, settings.policy, cards)]
+        for seen in _seen(journal, journal_filter, tally):
+            whys = [
+                why
+                for why in WHYS
+                if why in journal_filter.whys and _is(why, seen, journal_filter, settings.policy, cards)
+            ]
             if not whys:
                 tally.confirmed_left_out += seen.confirmed is not None
                 continue
@@ -132,7 +136,7 @@ def _collect(journal: Journal, out: Path, wanted: JournalFilter, settings: Setti
                 _count(tally, whys, rows[-1])
             else:
                 tally.gone += 1
-            if tally.new == wanted.limit:
+            if tally.new == journal_filter.limit:
                 break
     finally:
         if tally.new:
@@ -159,11 +163,11 @@ def _check_allowed(keep: JournalSettings, photos: Path, out: Path) -> None:
         raise DatasetError(f"{out} lies in {photos}, which the machine clears: name another folder.")
 
 
-def _seen(journal: Journal, wanted: JournalFilter, tally: ExtractionCounts) -> Iterator[JournaledDeposit]:
+def _seen(journal: Journal, journal_filter: JournalFilter, tally: ExtractionCounts) -> Iterator[JournaledDeposit]:
     """Every deposit that has ended, the oldest first, as its photo will go first; without those of drills."""
     drilled = journal.drilled()
     before: JournaledDeposit | None = None
-    for events, predictions in journal.judged(wanted.since):
+    for events, predictions in journal.judged(journal_filter.since):
         judged = next(event for event in events if event.kind == "deposit.judged")
         accepted = {row.task: row for row in predictions if row.believed}
         group = before.group if before and _again(before, judged) else str(judged.deposit_id)
@@ -181,7 +185,7 @@ def _again(before: JournaledDeposit, judged: Event) -> bool:
 
 
 def _is(
-    why: Why, seen: JournaledDeposit, wanted: JournalFilter, policy: Policy, cards: Mapping[str, BundleCard]
+    why: Why, seen: JournaledDeposit, journal_filter: JournalFilter, policy: Policy, cards: Mapping[str, BundleCard]
 ) -> bool:
     predicted = seen.accepted.get("waste_type")
     if why == "unfamiliar":
@@ -196,8 +200,8 @@ def _is(
         )
     if why == "confirmed":
         return seen.confirmed is not None
-    drawn = hashlib.sha256(f"{wanted.seed}:{seen.judged.deposit_id}".encode()).hexdigest()
-    return int(drawn[:8], 16) < wanted.share * 0x1_0000_0000
+    drawn = hashlib.sha256(f"{journal_filter.seed}:{seen.judged.deposit_id}".encode()).hexdigest()
+    return int(drawn[:8], 16) < journal_filter.share * 0x1_0000_0000
 
 
 def _dirty_and_unsure(seen: JournaledDeposit, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:

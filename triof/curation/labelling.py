@@ -172,9 +172,9 @@ class LabellingSession:
         return self.questions[one.position].task == "waste_type"
 
 
-def tally(desk: LabellingSession) -> dict[str, int]:
+def tally(session: LabellingSession) -> dict[str, int]:
     """What came of this sitting: how many by outcome, in words."""
-    outcomes = [(desk.questions[one.position].label, one.now) for one in desk.answered]
+    outcomes = [(session.questions[one.position].label, one.now) for one in session.answered]
     return {
         "confirmed": sum(now == label != UNUSABLE for label, now in outcomes),
         "changed": sum(bool(now) and now != label for label, now in outcomes),

@@ -263,7 +263,7 @@ class Deposits:
                 self._leftover |= deposit.stage is DepositStage.RETURNED and deposit.photo is not None
                 self._end(deposit)
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """Return when no item is being sorted any more."""
         if sorting := self._sorting:
             sorting.result()

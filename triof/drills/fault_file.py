@@ -43,10 +43,10 @@ class FaultFile:
         self._path = home / "rehearsal.json"
         self._now = now
 
-    def set(self, rehearsed: InjectedFault, seconds: float) -> None:
+    def set(self, injected: InjectedFault, seconds: float) -> None:
         """Rehearse for so long at most, even if the drill dies. Raises OSError."""
         until = self._now() + min(seconds, LONGEST_SECONDS)
-        replace_file(self._path, json.dumps({**rehearsed._asdict(), "until": until}).encode())
+        replace_file(self._path, json.dumps({**injected._asdict(), "until": until}).encode())
 
     def clear(self) -> None:
         """Put everything back. Raises OSError."""
@@ -69,26 +69,26 @@ class FaultInjector:
     """Puts a guard that asks the stand-in in the place of the one that asks the cloud."""
 
     def __init__(self, home: Path, settings: Settings, build: Callable[[str, Task, Settings], Provider]) -> None:
-        self._stage = FaultFile(home)
+        self._fault_file = FaultFile(home)
         self._settings = settings
         self._build = build
         self._lock = Lock()
-        self._rehearsed: InjectedFault | None = None
+        self._injected: InjectedFault | None = None
         self._guards: dict[tuple[str, Task], GuardedProvider] = {}
 
     def instead_of(self, guard: GuardedProvider) -> GuardedProvider:
         """The guard itself, unless a drill is on."""
-        rehearsed = self._stage.current()
+        injected = self._fault_file.current()
         with self._lock:
-            if self._rehearsed != rehearsed:
+            if self._injected != injected:
                 self._end()
-                self._rehearsed = rehearsed
+                self._injected = injected
             options = getattr(self._settings, guard.name, None)
-            if not rehearsed or rehearsed.fault == "camera_gone" or not isinstance(options, CloudOptions):
+            if not injected or injected.fault == "camera_gone" or not isinstance(options, CloudOptions):
                 return guard
             key = guard.name, guard.task
             if key not in self._guards:
-                self._guards[key] = self._guard(guard, options.rehearsed(rehearsed.endpoint))
+                self._guards[key] = self._guard(guard, options.rehearsed(injected.endpoint))
             return self._guards[key]
 
     def _end(self) -> None:
@@ -113,12 +113,12 @@ class FaultyCamera:
     def __init__(self, camera: Camera, home: Path) -> None:
         self.kind = camera.kind
         self._camera = camera
-        self._stage = FaultFile(home)
+        self._fault_file = FaultFile(home)
 
     def take(self, upload: bytes | None) -> bytes:
         """The encoded image of the camera. Raises CameraError."""
-        rehearsed = self._stage.current()
-        if rehearsed and rehearsed.fault == "camera_gone":
+        injected = self._fault_file.current()
+        if injected and injected.fault == "camera_gone":
             raise CameraError("A drill has unplugged the camera: wait until it is over.")
         return self._camera.take(upload)
 

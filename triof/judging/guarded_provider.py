@@ -141,14 +141,14 @@ class GuardedProvider:
         self._lock = Lock()
         self._built: tuple[Provider, Calls | None] | None = None
         self._note = note
-        self._rest: _Cooldown | None = None
+        self._cooldown: _Cooldown | None = None
         self._ledger_knows = True
 
     @property
     def needed_side(self) -> int:
         """Of the provider, as long as it would be asked: nobody pays for pixels that nobody looks at."""
         built = self._built
-        return built[0].needed_side if built and self._breaker.admits() and not self._cause_of_rest() else 0
+        return built[0].needed_side if built and self._breaker.admits() and not self._cooldown_cause() else 0
 
     @property
     def state(self) -> State:
@@ -161,7 +161,7 @@ class GuardedProvider:
 
     def ask(self, photo: Photo, timeout: float) -> "Pending":
         """Begin to ask; the answer is to be fetched within ``timeout`` seconds. Raises ProviderError at once if not."""
-        self._check_rest()
+        self._check_cooldown()
         permit = self._breaker.permit()
         try:
             return self._begin(photo, timeout, permit)
@@ -169,7 +169,7 @@ class GuardedProvider:
             self._breaker.release(permit)
             raise
 
-    def trial(self, photo: Photo, timeout: float) -> Prediction:
+    def probe(self, photo: Photo, timeout: float) -> Prediction:
         """Ask whatever happened before, and learn nothing from it: for whoever mends the settings. Counted as any call.
 
         Raises ProviderError.
@@ -189,7 +189,7 @@ class GuardedProvider:
 
     def skip(self) -> None:
         """Note that the provider did not need to be asked, if it would have been."""
-        if self._breaker.admits() and not self._cause_of_rest():
+        if self._breaker.admits() and not self._cooldown_cause():
             # Not in front of a person, who would wait for whoever else is writing.
             self._note(self._note_skip)
 
@@ -203,7 +203,7 @@ class GuardedProvider:
 
     def rate_wait(self) -> RateWait:
         """For how long a question would be refused for the sake of the calls a second."""
-        rest, built = self._rest, self._built
+        rest, built = self._cooldown, self._built
         if rest and isinstance(rest.cause, RateLimited) and (left := rest.until - self._clock()) > 0:
             return RateWait(left, rest.cause.refused)
         with suppress(ProviderError), _whatever_breaks():
@@ -212,7 +212,7 @@ class GuardedProvider:
 
     def ping(self) -> None:
         """Raise ProviderError if the provider could not be asked now."""
-        self._check_rest()
+        self._check_cooldown()
         provider, _ = self._provider()
         # In a worker, as looking up a name may take much longer than any timeout.
         pinged = self._submit(provider.ping)
@@ -243,15 +243,15 @@ class GuardedProvider:
                 self._breaker.release(permit)
         match error:
             case QuotaExceeded():
-                self._rest_for(self._quota_seconds(error), error)
+                self._cool_down(self._quota_seconds(error), error)
             case RateLimited():
-                self._rest_for(error.retry_after, error)
+                self._cool_down(error.retry_after, error)
             case ServiceRetired():
-                self._rest_for(self._at_most_until_looked_at(_RETIRED.total_seconds()), error)
+                self._cool_down(self._at_most_until_looked_at(_RETIRED.total_seconds()), error)
             case ProviderMisconfigured():
                 # Built anew afterwards, with whatever key its file holds then.
                 self._forget()
-                self._rest_for(_MISCONFIGURED_SECONDS, error)
+                self._cool_down(_MISCONFIGURED_SECONDS, error)
 
     def _call(self, photo: Photo, ends: float) -> Prediction:
         provider, calls = self._provider()
@@ -311,20 +311,20 @@ class GuardedProvider:
         built = self._built
         return min(seconds, _LEDGER_SECONDS) if built and built[1] and self._ledger_knows else seconds
 
-    def _rest_for(self, seconds: float, cause: ProviderError) -> None:
+    def _cool_down(self, seconds: float, cause: ProviderError) -> None:
         until = self._clock() + seconds
         # Of two calls at once, the one that was told the shorter wait may be the later to say so.
-        if not self._rest or self._rest.until < until:
-            self._rest = _Cooldown(until, cause)
+        if not self._cooldown or self._cooldown.until < until:
+            self._cooldown = _Cooldown(until, cause)
         log.warning("provider.rests provider=%s seconds=%.0f cause=%s", self.name, seconds, cause)
 
-    def _check_rest(self) -> None:
-        if cause := self._cause_of_rest():
+    def _check_cooldown(self) -> None:
+        if cause := self._cooldown_cause():
             # Without the frames of the last time, which would pile up.
             raise cause.with_traceback(None)
 
-    def _cause_of_rest(self) -> ProviderError | None:
-        rest = self._rest
+    def _cooldown_cause(self) -> ProviderError | None:
+        rest = self._cooldown
         return rest.cause if rest and self._clock() < rest.until else None
 
 

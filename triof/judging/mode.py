@@ -55,7 +55,7 @@ class Switch:
         kept = {"configured": self._configured, **read_json(self._path)}
         self._keep({**kept, **turned._asdict()})
 
-    def settle(self) -> None:
+    def reconcile(self) -> None:
         """At the kiosk's start: forget a turn that its settings have overruled, so that it does not come back."""
         kept = read_json(self._path)
         if kept.get("configured", self._configured) != self._configured:

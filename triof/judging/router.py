@@ -166,7 +166,7 @@ class Router:
         }
         return max((member.rate_wait() for member in members), default=RateWait(0.0, by_vendor=False))
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """Return when all that was to be noted so far is written."""
         if self._notes:
             self._notes.submit(lambda: None).result()

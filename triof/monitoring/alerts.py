@@ -51,19 +51,19 @@ class Open(NamedTuple):
 
 
 class Alerts:
-    """Keeps the alerts of ``machines`` and delivers them by ``senders``."""
+    """Keeps the alerts of ``machines`` and delivers them by ``notifiers``."""
 
     def __init__(
         self,
         home: Path,
         database: Database,
-        senders: Sequence[Notifier],
+        notifiers: Sequence[Notifier],
         machines: Collection[str],
         now: Callable[[], datetime],
     ) -> None:
         self._path = home / FILE
         self._database = database
-        self._senders = senders
+        self._notifiers = notifiers
         self._machines = machines
         self._now = now
         self._executor = ThreadPoolExecutor(1, "alerts")
@@ -84,10 +84,10 @@ class Alerts:
         kind: Kind = "alert.fired" if fault else "alert.cleared"
         message = Message(str(uuid4()), self._now(), machine, kind, name, told.text)
         untold = [each for each in self._direct if each[1]]
-        self._direct = [*untold, (message, {sender.name for sender in self._senders})]
+        self._direct = [*untold, (message, {notifier.name for notifier in self._notifiers})]
         self._announced = fault
 
-    def settle(
+    def reconcile(
         self, machine: str, faults: Mapping[str, DetectedFault], now: datetime, among: Callable[[str], bool]
     ) -> None:
         """Fire what is new and clear what is over, of the alerts whose name is ``among`` those looked at."""
@@ -139,23 +139,23 @@ class Alerts:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _send_all(self) -> None:
-        for sender in self._senders:
+        for notifier in self._notifiers:
             try:
-                self._send_direct(sender)
-                self._send(sender)
+                self._send_direct(notifier)
+                self._send(notifier)
             except Exception as error:
-                self._complaints.failed(f"alert.not_delivered channel={sender.name}", error)
+                self._complaints.failed(f"alert.not_delivered channel={notifier.name}", error)
 
-    def _send_direct(self, sender: Notifier) -> None:
+    def _send_direct(self, notifier: Notifier) -> None:
         for message, waiting in self._direct:
-            if sender.name in waiting:
-                sender.send(message)
-                waiting.discard(sender.name)
+            if notifier.name in waiting:
+                notifier.send(message)
+                waiting.discard(notifier.name)
 
-    def _send(self, sender: Notifier) -> None:
-        for row in self._events(self._machines, self._mark(sender)):
+    def _send(self, notifier: Notifier) -> None:
+        for row in self._events(self._machines, self._mark(notifier)):
             detail = row.detail
-            sender.send(
+            notifier.send(
                 Message(
                     str(row.id),
                     row.at,
@@ -166,21 +166,21 @@ class Alerts:
                     detail.get("value"),
                 )
             )
-            self._set_mark(sender, row.at, row.id)
+            self._set_mark(notifier, row.at, row.id)
 
-    def _mark(self, sender: Notifier) -> tuple[datetime, UUID]:
+    def _mark(self, notifier: Notifier) -> tuple[datetime, UUID]:
         """Up to where the channel has got everything; one that is new gets what comes from now on."""
         now = self._now()
-        kept: Any = read_json(self._path).get(sender.name)
+        kept: Any = read_json(self._path).get(notifier.name)
         try:
             at, last = datetime.fromisoformat(kept[0]), UUID(kept[1])
         except (TypeError, ValueError, IndexError, KeyError):
             at, last = now - timedelta(minutes=5), UUID(int=0)
-            self._set_mark(sender, at, last)
+            self._set_mark(notifier, at, last)
         return max((at, last), (now - _FORGOTTEN, UUID(int=0)))
 
-    def _set_mark(self, sender: Notifier, at: datetime, last: UUID) -> None:
-        marks: dict[str, Any] = {**read_json(self._path), sender.name: [at.isoformat(), str(last)]}
+    def _set_mark(self, notifier: Notifier, at: datetime, last: UUID) -> None:
+        marks: dict[str, Any] = {**read_json(self._path), notifier.name: [at.isoformat(), str(last)]}
         keep_state(self._path, json.dumps(marks).encode())
 
     def _events(self, machines: Collection[str], after: tuple[datetime, UUID] | None) -> Sequence[Row[Any]]:

@@ -139,7 +139,10 @@ class MachineMonitor:
         for task, answer in seen.items():
             of_task = [signal for signal in OF_THE_MODELS if signal.task == task]
             key = f"{task}/{answer.provider}"
-            if not (self._settled(task, answer.provider, of_task) and self._settled(key, answer.version, of_task)):
+            if not (
+                self._is_established(task, answer.provider, of_task)
+                and self._is_established(key, answer.version, of_task)
+            ):
                 continue
             yield task, answer if self._knows_rival(task, answer) else answer._replace(rival=None)
 
@@ -147,9 +150,9 @@ class MachineMonitor:
         if not answer.rival:
             return False
         _, rival, version = answer.rival
-        return self._settled(f"{task}/{rival}", version, [SIGNALS[f"agreement.{task}"]])
+        return self._is_established(f"{task}/{rival}", version, [SIGNALS[f"agreement.{task}"]])
 
-    def _settled(self, key: str, value: str, signals: Iterable[Signal]) -> bool:
+    def _is_established(self, key: str, value: str, signals: Iterable[Signal]) -> bool:
         """Whether that is what holds; something new holds after a while, and begins new baselines."""
         known = self.bookmark.versions.setdefault(key, value)
         if value == known:

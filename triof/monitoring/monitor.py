@@ -67,7 +67,7 @@ class Monitor:
         """Let alerts called ``names`` fire and clear by what ``faults`` finds wrong with this machine's parts."""
         self._part_names, self._part_faults = names, faults
 
-    def rounds(self) -> Sequence[ScheduledTask]:
+    def tasks(self) -> Sequence[ScheduledTask]:
         """What is to be done every now and then."""
         return [ScheduledTask("monitoring", _SECONDS, self.look)]
 
@@ -120,14 +120,14 @@ class Monitor:
         if complete:
             alarms = [each for each in standings if each.state == "alarm"]
             drift = {ALERT + each.signal: DetectedFault(each.text, each.value) for each in alarms}
-            self.alerts.settle(machine, drift, now, among=lambda name: name.startswith(ALERT))
+            self.alerts.reconcile(machine, drift, now, among=lambda name: name.startswith(ALERT))
         if machine == self._database.machine_id:
             self._look_at_parts(machine, now)
 
     def _look_at_parts(self, machine: str, now: datetime) -> None:
         is_open = {alert.name for alert in self.alerts.open([machine])}
         found = {name: DetectedFault(text, value) for name, (text, value) in self._part_faults(is_open).items()}
-        self.alerts.settle(machine, found, now, among=self._part_names.__contains__)
+        self.alerts.reconcile(machine, found, now, among=self._part_names.__contains__)
 
     def _restored(self, machine: str) -> MachineMonitor:
         kept = self._kept(machine)

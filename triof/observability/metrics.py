@@ -158,8 +158,8 @@ class Metrics:
 
 def build(settings: Settings, sorter: Sorter, journal: Journal) -> Metrics:
     """The metrics of a server, fed by ``sorter`` and ``journal``."""
-    stage = FaultFile(settings.home)
-    metrics = Metrics(lambda: stage.current() is not None)
+    fault_file = FaultFile(settings.home)
+    metrics = Metrics(lambda: fault_file.current() is not None)
     sorter.observe(metrics.judged)
     journal.observe(metrics.happened)
     metrics.gauge("triof_breaker_state", "1 for the state that holds", lambda: _breakers(sorter), ("provider", "state"))

@@ -33,7 +33,7 @@ class Operations:
 
     settings: Settings
     journal: Journal
-    rounds: Scheduler
+    scheduler: Scheduler
     metrics: Metrics
     keys: Keys
     jobs: Jobs
@@ -44,12 +44,12 @@ class Operations:
 
     def start(self) -> None:
         """Begin with what happens by itself."""
-        self.rounds.start()
+        self.scheduler.start()
         self.jobs.start()
 
     def close(self) -> None:
         """Finish what is under way."""
-        self.rounds.close()
+        self.scheduler.close()
         self.monitoring.close()
         self.jobs.close()
         self.keys.close()
@@ -76,9 +76,9 @@ def build(
     health = HealthChecks(_checked(settings, sorter, journal, monitoring), clock=clock)
     monitoring.watch_parts(health.alert_names(), health.alerts)
     measured.gauge("triof_health_check", "0: ok, 1: warning, 2: failed", health.gauges, ("check",))
-    rounds: list[ScheduledTask] = [
+    tasks: list[ScheduledTask] = [
         *_backups(settings, journal.database),
-        *monitoring.rounds(),
+        *monitoring.tasks(),
         ScheduledTask("jobs.prune", 3600, jobs.prune),
         ScheduledTask("tallies", 300, statistics.count_past_days),
         ScheduledTask("rollout", GUARD_SECONDS, rollout.guard),
@@ -89,7 +89,7 @@ def build(
     return Operations(
         settings,
         journal,
-        Scheduler(settings.home, rounds),
+        Scheduler(settings.home, tasks),
         metrics=measured,
         keys=Keys(journal.database, settings.api.per_minute),
         jobs=jobs,

@@ -94,15 +94,15 @@ def promote(
     """
     from triof.rollout import comparison
 
-    desk = RolloutService(settings, journal, actor)
+    service = RolloutService(settings, journal, actor)
     if not anyway:
-        opinion = comparison.compare_shown(desk.of(task), settings, journal, shown).opinion
+        opinion = comparison.compare_shown(service.of(task), settings, journal, shown).opinion
         if opinion.word != "promote":
             raise RolloutRefused(
                 f"The comparison says {opinion.word}: {opinion.why}. `triof models compare {task}` shows it; to promote"
                 " it nevertheless, add --anyway."
             )
-    return desk.promote(task, _cut(comment), anyway=anyway)
+    return service.promote(task, _cut(comment), anyway=anyway)
 
 
 def roll_back(

@@ -103,7 +103,7 @@ class Jobs:
         self._ask = ask
         self._now = now
         self._putting = Lock()
-        self._sole = ProcessLock(home / "queue.lock")
+        self._process_lock = ProcessLock(home / "queue.lock")
         self._news = Event()
         self._complaints = Complaints(log)
         self._closed = False
@@ -126,7 +126,7 @@ class Jobs:
         self._news.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._sole.release()
+        self._process_lock.release()
 
     def claim(self, asked: RequestIdentity) -> PredictionJob:
         """The job of a request that is answered at once: a new one to ``finish`` or ``forget``, or the finished one.
@@ -188,7 +188,7 @@ class Jobs:
 
     def work(self) -> bool:
         """Judge the photo that has waited longest; False if none waits, or another process works the queue off."""
-        if not self._sole.is_ours():
+        if not self._process_lock.is_ours():
             return False
         with self._database.read() as connection:
             waiting = select(_JOBS.c.id).where(*self._are("queued")).order_by(_JOBS.c.at, _JOBS.c.id).limit(1)

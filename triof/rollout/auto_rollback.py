@@ -43,13 +43,13 @@ class Rollout:
         """For a round: end every candidate that must not go on."""
         if not any(self._candidates.written(task) for task in TASKS):
             return
-        desk = RolloutService(self._settings, self._journal, _WHO)
-        desk.settle()
+        service = RolloutService(self._settings, self._journal, _WHO)
+        service.reconcile()
         for task in TASKS:
             candidate = self._candidates.of(task)
             if candidate and (why := comparison.guard(candidate, self._settings, self._journal, self._now())):
                 # Nobody has believed a shadow, so that nothing is taken back.
-                desk.stop(task, why, "rolled_back" if candidate.mode == "canary" else "stopped")
+                service.stop(task, why, "rolled_back" if candidate.mode == "canary" else "stopped")
                 log.error("candidate.sent_away candidate=%s why=%s", candidate.label, why)
 
     def comparison(self, task: Task) -> Comparison | None:

@@ -101,51 +101,51 @@ def compare(
 ) -> Comparison:
     """Everything since the candidate was begun, on this machine, and what to do."""
     scope = Scope(candidate.since, until or datetime.now(UTC), {journal.machine_id})
-    met = paired_predictions.meet(journal, candidate, scope)
-    weighed = _weighed(candidate, met, settings.rollout)
-    opinion = _opinion(candidate, met, weighed, labelled, settings.rollout)
-    table, price = weighed.table, _euros(settings) if candidate.provider == AZURE else 0.0
-    deposits = sum(met.deposits.values())
+    compared = paired_predictions.comparison_data(journal, candidate, scope)
+    test = _sequential_test(candidate, compared, settings.rollout)
+    opinion = _opinion(candidate, compared, test, labelled, settings.rollout)
+    table, price = test.table, _euros(settings) if candidate.provider == AZURE else 0.0
+    deposits = sum(compared.deposits.values())
     return Comparison(
         candidate=candidate,
         opinion=opinion,
         deposits=deposits,
-        needed=_deposits_needed(opinion, candidate, weighed.confirmed, deposits) if not labelled else None,
-        pairs=weighed.pairs,
-        agreed=weighed.agreed,
+        needed=_deposits_needed(opinion, candidate, test.confirmed, deposits) if not labelled else None,
+        pairs=test.pairs,
+        agreed=test.agreed,
         table=table,
         p=mcnemar(table.only_candidate, table.only_production),
-        difference=weighed.difference(),
-        better=weighed.better.largest,
-        worse=weighed.worse.largest,
-        disturbing=weighed.disturbing.largest,
-        asked=len(met.failed),
-        failed=sum(met.failed),
-        candidate_times=Times.of(met.candidate_seconds),
-        production_times=Times.of(met.production_seconds),
+        difference=test.difference(),
+        better=test.better.largest,
+        worse=test.worse.largest,
+        disturbing=test.disturbing.largest,
+        asked=len(compared.failed),
+        failed=sum(compared.failed),
+        candidate_times=Times.of(compared.candidate_seconds),
+        production_times=Times.of(compared.production_seconds),
         candidate_euros=price,
         production_euros=price,
         labelled=labelled,
     )
 
 
-def _weighed(candidate: Candidate, met: ComparisonData, options: RolloutSettings) -> SequentialTest:
-    weighed = SequentialTest(candidate.mode, candidate.accepted_share, options)
-    for pair in met.pairs:
-        weighed.add(pair)
-    for accepted in met.disturbed:
-        weighed.disturb(candidate=accepted)
-    return weighed
+def _sequential_test(candidate: Candidate, compared: ComparisonData, options: RolloutSettings) -> SequentialTest:
+    test = SequentialTest(candidate.mode, candidate.accepted_share, options)
+    for pair in compared.pairs:
+        test.add(pair)
+    for accepted in compared.disturbed:
+        test.disturb(candidate=accepted)
+    return test
 
 
 def _opinion(
     candidate: Candidate,
-    met: ComparisonData,
-    weighed: SequentialTest,
+    compared: ComparisonData,
+    test: SequentialTest,
     labelled: Labelled | None,
     options: RolloutSettings,
 ) -> Recommendation:
-    if fault := trouble(met, options) or weighed.drop():
+    if fault := trouble(compared, options) or test.drop():
         return Recommendation("keep", fault)
     if labelled:
         return labelled.opinion(options)
@@ -153,22 +153,24 @@ def _opinion(
         return Recommendation(
             "wait", "people do not confirm whether an item is clean: give labelled photos with --data"
         )
-    return weighed.opinion()
+    return test.opinion()
 
 
 def guard(candidate: Candidate, settings: Settings, journal: Journal, until: datetime) -> str:
     """Why the candidate must be sent away; empty where it need not."""
-    met = paired_predictions.meet(journal, candidate, Scope(candidate.since, until, {journal.machine_id}))
-    return trouble(met, settings.rollout) or _weighed(candidate, met, settings.rollout).drop()
+    compared = paired_predictions.comparison_data(
+        journal, candidate, Scope(candidate.since, until, {journal.machine_id})
+    )
+    return trouble(compared, settings.rollout) or _sequential_test(candidate, compared, settings.rollout).drop()
 
 
-def trouble(met: ComparisonData, options: RolloutSettings) -> str:
+def trouble(compared: ComparisonData, options: RolloutSettings) -> str:
     """What is wrong with the candidate whatever it answers; empty if nothing is."""
-    failed, asked = sum(met.failed), len(met.failed)
+    failed, asked = sum(compared.failed), len(compared.failed)
     if asked >= options.least_asked and failed > options.error_rate * asked:
         return f"it gave no answer to {failed} of the latest {asked} questions"
-    ours, theirs = quantile(met.candidate_seconds, 0.95), quantile(met.production_seconds, 0.95)
-    enough = min(len(met.candidate_seconds), len(met.production_seconds)) >= options.least_asked
+    ours, theirs = quantile(compared.candidate_seconds, 0.95), quantile(compared.production_seconds, 0.95)
+    enough = min(len(compared.candidate_seconds), len(compared.production_seconds)) >= options.least_asked
     if enough and ours and theirs and ours > max(options.latency_ratio * theirs, options.slow_seconds):
         return f"it is slow: its p95 is {ours * 1000:.0f} ms where production's is {theirs * 1000:.0f} ms"
     return ""

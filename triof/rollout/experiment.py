@@ -111,9 +111,9 @@ class Experiment:
         self._note = note
         self._clock = clock
         self._candidates = Candidates(settings)
-        self._stage = FaultFile(settings.home)
+        self._fault_file = FaultFile(settings.home)
         self._lock = Lock()
-        self._seats: dict[Task, tuple[Candidate, LoadedCandidate]] = {}
+        self._loaded: dict[Task, tuple[Candidate, LoadedCandidate]] = {}
         self._guards: dict[tuple[Task, str], GuardedProvider] = {}
 
     def route(self, task: Task, deposit_id: UUID | None, members: Sequence[Member]) -> list[Member]:
@@ -124,7 +124,7 @@ class Experiment:
             return current
         position = next((place for place, member in enumerate(current) if member.name == candidate.provider), None)
         with suppress(ProviderError):  # one that could not be built is counted when the photo is followed up
-            if position is not None and (member := self._seat(candidate).member):
+            if position is not None and (member := self._load(candidate).member):
                 current.insert(position, member)
         return current
 
@@ -137,17 +137,17 @@ class Experiment:
                 except Exception:
                     log.exception("candidate.not_compared task=%s", task)
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """Return when every candidate is built and has answered."""
-        for _, seat in list(self._seats.values()):
-            wait([seat.built])
-            if seat.asked:
-                wait([seat.asked])
+        for _, loaded in list(self._loaded.values()):
+            wait([loaded.built])
+            if loaded.asked:
+                wait([loaded.asked])
 
     def close(self) -> None:
         """Close every model that was built here."""
         with self._lock:
-            for task in list(self._seats):
+            for task in list(self._loaded):
                 self._let_go(task)
             for guard in self._guards.values():
                 guard.close()
@@ -159,7 +159,7 @@ class Experiment:
             with self._lock:
                 self._let_go(task)
         # A drill rehearses what production does.
-        return candidate if candidate and not self._stage.current() else None
+        return candidate if candidate and not self._fault_file.current() else None
 
     def _promoted(self, member: Member, task: Task) -> Member:
         if member.name != AZURE or not isinstance(member, GuardedProvider):
@@ -172,24 +172,24 @@ class Experiment:
                 self._guards[task, name] = self._promote(task, name)
             return self._guards[task, name]
 
-    def _seat(self, candidate: Candidate) -> LoadedCandidate:
+    def _load(self, candidate: Candidate) -> LoadedCandidate:
         with self._lock:
-            held = self._seats.get(candidate.task)
+            held = self._loaded.get(candidate.task)
             if held and held[0].model == candidate.model and held[0].provider == candidate.provider:
                 return held[1]
             self._let_go(candidate.task)
             workers = Workers(candidate.label, 1)
-            seat = LoadedCandidate(workers, workers.submit(lambda: self._prepared(candidate)))
-            self._seats[candidate.task] = candidate, seat
-            return seat
+            loaded = LoadedCandidate(workers, workers.submit(lambda: self._prepared(candidate)))
+            self._loaded[candidate.task] = candidate, loaded
+            return loaded
 
     def _let_go(self, task: Task) -> None:
-        _, seat = self._seats.pop(task, (None, None))
-        if seat:
-            seat.workers.close()
+        _, loaded = self._loaded.pop(task, (None, None))
+        if loaded:
+            loaded.workers.close()
             with suppress(ProviderError):
                 # Of a local one the memory goes with the last question that is under way on it.
-                if isinstance(member := seat.member, GuardedProvider):
+                if isinstance(member := loaded.member, GuardedProvider):
                     member.close()
 
     def _prepared(self, candidate: Candidate) -> Member:
@@ -218,7 +218,7 @@ class Experiment:
 
     def _ask_candidate(self, candidate: Candidate, photo: Followed) -> None:
         try:
-            member = self._seat(candidate).member
+            member = self._load(candidate).member
         except ProviderError as error:
             failed = _failure(candidate, error, 0.0)
             self._note(lambda: self._failed(candidate, photo.deposit_id, failed))
@@ -226,16 +226,16 @@ class Experiment:
             self._submit(candidate, member, photo)
 
     def _submit(self, candidate: Candidate, member: Member | None, photo: Followed) -> None:
-        seat = self._seat(candidate)
-        if not member or not seat.built.done():
+        loaded = self._load(candidate)
+        if not member or not loaded.built.done():
             return
         now = self._clock()
         try:
-            seat.asked, seat.since = seat.workers.submit(lambda: self._ask(candidate, member, photo)), now
+            loaded.asked, loaded.since = loaded.workers.submit(lambda: self._ask(candidate, member, photo)), now
         except AllBusy:
-            if now - seat.since > self._settings.deadline_seconds:
+            if now - loaded.since > self._settings.deadline_seconds:
                 told = "it has not come back from an earlier photo"
-                hangs = Attempt(candidate.label, "ProviderUnavailable", now - seat.since, told)
+                hangs = Attempt(candidate.label, "ProviderUnavailable", now - loaded.since, told)
                 self._note(lambda: self._failed(candidate, photo.deposit_id, hangs))
 
     def _ask(self, candidate: Candidate, member: Member, photo: Followed) -> None:

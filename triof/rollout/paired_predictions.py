@@ -73,7 +73,7 @@ class _JournaledPrediction(NamedTuple):
     seconds: float | None
 
 
-def meet(journal: Journal, candidate: Candidate, scope: Scope) -> ComparisonData:
+def comparison_data(journal: Journal, candidate: Candidate, scope: Scope) -> ComparisonData:
     """What the journal knows since the candidate was begun; drills are left out."""
     ours, theirs = _answers(journal, candidate, scope)
     drilled = journal.drilled()

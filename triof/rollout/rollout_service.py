@@ -59,24 +59,25 @@ class RolloutService:
         self._who = who
         self._candidates = Candidates(settings)
 
-    def begin(self, wanted: CandidateRequest, why: str) -> Candidate:
+    def begin(self, request: CandidateRequest, why: str) -> Candidate:
         """Let a candidate be asked from now on, at once in a running kiosk. Raises RolloutRefused, ProviderError."""
         with self._alone():
-            self._check(wanted)
-            against = self._candidates.production(wanted.task, wanted.provider)
-            if against.name == wanted.name:
-                raise RolloutRefused(f"{wanted.name} is in production: name another one to compare it with.")
-            model = self._model(wanted)
-            self._settle(wanted.task)
-            running = self._candidates.of(wanted.task)
+            self._check(request)
+            against = self._candidates.production(request.task, request.provider)
+            if against.name == request.name:
+                raise RolloutRefused(f"{request.name} is in production: name another one to compare it with.")
+            model = self._model(request)
+            self._reconcile(request.task)
+            running = self._candidates.of(request.task)
             if running and running.model != model:
                 raise RolloutRefused(
-                    f"{running.model.name} is the candidate of {wanted.task}: `triof models stop {wanted.task}` first."
+                    f"{running.model.name} is the candidate of {request.task}:"
+                    f" `triof models stop {request.task}` first."
                 )
             if running:
                 self._end(running, "replaced", why)
             candidate = Candidate(
-                *wanted[:2], model, against, *wanted[3:], since=datetime.now(UTC), who=self._who, why=why
+                *request[:2], model, against, *request[3:], since=datetime.now(UTC), who=self._who, why=why
             )
             # In the journal first: a change that nobody can explain later is worse than one that was not made.
             self._journal.record(
@@ -114,13 +115,13 @@ class RolloutService:
         """
         with self._alone():
             candidate = self.of(task)
-            turn = ProductionChange(task, candidate.provider, candidate.model.name, candidate.against.name)
+            change = ProductionChange(task, candidate.provider, candidate.model.name, candidate.against.name)
             if candidate.provider == AZURE:
-                self._publish(turn, candidate, (*self._candidates.promoted().before, turn.before), why)
+                self._publish(change, candidate, (*self._candidates.promoted().before, change.before), why)
             else:
-                Store(self._settings).activate(f"{task}/{turn.name}", self._journal, self._who, why, anyway=anyway)
+                Store(self._settings).activate(f"{task}/{change.name}", self._journal, self._who, why, anyway=anyway)
                 self._end(candidate, "promoted", why)
-            return turn
+            return change
 
     def rollback(self, task: Task, provider: str, why: str) -> ProductionChange:
         """End a canary; without one, put into production what was there before. Raises RolloutRefused and others."""
@@ -132,17 +133,17 @@ class RolloutService:
             if provider == AZURE:
                 return self._unpublish(task, why)
             change = Store(self._settings).rollback(task, self._journal, self._who, why)
-            self._settle(task)
+            self._reconcile(task)
             return ProductionChange(task, LOCAL, change.version, change.before)
 
-    def settle(self) -> None:
+    def reconcile(self) -> None:
         """Tidy away candidates whose production has changed."""
         with self._alone():
             for task in TASKS:
-                self._settle(task)
+                self._reconcile(task)
 
-    def _check(self, wanted: CandidateRequest) -> None:
-        task, provider = wanted.task, wanted.provider
+    def _check(self, request: CandidateRequest) -> None:
+        task, provider = request.task, request.provider
         if provider not in self._settings.routes[task]:
             raise RolloutRefused(f"{provider} is not asked for {task}: add it to routes.{task} first.")
         if provider == LOCAL and (chosen := self._settings.local_cnn.chosen(task)):
@@ -153,12 +154,12 @@ class RolloutService:
         if provider == AZURE and not self._candidates.published():
             raise RolloutRefused(f"No iteration is in production here: {self._settings.custom_vision.remedy}.")
 
-    def _model(self, wanted: CandidateRequest) -> CandidateModel:
-        if wanted.provider == AZURE:
-            return CandidateModel(wanted.name, wanted.name)
-        return CandidateModel(wanted.name, Store(self._settings).check(wanted.task, wanted.name).version)
+    def _model(self, request: CandidateRequest) -> CandidateModel:
+        if request.provider == AZURE:
+            return CandidateModel(request.name, request.name)
+        return CandidateModel(request.name, Store(self._settings).check(request.task, request.name).version)
 
-    def _settle(self, task: Task) -> None:
+    def _reconcile(self, task: Task) -> None:
         written = self._candidates.written(task)
         if written and not self._candidates.of(task):
             now = self._candidates.production(task, written.provider)
@@ -182,12 +183,12 @@ class RolloutService:
             why=why,
         )
 
-    def _publish(self, turn: ProductionChange, candidate: Candidate, before: tuple[str, ...], why: str) -> None:
+    def _publish(self, change: ProductionChange, candidate: Candidate, before: tuple[str, ...], why: str) -> None:
         configured = self._settings.custom_vision.published_name or ""
-        published = self._candidates.promoted().turned(turn.name, configured, before)
+        published = self._candidates.promoted().turned(change.name, configured, before)
         self._record_end(candidate, "promoted", why)
         # Its end and the new name in one file.
-        self._candidates.keep(turn.task, None, published)
+        self._candidates.keep(change.task, None, published)
 
     def _unpublish(self, task: Task, why: str) -> ProductionChange:
         held = self._candidates.promoted()
@@ -209,7 +210,7 @@ class RolloutService:
             why=why,
         )
         self._candidates.keep(task, self._candidates.written(task), held.turned(name, configured, held.before[:-1]))
-        self._settle(task)
+        self._reconcile(task)
         return ProductionChange(task, AZURE, name, held.name)
 
     @contextmanager

@@ -70,7 +70,7 @@ class DailyTotals:
         first = connection.scalar(_FIRST, {"machine": machine})
         return self._calendar.day(first) if first else None
 
-    def settle(self, machines: Sequence[str], first: date, last: date) -> Sequence[CountedDays]:
+    def finalize(self, machines: Sequence[str], first: date, last: date) -> Sequence[CountedDays]:
         """Count what was not counted yet of the days from ``first`` to ``last``, which are over; one mark a machine."""
         with self._database.read() as connection:
             marks = self._marks(connection, machines, first, last)

@@ -72,7 +72,7 @@ class Statistics:
     ) -> None:
         self.settings = settings.reports
         self.calendar = Calendar(settings.reports.timezone)
-        self.tallies = DailyTotals(database, self.calendar, now)
+        self.daily_totals = DailyTotals(database, self.calendar, now)
         self._database = database
         self._all_settings = settings
         self._now = now
@@ -165,11 +165,11 @@ class Statistics:
 
     def count_past_days(self) -> int:
         """Count some of the days that are over and that nobody has asked for yet; for the rounds."""
-        return self.tallies.make(self.machines())
+        return self.daily_totals.make(self.machines())
 
     def _rows(self, machine: str, scope: Scope) -> Iterator[Mapping[str, export.Cell]]:
         with self._database.read() as connection:
-            begun = self.tallies.begun(connection, machine)
+            begun = self.daily_totals.begun(connection, machine)
         happened = self.by_day(Scope(scope.since, scope.until, [machine])) if begun else []
         return export.rows(machine, (each for each in happened if begun and each.day >= begun), self.settings)
 
@@ -235,11 +235,11 @@ class Statistics:
         if not plan.past:
             return nothing
         first, last = plan.past[0], plan.past[-1]
-        marks = self.tallies.settle(plan.machines, first, last)
+        marks = self.daily_totals.finalize(plan.machines, first, last)
 
         def read() -> Answer:
             with self._database.read() as connection:
-                return make(self.tallies.read(connection, plan.machines, first, last))
+                return make(self.daily_totals.read(connection, plan.machines, first, last))
 
         return self._kept.get((what, tuple(plan.machines), first, last), marks, read)
 

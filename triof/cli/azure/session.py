@@ -48,8 +48,8 @@ def session(ctx: click.Context) -> Iterator[Session]:
     # Names of people's projects, tags and files may hold what rich takes for markup.
     console = Console(markup=False, emoji=False, highlight=False)
     options = loaded.settings.custom_vision
-    pace = LearnedRateFile(loaded.settings.home, options)
-    trainer = Trainer(options, on_wait=_complaint(console), learned=pace.read(), on_learned=pace.keep)
+    rate = LearnedRateFile(loaded.settings.home, options)
+    trainer = Trainer(options, on_wait=_complaint(console), learned=rate.read(), on_learned=rate.keep)
     opened = Session(loaded, trainer, console)
     try:
         yield opened

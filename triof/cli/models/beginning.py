@@ -12,9 +12,9 @@ from triof.storage import data_folder
 
 def begin(settings: Settings, name: str, mode: CandidateMode, share: float, why: str, *, azure: bool) -> Candidate:
     """Begin with the bundle, or with the iteration published as, ``name``. Raises TriofError, ProviderError."""
-    wanted = _iteration(settings, name, mode, share) if azure else _bundle(settings, name, mode, share)
+    request = _iteration(settings, name, mode, share) if azure else _bundle(settings, name, mode, share)
     with data_folder.database(settings) as database:
-        return RolloutService(settings, Journal(database), user()).begin(wanted, why)
+        return RolloutService(settings, Journal(database), user()).begin(request, why)
 
 
 def _bundle(settings: Settings, name: str, mode: CandidateMode, share: float) -> CandidateRequest:

@@ -45,12 +45,12 @@ def promote(
     task = _task(settings, name)
     shown = PhotoSelection(read_photos(source, settings, corrected), split) if source else None
     with data_folder.database(settings) as database:
-        turn = use_cases.promote(
+        change = use_cases.promote(
             settings, Journal(database), task, actor=user(), comment=why, shown=shown, anyway=anyway
         )
-    click.echo(f"{task}: {turn.name} answers now, before it {turn.before} did.")
-    if turn.provider == AZURE:
-        write_name(loaded, turn.name)
+    click.echo(f"{task}: {change.name} answers now, before it {change.before} did.")
+    if change.provider == AZURE:
+        write_name(loaded, change.name)
         click.echo(f"To go back: triof models rollback {task} --azure")
     else:
         click.echo(f"To go back: triof models rollback {task}")

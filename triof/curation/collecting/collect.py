@@ -80,13 +80,13 @@ class Collection:
 
     def __init__(
         self,
-        wanted: CollectRequest,
+        request: CollectRequest,
         source: PhotoSource,
         client: Web,
         limits: PhotoLimits = DEFAULT_LIMITS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.wanted, self._source, self._web, self._limits, self._now = wanted, source, client, limits, now
+        self.request, self._source, self._web, self._limits, self._now = request, source, client, limits, now
         self.tally: Counter[str] = Counter()
         self.unlicensed = 0
         self.vanished = 0
@@ -100,7 +100,7 @@ class Collection:
     @property
     def is_complete(self) -> bool:
         """Whether there are as many as wanted."""
-        return self.wanted.count is not None and self.kept >= self.wanted.count
+        return self.request.count is not None and self.kept >= self.request.count
 
     def run(self, folder: Path, on_step: Callable[[], None]) -> None:
         """Collect into ``folder`` until there are enough or no more. Raises CollectError, TriofError."""
@@ -131,12 +131,12 @@ class Collection:
         if self.is_complete:
             return
         try:
-            for candidate in self._source.find(self.wanted.query):
+            for candidate in self._source.find(self.request.query):
                 author, licence = candidate.author, candidate.licence
                 yield replace(
                     candidate,
-                    author=author or self.wanted.author,
-                    licence=(self.wanted.licence or UNKNOWN) if licence == UNKNOWN else licence,
+                    author=author or self.request.author,
+                    licence=(self.request.licence or UNKNOWN) if licence == UNKNOWN else licence,
                 )
         except fetch_errors.Unreachable as error:
             raise CollectError(f"{error} Check the network, then run the same command again: {_GOES_ON}") from error
@@ -205,7 +205,7 @@ class Collection:
         )
 
     def _request(self) -> dict[str, str]:
-        return {"label": self.wanted.label, "source": self._source.name, "query": self.wanted.query}
+        return {"label": self.request.label, "source": self._source.name, "query": self.request.query}
 
     def _is_ours(self, entry: dict[str, Any]) -> bool:
         return self._request().items() <= entry.items()
@@ -219,7 +219,7 @@ class Collection:
             "licence_url": candidate.licence_url,
             "page_url": candidate.page_url,
             "url": candidate.address,
-            "query": self.wanted.query,
+            "query": self.request.query,
             "collected_at": self._now().isoformat(timespec="seconds"),
         }
-        return {**self._request(), "labels": self.wanted.labels, "notes": notes}
+        return {**self._request(), "labels": self.request.labels, "notes": notes}

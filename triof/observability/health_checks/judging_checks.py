@@ -170,7 +170,7 @@ def _asked(parts: CheckedParts, router: Router) -> CheckResult:
     for task, guard in _guards(router):
         started = time.monotonic()
         try:
-            prediction = guard.trial(_grey(guard.needed_side, parts.settings), parts.settings.cloud_seconds)
+            prediction = guard.probe(_grey(guard.needed_side, parts.settings), parts.settings.cloud_seconds)
         except ProviderError as error:
             return _fall_back(router, f"{guard.name} did not answer for {task}: {error}")
         seconds = time.monotonic() - started

@@ -40,9 +40,9 @@ class Api:
         self._operations = services.operations
         self._settings = services.operations.settings.api
         self._jobs = services.operations.jobs
-        self._standing = MachineStatus(services.operations, services.sorter.router)
+        self._machine_status = MachineStatus(services.operations, services.sorter.router)
         self._clock = clock
-        self._door = ApiAuth(services.operations.keys)
+        self._auth = ApiAuth(services.operations.keys)
 
     def blueprint(self) -> Blueprint:
         """Every address under ``/api/``."""
@@ -51,7 +51,7 @@ class Api:
             view = getattr(self, route.name)
             blueprint.add_url_rule(route.rule, route.name, view, methods=[route.method])
         blueprint.get("/api/docs")(self.docs)
-        blueprint.before_request(self._door.admit)
+        blueprint.before_request(self._auth.admit)
         blueprint.after_app_request(headers.Headers(self._settings).add)
         return blueprint
 
@@ -73,7 +73,7 @@ class Api:
 
     def prediction(self, id: UUID) -> Response:  # noqa: A002 (the name in the address)
         """What has become of a prediction that this key asked for."""
-        job = self._jobs.find(id, self._door.key.id)
+        job = self._jobs.find(id, self._auth.key.id)
         if not job or (job.outcome and "items" in job.outcome):
             raise Refusal("not_found", "There is no such prediction of this key, or it is too old.")
         response = _json(_job(job))
@@ -83,11 +83,11 @@ class Api:
 
     def machine(self) -> Response:
         """How the machine stands."""
-        return _json(self._standing.machine())
+        return _json(self._machine_status.machine())
 
     def summary(self) -> Response:
         """What was dropped into the machine."""
-        return _json(self._standing.summary())
+        return _json(self._machine_status.summary())
 
     def document(self) -> Response:
         """The OpenAPI document."""
@@ -110,7 +110,7 @@ class Api:
         uploads = request_parsing.photos(self._settings.batch_bytes)
         # The request itself was counted as one.
         if len(uploads) > 1:
-            self._door.count(len(uploads) - 1)
+            self._auth.count(len(uploads) - 1)
         outcome = self._once(map(request_parsing.content, uploads), lambda _: {"items": list(self._judge_all(uploads))})
         items = [
             {
@@ -134,7 +134,7 @@ class Api:
         idempotency_key = request_parsing.idempotency_key()
         if idempotency_key is None:
             return ask(uuid4())
-        job = self._jobs.claim(RequestIdentity(self._door.key.id, idempotency_key, request_parsing.fingerprint(images)))
+        job = self._jobs.claim(RequestIdentity(self._auth.key.id, idempotency_key, request_parsing.fingerprint(images)))
         if job.outcome:
             return job.outcome
         try:
@@ -152,7 +152,7 @@ class Api:
         image = request_parsing.photo()
         photos.check_length(len(image), self._operations.settings.photo)
         asked = RequestIdentity(
-            self._door.key.id, request_parsing.idempotency_key(), request_parsing.fingerprint([image])
+            self._auth.key.id, request_parsing.idempotency_key(), request_parsing.fingerprint([image])
         )
         job = self._jobs.put(asked, image)
         response = _json(_job(job), 202)

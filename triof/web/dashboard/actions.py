@@ -24,7 +24,7 @@ class DashboardActions:
 
     def blueprint(self, gate: login.Gate) -> Blueprint:
         """The addresses; operators are turned away."""
-        blueprint = Blueprint("acts", __name__, url_prefix="/dashboard")
+        blueprint = Blueprint("actions", __name__, url_prefix="/dashboard")
         blueprint.post("/mode")(self.turn_mode)
         blueprint.post("/quota/resume")(self.resume_quota)
         blueprint.post("/alerts/accept")(self.accept)

@@ -1,4 +1,4 @@
-"""The dashboard's pages. A GET never changes anything; what a technician may do stands in ``acts.py``."""
+"""The dashboard's pages. A GET never changes anything; what a technician may do stands in ``actions.py``."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -31,7 +31,7 @@ class DashboardPages:
         self._services = around
         self._settings = settings
         self._statistics = around.operations.statistics
-        self._wellness = DashboardHealth(around)
+        self._health = DashboardHealth(around)
 
     def blueprint(self, gate: login.Gate) -> Blueprint:
         """The addresses; whoever is not logged in is led to the login."""
@@ -65,7 +65,7 @@ class DashboardPages:
             chart=charts.verdicts(*over),
             recycled=self._statistics.recycled(scope),
             latest=self._statistics.latest(scope, _LATEST),
-            notices=self._wellness.notices(asked.machines or self._statistics.machines()),
+            notices=self._health.notices(asked.machines or self._statistics.machines()),
             types=labels.TYPES,
             action_names=labels.ACTIONS,
             endings=labels.ENDINGS,
@@ -111,7 +111,7 @@ class DashboardPages:
             "machine",
             self._asked("today"),
             live_seconds=_LIVE_SECONDS,
-            notices=self._wellness.notices([self._services.journal.machine_id]),
+            notices=self._health.notices([self._services.journal.machine_id]),
             own=self._services.journal.machine_id,
             gauges=condition.gauges(self._settings.home, health),
             checks=health.results.items(),
