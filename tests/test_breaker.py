@@ -167,7 +167,7 @@ def test_it_closes_after_enough_probes_one_at_a_time(
     tell(breaker, breaker.permit(), "g")
     assert breaker.state == "closed"
     assert not breaker.permit().probe
-    assert [(change.state, change.why) for change in changes[1:]] == [("closed", "2 probes in a row were answered")]
+    assert [(change.state, change.reason) for change in changes[1:]] == [("closed", "2 probes in a row were answered")]
 
 
 @pytest.mark.parametrize("outcome", ["f", "s"])
@@ -181,7 +181,7 @@ def test_each_failed_probe_doubles_the_time_up_to_the_longest(
         assert not breaker.admits()
         clock.pass_(0.1)
         live_through(breaker, outcome)
-    assert "the probe failed" in changes[-1].why
+    assert "the probe failed" in changes[-1].reason
 
 
 def test_a_probe_that_fails_after_a_good_one_opens_it_and_the_count_begins_anew(breaker: Breaker, clock: Clock) -> None:

@@ -145,7 +145,7 @@ def test_one_that_people_correct_more_often_is_kept_out_and_the_guard_knows(
         ("production", "bottle", "bottle", "bottle", 40),
     )
     assert found.opinion.word == "keep"
-    assert "show that it is worse" in found.opinion.why
+    assert "show that it is worse" in found.opinion.reason
     assert "worse" in guard(CANARY, settings, journal, datetime.now(UTC))
 
 
@@ -164,7 +164,7 @@ def test_so_many_pairs_without_a_difference_that_counts_are_enough() -> None:
     for _ in range(rough.total_needed() or 0):
         rough.add(PredictionPair("cup", "cup", "production", "cup"))
     assert rough.opinion().word == "keep"
-    assert "did not show it to be better" in rough.opinion().why
+    assert "did not show it to be better" in rough.opinion().reason
 
 
 def test_ticks_that_people_leave_as_they_are_do_not_count_for_the_one_ticked(compared: Compared) -> None:
@@ -179,7 +179,7 @@ def test_a_shadow_is_not_called_worse_for_ticks_that_are_left(compared: Compared
     shadow = replace(CANARY, mode="shadow", share=1.0)
     found = compared(("production", "cup", "bottle", "bottle", 60), candidate=shadow)
     assert (found.opinion.word, found.worse) == ("wait", 1.0)
-    assert "make it a canary, or give --data" in found.opinion.why
+    assert "make it a canary, or give --data" in found.opinion.reason
 
 
 def test_a_shadow_that_people_agree_with_against_the_tick_is_better(compared: Compared) -> None:
@@ -194,7 +194,7 @@ def test_one_that_turns_people_away_is_worse_even_where_nobody_confirms(compared
     compared(("candidate", "other", "bottle", None, 25), returned="other")
     found = compared(("production", "bottle", "bottle", "bottle", 60))
     assert found.opinion.word == "keep"
-    assert "turns more people away" in found.opinion.why
+    assert "turns more people away" in found.opinion.reason
 
 
 def test_drills_other_machines_and_what_was_before_are_left_out(
@@ -216,7 +216,7 @@ def test_of_cleanliness_people_say_nothing(compared: Compared) -> None:
     clean = replace(CANARY, task="cleanliness")
     found = compared(("candidate", "clean", "dirty", "cup", 40), candidate=clean)
     assert (found.opinion.word, sum(found.table), found.pairs) == ("wait", 0, 40)
-    assert "labelled photos with --data" in found.opinion.why
+    assert "labelled photos with --data" in found.opinion.reason
 
 
 def test_errors_and_slow_answers_send_it_away(journal: Journal, settings: Settings) -> None:

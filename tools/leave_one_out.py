@@ -39,7 +39,7 @@ from rich.progress import Progress
 
 from providers.base import LABELS, TASKS, ProviderMisconfigured, Task
 from providers.local_cnn import calibration
-from providers.local_cnn.bundle import Bundle, counted_to, faults, load
+from providers.local_cnn.bundle import Bundle, counted_to, load, validation_errors
 from providers.local_cnn.runtime import Runtime
 from providers.local_cnn.training import training_set
 from providers.local_cnn.training.hyperparameters import Hyperparameters
@@ -333,7 +333,7 @@ def _recipe(asked: argparse.Namespace) -> Hyperparameters:
     try:
         return Hyperparameters.model_validate(given)
     except ValidationError as error:
-        sys.exit(f"The recipe is wrong: {faults(error)}.")
+        sys.exit(f"The recipe is wrong: {validation_errors(error)}.")
 
 
 def _arguments() -> argparse.Namespace:

@@ -182,9 +182,9 @@ def _ledger(provider: Provider, journal: Callable[[], Journal]) -> Calls | None:
 
 def _note(change: BreakerChange, provider: str, journal: Callable[[], Journal]) -> None:
     kind: Kind = "breaker.opened" if change.state == "open" else "breaker.closed"
-    log.warning("%s provider=%s seconds=%.0f why=%s", kind, provider, change.open_seconds, change.why)
+    log.warning("%s provider=%s seconds=%.0f why=%s", kind, provider, change.open_seconds, change.reason)
     try:
-        journal().record(kind, reason=provider[:32], why=change.why, seconds=change.open_seconds)
+        journal().record(kind, reason=provider[:32], why=change.reason, seconds=change.open_seconds)
     except Exception:
         log.exception("journal.not_written kind=%s", kind)
 

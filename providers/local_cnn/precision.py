@@ -70,7 +70,7 @@ class Choice(NamedTuple):
     """Which network answers, and why."""
 
     eight_bit: bool
-    why: str
+    reason: str
     is_fault: bool = False
     """Whether a file is broken or a measurement failed, which the technician should mend."""
 

@@ -18,11 +18,11 @@ from triof.storage import data_folder
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a provider.")
 @click.option("--resume", is_flag=True, help="Ask the cloud again, though it said that it is used up or retired.")
-@click.option("--why", default="", help="The reason for that, for the journal.")
+@click.option("--why", "comment", default="", help="The reason for that, for the journal.")
 @click.pass_context
-def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
+def quota(ctx: click.Context, *, as_json: bool, resume: bool, comment: str) -> None:
     """Show what was used in the last 30 days, what is left, when it resets, and the cost in euros."""
-    if why and not resume:
+    if comment and not resume:
         raise click.UsageError("--why belongs to --resume.")
     settings = load_settings(ctx).settings
     for name, remedy in left_out(settings).items():
@@ -30,7 +30,7 @@ def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
     with data_folder.database(settings) as database:
         for name, ledger in ledgers(settings, database).items():
             if resume:
-                use_cases.resume_quota(settings, Journal(database), name, actor=user(), comment=why)
+                use_cases.resume_quota(settings, Journal(database), name, actor=user(), comment=comment)
             usage = ledger.usage()
             if as_json:
                 click.echo(json.dumps(_as_json(name, usage)))

@@ -192,7 +192,7 @@ def _recipe(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings
     try:
         return Hyperparameters.model_validate(given)
     except ValidationError as error:
-        raise click.UsageError(f"The recipe is wrong: {bundle.faults(error)}.") from error
+        raise click.UsageError(f"The recipe is wrong: {bundle.validation_errors(error)}.") from error
 
 
 def _like(before: bundle.Bundle | None, old: RehearsalSet | None) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Suggestion:
     label: str
     suggested: str
     probability: float
-    why: str
+    reason: str
     quality: float = 0.0
     """How probable the label is that it has; the lower, the sooner it should be looked at."""
 
@@ -131,11 +131,11 @@ class _Case:
             self.labels[own],
             self.labels[best],
             float(opinion[best]),
-            self._why(self.labels[best], others),
+            self._reason(self.labels[best], others),
             quality,
         )
 
-    def _why(self, suggested: str, others: Sequence[int]) -> str:
+    def _reason(self, suggested: str, others: Sequence[int]) -> str:
         if not others:
             return f"looks like {suggested} to a model that learned from the other photos"
         twin = self.survey.items[self.rows[others[0]]]

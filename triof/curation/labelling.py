@@ -41,7 +41,7 @@ class ModelSuggestion:
 
     label: str
     probability: float
-    why: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def doubts(dataset: Dataset, suggestions: Iterable[Suggestion]) -> list[Question
             dataset.name(found.item),
             found.task,
             found.label,
-            ModelSuggestion(found.suggested, found.probability, found.why),
+            ModelSuggestion(found.suggested, found.probability, found.reason),
         )
         for found in suggestions
     ]

@@ -116,7 +116,7 @@ def run(folder: Path, settings: Settings, clock: Clock = time.perf_counter) -> P
         processor=precision.processor(),
         interpreter=precision.interpreter(),
     )
-    faults = [provider.choice.why for provider in eight_bit if not provider.choice.eight_bit]
+    faults = [provider.choice.reason for provider in eight_bit if not provider.choice.eight_bit]
     try:
         found = {"fault": faults[0]} if faults else _compared(half, eight_bit, loaded.card, settings.policy, clock)
     except ProviderError as error:

@@ -116,9 +116,9 @@ class Alerts:
                 found.pop(key, None)
         return list(found.values())
 
-    def accept(self, machine: str, name: str, who: str, why: str) -> None:
+    def accept(self, machine: str, name: str, actor: str, comment: str) -> None:
         """Note that the change behind the alert ``name`` is meant; the next look begins a new baseline."""
-        detail = {"name": name, "who": who, "why": why}
+        detail = {"name": name, "who": actor, "why": comment}
         event = {"id": uuid4(), "machine_id": machine, "at": self._now(), "kind": "alert.acknowledged"}
         with self._database.write() as connection:
             connection.execute(_EVENTS.insert().values(**event, reason=name, detail=detail))

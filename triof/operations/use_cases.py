@@ -37,10 +37,10 @@ def turn_mode(settings: Settings, journal: Journal, mode: str, *, actor: str, co
     chosen: Mode | None = next((each for each in get_args(Mode) if each == mode), None)
     if chosen is None:
         raise UseCaseRefused(f"{mode!r} is no mode: choose {', '.join(get_args(Mode))}.")
-    switch, why = Switch(settings.home, settings.mode).at_kiosk(), _cut(comment)
-    journal.record("mode.changed", reason=chosen, before=switch.mode(), who=actor, why=why)
+    switch, comment = Switch(settings.home, settings.mode).at_kiosk(), _cut(comment)
+    journal.record("mode.changed", reason=chosen, before=switch.mode(), who=actor, why=comment)
     try:
-        switch.turn(chosen, actor, why)
+        switch.turn(chosen, actor, comment)
     except OSError as error:
         raise data_folder.unusable(settings, error) from error
 
@@ -71,10 +71,10 @@ def accept_alerts(alerts: Alerts, machine: str, names: Collection[str], *, actor
         raise UseCaseRefused(
             f"{', '.join(unknown)}: no change of that name can be accepted. These can: {', '.join(known)}."
         )
-    if not (why := _cut(comment)):
+    if not (comment := _cut(comment)):
         raise UseCaseRefused("Say why the change is meant: the journal keeps it.")
     for name in names:
-        alerts.accept(machine, name, actor, why)
+        alerts.accept(machine, name, actor, comment)
 
 
 def promote(
@@ -99,8 +99,8 @@ def promote(
         opinion = comparison.compare_shown(service.of(task), settings, journal, shown).opinion
         if opinion.word != "promote":
             raise RolloutRefused(
-                f"The comparison says {opinion.word}: {opinion.why}. `triof models compare {task}` shows it; to promote"
-                " it nevertheless, add --anyway."
+                f"The comparison says {opinion.word}: {opinion.reason}. `triof models compare {task}` shows it; to"
+                " promote it nevertheless, add --anyway."
             )
     return service.promote(task, _cut(comment), anyway=anyway)
 

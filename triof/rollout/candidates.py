@@ -59,8 +59,8 @@ class Candidate:
     share: float
     """Of the deposits: those that ask it (shadow) or believe it (canary)."""
     since: datetime
-    who: str
-    why: str
+    actor: str
+    comment: str
 
     @property
     def label(self) -> str:
@@ -99,6 +99,12 @@ class Candidate:
     def is_rival(self, prediction: Prediction) -> bool:
         """Whether it is the answer of the one in production that it is compared with."""
         return self.against.answered(prediction.provider, prediction.model_version, of=self.provider)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values by the names that :data:`FILE` and ``triof models compare --json`` give them."""
+        plain = asdict(self)
+        actor, comment = plain.pop("actor"), plain.pop("comment")
+        return {**plain, "since": self.since.isoformat(), "who": actor, "why": comment}
 
     def settings(self, settings: Settings) -> Settings:
         """Those with which its provider is built."""
@@ -173,7 +179,7 @@ class Candidates:
         kept = read_json(self._path)
         there = {name: value for name, value in _section(kept, "candidates").items() if name != task}
         if candidate:
-            there[task] = {**asdict(candidate), "since": candidate.since.isoformat()}
+            there[task] = candidate.as_dict()
         content = {**kept, "candidates": there, **({"published": published._asdict()} if published else {})}
         replace_file(self._path, json.dumps(content, indent=2).encode() + b"\n")
 

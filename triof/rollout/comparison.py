@@ -72,15 +72,14 @@ class Comparison:
         plain = asdict(self)
         plain |= {"table": self.table._asdict(), "difference": self.difference and self.difference._asdict()}
         del plain["opinion"]
-        candidate = self.candidate
-        plain["candidate"] |= {
-            "model": candidate.model._asdict(),
-            "against": candidate.against._asdict(),
-            "since": candidate.since.isoformat(),
+        plain["candidate"] = {
+            **self.candidate.as_dict(),
+            "model": self.candidate.model._asdict(),
+            "against": self.candidate.against._asdict(),
         }
         if self.labelled:
             plain["labelled"] = self.labelled.as_dict()
-        return {"word": self.opinion.word, "why": self.opinion.why, **plain}
+        return {"word": self.opinion.word, "why": self.opinion.reason, **plain}
 
 
 def compare_shown(

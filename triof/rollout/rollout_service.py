@@ -53,13 +53,13 @@ class ProductionChange(NamedTuple):
 class RolloutService:
     """Where changes are made. Whoever makes one has the candidates of the home folder alone meanwhile."""
 
-    def __init__(self, settings: Settings, journal: Journal, who: str) -> None:
+    def __init__(self, settings: Settings, journal: Journal, actor: str) -> None:
         self._settings = settings
         self._journal = journal
-        self._who = who
+        self._actor = actor
         self._candidates = Candidates(settings)
 
-    def begin(self, request: CandidateRequest, why: str) -> Candidate:
+    def begin(self, request: CandidateRequest, comment: str) -> Candidate:
         """Let a candidate be asked from now on, at once in a running kiosk. Raises RolloutRefused, ProviderError."""
         with self._alone():
             self._check(request)
@@ -75,9 +75,9 @@ class RolloutService:
                     f" `triof models stop {request.task}` first."
                 )
             if running:
-                self._end(running, "replaced", why)
+                self._end(running, "replaced", comment)
             candidate = Candidate(
-                *request[:2], model, against, *request[3:], since=datetime.now(UTC), who=self._who, why=why
+                *request[:2], model, against, *request[3:], since=datetime.now(UTC), actor=self._actor, comment=comment
             )
             # In the journal first: a change that nobody can explain later is worse than one that was not made.
             self._journal.record(
@@ -88,8 +88,8 @@ class RolloutService:
                 against=against.name,
                 mode=candidate.mode,
                 share=candidate.share,
-                who=self._who,
-                why=why,
+                who=self._actor,
+                why=comment,
             )
             self._candidates.keep(candidate.task, candidate)
             return candidate
@@ -100,14 +100,14 @@ class RolloutService:
             return candidate
         raise RolloutRefused(f"There is no candidate for {task}: begin one with `triof models canary VERSION`.")
 
-    def stop(self, task: Task, why: str, outcome: Outcome = "stopped") -> Candidate:
+    def stop(self, task: Task, comment: str, outcome: Outcome = "stopped") -> Candidate:
         """Let production answer alone. Raises RolloutRefused if it does."""
         with self._alone():
             candidate = self.of(task)
-            self._end(candidate, outcome, why)
+            self._end(candidate, outcome, comment)
             return candidate
 
-    def promote(self, task: Task, why: str, *, anyway: bool = False) -> ProductionChange:
+    def promote(self, task: Task, comment: str, *, anyway: bool = False) -> ProductionChange:
         """Put the candidate into production, in one step.
 
         Raises NotBetter for a bundle that its training did not find better, unless ``anyway``; RolloutRefused,
@@ -117,22 +117,24 @@ class RolloutService:
             candidate = self.of(task)
             change = ProductionChange(task, candidate.provider, candidate.model.name, candidate.against.name)
             if candidate.provider == AZURE:
-                self._publish(change, candidate, (*self._candidates.promoted().before, change.before), why)
+                self._publish(change, candidate, (*self._candidates.promoted().before, change.before), comment)
             else:
-                Store(self._settings).activate(f"{task}/{change.name}", self._journal, self._who, why, anyway=anyway)
-                self._end(candidate, "promoted", why)
+                Store(self._settings).activate(
+                    f"{task}/{change.name}", self._journal, self._actor, comment, anyway=anyway
+                )
+                self._end(candidate, "promoted", comment)
             return change
 
-    def rollback(self, task: Task, provider: str, why: str) -> ProductionChange:
+    def rollback(self, task: Task, provider: str, comment: str) -> ProductionChange:
         """End a canary; without one, put into production what was there before. Raises RolloutRefused and others."""
         with self._alone():
             candidate = self._candidates.of(task)
             if candidate and candidate.mode == "canary":
-                self._end(candidate, "rolled_back", why)
+                self._end(candidate, "rolled_back", comment)
                 return ProductionChange(task, candidate.provider, candidate.against.name, candidate.model.name)
             if provider == AZURE:
-                return self._unpublish(task, why)
-            change = Store(self._settings).rollback(task, self._journal, self._who, why)
+                return self._unpublish(task, comment)
+            change = Store(self._settings).rollback(task, self._journal, self._actor, comment)
             self._reconcile(task)
             return ProductionChange(task, LOCAL, change.version, change.before)
 
@@ -165,11 +167,11 @@ class RolloutService:
             now = self._candidates.production(task, written.provider)
             self._end(written, "promoted" if now.name == written.model.name else "superseded", "production has changed")
 
-    def _end(self, candidate: Candidate, outcome: Outcome, why: str) -> None:
-        self._record_end(candidate, outcome, why)
+    def _end(self, candidate: Candidate, outcome: Outcome, comment: str) -> None:
+        self._record_end(candidate, outcome, comment)
         self._candidates.keep(candidate.task, None)
 
-    def _record_end(self, candidate: Candidate, outcome: Outcome, why: str) -> None:
+    def _record_end(self, candidate: Candidate, outcome: Outcome, comment: str) -> None:
         self._journal.record(
             "candidate.ended",
             reason=candidate.task,
@@ -179,18 +181,18 @@ class RolloutService:
             mode=candidate.mode,
             share=candidate.share,
             outcome=outcome,
-            who=self._who,
-            why=why,
+            who=self._actor,
+            why=comment,
         )
 
-    def _publish(self, change: ProductionChange, candidate: Candidate, before: tuple[str, ...], why: str) -> None:
+    def _publish(self, change: ProductionChange, candidate: Candidate, before: tuple[str, ...], comment: str) -> None:
         configured = self._settings.custom_vision.published_name or ""
         published = self._candidates.promoted().turned(change.name, configured, before)
-        self._record_end(candidate, "promoted", why)
+        self._record_end(candidate, "promoted", comment)
         # Its end and the new name in one file.
         self._candidates.keep(change.task, None, published)
 
-    def _unpublish(self, task: Task, why: str) -> ProductionChange:
+    def _unpublish(self, task: Task, comment: str) -> ProductionChange:
         held = self._candidates.promoted()
         configured = self._settings.custom_vision.published_name or ""
         now = held.now(configured)
@@ -206,8 +208,8 @@ class RolloutService:
             version=held.name,
             against=name,
             outcome="rolled_back",
-            who=self._who,
-            why=why,
+            who=self._actor,
+            why=comment,
         )
         self._candidates.keep(task, self._candidates.written(task), held.turned(name, configured, held.before[:-1]))
         self._reconcile(task)

@@ -28,7 +28,7 @@ class Recommendation(NamedTuple):
     """What to do with a candidate, and why."""
 
     word: Word
-    why: str
+    reason: str
     needed: int | None = None
     """With ``wait``: how many more confirmed pairs; None where they alone will not tell."""
 

@@ -114,7 +114,7 @@ def check_trained(iteration: Iteration) -> None:
         )
 
 
-def faults(project: Project) -> str:
+def project_errors(project: Project) -> str:
     """Why the project is of no use to the machine; empty if it is."""
     if project.classification_type != "Multiclass":
         return "each photo may have several tags there, and the machine needs the one it is: it has to be Multiclass"

@@ -12,21 +12,21 @@ from triof.storage import data_folder
 
 @click.command()
 @click.argument("version")
-@click.option("--why", default="", help="The reason, for the journal.")
+@click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.option("--anyway", is_flag=True, help="Even if its training did not find it better than the one before.")
 @click.pass_context
-def activate(ctx: click.Context, version: str, why: str, *, anyway: bool) -> None:
+def activate(ctx: click.Context, version: str, comment: str, *, anyway: bool) -> None:
     """Put the bundle VERSION into service: at once in a running kiosk, and after restarts.
 
     One that answers several tasks serves for all of them, or with TASK/VERSION for that one.
     """
-    put_into_service(load_settings(ctx).settings, version, why, anyway=anyway)
+    put_into_service(load_settings(ctx).settings, version, comment, anyway=anyway)
 
 
-def put_into_service(settings: Settings, version: str, why: str, *, anyway: bool = False) -> None:
+def put_into_service(settings: Settings, version: str, comment: str, *, anyway: bool = False) -> None:
     """Activate, and say what answers now. Raises TriofError, ProviderError."""
     with data_folder.database(settings) as database:
-        changes = Store(settings).activate(version, Journal(database), user(), why, anyway=anyway)
+        changes = Store(settings).activate(version, Journal(database), user(), comment, anyway=anyway)
     for change in changes:
         show(change, settings, f"To go back: triof bundles rollback {change.task}")
 

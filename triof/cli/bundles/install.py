@@ -20,9 +20,11 @@ from triof.rollout.installation import Installed
 @click.option("--photos", type=click.Path(path_type=Path), help="Labelled ones to try it on too.")
 @click.option("--anyway", is_flag=True, help="Even if it contradicts the cloud's answers, or is not found better.")
 @click.option("--activate", "at_once", is_flag=True, help="Put it into service too.")
-@click.option("--why", default="", help="The reason for that, for the journal.")
+@click.option("--why", "comment", default="", help="The reason for that, for the journal.")
 @click.pass_context
-def install(ctx: click.Context, source: Path, photos: Path | None, *, anyway: bool, at_once: bool, why: str) -> None:
+def install(
+    ctx: click.Context, source: Path, photos: Path | None, *, anyway: bool, at_once: bool, comment: str
+) -> None:
     """Install an export of Azure (TensorFlow Lite), or a bundle made by `triof train`.
 
     It is tried first, on reference photos and on what the cloud has answered. The machine goes on with the bundle that
@@ -36,7 +38,7 @@ def install(ctx: click.Context, source: Path, photos: Path | None, *, anyway: bo
         click.echo(f"Measured on this machine: {measured}.")
     if at_once:
         for task in installed.card.tasks:
-            put_into_service(settings, f"{task}/{_name(installed)}", why, anyway=anyway)
+            put_into_service(settings, f"{task}/{_name(installed)}", comment, anyway=anyway)
     else:
         click.echo(f"To put it into service: triof bundles activate {installed.card.version}")
 

@@ -10,11 +10,11 @@ from triof.settings.tree import Settings
 from triof.storage import data_folder
 
 
-def begin(settings: Settings, name: str, mode: CandidateMode, share: float, why: str, *, azure: bool) -> Candidate:
+def begin(settings: Settings, name: str, mode: CandidateMode, share: float, comment: str, *, azure: bool) -> Candidate:
     """Begin with the bundle, or with the iteration published as, ``name``. Raises TriofError, ProviderError."""
     request = _iteration(settings, name, mode, share) if azure else _bundle(settings, name, mode, share)
     with data_folder.database(settings) as database:
-        return RolloutService(settings, Journal(database), user()).begin(request, why)
+        return RolloutService(settings, Journal(database), user()).begin(request, comment)
 
 
 def _bundle(settings: Settings, name: str, mode: CandidateMode, share: float) -> CandidateRequest:

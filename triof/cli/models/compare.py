@@ -84,7 +84,7 @@ def _print(found: Comparison, settings: Settings) -> None:
     if found.labelled:
         _print_labelled(found.labelled)
     more = f", about {found.needed} more deposits" if found.needed else ""
-    click.secho(f"{word}{more}: {found.opinion.why}", fg=_COLOURS[word])
+    click.secho(f"{word}{more}: {found.opinion.reason}", fg=_COLOURS[word])
     if found.needed:
         options = settings.rollout
         click.echo(

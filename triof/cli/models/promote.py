@@ -27,7 +27,7 @@ from triof.storage import data_folder
 @SPLIT
 @CORRECTIONS
 @click.option("--anyway", is_flag=True, help="Even if the comparison, or its training, does not say so.")
-@click.option("--why", default="", help="The reason, for the journal.")
+@click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
 def promote(
     ctx: click.Context,
@@ -37,7 +37,7 @@ def promote(
     split: Split,
     corrected: Path | None,
     anyway: bool,
-    why: str,
+    comment: str,
 ) -> None:
     """Put the candidate of TASK, or the candidate VERSION, into production: at once in a running kiosk."""
     loaded = load_settings(ctx)
@@ -46,7 +46,7 @@ def promote(
     shown = PhotoSelection(read_photos(source, settings, corrected), split) if source else None
     with data_folder.database(settings) as database:
         change = use_cases.promote(
-            settings, Journal(database), task, actor=user(), comment=why, shown=shown, anyway=anyway
+            settings, Journal(database), task, actor=user(), comment=comment, shown=shown, anyway=anyway
         )
     click.echo(f"{task}: {change.name} answers now, before it {change.before} did.")
     if change.provider == AZURE:

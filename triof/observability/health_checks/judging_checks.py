@@ -87,7 +87,7 @@ def precision(parts: CheckedParts) -> CheckResult | None:
     if not choices:
         return None
     told = "; ".join(
-        f"{task} in {'8 bits' if choice.eight_bit else 'half precision'}: {choice.why}"
+        f"{task} in {'8 bits' if choice.eight_bit else 'half precision'}: {choice.reason}"
         for task, choice in choices.items()
     )
     return warning(told) if any(choice.is_fault for choice in choices.values()) else ok(told)

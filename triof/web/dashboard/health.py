@@ -15,13 +15,13 @@ Level = Literal["bad", "look"]
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing that is not as it should be; ``why`` is the machine's own word, in English."""
+    """One thing that is not as it should be; ``reason`` is the machine's own word, in English."""
 
     topic: str
     level: Level
     what: str
     remedy: str = ""
-    why: str = ""
+    reason: str = ""
 
 
 class DashboardHealth:

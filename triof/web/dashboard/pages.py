@@ -44,7 +44,7 @@ class DashboardPages:
         blueprint.get("/export.csv")(self.export)
         blueprint.get("/report")(self.report)
         blueprint.before_request(gate.check)
-        login.with_faults(blueprint)
+        login.add_error_pages(blueprint)
         return blueprint
 
     def today(self) -> str:

@@ -69,13 +69,13 @@ def allows_commerce_and_change(licence: str, *, vouched_for: bool) -> bool:
 
 
 def understood(
-    who: str, read: Callable[[dict[str, Any]], list[FoundPhoto]], answer: dict[str, Any]
+    source: str, read: Callable[[dict[str, Any]], list[FoundPhoto]], answer: dict[str, Any]
 ) -> list[FoundPhoto]:
     """What ``read`` finds in an API's answer. Raises SourceError where it is not built as documented."""
     try:
         return read(answer)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise SourceError(f"{who} answers in a way that this Triof does not understand: update it.") from error
+        raise SourceError(f"{source} answers in a way that this Triof does not understand: update it.") from error
 
 
 def plain(text: object, longest: int = 300) -> str:
