@@ -232,9 +232,9 @@ def test_training_without_its_extra_names_the_remedy(monkeypatch: pytest.MonkeyP
         train(tmp_path)
 
 
-def labels_of(task: Task, recipe: Hyperparameters, tasks: tuple[Task, ...] = TASKS) -> set[str]:
+def labels_of(task: Task, hyperparameters: Hyperparameters, tasks: tuple[Task, ...] = TASKS) -> set[str]:
     """Of many views, as far as they are known."""
-    rng, photos = np.random.default_rng(1), TrainingSet(tasks, pictures(12), recipe)
+    rng, photos = np.random.default_rng(1), TrainingSet(tasks, pictures(12), hyperparameters)
     drawn = [photos.view(rng)[1][task] for _ in range(60)]
     return {TOLD[task][class_] for class_ in drawn if class_ != UNKNOWN}
 
@@ -244,22 +244,22 @@ SIMPLE = Hyperparameters(train_side=32, empty=0, plain=0)
 
 @needs_training
 def test_stains_turn_clean_into_dirty_and_no_type_into_another() -> None:
-    recipe = SIMPLE.model_copy(update={"stained": 1.0})
-    assert labels_of("cleanliness", recipe, ("cleanliness",)) == {"dirty"}
-    assert labels_of("waste_type", recipe) == {"cup", "other"}
+    hyperparameters = SIMPLE.model_copy(update={"stained": 1.0})
+    assert labels_of("cleanliness", hyperparameters, ("cleanliness",)) == {"dirty"}
+    assert labels_of("waste_type", hyperparameters) == {"cup", "other"}
 
 
 @needs_training
 def test_an_empty_slot_is_empty_and_neither_clean_nor_dirty() -> None:
-    recipe = SIMPLE.model_copy(update={"empty": 1.0})
-    assert labels_of("waste_type", recipe) == {bundle.EMPTY}
-    assert labels_of("cleanliness", recipe) == set()
+    hyperparameters = SIMPLE.model_copy(update={"empty": 1.0})
+    assert labels_of("waste_type", hyperparameters) == {bundle.EMPTY}
+    assert labels_of("cleanliness", hyperparameters) == set()
 
 
 @needs_training
 def test_a_training_draws_the_same_views_for_the_same_seeds_alone() -> None:
-    def drawn_with(recipe: Hyperparameters, *seeds: int) -> NDArray[np.float32]:
-        photos = TrainingSet(TASKS, pictures(4), recipe)
+    def drawn_with(hyperparameters: Hyperparameters, *seeds: int) -> NDArray[np.float32]:
+        photos = TrainingSet(TASKS, pictures(4), hyperparameters)
         return np.concatenate([batch.rows for batch in photos.batches(2, lambda view: view.ravel(), *seeds)])
 
     first = drawn_with(SIMPLE, 0, 1)

@@ -86,7 +86,7 @@ def train(
     before, old = _begun(start, tasks)
     begun = before.card.version if before else "ImageNet"
     settings = load_settings(ctx).settings
-    recipe = _recipe({"epochs": epochs, "seed": seed, **_like(before, old)}, others, settings)
+    hyperparameters = _hyperparameters({"epochs": epochs, "seed": seed, **_like(before, old)}, others, settings)
     said = _notes(notes)
     _check_place(out, runs)
     calibration = _calibration(calibrated, tasks)
@@ -94,7 +94,7 @@ def train(
     dataset = without(read_photos(source, settings, corrected), left_out)
     used = [item for item in dataset.photos if set(tasks) & set(item.labels) and item.split != "test"]
     fingerprint = photo_dataset.fingerprint(used)
-    checkpoint = Checkpoint(runs / f"unfinished-{_identity(tasks, recipe, begun, fingerprint)}.npz")
+    checkpoint = Checkpoint(runs / f"unfinished-{_identity(tasks, hyperparameters, begun, fingerprint)}.npz")
     started = time.monotonic()
     with Progress(console=console) as progress:
         bars = Bars(progress)
@@ -103,10 +103,10 @@ def train(
             for split in _USED_SPLITS
         }
         with writing(runs):
-            trained = train_bundle(tasks, photos, recipe, checkpoint, bars.show, start=before, old=old)
+            trained = train_bundle(tasks, photos, hyperparameters, checkpoint, bars.show, start=before, old=old)
         made = bundle.Bundle(out or runs, _calibrated(trained.card, calibration), trained.model)
         bars.show("keeping rows", 0, 1)
-        kept = rehearsal_check.keep(made, photos, old, (recipe.train_side, recipe.input_side))
+        kept = rehearsal_check.keep(made, photos, old, (hyperparameters.train_side, hyperparameters.input_side))
         bars.show("keeping rows", 1, 1)
         card = _compared(before, made, photos["val"], old, settings) if before else made.card
     run = runs / f"{'-'.join(tasks)}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -179,7 +179,7 @@ def _calibrated(card: bundle.BundleCard, by_task: Mapping[Task, _Calibration]) -
     return card.model_copy(update={**changes.get(card.task, {}), "also": also, "unfamiliar_from": start})
 
 
-def _recipe(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings) -> Hyperparameters:
+def _hyperparameters(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings) -> Hyperparameters:
     """The recipe out of its own options, ``--recipe`` and the costs of the policy."""
     given = {**numbers, "costs": settings.policy.costs}
     for other in others:
@@ -220,10 +220,10 @@ def _check_place(out: Path | None, runs: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
 
 
-def _identity(tasks: tuple[Task, ...], recipe: Hyperparameters, start: str, fingerprint: str) -> str:
+def _identity(tasks: tuple[Task, ...], hyperparameters: Hyperparameters, start: str, fingerprint: str) -> str:
     """The same for the same training, so that it can be gone on with."""
     return hashlib.sha256(
-        "|".join((*tasks, __version__, start, recipe.model_dump_json(), fingerprint)).encode()
+        "|".join((*tasks, __version__, start, hyperparameters.model_dump_json(), fingerprint)).encode()
     ).hexdigest()[:12]
 
 
