@@ -103,7 +103,7 @@ class Prediction:
     """How far the photo lies from what the model has learned, if it tells: 0 or more, unfamiliar from 1 on."""
     nothing: float = 0.0
     """The part of the probability of ``other`` that stands for an empty slot, if the model tells that from an item."""
-    beside: tuple["Prediction", ...] = ()
+    alternatives: tuple["Prediction", ...] = ()
     """What other providers answered to the same question at the same moment; nobody acted on it."""
 
     @property

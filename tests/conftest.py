@@ -25,7 +25,7 @@ from triof.app import create_app
 from triof.common.paths import DEMO_PICTURES
 from triof.deposits.deposit import Deposits
 from triof.deposits.deposit_journal import DepositJournal
-from triof.deposits.housekeeping import Watch
+from triof.deposits.housekeeping import Housekeeper
 from triof.journal.journal import Journal
 from triof.judging.router import Router
 from triof.judging.sorter import Sorter
@@ -107,9 +107,9 @@ class Visitor:
         self.page: TestResponse
         self._deposits = deposits
 
-    def settle(self) -> "Visitor":
+    def wait_idle(self) -> "Visitor":
         """Wait until the machine has sorted the item."""
-        self._deposits.settle()
+        self._deposits.wait_idle()
         return self
 
     def open(self, path: str) -> "Visitor":
@@ -161,7 +161,7 @@ class Machine:
         from sqlalchemy import select
         from sqlalchemy.orm import Session
 
-        self.services.sorter.router.settle()
+        self.services.sorter.router.wait_idle()
         with self.services.journal.database.read() as connection, Session(connection) as session:
             rows = session.scalars(select(Event).order_by(Event.at)).all()
         return [row for row in rows if not kinds or row.kind in kinds]
@@ -250,7 +250,7 @@ def assemble(
     around = operations.build(settings, sorter, journal, clock)
     around.monitoring.journal_fault = deposit_journal.fault
     around.health.add_machine(camera, deposits.slot)
-    watch = Watch(deposits, photo_store, room, clock=clock)
+    watch = Housekeeper(deposits, photo_store, room, clock=clock)
     services = KioskServices(sorter, journal, around, camera, photo_store, deposits, watch, lock)
     app = create_app(settings, services, clock)
     return Machine(clock, hardware, services, app.test_client)

@@ -24,7 +24,7 @@ from triof import services
 from triof.cli import main
 from triof.journal.journal import Journal
 from triof.judging.quota import ledgers
-from triof.monitoring.alerts import Alerts, Fault
+from triof.monitoring.alerts import Alerts, DetectedFault
 from triof.monitoring.monitor import Monitor
 from triof.monitoring.notifiers import of
 from triof.observability.health_checks.check import CheckedParts
@@ -162,8 +162,8 @@ class Desk:
     def round(self, *names: str) -> None:
         """What is wrong now; then the messages."""
         self.now += timedelta(minutes=1)
-        faults = {name: Fault(f"{name} is not well.", 0.25) for name in names}
-        self.alerts.settle("machine-1", faults, self.now, among=lambda name: True)
+        faults = {name: DetectedFault(f"{name} is not well.", 0.25) for name in names}
+        self.alerts.reconcile("machine-1", faults, self.now, among=lambda name: True)
         self.alerts.deliver()
         self.alerts.finish()
 
@@ -381,13 +381,13 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
 def cloud_used(home: Path) -> Callable[[int], None]:
     """Counts calls to the cloud."""
     from providers.base import Allowance
-    from triof.judging.quota import Ledger
+    from triof.judging.quota import QuotaLedger
 
     def use(calls: int) -> None:
         database = Database(f"sqlite:///{home / 'journal.db'}", "machine-1")
         resource = Allowance("example.cognitiveservices.azure.com", "F0", 10, None, 0.0)
         for _ in range(calls):
-            Ledger(database, resource).take()
+            QuotaLedger(database, resource).take()
         database.close()
 
     return use

@@ -468,7 +468,7 @@ def test_a_reader_sees_how_the_machine_stands(build_desk: Build, jpeg: bytes) ->
 def test_a_reader_sees_what_was_dropped_into_the_machine(build_desk: Build, jpeg: bytes) -> None:
     desk = build_desk()
     person = desk.machine.visitor().press("/start").press("/waste/pick-type")
-    person.press("/confirmation", waste_type="bottle").settle()
+    person.press("/confirmation", waste_type="bottle").wait_idle()
     desk.ask("/api/v1/predict", jpeg)
 
     def summary(query: str) -> TestResponse:

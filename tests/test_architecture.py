@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,15 @@ def test_each_room_says_what_belongs_there() -> None:
     }:
         if (init := folder / "__init__.py").is_file():
             assert ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))), init
+
+
+def test_each_class_name_is_used_once() -> None:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for path in sources("triof", "providers", "tools"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                found[node.name.lstrip("_")].append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not {name: places for name, places in found.items() if len(places) > 1}
 
 
 def test_modules_and_functions_keep_their_sizes() -> None:

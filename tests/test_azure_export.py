@@ -26,7 +26,7 @@ from tests.custom_vision_server import CustomVisionServer
 from tests.references import small_demo_pictures
 from triof.cli import main
 from triof.evaluation import recorded_predictions
-from triof.evaluation.recorded_predictions import Answer
+from triof.evaluation.recorded_predictions import RecordedPrediction
 from triof.judging import photo
 from triof.models import acceptance_photos, bundle_store
 from triof.settings.tree import Settings
@@ -96,7 +96,9 @@ def record(home: Path, pictures: Sequence[Path] = PICTURES, iteration: str = ITE
         scores = by_label(expected_scores(path.read_bytes(), TAGS))
         if index >= len(pictures) - wrong:
             scores = {label: float(label == min(scores, key=scores.__getitem__)) for label in scores}
-        recorded_predictions.add(home, iteration, Answer(path, hashlib.sha256(path.read_bytes()).hexdigest(), scores))
+        recorded_predictions.add(
+            home, iteration, RecordedPrediction(path, hashlib.sha256(path.read_bytes()).hexdigest(), scores)
+        )
 
 
 @pytest.mark.parametrize("channels", ["Bgr8", "Rgb8"])
@@ -502,9 +504,9 @@ def test_answers_about_photos_that_are_gone_or_changed_do_not_count(
     copies[1].write_bytes(PICTURES[9].read_bytes())
     other = PICTURES[10]
     recorded_predictions.add(
-        home, ITERATION, Answer(other, hashlib.sha256(other.read_bytes()).hexdigest(), {"clean": 1})
+        home, ITERATION, RecordedPrediction(other, hashlib.sha256(other.read_bytes()).hexdigest(), {"clean": 1})
     )
-    recorded_predictions.add(home, ITERATION, Answer(tmp_path, "0" * 64, {"cup": 1}))
+    recorded_predictions.add(home, ITERATION, RecordedPrediction(tmp_path, "0" * 64, {"cup": 1}))
     assert "on 2 of 2 photos" in triof("bundles", "install", export()).output
 
 

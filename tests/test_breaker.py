@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 
 from tests.conftest import Clock
-from triof.judging.circuit_breaker import Breaker, BreakerOpen, Change, Permit, outliving
+from triof.judging.circuit_breaker import Breaker, BreakerChange, BreakerOpen, Permit, outliving
 from triof.settings.sections.breaker import BreakerSettings
 
 SETTINGS = BreakerSettings(
@@ -32,12 +32,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def changes() -> list[Change]:
+def changes() -> list[BreakerChange]:
     return []
 
 
 @pytest.fixture
-def breaker(clock: Clock, changes: list[Change]) -> Breaker:
+def breaker(clock: Clock, changes: list[BreakerChange]) -> Breaker:
     return Breaker(SETTINGS, clock, changes.append)
 
 
@@ -106,13 +106,13 @@ def test_an_answer_just_in_time_is_not_slow(breaker: Breaker) -> None:
     assert breaker.state == "closed"
 
 
-def test_open_it_refuses_and_says_until_when(breaker: Breaker, clock: Clock, changes: list[Change]) -> None:
+def test_open_it_refuses_and_says_until_when(breaker: Breaker, clock: Clock, changes: list[BreakerChange]) -> None:
     live_through(breaker, "sff")
     clock.pass_(10)
     with pytest.raises(BreakerOpen, match="tried again in 20 s") as refused:
         breaker.permit()
     assert not refused.value.sent
-    assert changes == [Change("open", 30, "2 of 3 calls failed, 1 were slow; the last: no network")]
+    assert changes == [BreakerChange("open", 30, "2 of 3 calls failed, 1 were slow; the last: no network")]
 
 
 def test_what_was_seen_before_it_opened_is_forgotten_when_it_has_closed(breaker: Breaker, clock: Clock) -> None:
@@ -154,7 +154,9 @@ def test_when_the_time_is_up_it_stays_open_until_somebody_asks(breaker: Breaker,
     assert breaker.state == "half_open"
 
 
-def test_it_closes_after_enough_probes_one_at_a_time(breaker: Breaker, clock: Clock, changes: list[Change]) -> None:
+def test_it_closes_after_enough_probes_one_at_a_time(
+    breaker: Breaker, clock: Clock, changes: list[BreakerChange]
+) -> None:
     open_by_failures(breaker)
     clock.pass_(30)
     first = breaker.permit()
@@ -165,12 +167,12 @@ def test_it_closes_after_enough_probes_one_at_a_time(breaker: Breaker, clock: Cl
     tell(breaker, breaker.permit(), "g")
     assert breaker.state == "closed"
     assert not breaker.permit().probe
-    assert [(change.state, change.why) for change in changes[1:]] == [("closed", "2 probes in a row were answered")]
+    assert [(change.state, change.reason) for change in changes[1:]] == [("closed", "2 probes in a row were answered")]
 
 
 @pytest.mark.parametrize("outcome", ["f", "s"])
 def test_each_failed_probe_doubles_the_time_up_to_the_longest(
-    breaker: Breaker, clock: Clock, changes: list[Change], outcome: str
+    breaker: Breaker, clock: Clock, changes: list[BreakerChange], outcome: str
 ) -> None:
     open_by_failures(breaker)
     for seconds in (30, 60, 120, 240, 300, 300):
@@ -179,7 +181,7 @@ def test_each_failed_probe_doubles_the_time_up_to_the_longest(
         assert not breaker.admits()
         clock.pass_(0.1)
         live_through(breaker, outcome)
-    assert "the probe failed" in changes[-1].why
+    assert "the probe failed" in changes[-1].reason
 
 
 def test_a_probe_that_fails_after_a_good_one_opens_it_and_the_count_begins_anew(breaker: Breaker, clock: Clock) -> None:
@@ -192,7 +194,9 @@ def test_a_probe_that_fails_after_a_good_one_opens_it_and_the_count_begins_anew(
     assert breaker.state == "half_open"
 
 
-def test_once_closed_it_opens_for_the_short_time_again(breaker: Breaker, clock: Clock, changes: list[Change]) -> None:
+def test_once_closed_it_opens_for_the_short_time_again(
+    breaker: Breaker, clock: Clock, changes: list[BreakerChange]
+) -> None:
     open_by_failures(breaker)
     clock.pass_(30)
     live_through(breaker, "f")
@@ -222,7 +226,7 @@ def test_a_question_that_says_nothing_is_not_counted(breaker: Breaker) -> None:
 
 
 def test_a_late_failure_from_before_it_opened_changes_nothing(
-    breaker: Breaker, clock: Clock, changes: list[Change]
+    breaker: Breaker, clock: Clock, changes: list[BreakerChange]
 ) -> None:
     late = [breaker.permit() for _ in range(4)]
     open_by_failures(breaker)
@@ -276,7 +280,7 @@ class Kept:
         self.path = path
         self.clock = Clock()
         self.wall = Clock()
-        self.changes: list[Change] = []
+        self.changes: list[BreakerChange] = []
         self.breaker = self.restart()
 
     def restart(self, settings: BreakerSettings = SETTINGS) -> Breaker:

@@ -23,7 +23,7 @@ from providers.base import TASKS, Photo, ProviderMisconfigured
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import BundleCard, Input
 from providers.local_cnn.options import shipped
-from providers.local_cnn.provider import LocalCnn, Model
+from providers.local_cnn.provider import LocalCnn, LocalModel
 from tests import azure_export
 from tests.azure_export import SIDE, azure_export_zip, litert_model
 from tests.conftest import ROOT, BuildCloudMachine, Visitor
@@ -35,7 +35,7 @@ from triof.evaluation.training_comparison import Hits, LearnedMore
 from triof.journal.journal import Journal
 from triof.judging import photo
 from triof.models import acceptance_photos, bundle_store
-from triof.models.acceptance import Trial
+from triof.models.acceptance import AcceptanceResult
 from triof.models.bundle_store import Store
 from triof.models.errors import BundleRefused
 from triof.rollout.installation import install
@@ -400,7 +400,7 @@ def test_a_running_machine_follows_without_dropping_the_deposit_under_way(
     visitor = deposit(machine.visitor())
     assert visitor.ticked == "bottle"
     done("activate", CUP)
-    visitor.press("/confirmation", waste_type="bottle").settle()
+    visitor.press("/confirmation", waste_type="bottle").wait_idle()
     assert machine.happened()[-1] == ("shredded", "bottle", None)
     visitor.open("/").press("/done").press("/start")
     done("activate", CUTLERY)
@@ -421,7 +421,7 @@ def test_many_who_ask_while_bundles_come_and_go_get_whole_answers_of_one_of_them
     store.activate(CUP, journal, "", "")
     asked = provider(home)
     right = {
-        name: Model(bundle.load(home / "bundles" / "waste_type" / name)).scores(bottle, timeout=5)
+        name: LocalModel(bundle.load(home / "bundles" / "waste_type" / name)).scores(bottle, timeout=5)
         for name in (CUP, CUTLERY)
     }
     stop = False
@@ -692,7 +692,7 @@ def test_the_way_that_the_training_commands_install(home: Path, tmp_path: Path) 
     installed = install(source, Settings(home=home), "marie")
     assert installed.card.version == "azure-waste_type-cccccccc"
     assert installed.folder == home / "bundles" / "waste_type" / "azure-waste_type-cccccccc"
-    tried = Trial.of(installed.card)
+    tried = AcceptanceResult.of(installed.card)
     assert tried
     assert (tried.photos, tried.compared, installed.note) == (7, 0, "")
     assert install(source, Settings(home=home), "marie").already

@@ -33,7 +33,7 @@ def deposit(visitor: Visitor, label: str) -> str:
     while visitor.shown == "pick_type":
         visitor.press("/confirmation", waste_type=label, sure="1")
     if visitor.shown == "sorting":
-        visitor.settle().open("/confirmation")
+        visitor.wait_idle().open("/confirmation")
     assert visitor.page.status_code == 200
     ended_at = visitor.shown
     visitor.press("/done")

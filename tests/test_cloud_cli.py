@@ -19,7 +19,7 @@ from tools.running_kiosk import QUICK, RunningKiosk
 from triof.cli import main
 from triof.cli.drill import _leave
 from triof.common.paths import DEMO_PICTURES
-from triof.drills.fault_file import FAULTS, Rehearsed, RehearsedCamera, Stage
+from triof.drills.fault_file import FAULTS, FaultFile, FaultyCamera, InjectedFault
 from triof.drills.visitor import Visitor
 from triof.machine.cameras import CameraError, FolderCamera
 
@@ -195,19 +195,19 @@ def test_the_mode_is_turned_in_a_running_kiosk(set_up: CustomVisionServer, runni
 
 def test_the_drill_s_stage_leads_nowhere_else_and_ends_by_itself(tmp_path: Path) -> None:
     now = time.time()
-    stage = Stage(tmp_path, lambda: now)
-    stage.set(Rehearsed("cloud_dead", "https://example.org"), 60)
-    assert stage.current() is None, "photos never go to another machine"
-    stage.set(Rehearsed("camera_gone", "http://127.0.0.1:1"), 60)
-    camera = RehearsedCamera(FolderCamera(DEMO_PICTURES), tmp_path)
+    fault_file = FaultFile(tmp_path, lambda: now)
+    fault_file.set(InjectedFault("cloud_dead", "https://example.org"), 60)
+    assert fault_file.current() is None, "photos never go to another machine"
+    fault_file.set(InjectedFault("camera_gone", "http://127.0.0.1:1"), 60)
+    camera = FaultyCamera(FolderCamera(DEMO_PICTURES), tmp_path)
     with pytest.raises(CameraError, match="drill"):
         camera.take(None)
     now += 61
-    assert stage.current() is None
-    stage.set(Rehearsed("camera_gone", "http://127.0.0.1:1"), -62)
+    assert fault_file.current() is None
+    fault_file.set(InjectedFault("camera_gone", "http://127.0.0.1:1"), -62)
     assert camera.take(None)
-    stage.set(Rehearsed("camera_gone", "http://[::1"), 60)
-    assert stage.current() is None
+    fault_file.set(InjectedFault("camera_gone", "http://[::1"), 60)
+    assert fault_file.current() is None
     (tmp_path / "rehearsal.json").write_text("{")
     assert camera.take(None)
 

@@ -13,11 +13,11 @@ import stamina
 
 from providers.base import ProviderError, ProviderMisconfigured, ProviderUnavailable, RateLimited, ServiceRetired
 from providers.custom_vision import trainer as trainers
-from providers.custom_vision.arrivals import Photo
-from providers.custom_vision.faults import Refused, check_digest, download_refusal, training_refusal
+from providers.custom_vision.errors import TrainingRefused, check_digest, download_refusal, training_refusal
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.records import Tag
 from providers.custom_vision.trainer import Trainer
+from providers.custom_vision.upload_matching import UploadPhoto
 from tests.azure_desk import RATE, a_photo, azure, sent_once  # noqa: F401 (fixtures)
 from tests.conftest import Clock
 from tests.training_server import TrainingServer
@@ -42,8 +42,8 @@ def trainer(azure: TrainingServer) -> Iterator[Trainer]:
         trainer.close()
 
 
-def some(tag: Tag, count: int) -> list[Photo]:
-    return [Photo(f"{number}.jpg", a_photo(), tag.id) for number in range(count)]
+def some(tag: Tag, count: int) -> list[UploadPhoto]:
+    return [UploadPhoto(f"{number}.jpg", a_photo(), tag.id) for number in range(count)]
 
 
 def test_every_photo_is_listed_once_over_many_pages(
@@ -58,7 +58,7 @@ def test_every_photo_is_listed_once_over_many_pages(
 def test_what_was_stored_is_told_in_the_order_of_the_photos(trainer: Trainer, azure: TrainingServer) -> None:
     azure.shuffles = True
     photos = some(trainer.tags()[0], 9)
-    photos[4] = Photo("4.jpg", b"no photo", photos[4].tag_id)
+    photos[4] = UploadPhoto("4.jpg", b"no photo", photos[4].tag_id)
     stored = trainer.store("b", photos)
     assert [one.name for one in stored] == [photo.name for photo in photos]
     assert [one.status for one in stored].index("ErrorImageFormat") == 4
@@ -118,7 +118,7 @@ def test_who_is_called_away_waits_for_nothing(azure: TrainingServer) -> None:
     given = {"training_endpoint": azure.endpoint, "training_key": azure.training_key}
     told: list[ProviderError] = []
     trainer = Trainer(CustomVisionOptions.model_validate(given), on_wait=told.append)
-    trainer.pace.pause(200)
+    trainer.rate_limiter.pause(200)
     ended: list[ProviderError] = []
 
     def ask() -> None:
@@ -146,7 +146,7 @@ def test_settings_that_lack_something_are_told_by_name() -> None:
 @pytest.mark.parametrize("status", [400, 402, 404, 405, 409, 413, 415, 422, 431])
 def test_a_refusal_is_not_asked_again(status: int) -> None:
     error = training_refusal(status, {}, '{"code": "BadRequestSomething", "message": "No."}', NOW)
-    assert isinstance(error, Refused)
+    assert isinstance(error, TrainingRefused)
     assert error.code == "BadRequestSomething"
     assert "No." in str(error)
 
@@ -160,7 +160,7 @@ def test_what_may_pass_is(status: int) -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 416])
 def test_an_address_that_has_expired_is_told_and_no_key_is_blamed(status: int) -> None:
     error = download_refusal(status, {}, "<Error/>", NOW)
-    assert isinstance(error, Refused)
+    assert isinstance(error, TrainingRefused)
     assert "expired" in str(error)
     assert "key" not in str(error)
 
@@ -183,7 +183,7 @@ def test_a_service_that_is_retired_is_told_as_such() -> None:
 def test_what_comes_otherwise_than_its_checksum_says_is_not_taken(stated: str) -> None:
     check_digest(b"photo", {"Content-MD5": b64encode(md5(b"photo").digest()).decode()})
     if stated:
-        with pytest.raises(Refused, match="checksum"):
+        with pytest.raises(TrainingRefused, match="checksum"):
             check_digest(b"photo", {"Content-MD5": stated})
     else:
         check_digest(b"photo", {})

@@ -12,17 +12,19 @@ import pytest
 from tests.candidates import FIRST, SECOND, History
 from triof.evaluation.paired_comparison import Difference, mcnemar, mean_difference, paired_difference, photos_needed
 from triof.journal.journal import Journal
-from triof.rollout.candidates import LOCAL, Candidate, Candidates, Model
+from triof.rollout.candidates import LOCAL, Candidate, CandidateModel, Candidates
 from triof.rollout.comparison import Comparison, compare, guard
-from triof.rollout.paired_predictions import Believed, Pair
-from triof.rollout.sequential_test import Weighing
-from triof.rollout.significance import Evidence, discordant_needed
+from triof.rollout.paired_predictions import AcceptedArm, PredictionPair
+from triof.rollout.sequential_test import SequentialTest
+from triof.rollout.significance import EProcess, discordant_needed
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 
 SINCE = datetime(2026, 11, 2, 8, tzinfo=UTC)
-CANARY = Candidate("waste_type", LOCAL, Model(SECOND, SECOND), Model(FIRST, FIRST), "canary", 0.3, SINCE, "marie", "")
+CANARY = Candidate(
+    "waste_type", LOCAL, CandidateModel(SECOND, SECOND), CandidateModel(FIRST, FIRST), "canary", 0.3, SINCE, "marie", ""
+)
 
 
 @pytest.fixture
@@ -87,15 +89,15 @@ def test_the_power_is_what_was_asked_for() -> None:
     assert photos_needed(0.1, 0.05, 0.05, 0.8) == pytest.approx(312, abs=3), "Connor 1987"
 
 
-def _bet(rng: np.random.Generator, pairs: int, ratio: float, believed: float | None) -> Evidence:
+def _bet(rng: np.random.Generator, pairs: int, ratio: float, believed: float | None) -> EProcess:
     """The evidence after so many discordant pairs; 70 % of the wrong ticks are noticed."""
-    weighed = Weighing("canary", believed or 0.5, RolloutSettings())
+    test = SequentialTest("canary", believed or 0.5, RolloutSettings())
     for candidate_right, ours, noticed in rng.random((pairs, 3)):
         right = "candidate" if candidate_right < ratio / (1 + ratio) else "production"
-        ticked: Believed = "neither" if believed is None else "candidate" if ours < believed else "production"
+        ticked: AcceptedArm = "neither" if believed is None else "candidate" if ours < believed else "production"
         won = right if ticked == "neither" or noticed < 0.7 else ticked
-        weighed.add(Pair("cup", "bottle", ticked, "cup" if won == "candidate" else "bottle"))
-    return weighed.better
+        test.add(PredictionPair("cup", "bottle", ticked, "cup" if won == "candidate" else "bottle"))
+    return test.better
 
 
 @pytest.mark.parametrize("believed", [0.1, 0.3, 0.5])
@@ -106,14 +108,14 @@ def test_however_often_one_looks_an_equal_candidate_is_rarely_called_better_or_w
         assert sum(evidence.largest >= 20 for evidence in direction) <= 0.05 * 100 + 5
 
 
-def _bet_both(rng: np.random.Generator, believed: float) -> tuple[Evidence, Evidence]:
-    weighed = Weighing("canary", believed, RolloutSettings())
+def _bet_both(rng: np.random.Generator, believed: float) -> tuple[EProcess, EProcess]:
+    test = SequentialTest("canary", believed, RolloutSettings())
     for candidate_right, ours, noticed in rng.random((300, 3)):
         right = "candidate" if candidate_right < 0.5 else "production"
-        ticked: Believed = "candidate" if ours < believed else "production"
+        ticked: AcceptedArm = "candidate" if ours < believed else "production"
         won = right if noticed < 0.6 or ticked == right else ticked
-        weighed.add(Pair("cup", "bottle", ticked, "cup" if won == "candidate" else "bottle"))
-    return weighed.better, weighed.worse
+        test.add(PredictionPair("cup", "bottle", ticked, "cup" if won == "candidate" else "bottle"))
+    return test.better, test.worse
 
 
 # What the journal shows
@@ -143,7 +145,7 @@ def test_one_that_people_correct_more_often_is_kept_out_and_the_guard_knows(
         ("production", "bottle", "bottle", "bottle", 40),
     )
     assert found.opinion.word == "keep"
-    assert "show that it is worse" in found.opinion.why
+    assert "show that it is worse" in found.opinion.reason
     assert "worse" in guard(CANARY, settings, journal, datetime.now(UTC))
 
 
@@ -158,11 +160,11 @@ def test_too_few_pairs_are_waited_with_and_the_number_needed_is_told(compared: C
 
 
 def test_so_many_pairs_without_a_difference_that_counts_are_enough() -> None:
-    rough = Weighing("canary", 0.3, RolloutSettings(smallest_difference=0.2))
+    rough = SequentialTest("canary", 0.3, RolloutSettings(smallest_difference=0.2))
     for _ in range(rough.total_needed() or 0):
-        rough.add(Pair("cup", "cup", "production", "cup"))
+        rough.add(PredictionPair("cup", "cup", "production", "cup"))
     assert rough.opinion().word == "keep"
-    assert "did not show it to be better" in rough.opinion().why
+    assert "did not show it to be better" in rough.opinion().reason
 
 
 def test_ticks_that_people_leave_as_they_are_do_not_count_for_the_one_ticked(compared: Compared) -> None:
@@ -177,7 +179,7 @@ def test_a_shadow_is_not_called_worse_for_ticks_that_are_left(compared: Compared
     shadow = replace(CANARY, mode="shadow", share=1.0)
     found = compared(("production", "cup", "bottle", "bottle", 60), candidate=shadow)
     assert (found.opinion.word, found.worse) == ("wait", 1.0)
-    assert "make it a canary, or give --data" in found.opinion.why
+    assert "make it a canary, or give --data" in found.opinion.reason
 
 
 def test_a_shadow_that_people_agree_with_against_the_tick_is_better(compared: Compared) -> None:
@@ -192,7 +194,7 @@ def test_one_that_turns_people_away_is_worse_even_where_nobody_confirms(compared
     compared(("candidate", "other", "bottle", None, 25), returned="other")
     found = compared(("production", "bottle", "bottle", "bottle", 60))
     assert found.opinion.word == "keep"
-    assert "turns more people away" in found.opinion.why
+    assert "turns more people away" in found.opinion.reason
 
 
 def test_drills_other_machines_and_what_was_before_are_left_out(
@@ -214,7 +216,7 @@ def test_of_cleanliness_people_say_nothing(compared: Compared) -> None:
     clean = replace(CANARY, task="cleanliness")
     found = compared(("candidate", "clean", "dirty", "cup", 40), candidate=clean)
     assert (found.opinion.word, sum(found.table), found.pairs) == ("wait", 0, 40)
-    assert "labelled photos with --data" in found.opinion.why
+    assert "labelled photos with --data" in found.opinion.reason
 
 
 def test_errors_and_slow_answers_send_it_away(journal: Journal, settings: Settings) -> None:
@@ -235,7 +237,7 @@ def test_errors_and_slow_answers_send_it_away(journal: Journal, settings: Settin
 
 def test_a_candidate_is_kept_whole_and_read_back(settings: Settings) -> None:
     (settings.home).mkdir(exist_ok=True)
-    kept = replace(CANARY, against=Model("shipped", "waste_type-1"))
+    kept = replace(CANARY, against=CandidateModel("shipped", "waste_type-1"))
     candidates = Candidates(settings)
     assert candidates.of("waste_type") is None
     candidates.keep("waste_type", kept)

@@ -9,8 +9,8 @@ from rich.console import Console
 from tests.conftest import encoded
 from tests.test_trainer import drawn
 from tools import compare_models
-from tools.compare_models import Judged
-from tools.frozen_features import Photos, Records
+from tools.compare_models import HeadMetrics
+from tools.frozen_features import FeaturePhotos, Records
 from triof.datasets.photo_dataset import DatasetError, LabelledPhoto
 
 
@@ -43,7 +43,7 @@ def test_examples_are_those_of_the_split_that_are_labelled_and_were_seen(tmp_pat
         path = tmp_path / f"{index}.png"
         path.write_bytes(encoded(drawn(index), "PNG"))
         items.append(LabelledPhoto(path, labels, str(index), split))
-    photos = Photos(items, Console(stderr=True))
+    photos = FeaturePhotos(items, Console(stderr=True))
     known = {photos.digest(item): features(index) for index, item in enumerate(items)}
     seen, classes = photos.examples("cleanliness", "train", known)
     assert (seen.tolist(), classes.tolist()) == ([[0], [1]], [0, 1])
@@ -53,9 +53,9 @@ def test_examples_are_those_of_the_split_that_are_labelled_and_were_seen(tmp_pat
 
 def test_a_head_is_judged_by_accuracy_and_by_what_calibration_leaves() -> None:
     sure, classes = np.array([[3, 0], [0, 3], [0, 3], [0, 3]], np.float32), np.array([0, 1, 1, 0])
-    judged = Judged.of(sure, classes)
+    judged = HeadMetrics.of(sure, classes)
     assert judged.cells == ("75.0%", "0.562")
-    assert Judged.of(sure * 1.5, classes).loss == pytest.approx(judged.loss, abs=0.001)
+    assert HeadMetrics.of(sure * 1.5, classes).loss == pytest.approx(judged.loss, abs=0.001)
     assert judged.doubt == pytest.approx(0.2165, abs=1e-3)
 
 

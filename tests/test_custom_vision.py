@@ -40,8 +40,8 @@ from providers.base import (
     ServiceRetired,
     Task,
 )
-from providers.custom_vision import line as line_module
-from providers.custom_vision.client import Answer, Client
+from providers.custom_vision import http_connection as line_module
+from providers.custom_vision.client import Client, CloudPrediction
 from providers.custom_vision.options import DEFAULT_TAGS, CustomVisionOptions
 from providers.custom_vision.provider import CustomVision
 from tests.conftest import encoded
@@ -388,7 +388,7 @@ def kept_client(endpoint: str) -> Client:
     return client_at(endpoint, now=lambda: NOW)
 
 
-def classified(status: int, body: str | bytes, headers: Mapping[str, str] | None = None) -> Answer:
+def classified(status: int, body: str | bytes, headers: Mapping[str, str] | None = None) -> CloudPrediction:
     """What the client makes of this answer of the vendor's."""
     content_type = (headers or {}).get("Content-Type", "application/json")
     rest = {name: value for name, value in (headers or {}).items() if name != "Content-Type"}
@@ -521,7 +521,7 @@ BODIES = st.binary(max_size=100) | st.one_of(REPLY, REFUSAL, JSON).map(lambda va
 STATUSES = st.sampled_from([200, 200, 200, 400, 401, 403, 404, 429]) | st.integers(200, 999)
 
 
-def assert_answer_or_error(call: Callable[[], Answer]) -> None:
+def assert_answer_or_error(call: Callable[[], CloudPrediction]) -> None:
     try:
         answer = call()
     except ProviderError as error:

@@ -16,7 +16,7 @@ from triof.access.users import Role, Users
 from triof.cli import main
 from triof.judging.mode import Switch
 from triof.judging.quota import ledgers
-from triof.monitoring.alerts import Fault
+from triof.monitoring.alerts import DetectedFault
 from triof.settings.tree import Mode
 
 PASSWORD = "correct horse battery"
@@ -81,7 +81,7 @@ def deposit(machine: Machine, chosen: str = "bottle") -> None:
         visitor.press("/confirmation", waste_type=chosen)
     if visitor.shown == "pick_type":
         visitor.press("/confirmation", waste_type=chosen, sure="1")
-    visitor.settle().open("/confirmation").press("/done")
+    visitor.wait_idle().open("/confirmation").press("/done")
 
 
 def test_nobody_sees_anything_before_there_is_a_user(machine: Machine) -> None:
@@ -177,7 +177,7 @@ def test_a_deposit_under_way_outlives_login_and_logout_on_the_same_screen(machin
     assert visitor.shown == "pick_type"
     person.open("").send("/logout")
     assert not person.is_in
-    visitor.open("/").press("/confirmation", waste_type="bottle").settle().open("/confirmation")
+    visitor.open("/").press("/confirmation", waste_type="bottle").wait_idle().open("/confirmation")
     assert visitor.shown == "thanks"
     assert token
     stale = visitor.client.post(LOGIN, data={"csrf_token": token[1], "name": "marie", "password": PASSWORD})
@@ -362,8 +362,8 @@ def test_calls_that_were_refused_and_a_service_that_is_retired_are_told(build_ma
 def test_a_technician_answers_an_alert_and_hears_why_a_model_cannot_change(machine: Machine) -> None:
     create(machine)
     alerts = machine.services.operations.monitoring.alerts
-    alerts.settle(
-        "machine-1", {"drift.brightness": Fault("Photos are darker.", 0.3)}, datetime.now(UTC), lambda _: True
+    alerts.reconcile(
+        "machine-1", {"drift.brightness": DetectedFault("Photos are darker.", 0.3)}, datetime.now(UTC), lambda _: True
     )
     person = Person(machine.client()).log_in("marie")
     assert "Photos are darker." in person.open("").page.text

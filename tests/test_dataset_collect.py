@@ -511,7 +511,7 @@ def test_a_power_cut_while_a_photo_is_written_is_mended(
     with monkeypatch.context() as patch:
         patch.setattr(photo_folder, "replace_file", cut)
         # Nothing of the run's end happens either.
-        patch.setattr(photo_folder.Album, "save", lambda self: None)
+        patch.setattr(photo_folder.PhotoFolder, "save", lambda self: None)
         assert isinstance(collect_list(*lines).exception, RuntimeError)
     with Path("set/.collect.jsonl").open("a") as torn:
         torn.write('{"address": "http://x/half')
@@ -528,7 +528,7 @@ def test_a_power_cut_while_a_photo_is_written_is_mended(
 def test_the_manifest_is_mended_from_the_ledger(host: PhotoHost, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [host.serve(f"/{seed}.jpg", photo(seed)) for seed in (1, 2, 3)]
     with monkeypatch.context() as patch:
-        patch.setattr(photo_folder.Album, "save", lambda self: None)
+        patch.setattr(photo_folder.PhotoFolder, "save", lambda self: None)
         collect_list(*lines[:2])
     assert not Path("set/manifest.csv").exists()
     collect_list(*lines)

@@ -13,7 +13,7 @@ from sqlalchemy import Table, insert
 
 from triof.journal.journal import Journal
 from triof.monitoring.drift import Detector, Measure, threshold
-from triof.monitoring.machine_monitor import Standing
+from triof.monitoring.machine_monitor import SignalStatus
 from triof.monitoring.monitor import Monitor
 from triof.settings.tree import Settings
 from triof.storage.database import Database
@@ -173,7 +173,7 @@ class Site:
             connection.execute(insert(PREDICTIONS), [{"id": uuid4(), **answer} for answer in answers])
         return made
 
-    def standing(self, signal: str) -> Standing:
+    def standing(self, signal: str) -> SignalStatus:
         return next(each for each in self.monitor.state() if each.signal == signal)
 
     def told(self) -> list[tuple[str, str]]:

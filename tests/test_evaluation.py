@@ -13,7 +13,7 @@ from tests.conftest import encoded
 from triof.datasets.photo_dataset import DatasetError, LabelledPhoto
 from triof.evaluation import curves, evaluation
 from triof.evaluation.curves import Figure
-from triof.evaluation.evaluation import Answer
+from triof.evaluation.evaluation import EvaluatedPhoto
 
 
 def labelled(folder: Path, *labels: str, groups: str = "") -> list[LabelledPhoto]:
@@ -182,18 +182,18 @@ def test_the_chance_of_an_uneven_split(one: int, other: int, chance: float) -> N
 
 def answers(
     task: Task, *pairs: tuple[str, str, float], group_of: int = 1, thresholds: float | None = None
-) -> list[Answer]:
+) -> list[EvaluatedPhoto]:
     """What each photo is, what was said, and how surely; every ``group_of`` in a row are near-duplicates."""
     found = []
     for index, (right, said, probability) in enumerate(pairs):
         item = LabelledPhoto(Path(f"{index}.png"), {task: right}, str(index // group_of), "test")
         scores = {label: probability if label == said else 1 - probability for label in LABELS[task]}
         believed = {} if thresholds is None else dict.fromkeys(scores, thresholds)
-        found.append(Answer(item, Prediction(task, said, probability, scores, "fake", "1", believed)))
+        found.append(EvaluatedPhoto(item, Prediction(task, said, probability, scores, "fake", "1", believed)))
     return found
 
 
-def values(task: Task, of: list[Answer]) -> dict[str, float]:
+def values(task: Task, of: list[EvaluatedPhoto]) -> dict[str, float]:
     return {name: figure.value for name, figure in evaluation.figures(task, of).items()}
 
 

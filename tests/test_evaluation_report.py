@@ -18,7 +18,7 @@ from triof.datasets import corrections, photo_dataset
 from triof.datasets.corrections import Correction
 from triof.datasets.photo_dataset import Dataset, LabelledPhoto
 from triof.evaluation import evaluation
-from triof.evaluation.evaluation import Answer, Evaluation
+from triof.evaluation.evaluation import EvaluatedPhoto, Evaluation
 from triof.reporting import evaluation_report, html_page
 from triof.reporting.evaluation_report import VendorMetrics
 
@@ -74,7 +74,7 @@ def said(
         return Prediction("waste_type", label, probability, scores, provider, f"{provider}-7", believed)
 
     pairs = zip(dataset.photos, answers, strict=True)
-    return evaluation.measure("waste_type", [Answer(item, prediction(*answer)) for item, answer in pairs], [])
+    return evaluation.measure("waste_type", [EvaluatedPhoto(item, prediction(*answer)) for item, answer in pairs], [])
 
 
 def page(path: Path, dataset: Dataset, evaluations: Sequence[Evaluation], **extra: object) -> Reader:

@@ -79,7 +79,7 @@ def test_five_deposits_while_the_cloud_comes_and_goes(
         turn.happens(cloud)
         deposit(visitor)
         assert turn.said in visitor.page.text.replace("&#39;", "'")
-        visitor.press("/confirmation", waste_type=visitor.ticked).settle().open("/confirmation")
+        visitor.press("/confirmation", waste_type=visitor.ticked).wait_idle().open("/confirmation")
         assert visitor.shown == "thanks"
         visitor.press("/done")
     check_journal(machine)

@@ -27,7 +27,7 @@ from tests.conftest import Clock
 from triof.common.worker_pool import Workers
 from triof.judging import photo
 from triof.judging.circuit_breaker import Breaker, BreakerOpen, Permit
-from triof.judging.guarded_provider import Calls, Guard, Pending
+from triof.judging.guarded_provider import Calls, GuardedProvider, Pending
 from triof.settings.sections.breaker import BreakerSettings
 
 BREAKER = BreakerSettings(
@@ -77,7 +77,7 @@ class Counted:
     def __init__(self) -> None:
         self.taken: list[UUID] = []
         self.given_back: list[UUID] = []
-        self.spared = 0
+        self.skipped = 0
         self.word: list[datetime] = []
         self.turned_away: list[UUID] = []
         self.retired_until: list[datetime] = []
@@ -106,10 +106,10 @@ class Counted:
     def retired(self, until: datetime) -> None:
         self.retired_until.append(until)
 
-    def spare(self) -> None:
+    def skip(self) -> None:
         if self.refusal:
             raise self.refusal
-        self.spared += 1
+        self.skipped += 1
 
     def exhausted(self, resets_at: datetime) -> None:
         self.word.append(resets_at)
@@ -131,7 +131,7 @@ class Guarded:
         self.counted = Counted()
         self.breaker = Breaker(breaker, clock)
         self._clouds = clouds
-        self.guard = Guard(
+        self.guard = GuardedProvider(
             name,
             "waste_type",
             self._build,
@@ -238,7 +238,7 @@ def test_the_provider_is_built_when_it_is_needed_and_once(guarded: Build, ask: A
 def test_a_provider_that_counts_nothing_is_asked_all_the_same(guarded: Build, ask: Ask) -> None:
     guard = guarded(Cloud(), calls=lambda provider: None)
     assert ask(guard).label == "bottle"
-    guard.guard.spare()
+    guard.guard.skip()
 
 
 def test_ping_asks_the_provider_and_costs_nothing(guarded: Build) -> None:
@@ -562,10 +562,10 @@ def test_what_was_spared_is_noted_and_failing_that_nobody_suffers(
     guarded: Build, caplog: pytest.LogCaptureFixture
 ) -> None:
     guard = guarded(Cloud())
-    guard.guard.spare()
-    assert guard.counted.spared == 1
+    guard.guard.skip()
+    assert guard.counted.skipped == 1
     guard.counted.refusal = ProviderMisconfigured("the disk is full")
-    guard.guard.spare()
+    guard.guard.skip()
     assert caplog.messages == ["call.spared_unnoted provider=cloud cause=the disk is full"]
 
 
@@ -761,7 +761,7 @@ def test_a_ping_or_a_close_that_breaks_harms_nobody(guarded: Build, ask: Ask) ->
 def test_what_is_noted_waits_for_nobody(clock: Clock, grey: Photo) -> None:
     later: list[Callable[[], None]] = []
     counted = Counted()
-    guard = Guard(
+    guard = GuardedProvider(
         "cloud",
         "waste_type",
         Cloud,
@@ -771,12 +771,12 @@ def test_what_is_noted_waits_for_nobody(clock: Clock, grey: Photo) -> None:
         clock=clock,
         note=later.append,
     )
-    guard.spare()
-    assert counted.spared == 0
+    guard.skip()
+    assert counted.skipped == 0
     later.pop()()
-    assert counted.spared == 1
+    assert counted.skipped == 1
     guard.learn(Permit(0, probe=False), RateLimited("fast", 5.0), 0.1)
-    guard.spare()
+    guard.skip()
     assert not later, "what would not have been asked is not spared"
     guard.close()
 
@@ -801,10 +801,10 @@ def test_a_trial_asks_in_spite_of_the_breaker_and_finds_all_lines_busy(
     for _ in range(3):
         each.breaker.failed(each.breaker.permit(), "off")
     held.set()
-    assert each.guard.trial(grey, TIMEOUT).label == "bottle"
+    assert each.guard.probe(grey, TIMEOUT).label == "bottle"
     assert each.breaker.state == "open", "it learns nothing"
     held.clear()
     for _ in range(LINES):
         each.guard._begin(grey, TIMEOUT, None)
     with pytest.raises(ProviderUnavailable, match="all 2 lines"):
-        each.guard.trial(grey, TIMEOUT)
+        each.guard.probe(grey, TIMEOUT)

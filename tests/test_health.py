@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from providers.base import ProviderUnavailable
 from tests.conftest import ROOT, BuildCloudMachine, BuildMachine, Machine
 from tests.custom_vision_server import CustomVisionServer
-from triof.drills.fault_file import Rehearsed, Stage
+from triof.drills.fault_file import FaultFile, InjectedFault
 from triof.machine.cameras import CameraError
 
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
@@ -119,7 +119,7 @@ def test_a_deposit_is_measured(build_machine: BuildMachine) -> None:
     visitor = machine.visitor().press("/start").press("/waste/pick-type").press("/return").press("/done")
     visitor.press("/start").press("/waste/pick-type").press("/confirmation", waste_type="bottle").press(
         "/confirmation", waste_type="bottle", sure="1"
-    ).settle()
+    ).reconcile()
     seen = metrics(machine)
     assert seen("triof_verdicts_total", "accept", "sure") == 2
     assert seen("triof_attempts_total", "waste_type", "fake", "answered") == 2
@@ -162,10 +162,10 @@ def test_a_camera_that_gives_nothing_is_counted(machine: Machine, monkeypatch: p
 
 
 def test_a_drill_is_not_counted(machine: Machine) -> None:
-    stage = Stage(machine.services.operations.settings.home)
-    stage.set(Rehearsed("cloud_dead", "http://127.0.0.1:9"), 60)
+    fault_file = FaultFile(machine.services.operations.settings.home)
+    fault_file.set(InjectedFault("cloud_dead", "http://127.0.0.1:9"), 60)
     machine.visitor().press("/start").press("/waste/pick-type").press("/return")
-    stage.clear()
+    fault_file.clear()
     seen = metrics(machine)
     assert seen("triof_judgement_seconds_count") == 0
     assert seen("triof_deposits_total", "returned") == 0

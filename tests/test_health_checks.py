@@ -18,11 +18,12 @@ from triof import services as factory
 from triof.app import create_app
 from triof.cli import main
 from triof.journal.journal import Journal
+from triof.judging.quota import ledgers
 from triof.machine.cameras import BrowserCamera, FolderCamera
 from triof.observability.health_checks.check import CheckedParts, CheckResult, Status, health_check, ok
 from triof.observability.health_checks.registry import all_checks
 from triof.observability.health_checks.runner import HealthChecks
-from triof.settings import Settings
+from triof.settings.tree import Settings
 
 WORDS: Mapping[str, Status] = {"ok": "ok", "warn": "warning", "FAIL": "failed"}
 NUMBERS: Mapping[float, Status] = {0: "ok", 1: "warning", 2: "failed"}
@@ -48,7 +49,7 @@ def _set_a_damaged_journal_aside(machine: Machine) -> None:
 
 
 def _use_the_quota_up(machine: Machine) -> None:
-    (ledger,) = factory.ledgers(machine.services.operations.settings, machine.services.journal).values()
+    (ledger,) = ledgers(machine.services.operations.settings, machine.services.journal.database).values()
     ledger.take()
 
 

@@ -108,7 +108,7 @@ def _whole_deposit(machine: Machine) -> None:
         if visitor.press("/start").shown == "insert":
             break
         visitor = look_again(machine).visitor()
-    visitor.press("/waste/pick-type").press("/confirmation", waste_type="bottle").settle().open("/confirmation")
+    visitor.press("/waste/pick-type").press("/confirmation", waste_type="bottle").wait_idle().open("/confirmation")
     assert visitor.shown == "thanks"
     visitor.press("/done")
 

@@ -12,7 +12,7 @@ import pytest
 from providers.base import ProviderUnavailable
 from tests.conftest import BuildMachine, Machine, Visitor
 from tests.test_photo import HOSTILE
-from triof.deposits.housekeeping import Watch
+from triof.deposits.housekeeping import Housekeeper
 from triof.machine.cameras import BrowserCamera, FolderCamera
 from triof.machine.slot import Jammed
 
@@ -39,7 +39,7 @@ def test_a_deposit_from_the_first_touch_to_the_thanks(machine: Machine) -> None:
     assert "99%" in visitor.page.text
 
     visitor.press("/confirmation", waste_type="bottle")
-    visitor.settle().open("/confirmation")
+    visitor.wait_idle().open("/confirmation")
     assert visitor.shown == "thanks"
     assert machine.happened() == [
         ("opened", None, None),
@@ -52,7 +52,7 @@ def test_a_deposit_from_the_first_touch_to_the_thanks(machine: Machine) -> None:
 def test_the_box_of_the_type_is_moved_under_the_slot(build_machine: BuildMachine) -> None:
     machine = build_machine(waste_type=["cutlery"])
     judged(machine).press("/confirmation", waste_type="cutlery")
-    machine.services.deposits.settle()
+    machine.services.deposits.wait_idle()
     assert machine.hardware._state().box == 3
 
 
@@ -80,7 +80,7 @@ def test_when_not_sure_nothing_is_ticked_and_the_person_is_believed(build_machin
     visitor = judged(machine)
     assert visitor.ticked is None
     visitor.press("/confirmation", waste_type="cup")
-    machine.services.deposits.settle()
+    machine.services.deposits.wait_idle()
     assert machine.happened()[-2:] == [("confirmed", "cup", "corrected"), ("shredded", "cup", None)]
 
 
@@ -99,13 +99,13 @@ def test_another_type_than_the_sure_one_is_asked_once_more(machine: Machine) -> 
     assert "confirmed" not in [kind for kind, *_ in machine.happened()]
 
     visitor.press("/confirmation", waste_type="cup", sure="1")
-    machine.services.deposits.settle()
+    machine.services.deposits.wait_idle()
     assert machine.happened()[-2:] == [("confirmed", "cup", "corrected"), ("shredded", "cup", None)]
 
 
 def test_going_back_to_what_the_machine_sees_needs_no_second_question(machine: Machine) -> None:
     judged(machine).press("/confirmation", waste_type="cup").press("/confirmation", waste_type="bottle")
-    machine.services.deposits.settle()
+    machine.services.deposits.wait_idle()
     assert machine.happened()[-1] == ("shredded", "bottle", None)
 
 
@@ -128,7 +128,7 @@ def test_reload_back_and_a_second_touch_do_no_harm(machine: Machine) -> None:
     visitor.press("/waste/pick-type").press("/start")
     assert visitor.shown == "pick_type"
     visitor.press("/confirmation", waste_type="bottle")
-    machine.services.deposits.settle()
+    machine.services.deposits.wait_idle()
     for path in ("/", "/start", "/waste/pick-type", "/confirmation"):
         assert visitor.open(path).shown == "thanks"
     visitor.press("/start")
@@ -179,7 +179,7 @@ def test_of_many_second_touches_at_once_one_counts(machine: Machine) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(confirm, range(8)))
-    visitor.settle()
+    visitor.wait_idle()
     assert [kind for kind, *_ in machine.happened()] == ["opened", "judged", "confirmed", "shredded"]
 
 
@@ -280,7 +280,7 @@ def test_a_jammed_box_gives_the_item_back_and_takes_the_machine_out_of_order(
     visitor = judged(machine)
     monkeypatch.setattr(machine.hardware, "move_box", jam)
     visitor.press("/confirmation", waste_type="bottle")
-    visitor.settle().open("/confirmation")
+    visitor.wait_idle().open("/confirmation")
     assert (visitor.shown, machine.hardware.slot_is_open()) == ("returned", True)
     assert "Something is stuck" in visitor.page.text
     assert machine.happened()[-2:] == [("confirmed", "bottle", "agreed"), ("failed", "bottle", "box")]
@@ -297,7 +297,7 @@ def test_another_jam_says_so_and_takes_the_machine_out_of_order(machine: Machine
     visitor.press("/waste/pick-type")
     if part == "shredder":
         visitor.press("/confirmation", waste_type="bottle")
-        visitor.settle()
+        visitor.wait_idle()
     assert "Something is stuck" in visitor.open("/").page.text
     assert "Out of order" in visitor.press("/done").page.text
     assert machine.happened()[-1][::2] == ("failed", part)
@@ -340,7 +340,7 @@ def test_two_jams_end_the_deposit_too(machine: Machine, monkeypatch: pytest.Monk
         raise Jammed("box")
 
     monkeypatch.setattr(machine.hardware, "move_box", jam_everything)
-    visitor.press("/confirmation", waste_type="bottle").settle()
+    visitor.press("/confirmation", waste_type="bottle").wait_idle()
     assert "Something is stuck" in visitor.open("/").page.text
     assert machine.happened()[-1] == ("failed", "bottle", "box")
 
@@ -351,7 +351,7 @@ def test_the_interlock_stops_the_shredder_and_gives_the_item_back(
     visitor = judged(machine)
     monkeypatch.setattr(machine.hardware, "move_box", lambda _: machine.hardware.open_slot())
     monkeypatch.setattr(machine.hardware, "shred", lambda: pytest.fail("shredded with the slot open"))
-    visitor.press("/confirmation", waste_type="bottle").settle()
+    visitor.press("/confirmation", waste_type="bottle").wait_idle()
     assert visitor.open("/").shown == "returned"
     assert machine.happened()[-1] == ("failed", "bottle", "Interlocked")
     assert machine.hardware.slot_is_open()
@@ -368,7 +368,7 @@ def test_hardware_that_does_not_answer_ends_the_deposit(
     with monkeypatch.context() as broken:
         broken.setattr(machine.hardware, step, unplugged)
         for press in ("/start", "/waste/pick-type", "/confirmation"):
-            visitor.press(press, waste_type="bottle").settle().open("/")
+            visitor.press(press, waste_type="bottle").wait_idle().open("/")
             if visitor.shown == "returned":
                 break
         assert "Something is stuck" in visitor.page.text
@@ -389,7 +389,7 @@ def test_an_item_that_may_still_lie_inside_is_named(build_machine: BuildMachine)
     assert not machine.hardware.slot_is_open()
     following = machine.visitor().press("/start")
     assert "take it out first" in following.page.text
-    following.press("/waste/pick-type").press("/confirmation", waste_type="bottle").settle().open("/").press("/done")
+    following.press("/waste/pick-type").press("/confirmation", waste_type="bottle").wait_idle().open("/").press("/done")
     assert "take it out first" not in machine.visitor().press("/start").page.text
 
 
@@ -428,7 +428,7 @@ def test_the_first_page_keeps_looking(machine: Machine) -> None:
 def test_time_passes_by_itself(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = Event()
     monkeypatch.setattr(machine.services.deposits, "expire", looked.set)
-    watch = Watch(machine.services.deposits, machine.services.photo_store, seconds=0.001)
+    watch = Housekeeper(machine.services.deposits, machine.services.photo_store, seconds=0.001)
     watch.start()
     assert looked.wait(10)
     watch.close()

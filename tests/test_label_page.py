@@ -23,8 +23,8 @@ from tests.conftest import Clock, encoded
 from triof.common.paths import DEMO_PICTURES
 from triof.curation import labelling
 from triof.curation.label_errors import Suggestion
-from triof.curation.labelling import Desk, Opinion, Question
-from triof.curation.model_suggestions import Opinions
+from triof.curation.labelling import LabellingSession, ModelSuggestion, Question
+from triof.curation.model_suggestions import ModelSuggestions
 from triof.datasets import corrections, photo_dataset
 from triof.datasets.corrections import Correction
 from triof.datasets.photo_dataset import Dataset
@@ -76,7 +76,7 @@ def test_worst_first_are_those_without_a_label_then_the_doubtful(dataset: Datase
     doubts = labelling.doubts(dataset, [suggestion(dataset, "e.jpg", "cup"), suggestion(dataset, "a.jpg", "cup")])
     found = labelling.questions(dataset, {}, ["waste_type"], "worst", doubts)
     assert [ask.name for ask in found] == ["c.jpg", "e.jpg", "a.jpg"]
-    assert found[1].doubt == Opinion("cup", 0.9, "near-duplicates are bottles")
+    assert found[1].doubt == ModelSuggestion("cup", 0.9, "near-duplicates are bottles")
 
 
 def test_tasks_come_one_after_the_other_and_stones_are_never_dirty(dataset: Dataset) -> None:
@@ -122,12 +122,12 @@ def test_cleanliness_follows_the_type_that_was_decided_before(dataset: Dataset, 
 
 
 @pytest.fixture
-def desk(dataset: Dataset, tmp_path: Path) -> Desk:
+def desk(dataset: Dataset, tmp_path: Path) -> LabellingSession:
     found = labelling.questions(dataset, {}, ["waste_type", "cleanliness"], "as-is")
-    return Desk(found, tmp_path / "made" / "corrections.csv", Clock())
+    return LabellingSession(found, tmp_path / "made" / "corrections.csv", Clock())
 
 
-def test_each_decision_is_on_the_disk_at_once(desk: Desk) -> None:
+def test_each_decision_is_on_the_disk_at_once(desk: LabellingSession) -> None:
     desk.decide(0, "bottle")
     assert written(desk.path) == [("a.jpg", "bottle", "bottle", "looked at")]
     desk.decide(1, "bottle")
@@ -136,7 +136,7 @@ def test_each_decision_is_on_the_disk_at_once(desk: Desk) -> None:
     assert desk.position == 3
 
 
-def test_a_second_press_decides_nothing(desk: Desk) -> None:
+def test_a_second_press_decides_nothing(desk: LabellingSession) -> None:
     desk.decide(0, "cup")
     desk.decide(0, "other")
     desk.skip(0)
@@ -144,12 +144,12 @@ def test_a_second_press_decides_nothing(desk: Desk) -> None:
     assert len(written(desk.path)) == 1
 
 
-def test_skipping_writes_nothing(desk: Desk) -> None:
+def test_skipping_writes_nothing(desk: LabellingSession) -> None:
     desk.skip(0)
     assert (desk.position, written(desk.path)) == (1, [])
 
 
-def test_undo_writes_a_line_that_gives_the_old_label_back(desk: Desk, dataset: Dataset) -> None:
+def test_undo_writes_a_line_that_gives_the_old_label_back(desk: LabellingSession, dataset: Dataset) -> None:
     desk.decide(0, "cup")
     desk.skip(1)
     desk.undo()
@@ -166,7 +166,7 @@ def test_undo_writes_a_line_that_gives_the_old_label_back(desk: Desk, dataset: D
     assert corrections.applied(dataset, corrections.read(desk.path)).photos[0].labels["waste_type"] == "cutlery"
 
 
-def test_undo_takes_an_unlabelled_photo_back_too(desk: Desk, dataset: Dataset) -> None:
+def test_undo_takes_an_unlabelled_photo_back_too(desk: LabellingSession, dataset: Dataset) -> None:
     for position in range(2):
         desk.skip(position)
     desk.decide(2, "cup")
@@ -178,7 +178,7 @@ def test_undo_takes_an_unlabelled_photo_back_too(desk: Desk, dataset: Dataset) -
 
 
 @pytest.mark.parametrize(("now", "follows"), [("other", "e.jpg"), ("", "e.jpg"), ("cup", "c.jpg")])
-def test_nobody_is_asked_how_clean_a_stone_is(desk: Desk, now: str, follows: str) -> None:
+def test_nobody_is_asked_how_clean_a_stone_is(desk: LabellingSession, now: str, follows: str) -> None:
     for position in range(2):
         desk.skip(position)
     desk.decide(2, now)
@@ -189,7 +189,7 @@ def test_nobody_is_asked_how_clean_a_stone_is(desk: Desk, now: str, follows: str
     assert desk.position == 6
 
 
-def test_what_cannot_be_written_is_not_decided(desk: Desk) -> None:
+def test_what_cannot_be_written_is_not_decided(desk: LabellingSession) -> None:
     desk.path.mkdir(parents=True)
     with pytest.raises(OSError, match="directory"):
         desk.decide(0, "cup")
@@ -198,7 +198,9 @@ def test_what_cannot_be_written_is_not_decided(desk: Desk) -> None:
 
 def test_the_pace_is_that_of_late(dataset: Dataset, tmp_path: Path) -> None:
     clock = Clock()
-    desk = Desk(labelling.questions(dataset, {}, ["waste_type", "cleanliness"], "as-is"), tmp_path / "c.csv", clock)
+    desk = LabellingSession(
+        labelling.questions(dataset, {}, ["waste_type", "cleanliness"], "as-is"), tmp_path / "c.csv", clock
+    )
     for position in range(6):
         assert desk.per_minute is None
         clock.pass_(3)
@@ -206,15 +208,15 @@ def test_the_pace_is_that_of_late(dataset: Dataset, tmp_path: Path) -> None:
     assert desk.per_minute == pytest.approx(20)
 
 
-def test_the_machines_opinion_is_that_of_its_networks(dataset: Dataset, desk: Desk, tmp_path: Path) -> None:
-    opinions = Opinions(LocalCnnOptions())
+def test_the_machines_opinion_is_that_of_its_networks(dataset: Dataset, desk: LabellingSession, tmp_path: Path) -> None:
+    opinions = ModelSuggestions(LocalCnnOptions())
     seen = opinions.of(desk.questions[0])
     assert seen
-    assert (seen.label, seen.why) == ("bottle", "")
+    assert (seen.label, seen.reason) == ("bottle", "")
     assert 0.25 < seen.probability <= 1
     dataset.photos[0].path.write_bytes(b"<html>")
     assert opinions.of(desk.questions[0]) is None
-    assert Opinions(LocalCnnOptions(waste_type_bundle=tmp_path)).of(desk.questions[1]) is None
+    assert ModelSuggestions(LocalCnnOptions(waste_type_bundle=tmp_path)).of(desk.questions[1]) is None
 
 
 # ---- the page ----
@@ -238,8 +240,8 @@ class Person:
 
 
 @pytest.fixture
-def person(desk: Desk) -> Person:
-    return Person(label_page.create_app(desk, lambda _: Opinion("cup", 0.931)).test_client())
+def person(desk: LabellingSession) -> Person:
+    return Person(label_page.create_app(desk, lambda _: ModelSuggestion("cup", 0.931)).test_client())
 
 
 def test_the_page_shows_the_label_and_the_opinion(person: Person) -> None:
@@ -249,7 +251,7 @@ def test_the_page_shows_the_label_and_the_opinion(person: Person) -> None:
     assert re.search(r'class="label is-now" name="now" value="bottle"[^>]* autofocus', person.page.text)
 
 
-def test_pressing_writes_and_goes_on(person: Person, desk: Desk) -> None:
+def test_pressing_writes_and_goes_on(person: Person, desk: LabellingSession) -> None:
     person.press("/decide", now="cup").press("/skip").press("/decide", now="unusable").press("/undo")
     assert written(desk.path) == [
         ("a.jpg", "bottle", "cup", "looked at"),
@@ -260,7 +262,7 @@ def test_pressing_writes_and_goes_on(person: Person, desk: Desk) -> None:
     assert "autofocus" not in person.page.text
 
 
-def test_the_end_tells_what_came_of_it_and_can_be_undone(person: Person, desk: Desk) -> None:
+def test_the_end_tells_what_came_of_it_and_can_be_undone(person: Person, desk: LabellingSession) -> None:
     for now in ("bottle", "bottle", "other", "other", "unusable", "clean", "dirty"):
         person.press("/decide", now=now)
     person.press("/skip")
@@ -274,12 +276,12 @@ def test_the_end_tells_what_came_of_it_and_can_be_undone(person: Person, desk: D
 @pytest.mark.parametrize(
     "form", [{"now": "clean"}, {"now": "../x"}, {"now": ""}, {"position": "99"}, {"position": "x"}]
 )
-def test_what_no_button_sends_is_refused(person: Person, desk: Desk, form: dict[str, str]) -> None:
+def test_what_no_button_sends_is_refused(person: Person, desk: LabellingSession, form: dict[str, str]) -> None:
     assert person.press("/decide", **{"now": "cup", **form}).page.status_code == 400
     assert written(desk.path) == []
 
 
-def test_a_page_of_an_earlier_run_decides_nothing(person: Person, desk: Desk) -> None:
+def test_a_page_of_an_earlier_run_decides_nothing(person: Person, desk: LabellingSession) -> None:
     later = label_page.create_app(desk, lambda _: None).test_client()
     stranger = Person(later)
     stranger.page = person.page
@@ -289,7 +291,7 @@ def test_a_page_of_an_earlier_run_decides_nothing(person: Person, desk: Desk) ->
     assert written(desk.path) == []
 
 
-def test_a_full_disk_is_told_and_the_photo_stays(person: Person, desk: Desk) -> None:
+def test_a_full_disk_is_told_and_the_photo_stays(person: Person, desk: LabellingSession) -> None:
     desk.path.mkdir(parents=True)
     person.press("/decide", now="cup")
     assert person.page.status_code == 500
@@ -425,8 +427,8 @@ def test_a_port_that_is_taken_is_one_sentence(command: Any) -> None:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Desk], str]]:
-    opinion = Opinion("cup", 0.93, "it looks like the cups of a hundred other photos")
+def serve() -> Iterator[Callable[[LabellingSession], str]]:
+    opinion = ModelSuggestion("cup", 0.93, "it looks like the cups of a hundred other photos")
     with ExitStack() as servers:
         yield lambda desk: servers.enter_context(served(label_page.create_app(desk, lambda _: opinion)))
 
@@ -461,7 +463,7 @@ class Screen(Window):
 
 
 @pytest.mark.parametrize("size", [(800, 480), (1024, 600), (1280, 800), (390, 844)], ids=lambda size: f"{size[0]}")
-def test_the_page_fits_the_screen(desk: Desk, browser: Any, serve: Any, size: tuple[int, int]) -> None:
+def test_the_page_fits_the_screen(desk: LabellingSession, browser: Any, serve: Any, size: tuple[int, int]) -> None:
     shown = Screen(browser, serve(desk), size)
     shown.at(1).check(f"{size[0]}")
     for position in range(5):
@@ -470,7 +472,7 @@ def test_the_page_fits_the_screen(desk: Desk, browser: Any, serve: Any, size: tu
     shown.at(6).check(f"{size[0]}-cleanliness")
 
 
-def test_keys_decide_confirm_undo_skip_and_turn_away(desk: Desk, browser: Any, serve: Any) -> None:
+def test_keys_decide_confirm_undo_skip_and_turn_away(desk: LabellingSession, browser: Any, serve: Any) -> None:
     shown = Screen(browser, serve(desk), (1280, 800))
     keyboard = shown.at(1).page.keyboard
     keyboard.press("Enter")  # confirms
@@ -497,7 +499,7 @@ def test_keys_decide_confirm_undo_skip_and_turn_away(desk: Desk, browser: Any, s
     assert not shown.complaints
 
 
-def test_a_key_held_down_or_pressed_twice_decides_once(desk: Desk, browser: Any, serve: Any) -> None:
+def test_a_key_held_down_or_pressed_twice_decides_once(desk: LabellingSession, browser: Any, serve: Any) -> None:
     shown = Screen(browser, serve(desk), (800, 480)).at(1)
     # Both in one turn of the browser, before it can leave the page.
     shown.page.evaluate(
@@ -513,7 +515,7 @@ def test_a_key_held_down_or_pressed_twice_decides_once(desk: Desk, browser: Any,
     assert [now for _, _, now, _ in written(desk.path)] == ["cup", "bottle"]
 
 
-def test_nobody_decides_about_a_photo_that_has_not_come_yet(desk: Desk, browser: Any, serve: Any) -> None:
+def test_nobody_decides_about_a_photo_that_has_not_come_yet(desk: LabellingSession, browser: Any, serve: Any) -> None:
     context = browser.new_context()
     page = context.new_page()
     held: list[Any] = []
@@ -531,7 +533,7 @@ def test_nobody_decides_about_a_photo_that_has_not_come_yet(desk: Desk, browser:
     assert len(written(desk.path)) == 1
 
 
-def test_it_works_without_javascript_and_with_fingers(desk: Desk, browser: Any, serve: Any) -> None:
+def test_it_works_without_javascript_and_with_fingers(desk: LabellingSession, browser: Any, serve: Any) -> None:
     shown = Screen(browser, serve(desk), (390, 844), java_script_enabled=False, has_touch=True)
     shown.page.tap(".label >> nth=1")
     shown.page.wait_for_selector(".progress b >> text=/^2$/")
@@ -544,7 +546,7 @@ def test_it_works_without_javascript_and_with_fingers(desk: Desk, browser: Any, 
     assert [(path, now) for path, _, now, _ in written(desk.path)] == [("a.jpg", "cup"), ("b.jpg", "cup")]
 
 
-def test_the_next_photo_is_there_before_it_is_asked_for(desk: Desk, browser: Any, serve: Any) -> None:
+def test_the_next_photo_is_there_before_it_is_asked_for(desk: LabellingSession, browser: Any, serve: Any) -> None:
     shown = Screen(browser, serve(desk), (800, 480)).at(1)
     following = shown.page.get_attribute("img[hidden]", "src")
     assert following

@@ -54,8 +54,8 @@ def test_a_part_of_each_batch_is_rehearsed() -> None:
         asked.append(count)
         return Batch(np.full((count, 3), 7, np.float32), {"waste_type": np.full(count, OTHER)})
 
-    recipe = RECIPE.model_copy(update={"batch": 8, "rehearsal": 0.25, "fewest_batches": 2})
-    learned = TrainingSet(("waste_type",), pictures(2), recipe, recall)
+    hyperparameters = RECIPE.model_copy(update={"batch": 8, "rehearsal": 0.25, "fewest_batches": 2})
+    learned = TrainingSet(("waste_type",), pictures(2), hyperparameters, recall)
     (first, _) = learned.batches(2, lambda view: view[0, 0], 0)
     assert asked == [2, 2]
     assert first.rows[-2:].tolist() == [[7] * 3] * 2

@@ -10,7 +10,7 @@ import pytest
 from rich.progress import Progress
 
 from providers.base import LABELS
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from tools import leave_one_out
 from tools.leave_one_out import Answers, Trainings
 from triof.datasets import photo_dataset
@@ -42,7 +42,7 @@ def keep(manifest: Path, out: Path, fold: str, rows: list[tuple[str, list[float]
     names = tuple(name for name, _ in rows)
     clean = np.array([[3.0, -3.0] if int(Path(name).stem) % 2 == 0 else [-3.0, 3.0] for name in names], np.float32)
     logits = {"waste_type": np.array([logits for _, logits in rows], np.float32), "cleanliness": clean}
-    folder = Trainings(photo_dataset.read(manifest), Recipe(), out, Progress()).folder
+    folder = Trainings(photo_dataset.read(manifest), Hyperparameters(), out, Progress()).folder
     Answers(names, logits, LABELS, np.zeros(len(names), np.float32)).save(folder / f"{fold}.npz")
 
 

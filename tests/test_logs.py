@@ -147,7 +147,7 @@ def test_every_line_of_a_deposit_tells_whose_it_is(
 
     monkeypatch.setattr(machine.hardware, "shred", jam)
     visitor = machine.visitor().press("/start").press("/waste/pick-type")
-    visitor.press("/confirmation", waste_type="bottle").settle()
+    visitor.press("/confirmation", waste_type="bottle").wait_idle()
     (opened,) = machine.events("deposit.opened")
     requests = kept.lines("http.request")
     assert {line["route"] for line in requests if line.get("deposit_id") == str(opened.deposit_id)} == {
@@ -178,7 +178,7 @@ def test_what_a_worker_logs_tells_for_which_request(kept: Kept, cloud_machine: B
 def test_neither_keys_nor_photos_nor_addresses_are_in_the_log(kept: Kept, machine: Machine, jpeg: bytes) -> None:
     client, operations = machine.client(), machine.services.operations
     secret = operations.keys.create("somebody", ["predict"])
-    machine.visitor().press("/start").press("/waste/pick-type").press("/confirmation", waste_type="bottle").settle()
+    machine.visitor().press("/start").press("/waste/pick-type").press("/confirmation", waste_type="bottle").wait_idle()
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "image/jpeg", "X-Request-Id": "asked-by-test"}
     assert client.post("/api/v2/predict", data=jpeg, headers=headers).status_code == 200
     client.get("/nowhere?token=geheim", headers={"Authorization": "Bearer geheim", "Cookie": "session=geheim"})
@@ -220,7 +220,7 @@ def test_a_full_disk_stops_no_deposit(
     (tmp_path / "full" / "test.log").symlink_to("/dev/full")
     with logs.kept(LogsSettings(), tmp_path / "full", "test", StringIO()):
         visitor = machine.visitor().press("/start").press("/waste/pick-type")
-        visitor.press("/confirmation", waste_type="bottle").settle()
+        visitor.press("/confirmation", waste_type="bottle").wait_idle()
     assert ("shredded", "bottle", None) in machine.happened()
     assert capsys.readouterr().err.count("The log cannot be written (") == 1
 

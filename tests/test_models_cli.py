@@ -22,7 +22,7 @@ from triof.journal.journal import Journal
 from triof.models import acceptance_photos
 from triof.models.training_outcome import NotBetter
 from triof.rollout.candidates import Candidate, Candidates
-from triof.rollout.rollout_service import Desk
+from triof.rollout.rollout_service import RolloutService
 from triof.settings.loader import load
 from triof.settings.tree import Settings
 from triof.storage.database import Database
@@ -140,7 +140,7 @@ def test_a_promotion_of_what_its_training_found_no_better_is_refused_at_every_do
     done("shadow", SECOND)
     journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"))
     with closing(journal.database), pytest.raises(NotBetter, match="No better"):
-        Desk(Settings(home=home), journal, "marie").promote("waste_type", "as the dashboard does it")
+        RolloutService(Settings(home=home), journal, "marie").promote("waste_type", "as the dashboard does it")
     assert "answers now" in done("promote", SECOND, "--anyway")
 
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.custom_vision.options import CustomVisionOptions
-from providers.custom_vision.pace import Learned, Pace
-from triof.azure.learned_rate import LearnedPace
+from providers.custom_vision.rate_limiter import LearnedRate, RateLimiter
+from triof.azure.learned_rate import LearnedRateFile
 
 SMALL, LARGE = 100, 1 << 20
 LATE = 0.03
@@ -38,7 +38,7 @@ class World:
         self.now = 1000.0
         self.arrivals: list[float] = []
         self.left: list[float] = []
-        self.pace = Pace(per_second, lambda: self.now, self.sleep, **options)
+        self.pace = RateLimiter(per_second, lambda: self.now, self.sleep, **options)
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = count()
         self._under_way = 0
@@ -62,7 +62,7 @@ class World:
 
     def begin(self, call: Call) -> None:
         """Wait for a turn, and let one leave."""
-        turn = self.pace.turn(call.size)
+        turn = self.pace.slot(call.size)
         turn.__enter__()
         self.left.append(self.now)
         self._under_way += 1
@@ -221,14 +221,14 @@ def test_what_the_vendor_really_grants_is_found_in_a_few_refusals_and_kept_to(gr
 
 
 def test_what_was_learned_holds_from_the_first_call_on_and_is_told_once() -> None:
-    told: list[Learned] = []
+    told: list[LearnedRate] = []
     world = World(10, on_learned=told.append)
     for _ in range(4):
         world.pace.pause(1)
     world.now += 1.5
     world.pace.pause(1)
-    assert told == [Learned(7, 9), Learned(5, 6)]
-    world = World(10, learned=Learned(2, 3))
+    assert told == [LearnedRate(7, 9), LearnedRate(5, 6)]
+    world = World(10, learned=LearnedRate(2, 3))
     world.run([QUICK] * 9, workers=8)
     assert world.peak == 2
     world.now += 11
@@ -236,8 +236,8 @@ def test_what_was_learned_holds_from_the_first_call_on_and_is_told_once() -> Non
     assert world.peak == 3
 
 
-@pytest.mark.parametrize("learned", [Learned(0, 0), Learned(-5, 2), Learned(99, 99), Learned(3, 1)])
-def test_what_was_learned_is_never_nonsense(learned: Learned) -> None:
+@pytest.mark.parametrize("learned", [LearnedRate(0, 0), LearnedRate(-5, 2), LearnedRate(99, 99), LearnedRate(3, 1)])
+def test_what_was_learned_is_never_nonsense(learned: LearnedRate) -> None:
     assert 1 <= World(10, learned=learned).pace.per_second <= 10
 
 
@@ -253,16 +253,16 @@ def test_answers_that_come_sooner_tell_that_earlier_ones_had_arrived_late() -> N
 OPTIONS = {"training_endpoint": "https://name.cognitiveservices.azure.com", "training_tier": "F0"}
 
 
-def kept(home: Path, now: float = 0.0, **changes: object) -> LearnedPace:
-    return LearnedPace(home, CustomVisionOptions.model_validate({**OPTIONS, **changes}), lambda: now)
+def kept(home: Path, now: float = 0.0, **changes: object) -> LearnedRateFile:
+    return LearnedRateFile(home, CustomVisionOptions.model_validate({**OPTIONS, **changes}), lambda: now)
 
 
 def test_what_was_learned_is_kept_for_the_resource_and_its_tier(tmp_path: Path) -> None:
     assert kept(tmp_path).read() is None
-    kept(tmp_path).keep(Learned(2, 3))
-    assert kept(tmp_path, 3000.0).read() == Learned(2, 3)
-    assert kept(tmp_path, 2 * 3600.0).read() == Learned(2, 5), "each hour one more is tried"
-    assert kept(tmp_path, -9e9).read() == Learned(2, 3), "whatever the clock says"
+    kept(tmp_path).keep(LearnedRate(2, 3))
+    assert kept(tmp_path, 3000.0).read() == LearnedRate(2, 3)
+    assert kept(tmp_path, 2 * 3600.0).read() == LearnedRate(2, 5), "each hour one more is tried"
+    assert kept(tmp_path, -9e9).read() == LearnedRate(2, 3), "whatever the clock says"
     assert kept(tmp_path, training_tier="S0").read() is None
     assert kept(tmp_path, training_calls_per_second=4).read() is None
     assert kept(tmp_path, training_endpoint="https://other.cognitiveservices.azure.com").read() is None
@@ -270,7 +270,7 @@ def test_what_was_learned_is_kept_for_the_resource_and_its_tier(tmp_path: Path) 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"of": 1}', b'{"most": "many", "per_second": null, "at": 0}'])
 def test_a_file_that_somebody_has_spoilt_teaches_nothing(tmp_path: Path, content: bytes) -> None:
-    kept(tmp_path).keep(Learned(2, 3))
+    kept(tmp_path).keep(LearnedRate(2, 3))
     (path,) = (tmp_path / "azure").iterdir()
     path.write_bytes(content)
     assert kept(tmp_path).read() is None
@@ -278,4 +278,4 @@ def test_a_file_that_somebody_has_spoilt_teaches_nothing(tmp_path: Path, content
 
 def test_a_home_that_cannot_be_written_ends_no_upload(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
-    kept(tmp_path / "home").keep(Learned(2, 3))
+    kept(tmp_path / "home").keep(LearnedRate(2, 3))

@@ -167,7 +167,7 @@ def test_the_photo_is_upright_and_its_metadata_gone(orientation: int, needed_sid
     assert loaded.picture.getpixel((width // 8, height // 8)) == pytest.approx(RED, abs=40)
     assert loaded.picture.getpixel((width - 4, height - 4)) == pytest.approx((255, 255, 255), abs=40)
     assert not loaded.picture.info
-    kept = Image.open(BytesIO(photo.keepsake(image)))
+    kept = Image.open(BytesIO(photo.to_jpeg(image)))
     assert not kept.getexif()
     assert kept.size == (320, 240)
 
@@ -192,7 +192,7 @@ def test_the_limits_of_the_settings_hold(jpeg: bytes) -> None:
 
 
 def test_the_keepsake_is_no_larger_than_asked(jpeg: bytes) -> None:
-    assert Image.open(BytesIO(photo.keepsake(jpeg, longest_side=320))).size == (320, 240)
+    assert Image.open(BytesIO(photo.to_jpeg(jpeg, longest_side=320))).size == (320, 240)
 
 
 def test_the_real_broken_downloads_are_refused(dataset: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.drawn_photos import save
 from triof.cli import main
-from triof.curation.labelling import Desk as Questions
+from triof.curation.labelling import LabellingSession as Questions
 from triof.curation.labelling import questions
 from triof.datasets import photo_dataset
 from triof.settings.sections.photo import PhotoLimits

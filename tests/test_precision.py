@@ -189,9 +189,9 @@ def test_another_processor_interpreter_or_network_is_measured_anew(settings: Set
     path = settings.home / "bundles" / precision.MEMORY_FILE
     kept = json.loads(path.read_bytes())
     path.write_text(json.dumps({sha256: {**entry, what: "another one"} for sha256, entry in kept.items()}))
-    assert NEVER in choice(settings).why
+    assert NEVER in choice(settings).reason
     assert precision_benchmark.run(folder, settings, clock(1, 1))
-    assert "8 bits are 1.00 times" in choice(settings).why
+    assert "8 bits are 1.00 times" in choice(settings).reason
     assert len(json.loads(path.read_bytes())) == 1
 
 
@@ -199,7 +199,7 @@ def test_another_processor_interpreter_or_network_is_measured_anew(settings: Set
 def test_what_somebody_has_spoilt_is_measured_anew(settings: Settings, folder: Path, junk: bytes) -> None:
     precision_benchmark.run(folder, settings, clock(2, 1))
     (settings.home / "bundles" / precision.MEMORY_FILE).write_bytes(junk)
-    assert NEVER in choice(settings).why
+    assert NEVER in choice(settings).reason
     precision_benchmark.run(folder, settings, clock(2, 1))
     assert choice(settings).eight_bit
 
@@ -216,7 +216,7 @@ def test_a_machine_measures_by_itself_what_was_not(settings: Settings) -> None:
     router = services.build_router(settings)
     (member,) = router.members("waste_type")
     assert isinstance(member, LocalCnn)
-    assert NEVER in member.choice.why
+    assert NEVER in member.choice.reason
     precision_benchmark.keep_up(settings, router, clock(2, 1))
     assert member.choice.eight_bit
     precision_benchmark.keep_up(settings, router, no_clock)

@@ -40,7 +40,7 @@ from triof import services
 from triof.cli import main
 from triof.cli.shared.actor import user
 from triof.judging import photo
-from triof.judging.quota import Ledger, ledgers
+from triof.judging.quota import QuotaLedger, ledgers
 from triof.settings.loader import load
 from triof.settings.sections.breaker import BreakerSettings
 from triof.settings.tree import Settings
@@ -93,16 +93,16 @@ def allowed(
     return Allowance(resource, tier, per_month, per_second, euros_per_1000=1.8)
 
 
-Build = Callable[..., Ledger]
+Build = Callable[..., QuotaLedger]
 
 
 @pytest.fixture
 def ledger(database: Database, now: Now) -> Build:
     """A ledger; built again with the same numbers it is the ledger after a restart."""
-    return lambda *numbers, **named: Ledger(database, allowed(*numbers, **named), now)
+    return lambda *numbers, **named: QuotaLedger(database, allowed(*numbers, **named), now)
 
 
-def taken(ledger: Ledger, times: int) -> int:
+def taken(ledger: QuotaLedger, times: int) -> int:
     """How many of so many calls may be made."""
     count = 0
     for _ in range(times):
@@ -143,18 +143,18 @@ def test_the_count_outlives_a_restart_and_machines_share_it(ledger: Build, path:
     assert taken(ledger(4), 2) == 2
     assert taken(ledger(4), 1) == 1
     elsewhere = Database(f"sqlite:///{path}", "machine-2")
-    assert taken(Ledger(elsewhere, allowed(4), now), 5) == 1
+    assert taken(QuotaLedger(elsewhere, allowed(4), now), 5) == 1
     elsewhere.close()
 
 
 def test_each_resource_has_a_count_of_its_own(ledger: Build, now: Now) -> None:
     one, other = ledger(2), ledger(2, resource="other.cognitiveservices.azure.com")
     one.exhausted(now() + timedelta(days=1))
-    one.spare()
+    one.skip()
     assert taken(one, 1) == 0
     assert taken(other, 3) == 2
-    assert (one.usage().used, one.usage().spared) == (0, 1)
-    assert (other.usage().used, other.usage().spared) == (2, 0)
+    assert (one.usage().used, one.usage().skipped) == (0, 1)
+    assert (other.usage().used, other.usage().skipped) == (2, 0)
 
 
 def test_without_a_limit_all_is_counted_and_nothing_refused(ledger: Build, caplog: pytest.LogCaptureFixture) -> None:
@@ -182,7 +182,7 @@ def test_a_clock_set_back_does_not_stop_the_calls(ledger: Build, now: Now) -> No
     assert taken(ours, 3) == 2
 
 
-def answered(ledger: Ledger, now: Now, after: float = 0.0) -> None:
+def answered(ledger: QuotaLedger, now: Now, after: float = 0.0) -> None:
     """Make a call whose answer comes after so many seconds."""
     call = ledger.take()
     now.pass_(timedelta(seconds=after))
@@ -382,24 +382,24 @@ def test_what_was_never_sent_is_given_back(ledger: Build) -> None:
 def test_the_usage_in_numbers_and_euros(ledger: Build, now: Now) -> None:
     ours = ledger(1000)
     nothing = ours.usage()
-    assert (nothing.used, nothing.remaining, nothing.spared, nothing.exhausted) == (0, 1000, 0, False)
+    assert (nothing.used, nothing.remaining, nothing.skipped, nothing.exhausted) == (0, 1000, 0, False)
     assert (nothing.resets_at, nothing.all_free_at, nothing.euros) == (None, None, 0.0)
     taken(ours, 3)
     now.pass_(timedelta(days=4))
     taken(ours, 2)
     for _ in range(4):
-        ours.spare()
+        ours.skip()
     usage = ours.usage()
     assert usage.allowance == ours.allowance
-    assert (usage.used, usage.remaining, usage.spared, usage.exhausted) == (5, 995, 4, False)
+    assert (usage.used, usage.remaining, usage.skipped, usage.exhausted) == (5, 995, 4, False)
     assert usage.euros == pytest.approx(5 * 1.8 / 1000)
     assert usage.resets_at == EPOCH + MONTH
     assert usage.all_free_at == EPOCH + timedelta(days=4) + MONTH
     now.time = EPOCH + MONTH
-    assert (ours.usage().used, ours.usage().spared) == (2, 4)
+    assert (ours.usage().used, ours.usage().skipped) == (2, 4)
     now.time = EPOCH + timedelta(days=4) + MONTH
     usage = ours.usage()
-    assert (usage.used, usage.spared, usage.resets_at, usage.all_free_at) == (0, 0, None, None)
+    assert (usage.used, usage.skipped, usage.resets_at, usage.all_free_at) == (0, 0, None, None)
 
 
 def test_used_up_by_our_count(ledger: Build) -> None:
@@ -422,23 +422,23 @@ def test_the_limit_holds_exactly_under_many_threads(database: Database, now: Now
     together = Barrier(THREADS)
 
     def take_many(_: int) -> int:
-        own = Ledger(database, allowed(100), now)
+        own = QuotaLedger(database, allowed(100), now)
         together.wait(10)
         return taken(own, 20)
 
     with ThreadPoolExecutor(THREADS) as pool:
         assert sum(pool.map(take_many, range(THREADS))) == 100
-    assert Ledger(database, allowed(100), now).usage().used == 100
+    assert QuotaLedger(database, allowed(100), now).usage().used == 100
 
 
 def test_the_rate_holds_exactly_under_many_threads(database: Database, now: Now) -> None:
-    ours = Ledger(database, allowed(None, 10), now)
+    ours = QuotaLedger(database, allowed(None, 10), now)
     with ThreadPoolExecutor(THREADS) as pool:
         assert sum(pool.map(lambda _: taken(ours, 5), range(THREADS))) == 10
 
 
 def test_many_threads_are_warned_once(database: Database, now: Now, caplog: pytest.LogCaptureFixture) -> None:
-    ours = Ledger(database, allowed(50), now)
+    ours = QuotaLedger(database, allowed(50), now)
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(lambda _: taken(ours, 8), range(THREADS)))
     assert warnings(caplog) == [f"quota.warned resource={RESOURCE} used=40 of 50"]
@@ -448,10 +448,10 @@ TAKER = """
 import sys
 from providers.base import Allowance, QuotaExceeded, RateLimited
 from triof.storage.database import Database
-from triof.judging.quota import Ledger
+from triof.judging.quota import QuotaLedger
 
 url, resource, limit, times = sys.argv[1:]
-ledger = Ledger(Database(url, "machine-1"), Allowance(resource, "F0", int(limit), None, 0.0))
+ledger = QuotaLedger(Database(url, "machine-1"), Allowance(resource, "F0", int(limit), None, 0.0))
 print("ready", flush=True)
 sys.stdin.readline()
 asked = taken = 0
@@ -487,7 +487,7 @@ def test_the_limit_holds_exactly_under_many_processes(database: Database) -> Non
         for taker in takers:
             taker.kill()
             taker.communicate()
-    assert Ledger(database, allowed(70)).usage().used == 70
+    assert QuotaLedger(database, allowed(70)).usage().used == 70
 
 
 # A disk that is full, or worse
@@ -503,8 +503,8 @@ def unwritable(path: Path) -> Iterator[Database]:
 
 
 def test_what_cannot_be_counted_is_the_machines_fault_and_told_with_the_remedy(unwritable: Database, now: Now) -> None:
-    ours = Ledger(unwritable, allowed(10), now)
-    writing: list[Callable[[], Any]] = [ours.take, ours.spare, lambda: ours.exhausted(now())]
+    ours = QuotaLedger(unwritable, allowed(10), now)
+    writing: list[Callable[[], Any]] = [ours.take, ours.skip, lambda: ours.exhausted(now())]
     for write in writing:
         with pytest.raises(ProviderMisconfigured, match=r"cannot be counted.*readonly database.*make room on the disk"):
             write()
@@ -513,7 +513,7 @@ def test_what_cannot_be_counted_is_the_machines_fault_and_told_with_the_remedy(u
 
 def test_a_call_that_cannot_be_counted_is_not_made(unwritable: Database, jpeg: bytes) -> None:
     cloud = Cloud()
-    guarded = Guarded([cloud], Clock(), calls=lambda provider: Ledger(unwritable, allowed(10)))
+    guarded = Guarded([cloud], Clock(), calls=lambda provider: QuotaLedger(unwritable, allowed(10)))
     with pytest.raises(ProviderMisconfigured, match="cannot be counted"):
         guarded.guard.ask(photo.load(jpeg), TIMEOUT).answer()
     assert not cloud.timeouts
@@ -523,7 +523,7 @@ def test_a_call_that_cannot_be_counted_is_not_made(unwritable: Database, jpeg: b
 def test_without_its_table_nothing_is_asked_and_the_usage_says_why(path: Path, database: Database) -> None:
     with create_engine(f"sqlite:///{path}").begin() as connection:
         connection.execute(text("DROP TABLE ledger"))
-    ours = Ledger(database, allowed(10))
+    ours = QuotaLedger(database, allowed(10))
     with pytest.raises(ProviderMisconfigured, match="no such table"):
         ours.take()
     with pytest.raises(SQLAlchemyError):
@@ -545,7 +545,7 @@ def test_a_guard_counts_what_it_asks(database: Database, jpeg: bytes) -> None:
     clock = Clock()
     breaker = BreakerSettings(minimum_calls=10)
     guarded = Guarded([cloud], clock, calls=lambda provider: ours, breaker=breaker)
-    ours = Ledger(database, allowed(3), guarded.now)
+    ours = QuotaLedger(database, allowed(3), guarded.now)
     used = []
     for _ in range(5):
         with suppress(ProviderError):
@@ -694,7 +694,7 @@ def test_the_command_tells_people_too(server: CustomVisionServer) -> None:
     database = data_folder.open_database(settings)
     (ours,) = ledgers(settings, database).values()
     taken(ours, 5)
-    ours.spare()
+    ours.skip()
     database.close()
     told = CliRunner().invoke(main, ["quota"]).output
     assert "used       5 of 10,000 (0.1%)" in told

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from triof.evaluation import recorded_predictions
-from triof.evaluation.recorded_predictions import Answer
+from triof.evaluation.recorded_predictions import RecordedPrediction
 
 SCORES = {"bottle": 0.75, "cup": 0.25}
 
 
-def answer(number: int) -> Answer:
-    return Answer(Path(f"/photos/{number}.jpg"), f"{number:064x}", SCORES)
+def answer(number: int) -> RecordedPrediction:
+    return RecordedPrediction(Path(f"/photos/{number}.jpg"), f"{number:064x}", SCORES)
 
 
 def test_what_was_added_is_read(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_what_was_added_is_read(tmp_path: Path) -> None:
 
 def test_the_latest_answer_about_a_photo_counts(tmp_path: Path) -> None:
     recorded_predictions.add(tmp_path, "a1", answer(1))
-    later = Answer(Path("/elsewhere.jpg"), answer(1).sha256, {"cup": 1.0})
+    later = RecordedPrediction(Path("/elsewhere.jpg"), answer(1).sha256, {"cup": 1.0})
     recorded_predictions.add(tmp_path, "a1", later)
     assert recorded_predictions.read(tmp_path, "a1") == [later]
 

@@ -16,15 +16,15 @@ from tests.custom_vision_server import CustomVisionServer
 from tests.references import small_demo_pictures
 from triof import services
 from triof.common.paths import DEMO_PICTURES
-from triof.drills.fault_file import Rehearsed, Stage
+from triof.drills.fault_file import FaultFile, InjectedFault
 from triof.judging.mode import Switch
 from triof.judging.quota import ledgers
 from triof.machine.cameras import FolderCamera
 from triof.models import acceptance_photos
 from triof.rollout.auto_rollback import Rollout
 from triof.rollout.candidates import AZURE, LOCAL, Arm, Candidate, CandidateMode, Candidates
-from triof.rollout.experiment import Contest, Named
-from triof.rollout.rollout_service import Desk, Wanted
+from triof.rollout.experiment import Experiment, RenamedProvider
+from triof.rollout.rollout_service import CandidateRequest, RolloutService
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.tree import Settings
 from triof.storage.tables import PredictionRow
@@ -59,20 +59,20 @@ class Trial:
         self.settings = settings
         self.sorter = machine.services.sorter
         self.journal = machine.services.journal
-        self.desk = Desk(settings, self.journal, "marie")
+        self.desk = RolloutService(settings, self.journal, "marie")
         self._monkeypatch = monkeypatch
 
     @property
-    def contest(self) -> Contest:
-        contest = self.sorter.router.experiment
-        assert isinstance(contest, Contest)
-        return contest
+    def experiment(self) -> Experiment:
+        experiment = self.sorter.router.experiment
+        assert isinstance(experiment, Experiment)
+        return experiment
 
     def begin(self, mode: CandidateMode, share: float, provider: str = LOCAL, name: str = SECOND) -> Candidate:
         """Begin a candidate, and let the machine load it."""
-        candidate = self.desk.begin(Wanted("waste_type", provider, name, mode, share), "try it")
-        self.contest._seat(candidate)
-        self.contest.settle()
+        candidate = self.desk.begin(CandidateRequest("waste_type", provider, name, mode, share), "try it")
+        self.experiment._seat(candidate)
+        self.experiment.wait_idle()
         return candidate
 
     def deposit(self, candidate: Candidate, arm: Arm, chosen: str | None = None) -> list[PredictionRow]:
@@ -80,12 +80,12 @@ class Trial:
         deposit_id = deposits_of(candidate, arm)()
         self._monkeypatch.setattr("triof.deposits.deposit.uuid4", lambda: deposit_id)
         visitor = self.machine.visitor().press("/start").press("/waste/pick-type")
-        self.contest.settle()
+        self.experiment.wait_idle()
         label = chosen or visitor.ticked
         visitor.press("/confirmation", waste_type=label)
         if visitor.shown == "pick_type":
             visitor.press("/confirmation", waste_type=label, sure="1")
-        visitor.settle().open("/confirmation").press("/done")
+        visitor.wait_idle().open("/confirmation").press("/done")
         rows = [row for row in self.journal.predictions(deposit_id) if row.task == "waste_type"]
         return sorted(rows, key=lambda row: not row.believed)
 
@@ -140,13 +140,13 @@ def test_a_shadow_that_hangs_keeps_nobody_waiting_and_is_sent_away(
     candidate = trial.begin("shadow", 1.0)
     free = Signal()
 
-    def hang(self: Named, photo: Photo, *, timeout: float) -> Prediction:
+    def hang(self: RenamedProvider, photo: Photo, *, timeout: float) -> Prediction:
         free.wait(60)
         raise ProviderUnavailable("too late")
 
-    monkeypatch.setattr(Named, "predict", hang)
-    monkeypatch.setattr(trial.contest, "_clock", clock := trial.machine.clock)
-    monkeypatch.setattr(trial.contest, "settle", lambda: None)
+    monkeypatch.setattr(RenamedProvider, "predict", hang)
+    monkeypatch.setattr(trial.experiment, "_clock", clock := trial.machine.clock)
+    monkeypatch.setattr(trial.experiment, "wait_idle", lambda: None)
     for _ in range(6):
         assert versions(trial.deposit(candidate, "production")) == [FIRST]
         clock.pass_(10)
@@ -163,7 +163,7 @@ def test_a_shadow_that_hangs_keeps_nobody_waiting_and_is_sent_away(
 def test_production_sees_its_photos_as_without_a_shadow(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = trial.sorter.judge((DEMO_PICTURES / "bottle-clean-1.jpg").read_bytes(), uuid4())
     candidate = trial.begin("shadow", 1.0)
-    monkeypatch.setattr(Named, "needed_side", 700)
+    monkeypatch.setattr(RenamedProvider, "needed_side", 700)
     sizes: list[tuple[int, int]] = []
     ask = LocalCnn.predict
 
@@ -203,10 +203,10 @@ def test_where_a_canary_fails_production_answers_and_the_guard_takes_it_back(
 ) -> None:
     candidate = trial.begin("canary", 0.5)
 
-    def fail(self: Named, photo: Photo, *, timeout: float) -> Prediction:
+    def fail(self: RenamedProvider, photo: Photo, *, timeout: float) -> Prediction:
         raise ProviderUnavailable("it is broken")
 
-    monkeypatch.setattr(Named, "predict", fail)
+    monkeypatch.setattr(RenamedProvider, "predict", fail)
     (believed,) = trial.deposit(candidate, "candidate")
     assert believed.model_version == FIRST
     assert [attempt["provider"] for attempt in believed.attempts] == [f"local_cnn@{SECOND}", "local_cnn"]
@@ -226,7 +226,7 @@ def test_where_a_canary_fails_production_answers_and_the_guard_takes_it_back(
 
 
 def test_one_that_cannot_be_loaded_is_counted_and_production_answers(trial: Trial, home: Path) -> None:
-    candidate = trial.desk.begin(Wanted("waste_type", LOCAL, SECOND, "canary", 0.5), "")
+    candidate = trial.desk.begin(CandidateRequest("waste_type", LOCAL, SECOND, "canary", 0.5), "")
     (home / "bundles" / "waste_type" / SECOND / "model.tflite").write_bytes(b"spoilt")
     for _ in range(3):
         assert versions(trial.deposit(candidate, "candidate")) == [FIRST]
@@ -235,7 +235,7 @@ def test_one_that_cannot_be_loaded_is_counted_and_production_answers(trial: Tria
 
 def test_a_drill_rehearses_what_production_does(trial: Trial) -> None:
     candidate = trial.begin("canary", 0.5)
-    Stage(trial.settings.home).set(Rehearsed("camera_gone", "http://127.0.0.1:9"), 30)
+    FaultFile(trial.settings.home).set(InjectedFault("camera_gone", "http://127.0.0.1:9"), 30)
     members = trial.sorter.router.members("waste_type", deposits_of(candidate, "candidate")())
     assert [member.name for member in members] == ["local_cnn"]
 

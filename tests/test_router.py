@@ -26,7 +26,7 @@ from tests.test_guard import BREAKER, SOON, Cloud, Guarded
 from triof.common.worker_pool import Workers
 from triof.judging import photo
 from triof.judging.circuit_breaker import Breaker
-from triof.judging.guarded_provider import Guard
+from triof.judging.guarded_provider import GuardedProvider
 from triof.judging.router import Member, Router
 from triof.settings.sections.breaker import BreakerSettings
 from triof.settings.tree import Mode
@@ -174,7 +174,7 @@ def test_the_cloud_answers_and_the_local_answer_is_beside_it(
     local = Local(["cup"])
     prediction = ask(Guarded([Cloud(["bottle"])], clock).guard, local)
     assert (prediction.label, prediction.provider) == ("bottle", "cloud")
-    assert [(other.label, other.provider) for other in prediction.beside] == [("cup", "local")]
+    assert [(other.label, other.provider) for other in prediction.alternatives] == [("cup", "local")]
     assert told(prediction) == [("cloud", "answered"), ("local", "answered")]
     assert len(local.history) == 1
     assert not caplog.messages
@@ -200,7 +200,7 @@ def test_a_cloud_that_does_not_answer_in_its_share_costs_no_more_than_that(ask: 
     cloud = Cloud(meanwhile=lambda: begun.set() or held.wait(SOON))  # type: ignore[func-returns-value]
     local = Local(meanwhile=lambda: begun.wait(SOON) and clock.pass_(CLOUD_SECONDS))
     prediction = ask(Guarded([cloud], clock).guard, local)
-    assert (prediction.label, prediction.provider, prediction.beside) == ("cup", "local", ())
+    assert (prediction.label, prediction.provider, prediction.alternatives) == ("cup", "local", ())
     assert told(prediction) == [("cloud", "ProviderUnavailable"), ("local", "answered")]
     assert [attempt.duration for attempt in prediction.attempts] == [CLOUD_SECONDS, CLOUD_SECONDS]
     assert cloud.timeouts == [CLOUD_SECONDS]
@@ -222,7 +222,7 @@ def test_where_the_cloud_fails_this_machine_has_answered_already(
 ) -> None:
     local = Local(["cup"])
     prediction = ask(Guarded([Cloud([fault])], clock).guard, local)
-    assert (prediction.label, prediction.beside) == ("cup", ())
+    assert (prediction.label, prediction.alternatives) == ("cup", ())
     assert told(prediction) == [("cloud", type(fault).__name__), ("local", "answered")]
     assert prediction.attempts[0].message == str(fault)
     assert len(local.history) == 1
@@ -243,7 +243,7 @@ def test_a_local_failure_beside_the_clouds_answer_is_kept_but_no_fall_back(
     ask: Ask, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     prediction = ask(Guarded([Cloud(["bottle"])], clock).guard, Local([ProviderUnavailable("model gone")]))
-    assert (prediction.label, prediction.beside) == ("bottle", ())
+    assert (prediction.label, prediction.alternatives) == ("bottle", ())
     assert told(prediction) == [("cloud", "answered"), ("local", "ProviderUnavailable")]
     assert not caplog.messages
 
@@ -262,7 +262,7 @@ def test_only_the_next_one_on_this_machine_is_asked_beside_the_cloud(ask: Ask, c
     first, second = Local(["cup"]), Local(["cutlery"])
     prediction = ask(Guarded([Cloud(["bottle"])], clock).guard, first, second)
     assert (len(first.history), len(second.history)) == (1, 0)
-    assert [other.label for other in prediction.beside] == ["cup"]
+    assert [other.label for other in prediction.alternatives] == ["cup"]
 
 
 def test_one_on_this_machine_before_the_cloud_spares_it(ask: Ask, clock: Clock) -> None:
@@ -273,7 +273,7 @@ def test_one_on_this_machine_before_the_cloud_spares_it(ask: Ask, clock: Clock) 
 
 
 def test_a_route_without_anybody_on_this_machine(ask: Ask, clock: Clock) -> None:
-    assert ask(Guarded([Cloud(["bottle"])], clock).guard).beside == ()
+    assert ask(Guarded([Cloud(["bottle"])], clock).guard).alternatives == ()
     with pytest.raises(NoProviderAnswered, match="cloud: no network"):
         ask(Guarded([Cloud([ProviderUnavailable("no network")])], clock).guard)
 
@@ -285,7 +285,7 @@ def test_two_clouds_in_one_route_are_asked_one_after_the_other(
     second, local = Cloud(["bottle"]), Local(["cup"])
     prediction = ask(first.guard, Guarded([second], clock).guard, local)
     assert told(prediction) == [("first", "ProviderUnavailable"), ("cloud", "answered"), ("local", "answered")]
-    assert [other.provider for other in prediction.beside] == ["local"]
+    assert [other.provider for other in prediction.alternatives] == ["local"]
     assert len(local.history) == 1
     assert caplog.messages == ["router.fell_back task=waste_type from=first cause=no network"]
 
@@ -318,10 +318,10 @@ def test_where_this_machine_is_sure_the_call_is_spared(
     cloud = Cloud()
     guarded = Guarded([cloud], clock)
     prediction = ask(guarded.guard, Local([sure(0.9)]), cascade=0.9)
-    assert (prediction.label, prediction.provider, prediction.beside) == ("cup", "local", ())
+    assert (prediction.label, prediction.provider, prediction.alternatives) == ("cup", "local", ())
     assert told(prediction) == [("cloud", "spared"), ("local", "answered")]
     assert prediction.attempts[0].message == "local was sure enough (0.900)"
-    assert guarded.counted.spared == 1
+    assert guarded.counted.skipped == 1
     assert not guarded.counted.taken
     assert not cloud.timeouts
     assert not caplog.messages, "nobody fell back"
@@ -331,10 +331,10 @@ def test_where_this_machine_is_not_sure_the_cloud_is_asked_and_it_only_once(ask:
     local = Local([sure(0.89)])
     guarded = Guarded([Cloud(["bottle"])], clock)
     prediction = ask(guarded.guard, local, cascade=0.9)
-    assert (prediction.label, [other.label for other in prediction.beside]) == ("bottle", ["cup"])
+    assert (prediction.label, [other.label for other in prediction.alternatives]) == ("bottle", ["cup"])
     assert told(prediction) == [("cloud", "answered"), ("local", "answered")]
     assert len(local.history) == 1
-    assert guarded.counted.spared == 0
+    assert guarded.counted.skipped == 0
 
 
 def test_where_the_photo_is_unfamiliar_to_this_machine_the_cloud_is_asked(ask: Ask, clock: Clock) -> None:
@@ -377,7 +377,7 @@ def test_nothing_is_spared_that_has_nobody_on_this_machine(ask: Ask, clock: Cloc
 # The mode
 
 
-def untouchable() -> Guard:
+def untouchable() -> GuardedProvider:
     """A guard of a provider that must not even be built."""
 
     def build() -> Cloud:
@@ -387,7 +387,7 @@ def untouchable() -> Guard:
         def submit(self, call: Callable[[], Any]) -> Any:
             raise AssertionError("asked in local mode")
 
-    return Guard("cloud", "waste_type", build, breaker=Breaker(BREAKER), workers=Untouched("cloud", 1))
+    return GuardedProvider("cloud", "waste_type", build, breaker=Breaker(BREAKER), workers=Untouched("cloud", 1))
 
 
 def test_in_local_mode_the_cloud_is_never_touched(grey: Photo) -> None:

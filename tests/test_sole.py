@@ -3,10 +3,10 @@
 from pathlib import Path
 from threading import Thread
 
-from triof.common.process_lock import Sole
+from triof.common.process_lock import ProcessLock
 
 
-def in_a_thread_of_its_own(sole: Sole) -> bool:
+def in_a_thread_of_its_own(sole: ProcessLock) -> bool:
     claims: list[bool] = []
     thread = Thread(target=lambda: claims.append(sole.is_ours()))
     thread.start()
@@ -15,7 +15,7 @@ def in_a_thread_of_its_own(sole: Sole) -> bool:
 
 
 def test_whoever_comes_first_has_it_until_given_back(tmp_path: Path) -> None:
-    first, second = Sole(tmp_path / "x.lock"), Sole(tmp_path / "x.lock")
+    first, second = ProcessLock(tmp_path / "x.lock"), ProcessLock(tmp_path / "x.lock")
     # As rounds and jobs do: the thread that works claims it, the one that ends the program gives it back.
     assert in_a_thread_of_its_own(first)
     assert in_a_thread_of_its_own(first)
@@ -27,4 +27,4 @@ def test_whoever_comes_first_has_it_until_given_back(tmp_path: Path) -> None:
 
 def test_where_no_lock_can_be_had_nobody_works(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert not Sole(tmp_path / "file" / "x.lock").is_ours()
+    assert not ProcessLock(tmp_path / "file" / "x.lock").is_ours()

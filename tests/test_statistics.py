@@ -27,7 +27,7 @@ from triof.judging.verdict import Verdict
 from triof.settings.tree import Settings
 from triof.statistics.queries import Statistics
 from triof.storage.database import Database
-from triof.storage.tables import Entry, Event, Tally
+from triof.storage.tables import DailyTotalRow, Event, LedgerRow
 
 BASE = datetime(2026, 10, 23, tzinfo=UTC)
 """Two days before clocks are set back in Paris."""
@@ -107,9 +107,9 @@ class Place:
         self.journals[machine].record("drill.ended", deposits=[str(deposit)])
         self.drilled.add(deposit)
 
-    def tallies(self) -> list[Tally]:
+    def tallies(self) -> list[DailyTotalRow]:
         with self.journals["a"].database.read() as connection, Session(connection) as session:
-            return list(session.scalars(select(Tally).order_by(Tally.until, Tally.machine_id)))
+            return list(session.scalars(select(DailyTotalRow).order_by(DailyTotalRow.until, DailyTotalRow.machine_id)))
 
     def close(self) -> None:
         for journal in self.journals.values():
@@ -311,14 +311,14 @@ def test_who_answered_how_fast_and_why_another_one_had_to(place: Place) -> None:
         attempts = (Attempt("custom_vision", "answered", milliseconds / 1000),)
         place.deposit(provider="custom_vision", version="iteration-7", attempts=attempts)
     late = (Attempt("custom_vision", "ProviderUnavailable", 1.5, "too slow"), Attempt("local_cnn", "answered", 0.03))
-    place.deposit(label="cup", chosen="bottle", attempts=late, beside=(prediction(*cloud, attempts=()),))
+    place.deposit(label="cup", chosen="bottle", attempts=late, alternatives=(prediction(*cloud, attempts=()),))
     spared = (Attempt("custom_vision", "spared", 0.0), Attempt("local_cnn", "answered", 0.03))
     place.deposit(attempts=spared)
     place.deposit(label=None)
     statistics = place.statistics()
     scope = statistics.days(statistics.today, statistics.today)
     first, second, *_ = statistics.responses(scope)
-    assert (first.provider, first.cloud, first.questions, first.answered, first.spared) == (
+    assert (first.provider, first.cloud, first.questions, first.answered, first.skipped) == (
         *("custom_vision", True),
         *(101, 100, 1),
     )
@@ -326,12 +326,12 @@ def test_who_answered_how_fast_and_why_another_one_had_to(place: Place) -> None:
     assert first.seconds
     assert first.seconds.p50 == pytest.approx(0.150, rel=0.05)
     assert first.seconds.p95 == pytest.approx(0.195, rel=0.05)
-    assert (second.provider, second.answered, second.believed) == ("local_cnn", 2, 2)
+    assert (second.provider, second.answered, second.accepted) == ("local_cnn", 2, 2)
     assert second.failures == {"ProviderMisconfigured": 1}
     totals = statistics.totals(scope)
     assert (totals.cloud, totals.local, totals.judged) == (100, 2, 103)
     models = {model.model_version: model for model in statistics.models(scope) if model.task == "waste_type"}
-    assert (models["iteration-7"].believed, models["iteration-7"].beside) == (100, 1)
+    assert (models["iteration-7"].accepted, models["iteration-7"].alternatives) == (100, 1)
     # Beside the wrong answer the cloud was right: nobody acted on it, but it counts for the model.
     assert (models["iteration-7"].compared, models["iteration-7"].corrected) == (101, 0)
     assert models["v1"].correction_share == 0.5
@@ -383,7 +383,7 @@ def test_the_quota_says_on_which_day_it_runs_out(
         for day in range(days):
             at = place.now - timedelta(days=day, hours=1)
             call = {"machine_id": "a", "resource": resource, "tier": "F0", "kind": "call"}
-            session.add_all(Entry(**call, at=at + timedelta(seconds=number)) for number in range(a_day))
+            session.add_all(LedgerRow(**call, at=at + timedelta(seconds=number)) for number in range(a_day))
     forecast = statistics.quota()[0]
     assert forecast.runs_out_on == (None if ahead is None else date(2026, 10, 23) + timedelta(days=ahead))
     assert forecast.limit == limit

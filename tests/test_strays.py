@@ -12,7 +12,7 @@ from tests.conftest import BuildMachine, Clock
 from triof import services
 from triof.app import create_app
 from triof.common.repeated_faults import Complaints
-from triof.common.scheduler import Round, Rounds
+from triof.common.scheduler import ScheduledTask, Scheduler
 from triof.machine.simulated import SimulatedHardware
 from triof.machine.slot import Part, SlotError
 from triof.settings.tree import Settings
@@ -143,11 +143,11 @@ def test_a_round_that_always_fails_writes_a_few_lines(tmp_path: Path, caplog: py
     def fail() -> None:
         raise ValueError(f"row {next(numbers)} is wrong")
 
-    rounds = Rounds(tmp_path, [Round("broken", 60, fail)], clock)
+    scheduler = Scheduler(tmp_path, [ScheduledTask("broken", 60, fail)], clock)
     for _ in range(24 * 60):
         clock.pass_(60)
-        rounds.make()
-    rounds.close()
+        scheduler.run_due()
+    scheduler.close()
     assert 1 <= len(caplog.records) <= 50
 
 

@@ -77,7 +77,7 @@ def test_a_later_change_of_the_settings_wins(home: Path) -> None:
     changed = Switch(home, "cloud")
     assert changed.mode() == "cloud"
     assert changed.turned() is None
-    changed.settle()
+    changed.reconcile()
     changed.turn("local", "marie", "still cut")
     assert Switch(home, "cloud").mode() == "local"
     assert Switch(home, "auto").mode() == "auto"
@@ -213,19 +213,19 @@ def test_without_a_journal_it_is_not_turned(home: Path) -> None:
 
 def test_a_turn_that_the_settings_overruled_does_not_come_back(home: Path) -> None:
     Switch(home, "auto").turn("local", "marie", "")
-    Switch(home, "cloud").settle()
+    Switch(home, "cloud").reconcile()
     assert Switch(home, "auto").mode() == "auto"
-    Switch(home, "auto").settle()
+    Switch(home, "auto").reconcile()
     Switch(home, "auto").turn("local", "marie", "")
-    Switch(home, "auto").settle()
+    Switch(home, "auto").reconcile()
     assert Switch(home, "auto").mode() == "local"
 
 
 def test_a_shell_with_other_settings_turns_the_kiosk_all_the_same(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kiosk = Switch(home, "cloud")
-    kiosk.settle()
+    kiosk.wait_idle()
     assert triof("mode", "local").exit_code == 0
     assert kiosk.mode() == "local"
     assert triof("mode").stdout.startswith("local:")
-    kiosk.settle()
+    kiosk.wait_idle()
     assert kiosk.mode() == "local", "also after its next start"

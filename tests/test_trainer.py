@@ -31,7 +31,7 @@ from providers.local_cnn.training import (
     tuning,
     weight_import,
 )
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.training_set import TOLD, UNKNOWN, Classes, Pictures, TrainingSet
 from providers.local_cnn.training.tuning import Checkpoint, State
 from tests.conftest import encoded
@@ -62,7 +62,7 @@ def pictures(count: int) -> Pictures:
 
 
 CUP, OTHER = (LABELS["waste_type"].index(label) for label in ("cup", "other"))
-SMALL = Recipe(
+SMALL = Hyperparameters(
     epochs=2,
     members=2,
     batch=6,
@@ -232,34 +232,34 @@ def test_training_without_its_extra_names_the_remedy(monkeypatch: pytest.MonkeyP
         train(tmp_path)
 
 
-def labels_of(task: Task, recipe: Recipe, tasks: tuple[Task, ...] = TASKS) -> set[str]:
+def labels_of(task: Task, hyperparameters: Hyperparameters, tasks: tuple[Task, ...] = TASKS) -> set[str]:
     """Of many views, as far as they are known."""
-    rng, photos = np.random.default_rng(1), TrainingSet(tasks, pictures(12), recipe)
+    rng, photos = np.random.default_rng(1), TrainingSet(tasks, pictures(12), hyperparameters)
     drawn = [photos.view(rng)[1][task] for _ in range(60)]
     return {TOLD[task][class_] for class_ in drawn if class_ != UNKNOWN}
 
 
-SIMPLE = Recipe(train_side=32, empty=0, plain=0)
+SIMPLE = Hyperparameters(train_side=32, empty=0, plain=0)
 
 
 @needs_training
 def test_stains_turn_clean_into_dirty_and_no_type_into_another() -> None:
-    recipe = SIMPLE.model_copy(update={"stained": 1.0})
-    assert labels_of("cleanliness", recipe, ("cleanliness",)) == {"dirty"}
-    assert labels_of("waste_type", recipe) == {"cup", "other"}
+    hyperparameters = SIMPLE.model_copy(update={"stained": 1.0})
+    assert labels_of("cleanliness", hyperparameters, ("cleanliness",)) == {"dirty"}
+    assert labels_of("waste_type", hyperparameters) == {"cup", "other"}
 
 
 @needs_training
 def test_an_empty_slot_is_empty_and_neither_clean_nor_dirty() -> None:
-    recipe = SIMPLE.model_copy(update={"empty": 1.0})
-    assert labels_of("waste_type", recipe) == {bundle.EMPTY}
-    assert labels_of("cleanliness", recipe) == set()
+    hyperparameters = SIMPLE.model_copy(update={"empty": 1.0})
+    assert labels_of("waste_type", hyperparameters) == {bundle.EMPTY}
+    assert labels_of("cleanliness", hyperparameters) == set()
 
 
 @needs_training
 def test_a_training_draws_the_same_views_for_the_same_seeds_alone() -> None:
-    def drawn_with(recipe: Recipe, *seeds: int) -> NDArray[np.float32]:
-        photos = TrainingSet(TASKS, pictures(4), recipe)
+    def drawn_with(hyperparameters: Hyperparameters, *seeds: int) -> NDArray[np.float32]:
+        photos = TrainingSet(TASKS, pictures(4), hyperparameters)
         return np.concatenate([batch.rows for batch in photos.batches(2, lambda view: view.ravel(), *seeds)])
 
     first = drawn_with(SIMPLE, 0, 1)
@@ -285,7 +285,7 @@ def test_a_source_of_foreign_objects_does_not_drown_the_plastic() -> None:
         {"waste_type": types},
         ["shop"] * 5 + ["home"] * 5 + ["dump"] * 80 + ["home"] * 10,
     )
-    drawn_by = training_set.shares(photos, Recipe(foreign=0.4, balance=0.5))
+    drawn_by = training_set.shares(photos, Hyperparameters(foreign=0.4, balance=0.5))
     assert drawn_by[:10].sum() == pytest.approx(0.6)
     dump, home = drawn_by[10:90].sum(), drawn_by[90:].sum()
     assert dump / home == pytest.approx(8**0.5)

@@ -63,7 +63,7 @@ def test_the_touchscreen_asks_with_nothing_ticked_and_the_journal_keeps_why(mach
     # It can tell neither what that is nor whether it is clean.
     assert "Only if it's empty and clean" in told
     assert "99%" not in told
-    visitor.press("/confirmation", waste_type="cup").settle()
+    visitor.press("/confirmation", waste_type="cup").wait_idle()
     (judged,) = machine.events("deposit.judged")
     assert (judged.reason, judged.detail["action"], judged.detail["label"]) == ("unfamiliar", "ask", None)
     assert judged.detail["unfamiliarity"] > 1

@@ -692,7 +692,7 @@ def test_a_rate_below_the_table_s_is_found_out(
     monkeypatch.setattr(session, "Trainer", partial(make, clock=clock, sleep=clock.pass_))
     azure.faults_next(1, "empty_429", only=STORE)
     desk.upload(desk.photos({"bottle": 30}))
-    assert made[0].pace.per_second == RATE * 3 // 4
+    assert made[0].rate_limiter.per_second == RATE * 3 // 4
 
 
 def test_a_rate_that_was_found_out_holds_in_the_next_run(

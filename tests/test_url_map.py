@@ -80,7 +80,14 @@ def logged_in(machine: Machine, name: str) -> FlaskClient:
 
 def test_every_address_is_behind_a_login_a_key_or_on_the_list(doorkeeper: Machine) -> None:
     found = list(doors(doorkeeper))
-    assert {door.endpoint.split(".")[0] for door in found} >= {"kiosk", "dashboard", "acts", "login", "health", "api"}
+    assert {door.endpoint.split(".")[0] for door in found} >= {
+        "kiosk",
+        "dashboard",
+        "actions",
+        "login",
+        "health",
+        "api",
+    }
     for door in found:
         if is_open(door) or door.endpoint in ENTRANCE:
             continue
@@ -128,7 +135,7 @@ def test_an_operator_looks_and_a_technician_acts(doorkeeper: Machine) -> None:
         if door.endpoint.startswith("dashboard."):
             assert door.method == "GET"
             assert door.knock(operator).status_code == 200, door
-        if door.endpoint.startswith("acts."):
+        if door.endpoint.startswith("actions."):
             assert door.method == "POST"
             form = {"csrf_token": token(operator, "/dashboard/machine"), "why": "x"}
             assert door.knock(operator, data=form).status_code == 403, door

@@ -68,7 +68,7 @@ def test_a_deposit_goes_on_while_the_journal_is_locked_and_is_written_later(mach
     with locked(path):
         visitor.press("/waste/pick-type")
         assert visitor.shown == "pick_type"
-        visitor.press("/confirmation", waste_type="bottle").settle().open("/confirmation")
+        visitor.press("/confirmation", waste_type="bottle").wait_idle().open("/confirmation")
         assert visitor.shown == "thanks"
         visitor.press("/done")
         assert code_shown(look_again(machine)) == "J2"
@@ -86,7 +86,7 @@ def test_an_ending_that_the_journal_does_not_take_is_not_lost(build_machine: Bui
             other.execute("BEGIN IMMEDIATE")
 
     machine = build_machine(["cup"], moving=lock)
-    judged(machine).press("/confirmation", waste_type="cup").settle()
+    judged(machine).press("/confirmation", waste_type="cup").wait_idle()
     assert kinds(path) == WHOLE[:3]
     # As after kill -9: nobody closes anything, and the lock outlives the machine.
     again = build_machine()
@@ -114,7 +114,7 @@ def test_what_was_written_twice_is_there_once(build_machine: BuildMachine, path:
     machine = build_machine()
     visitor = judged(machine)
     with locked(path):
-        visitor.press("/confirmation", waste_type="bottle").settle()
+        visitor.press("/confirmation", waste_type="bottle").wait_idle()
         outbox = (path.parent / "outbox.jsonl").read_bytes()
     look_again(machine)
     # As after a power cut between writing to the journal and emptying the outbox, with a line cut off.
@@ -162,7 +162,7 @@ LOSSES = [_delete, _replace, _move_home, _cut, _delete_wal, _delete_shm]
 def test_a_journal_that_disappears_is_noticed_before_the_next_deposit(
     machine: Machine, path: Path, lose: Callable[[Path], None]
 ) -> None:
-    judged(machine).press("/confirmation", waste_type="bottle").settle().open("/").press("/done")
+    judged(machine).press("/confirmation", waste_type="bottle").wait_idle().open("/").press("/done")
     visitor = machine.visitor()
     lose(path)
     visitor.press("/start")
@@ -213,7 +213,7 @@ def test_nothing_is_shredded_whose_rows_would_be_lost(
     visitor = judged(machine)
     monkeypatch.setattr(machine.hardware, "shred", lambda: pytest.fail("shredded"))
     lose(path)
-    visitor.press("/confirmation", waste_type="bottle").settle().open("/confirmation")
+    visitor.press("/confirmation", waste_type="bottle").wait_idle().open("/confirmation")
     assert visitor.shown == "returned"
     # The simulated slot lies in the home folder itself, and is gone with it.
     if lose is not _move_home:
@@ -228,7 +228,7 @@ def test_a_journal_that_comes_back_is_used_again(machine: Machine, path: Path) -
     assert code_shown(machine) == "J1"
     home.with_name("moved").rename(home)
     assert code_shown(look_again(machine)) == ""
-    visitor.press("/confirmation", waste_type="bottle").settle().open("/confirmation")
+    visitor.press("/confirmation", waste_type="bottle").wait_idle().open("/confirmation")
     assert visitor.shown == "thanks"
     assert kinds(path) == WHOLE
     assert not list(home.glob("journal.lost*"))
@@ -239,7 +239,7 @@ def test_what_a_deleted_journal_held_is_kept_and_the_deposit_under_way_too(
     build_machine: BuildMachine, path: Path, lose: Callable[[Path], None]
 ) -> None:
     machine = build_machine()
-    judged(machine).press("/confirmation", waste_type="bottle").settle().open("/").press("/done")
+    judged(machine).press("/confirmation", waste_type="bottle").wait_idle().open("/").press("/done")
     visitor = judged(machine)
     lose(path)
     visitor.press("/return")
@@ -289,7 +289,7 @@ def test_a_disk_that_fills_up_during_a_deposit_costs_nothing(
     machine = build_machine()
     visitor = judged(machine)
     in_the_way = fill(disk)
-    visitor.press("/confirmation", waste_type="bottle").settle().open("/confirmation")
+    visitor.press("/confirmation", waste_type="bottle").wait_idle().open("/confirmation")
     assert visitor.shown in ("thanks", "returned")
     shredded = visitor.shown == "thanks"
     # Killed, and started while the disk is still full.
@@ -311,7 +311,7 @@ def test_a_database_that_may_not_grow_is_told_as_full(machine: Machine, path: Pa
             visitor = machine.visitor()
             if code_shown(machine) or visitor.press("/start").shown == "attract":
                 break
-            visitor.press("/waste/pick-type").press("/confirmation", waste_type="bottle").settle().open("/")
+            visitor.press("/waste/pick-type").press("/confirmation", waste_type="bottle").wait_idle().open("/")
             assert visitor.shown == "thanks"
             visitor.press("/done")
         assert code_shown(look_again(machine)) == "D1"
@@ -329,7 +329,7 @@ def test_old_photos_make_room(disk: Path, build_machine: BuildMachine) -> None:
     old.write_bytes(bytes(500_000))
     fill(disk)
     visitor = judged(look_again(machine))
-    visitor.press("/confirmation", waste_type="bottle").settle().open("/confirmation")
+    visitor.press("/confirmation", waste_type="bottle").wait_idle().open("/confirmation")
     assert visitor.shown == "thanks"
     assert not old.exists()
 

@@ -57,7 +57,7 @@ _IDLE = (
 """What a connection says before it falls silent."""
 
 
-class Measured(NamedTuple):
+class AttackMeasurement(NamedTuple):
     """One row: what was measured, in words, and whether the goal is met."""
 
     name: str
@@ -65,11 +65,11 @@ class Measured(NamedTuple):
     is_met: bool
 
 
-def answers(name: str, seconds: Sequence[float], lost: int) -> Measured:
+def answers(name: str, seconds: Sequence[float], lost: int) -> AttackMeasurement:
     """The answers of one address during an attack, which took so long each; ``lost`` ones never came."""
     worst = max(seconds, default=0.0)
     told = f"asked {len(seconds):>4}, lost {lost:>2}   worst {worst:6.3f} s (goal < {GOAL_SECONDS:.0f})"
-    return Measured(name, told, bool(seconds) and not lost and worst < GOAL_SECONDS)
+    return AttackMeasurement(name, told, bool(seconds) and not lost and worst < GOAL_SECONDS)
 
 
 def own_address() -> str | None:
@@ -122,7 +122,7 @@ def attackers(*arguments: object, target: Callable[..., None] = hold) -> Iterato
         process.join()
 
 
-def asked(urls: Mapping[str, str], seconds: float) -> list[Measured]:
+def asked(urls: Mapping[str, str], seconds: float) -> list[AttackMeasurement]:
     """Ask for every one of ``urls`` in turn, each time by a new connection, for so many seconds."""
     taken: dict[str, list[float]] = {name: [] for name in urls}
     lost = dict.fromkeys(urls, 0)
@@ -139,7 +139,7 @@ def asked(urls: Mapping[str, str], seconds: float) -> list[Measured]:
     return [answers(name, times, lost[name]) for name, times in taken.items()]
 
 
-def idle(seconds: float) -> Iterator[tuple[str, list[Measured]]]:
+def idle(seconds: float) -> Iterator[tuple[str, list[AttackMeasurement]]]:
     """Each attack by idle connections with what was measured during ``seconds`` of it."""
     elsewhere = own_address()
     for connections in _CONNECTIONS:
@@ -183,7 +183,7 @@ def send(url: str, key: str, images: Sequence[bytes]) -> None:
         thread.join()
 
 
-class Watch(Thread):
+class MemoryWatch(Thread):
     """Looks at the memory of a process until told to stop; in megabytes."""
 
     def __init__(self, pid: int) -> None:
@@ -230,7 +230,7 @@ def deposits(url: str, seconds: float) -> tuple[int, int]:
     return begun, done
 
 
-def photos(seconds: float) -> Iterator[tuple[str, list[Measured]]]:
+def photos(seconds: float) -> Iterator[tuple[str, list[AttackMeasurement]]]:
     """The attack by costly photos, with what was measured during ``seconds`` of it and after it."""
     with TemporaryDirectory(prefix="triof-") as home:
         command = [sys.executable, "-m", "triof.cli", "keys", "create", "attack", "--scope", "predict"]
@@ -243,7 +243,7 @@ def photos(seconds: float) -> Iterator[tuple[str, list[Measured]]]:
             with attackers(kiosk.url, key, [encoded(Image.new("RGB", (1280, 720), "grey"))], target=send):
                 deposits(kiosk.url, 5)
             time.sleep(_SETTLE_SECONDS)
-            watch = Watch(kiosk.pid)
+            watch = MemoryWatch(kiosk.pid)
             before = watch.now
             watch.start()
             with ThreadPoolExecutor() as pool, attackers(kiosk.url, key, costly(), target=send):
@@ -256,15 +256,20 @@ def photos(seconds: float) -> Iterator[tuple[str, list[Measured]]]:
         yield (
             f"{_CLIENTS} clients with costly photos",
             [
-                Measured("deposits", f"{done} of {begun} done", bool(done) and done == begun),
+                AttackMeasurement("deposits", f"{done} of {begun} done", bool(done) and done == begun),
                 alive,
-                Measured("peak memory", f"{peak:+.0f} MB over idle (goal <= {GOAL_PEAK_MB})", peak <= GOAL_PEAK_MB),
-                Measured("memory after", f"{left:+.0f} MB (goal <= {GOAL_LEFT_MB})", left <= GOAL_LEFT_MB),
+                AttackMeasurement(
+                    "peak memory", f"{peak:+.0f} MB over idle (goal <= {GOAL_PEAK_MB})", peak <= GOAL_PEAK_MB
+                ),
+                AttackMeasurement("memory after", f"{left:+.0f} MB (goal <= {GOAL_LEFT_MB})", left <= GOAL_LEFT_MB),
             ],
         )
 
 
-ATTACKS: Mapping[str, Callable[[float], Iterator[tuple[str, list[Measured]]]]] = {"idle": idle, "photos": photos}
+ATTACKS: Mapping[str, Callable[[float], Iterator[tuple[str, list[AttackMeasurement]]]]] = {
+    "idle": idle,
+    "photos": photos,
+}
 
 
 def main() -> None:

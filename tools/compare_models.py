@@ -37,9 +37,9 @@ from providers.local_cnn.backbone import Variant
 from providers.local_cnn.runtime import Extractor
 from providers.local_cnn.training import head, quantization, trainer
 from providers.local_cnn.training.head import Floats, Head
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.training_set import smoothed
-from tools.frozen_features import Classes, Features, Photos, Records, noise, signature
+from tools.frozen_features import Classes, FeaturePhotos, Features, Records, noise, signature
 from tools.labelled_photos import DATA, need
 from triof.common.errors import TriofError
 from triof.datasets import corrections
@@ -49,11 +49,11 @@ FORMATS = ("float32", "float16", "int8 weights", "int8")
 """The third one computes in float32 or int8 as each operation likes; the last one in int8 alone."""
 REPRESENTATIVE = 150
 _MEGABYTES = ("MB float32", "MB float16", "MB int8")
-SMOOTHING = Recipe().label_smoothing
+SMOOTHING = Hyperparameters().label_smoothing
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ComparedNetwork:
     """A line of the first table."""
 
     variant: Variant
@@ -70,15 +70,15 @@ class Candidate:
         return f"{self.family}@{self.side}"
 
 
-REFERENCE = Candidate(backbone.LITE0, backbone.LITE0.side)
+REFERENCE = ComparedNetwork(backbone.LITE0, backbone.LITE0.side)
 CANDIDATES = (
-    *(Candidate(backbone.LITE0, side) for side in (128, 160, 192, backbone.LITE0.side, 240, 256)),
-    *(Candidate(variant, variant.side) for variant in (backbone.LITE1, backbone.LITE2)),
+    *(ComparedNetwork(backbone.LITE0, side) for side in (128, 160, 192, backbone.LITE0.side, 240, 256)),
+    *(ComparedNetwork(variant, variant.side) for variant in (backbone.LITE1, backbone.LITE2)),
 )
 
 
 @dataclass(frozen=True)
-class Judged:
+class HeadMetrics:
     """A head on ``val``."""
 
     accuracy: float
@@ -108,7 +108,7 @@ class Networks:
     def __init__(self, labels: int) -> None:
         self._labels = labels
         self._built: dict[str, Any] = {}
-        self._extractors: dict[Candidate, Extractor] = {}
+        self._extractors: dict[ComparedNetwork, Extractor] = {}
 
     def whole(self, variant: Variant) -> Any:
         """For photos of any size, under a head yet to fit. Raises ProviderMisconfigured where weights are missing."""
@@ -116,7 +116,7 @@ class Networks:
             self._built[variant.name] = trainer.build_model(self._labels, variant.name)
         return self._built[variant.name]
 
-    def extractor(self, candidate: Candidate) -> Extractor:
+    def extractor(self, candidate: ComparedNetwork) -> Extractor:
         """Photo to features. Raises ProviderMisconfigured."""
         if candidate not in self._extractors:
             features = trainer.features_of(self.whole(candidate.variant))
@@ -124,15 +124,17 @@ class Networks:
         return self._extractors[candidate]
 
 
-class Comparison:
+class NetworkComparison:
     """What both tables need."""
 
-    def __init__(self, photos: Photos, tasks: Sequence[Task], cache: Path, rounds: int, progress: Progress) -> None:
+    def __init__(
+        self, photos: FeaturePhotos, tasks: Sequence[Task], cache: Path, rounds: int, progress: Progress
+    ) -> None:
         self.photos, self.tasks, self._cache, self._rounds, self._progress = photos, tasks, cache, rounds, progress
         self.networks = Networks(sum(len(LABELS[task]) for task in tasks))
-        self._heads: dict[Candidate, dict[Task, tuple[Head, Judged]]] = {}
+        self._heads: dict[ComparedNetwork, dict[Task, tuple[Head, HeadMetrics]]] = {}
 
-    def heads(self, candidate: Candidate) -> dict[Task, tuple[Head, Judged]]:
+    def heads(self, candidate: ComparedNetwork) -> dict[Task, tuple[Head, HeadMetrics]]:
         """The head of each task on the features of ``candidate``, and how it does on ``val``."""
         if candidate not in self._heads:
             features = self._features(candidate)
@@ -140,7 +142,7 @@ class Comparison:
             self._heads[candidate] = {task: self._fitted(task, features) for task in bar}
         return self._heads[candidate]
 
-    def judged(self, candidate: Candidate) -> dict[Task, Judged]:
+    def judged(self, candidate: ComparedNetwork) -> dict[Task, HeadMetrics]:
         """How those heads do on ``val``."""
         return {task: judged for task, (_, judged) in self.heads(candidate).items()}
 
@@ -160,7 +162,7 @@ class Comparison:
         """The photos ready to be asked about, with a bar."""
         return self.photos.scaled(self._progress.track(items, len(items), description=what), side)
 
-    def _features(self, candidate: Candidate) -> Features:
+    def _features(self, candidate: ComparedNetwork) -> Features:
         extractor = self.networks.extractor(candidate)
         mark, size = signature(extractor, candidate.side)
         records = Records(self._cache / f"{candidate.name}-{mark}.features", size)
@@ -169,16 +171,16 @@ class Comparison:
             records.add(self.photos.digest(item), extractor(pixels)[0])
         return records.known
 
-    def _fitted(self, task: Task, features: Features) -> tuple[Head, Judged]:
+    def _fitted(self, task: Task, features: Features) -> tuple[Head, HeadMetrics]:
         seen, classes = self.photos.examples(task, "train", features)
         val, val_classes = self.photos.examples(task, "val", features)
         labels = len(LABELS[task])
         weights = balance(np.bincount(classes, minlength=labels))[classes]
         fitted = head.fit(seen, smoothed(classes, labels, SMOOTHING), weights, val, val_classes)
-        return fitted, Judged.of(fitted.logits(val), val_classes)
+        return fitted, HeadMetrics.of(fitted.logits(val), val_classes)
 
 
-def backbones(comparison: Comparison, candidates: Sequence[Candidate]) -> Iterator[str]:
+def backbones(comparison: NetworkComparison, candidates: Sequence[ComparedNetwork]) -> Iterator[str]:
     """The lines of the first table."""
     extractors = {REFERENCE: comparison.networks.extractor(REFERENCE)}
     for candidate in candidates:
@@ -203,7 +205,7 @@ def backbones(comparison: Comparison, candidates: Sequence[Candidate]) -> Iterat
     yield f"\n`ratio`: to the time of {REFERENCE.name} in the same run.{_doubts(comparison, found)}"
 
 
-def formats(comparison: Comparison) -> Iterator[str]:
+def formats(comparison: NetworkComparison) -> Iterator[str]:
     """The lines of the second table."""
     models = _in_every_format(comparison)
     extractors = {name: Extractor(model) for name, model in models.items()}
@@ -223,7 +225,7 @@ def formats(comparison: Comparison) -> Iterator[str]:
     yield f"\n`as float32`: the share of {len(asked)} photos of `val` that get the same label. `ratio`: to float32."
 
 
-def _in_every_format(comparison: Comparison) -> dict[str, bytes]:
+def _in_every_format(comparison: NetworkComparison) -> dict[str, bytes]:
     """The reference under the fitted heads of all tasks, side by side."""
     photos = comparison.photos
     heads = [fitted for fitted, _ in comparison.heads(REFERENCE).values()]
@@ -264,10 +266,10 @@ def main() -> int:
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        photos = Photos(_items(asked, console), console)
+        photos = FeaturePhotos(_items(asked, console), console)
         tables = []
         with Progress(*columns, console=console, redirect_stdout=False) as progress:
-            comparison = Comparison(photos, asked.tasks, asked.cache, asked.rounds, progress)
+            comparison = NetworkComparison(photos, asked.tasks, asked.cache, asked.rounds, progress)
             if candidates := [each for each in CANDIDATES if not asked.only or each.name in asked.only]:
                 tables.append([*backbones(comparison, candidates)])
             if not asked.only or "formats" in asked.only:
@@ -305,13 +307,13 @@ def _cells(logits: Floats, plain: Floats, asked: Sequence[LabelledPhoto], tasks:
         part = slice(start, start := start + len(LABELS[task]))
         known = [index for index, item in enumerate(asked) if task in item.labels]
         classes = np.array([LABELS[task].index(asked[index].labels[task]) for index in known], np.int64)
-        judged += Judged.of(logits[known, part], classes).cells
+        judged += HeadMetrics.of(logits[known, part], classes).cells
         agreed = logits[:, part].argmax(axis=1) == plain[:, part].argmax(axis=1)
         same.append(f"{agreed.mean():.1%}")
     return [*judged, *same]
 
 
-def _doubts(comparison: Comparison, found: Sequence[Candidate]) -> str:
+def _doubts(comparison: NetworkComparison, found: Sequence[ComparedNetwork]) -> str:
     """How much of an accuracy is chance, by the first line."""
     if not found:
         return ""

@@ -22,7 +22,7 @@ Features = Mapping[bytes, Floats]
 """By the SHA-256 of the photo's file."""
 
 
-class Photos:
+class FeaturePhotos:
     """The photos of ``train`` and ``val``."""
 
     def __init__(self, items: Sequence[LabelledPhoto], console: Console) -> None:

@@ -183,7 +183,9 @@ def _judgement() -> Judgement:
     local = Prediction("waste_type", "bottle", 0.97, scores, "local_cnn", "waste-v4", embedding=embedding)
     attempts = (Attempt("custom_vision", "answered", 0.2), Attempt("local_cnn", "answered", 0.006))
     cloud = Prediction(
-        *("waste_type", "bottle", 0.97, scores, "custom_vision", "iteration-7@0f3c"), attempts=attempts, beside=(local,)
+        *("waste_type", "bottle", 0.97, scores, "custom_vision", "iteration-7@0f3c"),
+        attempts=attempts,
+        alternatives=(local,),
     )
     clean = Prediction(
         *("cleanliness", "clean", 0.97, {"clean": 0.97, "dirty": 0.03}, "local_cnn", "clean-v3"),

@@ -39,10 +39,10 @@ from rich.progress import Progress
 
 from providers.base import LABELS, TASKS, ProviderMisconfigured, Task
 from providers.local_cnn import calibration
-from providers.local_cnn.bundle import Bundle, counted_to, faults, load
+from providers.local_cnn.bundle import Bundle, counted_to, load, validation_errors
 from providers.local_cnn.runtime import Runtime
 from providers.local_cnn.training import training_set
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.trainer import Part, train
 from providers.local_cnn.training.training_set import Pictures
 from providers.local_cnn.training.tuning import Checkpoint
@@ -120,7 +120,7 @@ class Trainings:
     def __init__(
         self,
         dataset: Dataset,
-        recipe: Recipe,
+        hyperparameters: Hyperparameters,
         out: Path,
         progress: Progress,
         *,
@@ -128,12 +128,12 @@ class Trainings:
         finished: Sequence[Bundle] = (),
     ) -> None:
         """Where there are ``finished`` bundles they are asked, and nothing is trained. Raises OSError."""
-        self._dataset, self._recipe, self._start, self._bars = dataset, recipe, start, Bars(progress)
+        self._dataset, self._hyperparameters, self._start, self._bars = dataset, hyperparameters, start, Bars(progress)
         self.items = [item for item in dataset.photos if item.labels and item.split != "test"]
         fingerprint = photo_dataset.fingerprint(self.items)[:12]
         self._finished = tuple(finished)
         begun = " ".join(bundle.card.version for bundle in finished) or (start.card.version if start else "ImageNet")
-        identity = hashlib.sha256(f"{recipe.model_dump_json()}|{begun}".encode()).hexdigest()[:12]
+        identity = hashlib.sha256(f"{hyperparameters.model_dump_json()}|{begun}".encode()).hexdigest()[:12]
         self.folder = out / f"{fingerprint}-{identity}"
         """Of what is kept."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -160,7 +160,7 @@ class Trainings:
         def show(stage: str, done: int, total: int) -> None:
             self._bars.show(f"{name}: {stage}", done, total)
 
-        trained = train(TASKS, photos, self._recipe, checkpoint, show, start=self._start)
+        trained = train(TASKS, photos, self._hyperparameters, checkpoint, show, start=self._start)
         checkpoint.clear()
         return Bundle(self.folder, trained.card, trained.model)
 
@@ -201,7 +201,7 @@ class Trainings:
 
 
 def calibrated(
-    answers: Sequence[Answers], items: Mapping[str, LabelledPhoto], recipe: Recipe
+    answers: Sequence[Answers], items: Mapping[str, LabelledPhoto], hyperparameters: Hyperparameters
 ) -> dict[Task, dict[str, Any]]:
     """Temperature and thresholds of each task by photos that were left out."""
     found: dict[Task, dict[str, Any]] = {}
@@ -216,14 +216,17 @@ def calibrated(
         columns = counted_to(task, answers[0].labels[task])
         temperature = calibration.fit_temperature(logits[known], classes, columns)
         scores = calibration.softmax(logits[known], temperature, columns)
-        thresholds = calibration.fit_thresholds(scores, classes, labels, recipe.costs)
+        thresholds = calibration.fit_thresholds(scores, classes, labels, hyperparameters.costs)
         found[task] = {"temperature": round(temperature, 4), "thresholds": thresholds}
-    found["waste_type"]["unfamiliar"] = _unfamiliar(answers, items, recipe, found)
+    found["waste_type"]["unfamiliar"] = _unfamiliar(answers, items, hyperparameters, found)
     return found
 
 
 def _unfamiliar(
-    answers: Sequence[Answers], items: Mapping[str, LabelledPhoto], recipe: Recipe, cards: Mapping[Task, Any]
+    answers: Sequence[Answers],
+    items: Mapping[str, LabelledPhoto],
+    hyperparameters: Hyperparameters,
+    cards: Mapping[Task, Any],
 ) -> float:
     """How many times the distance of what ``val`` finds unfamiliar a photo must have, so that asking costs least."""
     sure = [
@@ -236,7 +239,7 @@ def _unfamiliar(
 
     def cost(start: float) -> float:
         asked = sum(distance >= start for distance, _ in sure)
-        return recipe.costs.ask * asked + recipe.costs.wrong_accept * sum(
+        return hyperparameters.costs.ask * asked + hyperparameters.costs.wrong_accept * sum(
             is_wrong for distance, is_wrong in sure if distance < start
         )
 
@@ -247,19 +250,19 @@ def _unfamiliar(
 def judged(
     answers: Mapping[str, Answers],
     items: Mapping[str, LabelledPhoto],
-    recipe: Recipe,
+    hyperparameters: Hyperparameters,
     own: Mapping[Task, Mapping[str, Any]] | None = None,
-) -> Iterator[by_source.Judged]:
+) -> Iterator[by_source.JudgedPhoto]:
     """The verdicts on the photos of each fold, calibrated by the other folds or as ``own`` says."""
     for name, fold in answers.items():
         others = [other for key, other in answers.items() if key != name] or [fold]
-        cards = own or calibrated(others, items, recipe)
+        cards = own or calibrated(others, items, hyperparameters)
         yield from _judged(fold, items, cards, cards["waste_type"].get("unfamiliar", 1.0))
 
 
 def _judged(
     fold: Answers, items: Mapping[str, LabelledPhoto], cards: Mapping[Task, Any], unfamiliar: float | None
-) -> list[by_source.Judged]:
+) -> list[by_source.JudgedPhoto]:
     distances = fold.unfamiliarity / unfamiliar if unfamiliar else None
     said = {
         task: by_source.predictions(task, fold.probabilities(task, card["temperature"]), card["thresholds"], distances)
@@ -268,7 +271,7 @@ def _judged(
     return by_source.judge([items[found] for found in fold.names], said, Policy())
 
 
-def summary(parts: Sequence[by_source.Part]) -> Iterator[str]:
+def summary(parts: Sequence[by_source.SourceFigures]) -> Iterator[str]:
     """The mean over sources of each figure, the worst one, and that of all photos together, in Markdown."""
     low = ("type over plastic", "foreign called other", "foreign not accepted", by_source.MODELS[3])
     yield "| on sources left out of training | mean | worst | | all photos |"
@@ -292,12 +295,12 @@ def main() -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what TensorFlow says of itself tears the bars apart
     console = Console(stderr=True)
     try:
-        recipe = _recipe(asked)
+        hyperparameters = _hyperparameters(asked)
         dataset = corrections.mended(asked.data, asked.corrections)
         with Progress(console=console, redirect_stdout=False) as progress:
             start = load(asked.start) if asked.start else None
             finished = [load(folder) for folder in asked.ask]
-            trainings = Trainings(dataset, recipe, asked.out, progress, start=start, finished=finished)
+            trainings = Trainings(dataset, hyperparameters, asked.out, progress, start=start, finished=finished)
             answers = {
                 name: found
                 for name, sources in folds_of(trainings.items, asked.learned).items()
@@ -311,9 +314,9 @@ def main() -> int:
             for bundle in finished
             for each in (bundle.card, *bundle.card.also)
         }
-        parts = by_source.measure(list(judged(answers, items, recipe, own if asked.as_is else None)))
+        parts = by_source.measure(list(judged(answers, items, hyperparameters, own if asked.as_is else None)))
         (trainings.folder / "calibration.json").write_text(
-            json.dumps(calibrated(list(answers.values()), items, recipe), indent=2) + "\n", encoding="utf-8"
+            json.dumps(calibrated(list(answers.values()), items, hyperparameters), indent=2) + "\n", encoding="utf-8"
         )
     except (TriofError, ProviderMisconfigured, OSError) as error:
         console.print(str(error), style="red", soft_wrap=True, markup=False)
@@ -327,13 +330,13 @@ def main() -> int:
     return 0
 
 
-def _recipe(asked: argparse.Namespace) -> Recipe:
+def _hyperparameters(asked: argparse.Namespace) -> Hyperparameters:
     given = dict(SHORT) if asked.short else {}
     given |= dict(other.split("=", 1) for other in asked.recipe)
     try:
-        return Recipe.model_validate(given)
+        return Hyperparameters.model_validate(given)
     except ValidationError as error:
-        sys.exit(f"The recipe is wrong: {faults(error)}.")
+        sys.exit(f"The recipe is wrong: {validation_errors(error)}.")
 
 
 def _arguments() -> argparse.Namespace:

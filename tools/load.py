@@ -2,7 +2,7 @@
 
 One thread and bare sockets that stay open, so that the load costs as little as possible of the cores that it shares
 with the server. Each client sends its next request when it has the whole answer. Reads one JSON object from standard
-input (:class:`Order`, the body in Base64) and prints one (:class:`Load`).
+input (:class:`Order`, the body in Base64) and prints one (:class:`LoadResult`).
 """
 
 import base64
@@ -33,7 +33,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadResult:
     """What came of it; times in seconds."""
 
     answers: int
@@ -62,15 +62,15 @@ def put_on(order: Order) -> Popen[str]:
     return clients
 
 
-def load_of(clients: Popen[str]) -> Load:
+def load_of(clients: Popen[str]) -> LoadResult:
     """What came of clients put on before. Raises RuntimeError if they broke."""
     told, _ = clients.communicate()
     if clients.returncode:
         raise RuntimeError("the clients broke: see above")
-    return Load(**json.loads(told))
+    return LoadResult(**json.loads(told))
 
 
-class _Client:
+class _LoadClient:
     """One who asks again and again, on one connection where the server keeps it; answers must name their length."""
 
     def __init__(self, order: Order, request: bytes, ready: selectors.BaseSelector) -> None:
@@ -108,7 +108,7 @@ class _Client:
         return lines[0].split()[1]
 
 
-def ask(order: Order) -> Load:
+def ask(order: Order) -> LoadResult:
     """Ask until the time is up."""
     body = base64.b64decode(order.body)
     headers = {"Host": "127.0.0.1", "Content-Length": str(len(body)), **order.headers}
@@ -117,7 +117,7 @@ def ask(order: Order) -> Load:
     statuses, times, whole = Counter[str](), list[float](), 0
     with selectors.DefaultSelector() as ready:
         for _ in range(order.clients):
-            _Client(order, request, ready).ask()
+            _LoadClient(order, request, ready).ask()
         begin = time.perf_counter() + order.warm_up
         end = begin + order.seconds
         cpu = time.process_time()
@@ -134,7 +134,7 @@ def ask(order: Order) -> Load:
         cpu = time.process_time() - cpu
     times.sort()
     median, worst = (times[max(0, ceil(share * len(times)) - 1)] if times else 0.0 for share in (0.5, 0.99))
-    return Load(len(times), whole, order.seconds, median, worst, dict(statuses), cpu)
+    return LoadResult(len(times), whole, order.seconds, median, worst, dict(statuses), cpu)
 
 
 if __name__ == "__main__":

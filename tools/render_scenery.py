@@ -28,7 +28,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from demo import grounds, hands, reaches, stage
+from demo import grounds, hand_poses, hands, stage
 from PIL import Image
 
 OUT = Path(__file__).resolve().parent.parent / "providers" / "local_cnn" / "scenery"
@@ -85,11 +85,11 @@ def all_hands(out: Path, model: Path, samples: int, threads: int, only: list[str
     out.mkdir(parents=True, exist_ok=True)
     fresh(samples, 40, threads)
     rig = hands.load(model)
-    for number in range(reaches.COUNT):
+    for number in range(hand_poses.COUNT):
         if only and str(number) not in only:
             continue
         fresh(samples, 40, threads)
-        reaches.build(rig, reaches.reach(number))
+        hand_poses.build(rig, hand_poses.reach(number))
         target = out / f"{number:02d}.png"
         cut_out(target)
         yield target

@@ -55,7 +55,7 @@ with CustomVisionServer() as server:
 """
 
 
-class Fault(NamedTuple):
+class FailureMode(NamedTuple):
     """One way to fail.
 
     ``rests``: for so many seconds after it the vendor does not want to be asked; ``after``: so many good answers.
@@ -72,21 +72,21 @@ class Fault(NamedTuple):
 
 IMPATIENT = {"TRIOF_BREAKER__OPEN_SECONDS": "0.5", "TRIOF_BREAKER__LONGEST_OPEN_SECONDS": "2"}
 FAULTS = (
-    Fault("refused", None, stopped=True),
-    Fault("silent", "silent"),
-    Fault("silent, after 10 good answers", "silent", after=10),
-    Fault("silent, probed every 0.5 to 2 s", "silent", settings=IMPATIENT),
-    Fault("drip", "drip"),
-    Fault("503 without a body", "empty_503"),
-    Fault("429", "rate_limited", rests=1.0),
-    Fault("403 quota", "quota_403", rests=1_952_292.0),
-    Fault("a Wi-Fi's login page with 200", "html_200"),
-    Fault("TLS not trusted", None, tls=True),
+    FailureMode("refused", None, stopped=True),
+    FailureMode("silent", "silent"),
+    FailureMode("silent, after 10 good answers", "silent", after=10),
+    FailureMode("silent, probed every 0.5 to 2 s", "silent", settings=IMPATIENT),
+    FailureMode("drip", "drip"),
+    FailureMode("503 without a body", "empty_503"),
+    FailureMode("429", "rate_limited", rests=1.0),
+    FailureMode("403 quota", "quota_403", rests=1_952_292.0),
+    FailureMode("a Wi-Fi's login page with 200", "html_200"),
+    FailureMode("TLS not trusted", None, tls=True),
 )
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ResilienceResult:
     """One line of the table. Times in seconds, the worst of all photos."""
 
     fault: str
@@ -214,7 +214,7 @@ def machine(settings: Settings) -> Iterator[tuple[Sorter, Callable[[], int]]]:
         journal.database.close()
 
 
-def under(fault: Fault, rounds: int) -> Outcome:
+def under(fault: FailureMode, rounds: int) -> ResilienceResult:
     """Judge the demo pictures in turn, ``rounds`` photos, on a fresh home folder; the fault begins after the start."""
     images = [path.read_bytes() for path in pictures_in(DEMO_PICTURES)]
     with ExitStack() as stack:
@@ -232,7 +232,7 @@ def under(fault: Fault, rounds: int) -> Outcome:
         for number in range(rounds):
             observer.judge(images[number % len(images)])
         observer.late()
-        return Outcome(
+        return ResilienceResult(
             fault.name,
             rounds,
             observer.decided,
@@ -312,7 +312,7 @@ def bare_call(options: CustomVisionOptions, jpeg: bytes) -> Callable[[], object]
     return lambda: client.classify_image_with_no_store(project_id, published_name, jpeg, allow_redirects=False)
 
 
-def shown(outcome: Outcome) -> dict[str, Any]:
+def shown(outcome: ResilienceResult) -> dict[str, Any]:
     """The outcome, as it goes into the report; prints its line of the table."""
     print(
         f"{'ok  ' if outcome.met else 'MISS'} {outcome.fault:<31}   decided {outcome.decided} of {outcome.photos}"

@@ -33,7 +33,7 @@ from PIL import Image
 
 from providers.base import LABELS, TASKS, Task
 from tools.bench import Ratio, bare_pipeline, camera_jpeg
-from tools.load import Load, Order, load_of, put_on
+from tools.load import LoadResult, Order, load_of, put_on
 from tools.running_kiosk import RunningKiosk, free_port
 from triof.access.api_keys import Keys
 from triof.settings.tree import Settings
@@ -43,12 +43,12 @@ CLIENTS = (1, 8, 64)
 _THREADS = (2, 3, 4)
 
 
-class Turn(NamedTuple):
+class ServingMeasurement(NamedTuple):
     """One measurement: photos a second, milliseconds of processor time for each, and how the clients saw it."""
 
     per_second: float
     cpu_ms: float
-    load: Load | None = None
+    load: LoadResult | None = None
 
 
 def container(port: int, tasks: Sequence[Task]) -> None:
@@ -122,7 +122,7 @@ class Bare:
         self.threads = threads
         self._calls = [bare_pipeline(image, resizing=resizing) for _ in range(threads)]
 
-    def measure(self, seconds: float) -> Turn:
+    def measure(self, seconds: float) -> ServingMeasurement:
         """As many photos as it can."""
         counts = [0] * self.threads
         began, cpu = time.perf_counter(), time.process_time()
@@ -138,7 +138,7 @@ class Bare:
         for thread in running:
             thread.join()
         photos = sum(counts)
-        return Turn(photos / (time.perf_counter() - began), (time.process_time() - cpu) / photos * 1000)
+        return ServingMeasurement(photos / (time.perf_counter() - began), (time.process_time() - cpu) / photos * 1000)
 
 
 def best_of(pipelines: Sequence[Bare], seconds: float) -> Bare:
@@ -148,14 +148,14 @@ def best_of(pipelines: Sequence[Bare], seconds: float) -> Bare:
     return pipelines[medians.index(max(medians))]
 
 
-def asked(order: Order, server: psutil.Process) -> Turn:
+def asked(order: Order, server: psutil.Process) -> ServingMeasurement:
     """What came of ``order``. Raises RuntimeError if anything but answers came."""
     before = sum(server.cpu_times()[:2])
     load = load_of(put_on(order))
     cpu = sum(server.cpu_times()[:2]) - before
     if set(load.statuses) != {"200"}:
         raise RuntimeError(f"{order.path} answered {dict(load.statuses)}")
-    return Turn(load.per_second, cpu / load.with_warm_up * 1000, load)
+    return ServingMeasurement(load.per_second, cpu / load.with_warm_up * 1000, load)
 
 
 def key(home: Path) -> str:
@@ -172,7 +172,7 @@ def ratios(turns: int = 5, seconds: float = 4.0) -> list[Ratio]:
     one, most = Bare(1), best_of([Bare(threads) for threads in _THREADS], seconds / 4)
     pipelines = {"bare, 1 client": one, "bare": most, "bare, resizing": Bare(most.threads, resizing=True)}
     small, large = (base64.b64encode(camera_jpeg(*size)).decode() for size in ((1280, 720), (4000, 3000)))
-    seen: defaultdict[str, list[Turn]] = defaultdict(list)
+    seen: defaultdict[str, list[ServingMeasurement]] = defaultdict(list)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="triof-")))
         single = stack.enter_context(running_container(TASKS[:1]))
@@ -198,7 +198,7 @@ def ratios(turns: int = 5, seconds: float = 4.0) -> list[Ratio]:
     return list(_compared(seen))
 
 
-def _compared(seen: Mapping[str, Sequence[Turn]]) -> Iterator[Ratio]:
+def _compared(seen: Mapping[str, Sequence[ServingMeasurement]]) -> Iterator[Ratio]:
     def ratio(name: str, ours: str, other: str, goal: str) -> Ratio:
         rates = (median(turn.per_second for turn in seen[side]) for side in (ours, other))
         return Ratio(name, *rates, "/s", goal)
@@ -215,7 +215,7 @@ def _compared(seen: Mapping[str, Sequence[Turn]]) -> Iterator[Ratio]:
     yield ratio("serve / container with both, 12 megapixels", "serve, 12 MP", "container, 12 MP", ">= 3.0")
 
 
-def _print(name: str, measured: Sequence[Turn]) -> None:
+def _print(name: str, measured: Sequence[ServingMeasurement]) -> None:
     rate, cpu = (median(getattr(turn, what) for turn in measured) for what in ("per_second", "cpu_ms"))
     line = f"     {name:<32} {rate:6.1f}/s, {cpu:5.1f} ms of processor each"
     loads = [turn.load for turn in measured if turn.load]

@@ -21,7 +21,7 @@ from providers import photo_statistics
 from providers.base import LABELS, TASKS, Task
 from providers.local_cnn import bundle
 from providers.local_cnn.features import FrozenBackbone
-from providers.local_cnn.provider import Model
+from providers.local_cnn.provider import LocalModel
 from providers.local_cnn.training import embedding, scenes
 from providers.local_cnn.training.cutout import cut_out
 from triof.datasets import photo_dataset
@@ -87,12 +87,12 @@ def pool(data: Path, bundles: dict[Task, Path], cache: Path, limit: int | None =
     path = cache / f"pool-{hashlib.sha256(made_of).hexdigest()[:12]}-{len(photos)}.npz"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, **_measured(photos, {task: Model(each) for task, each in loaded.items()}))
+        np.savez_compressed(path, **_measured(photos, {task: LocalModel(each) for task, each in loaded.items()}))
     with np.load(path) as kept:
         return _pool(photos, dict(kept), all(each.card.embedding for each in loaded.values()))
 
 
-def _measured(photos: Sequence[photo_dataset.LabelledPhoto], models: dict[Task, Model]) -> dict[str, np.ndarray]:
+def _measured(photos: Sequence[photo_dataset.LabelledPhoto], models: dict[Task, LocalModel]) -> dict[str, np.ndarray]:
     backbone = FrozenBackbone()
     ground = Image.open(_GROUND).convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
     rows: dict[str, list[np.ndarray]] = {}

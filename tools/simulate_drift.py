@@ -28,8 +28,8 @@ from providers.local_cnn.options import shipped
 from tools.labelled_photos import DATA, need
 from tools.shifted_photos import USUAL, Look, Pool, pool
 from triof.monitoring.event_reader import Confirmed, Happening
-from triof.monitoring.machine_monitor import Watched
-from triof.monitoring.signals import SIGNALS, Deposit, Seen
+from triof.monitoring.machine_monitor import MachineMonitor
+from triof.monitoring.signals import SIGNALS, MonitoredDeposit, MonitoredPrediction
 from triof.settings.sections.monitoring import MonitoringSettings
 
 MIX = np.array([0.43, 0.37, 0.14, 0.06])
@@ -104,13 +104,13 @@ class World:
         label, action = answers["waste_type"].label, _action(answers)
         brightness = float(np.clip(seen(lambda look: look.brightness) + 0.02 * self.rng.normal(), 0, 1))
         sharpness = float(seen(lambda look: look.sharpness) + 0.15 * self.rng.normal())
-        yield Deposit(at, brightness, sharpness, action, answers)
+        yield MonitoredDeposit(at, brightness, sharpness, action, answers)
         if action != "refuse" and self.rng.random() < 0.95:
             truth = LABELS["waste_type"][self.pool.truth["waste_type"][photo]]
             meant = truth if self.rng.random() < 0.97 else self.rng.choice(LABELS["waste_type"][:3])
             yield Confirmed(at + timedelta(seconds=8), meant not in (label, "other"))
 
-    def _seen(self, task: Task, base: Look, photo: int, seen: "Seeing") -> Seen:
+    def _seen(self, task: Task, base: Look, photo: int, seen: "Seeing") -> MonitoredPrediction:
         logits = np.log(np.maximum(base.scores[task][photo], 1e-6))
         scores = np.exp(logits + 0.4 * self.rng.normal(size=len(logits)))
         scores /= scores.sum()
@@ -119,10 +119,10 @@ class World:
         truth, names = self.pool.truth[task][photo], LABELS[task]
         cloud = names[truth if truth >= 0 and self.rng.random() < 0.97 else int(self.rng.integers(len(names)))]
         rival = (cloud, "custom_vision", "1") if task == "waste_type" else None
-        return Seen(names[best], float(scores[best]), tuple(embedding), "local_cnn", "1", rival)
+        return MonitoredPrediction(names[best], float(scores[best]), tuple(embedding), "local_cnn", "1", rival)
 
 
-def _action(answers: dict[Task, Seen]) -> str:
+def _action(answers: dict[Task, MonitoredPrediction]) -> str:
     waste_type, cleanliness = answers["waste_type"], answers["cleanliness"]
     if (waste_type.label == "other" and waste_type.probability > 0.8) or (
         cleanliness.label == "dirty" and cleanliness.probability > 0.8
@@ -132,7 +132,7 @@ def _action(answers: dict[Task, Seen]) -> str:
 
 
 @dataclass
-class Tally:
+class SimulationCounts:
     """What came of the machines of one pace."""
 
     years: float = 0.0
@@ -144,9 +144,9 @@ class Tally:
     told_by: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
 
-def watch_a_year(world: World, tally: Tally, moments: int, days: int) -> None:
+def watch_a_year(world: World, tally: SimulationCounts, moments: int, days: int) -> None:
     """A year (or so many days) without a shift, and ``moments`` copies of it with each."""
-    watched = Watched("m", MonitoringSettings())
+    watched = MachineMonitor("m", MonitoringSettings())
     on: set[str] = set()
     first = math.inf
     working = [number for number in range(days) if number % 7 < 5]
@@ -167,7 +167,7 @@ def watch_a_year(world: World, tally: Tally, moments: int, days: int) -> None:
     tally.watched_days += max(0.0, days - first)
 
 
-def _shift(world: World, watched: Watched, number: int, at: Happening, tally: Tally) -> None:
+def _shift(world: World, watched: MachineMonitor, number: int, at: Happening, tally: SimulationCounts) -> None:
     if _alarms(watched):
         return
     for shift in SHIFTS:
@@ -179,7 +179,7 @@ def _shift(world: World, watched: Watched, number: int, at: Happening, tally: Ta
                 if day == number and happened.at < at.at:
                     continue
                 seen.take(happened)
-                since += isinstance(happened, Deposit)
+                since += isinstance(happened, MonitoredDeposit)
                 if told := _alarms(seen):
                     break
             day += 1 if (day + 1) % 7 < 5 else 3
@@ -187,11 +187,11 @@ def _shift(world: World, watched: Watched, number: int, at: Happening, tally: Ta
         tally.told_by[shift].update(sorted(told))
 
 
-def _ready(watched: Watched) -> bool:
+def _ready(watched: MachineMonitor) -> bool:
     return any(detector.ready for detector in watched.detectors.values())
 
 
-def _alarms(watched: Watched) -> set[str]:
+def _alarms(watched: MachineMonitor) -> set[str]:
     return {name for (name, _), detector in watched.detectors.items() if detector.alarmed}
 
 
@@ -223,7 +223,7 @@ def measured(seen: Pool, console: Console) -> None:
     console.print(table)
 
 
-def report(tallies: dict[int, Tally], console: Console) -> None:
+def report(tallies: dict[int, SimulationCounts], console: Console) -> None:
     """False alarms and delays."""
     table = Table("deposits a day", "machine years", "false alerts", "a quarter", "95 %", "which")
     for pace, tally in tallies.items():
@@ -269,11 +269,11 @@ def main() -> None:
         f"{len(photos.cup_kind)} photos; embeddings by {photos.embedded_by}; {len(SIGNALS)} signals a machine"
     )
     measured(photos, console)
-    tallies: dict[int, Tally] = {}
+    tallies: dict[int, SimulationCounts] = {}
     started = time.monotonic()
     for wanted in asked.years.split(","):
         pace, years = map(int, wanted.split(":"))
-        tallies[pace] = Tally()
+        tallies[pace] = SimulationCounts()
         for year in track(range(years), f"{pace} deposits a day", console=console):
             rng = np.random.default_rng([asked.seed, pace, year])
             watch_a_year(World(photos, pace, rng), tallies[pace], asked.moments, asked.days)

@@ -19,8 +19,8 @@ from typing import Literal
 
 import numpy as np
 
-from triof.rollout.paired_predictions import Pair
-from triof.rollout.sequential_test import Weighing
+from triof.rollout.paired_predictions import PredictionPair
+from triof.rollout.sequential_test import SequentialTest
 from triof.settings.sections.rollout import RolloutSettings
 
 PRODUCTION = 0.95
@@ -47,7 +47,7 @@ class People:
     noticed: float
     share: float
 
-    def pairs(self, rng: np.random.Generator) -> Iterator[tuple[Pair, bool]]:
+    def pairs(self, rng: np.random.Generator) -> Iterator[tuple[PredictionPair, bool]]:
         """One pair after the other as the journal has them, and whether the person had to correct the machine."""
         both, ours, theirs = self._mistakes()
         while True:
@@ -63,7 +63,7 @@ class People:
                 ticked = candidate if believed else production
                 corrected = ticked != "bottle" and noticing < self.noticed
                 truth = "bottle" if corrected else ticked
-                yield Pair(candidate, production, "candidate" if believed else "production", truth), corrected
+                yield PredictionPair(candidate, production, "candidate" if believed else "production", truth), corrected
 
     def _mistakes(self) -> tuple[float, float, float]:
         """The shares of items that both, only the candidate and only production get wrong."""
@@ -74,16 +74,16 @@ class People:
 
 def run(people: People, options: RolloutSettings, rng: np.random.Generator) -> tuple[End, int]:
     """What becomes of one candidate, and after how many deposits."""
-    weighed = Weighing("canary", people.share, options)
+    test = SequentialTest("canary", people.share, options)
     for deposits, (pair, corrected) in enumerate(people.pairs(rng), start=1):
-        weighed.add(pair)
+        test.add(pair)
         if corrected:
-            weighed.disturb(candidate=pair.believed == "candidate")
+            test.disturb(candidate=pair.accepted == "candidate")
         if deposits % LOOK_EVERY:
             continue
-        if weighed.drop():
+        if test.drop():
             return "rolled back", deposits
-        word = weighed.opinion().word
+        word = test.opinion().word
         if word != "wait":
             return ("promoted" if word == "promote" else "kept"), deposits
         if deposits >= LONGEST:

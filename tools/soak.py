@@ -42,7 +42,7 @@ class Sample(NamedTuple):
     files: int
 
 
-class Load:
+class SoakLoad:
     """Those who ask, each in a thread of its own, until ended; ``seen`` counts what they were told."""
 
     def __init__(self, url: str, secret: str, per_second: float) -> None:
@@ -117,7 +117,7 @@ def soak(minutes: float, per_second: float, seconds: float) -> dict[str, Any]:
     with TemporaryDirectory(prefix="triof-") as folder:
         secret = key(Path(folder))
         with RunningKiosk(Path(folder), QUICK) as kiosk, Progress(*columns) as progress:
-            load = Load(kiosk.url, secret, per_second)
+            load = SoakLoad(kiosk.url, secret, per_second)
             load.start()
             process, bar = psutil.Process(kiosk.pid), progress.add_task("soak", total=minutes * 60)
             began = time.monotonic()

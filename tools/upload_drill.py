@@ -32,7 +32,7 @@ MOST_LIVES = 10
 
 
 @dataclass(frozen=True)
-class Outcome:
+class UploadDrillResult:
     """What came of one drill."""
 
     filters: Filters
@@ -109,7 +109,7 @@ def drill(
     side: int = 200,
     seed: int = 1,
     cut_seconds: float = 2.0,
-) -> Outcome:
+) -> UploadDrillResult:
     """One upload with so many kills and, after them, one cut of the network."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as place, TrainingServer(tier="S0", rate_per_second=rate) as azure:
@@ -133,7 +133,7 @@ def drill(
             lives += 1
             ended = _begin(folder, environ).wait(300)
         sent = [photo.times_sent for photo in azure.photos.values()]
-        return Outcome(
+        return UploadDrillResult(
             filters=filters,
             photos=photos,
             lives=lives + 1,

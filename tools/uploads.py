@@ -20,9 +20,9 @@ from typing import Any
 
 import requests
 
-from providers.custom_vision.arrivals import Photo
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.trainer import Trainer
+from providers.custom_vision.upload_matching import UploadPhoto
 from providers.text_files import plain
 from tools import bench
 from tools.bench import Ratio
@@ -91,21 +91,21 @@ def labelled(count: int) -> list[LabelledPhoto]:
     return [found[position * len(found) // count] for position in range(count)]
 
 
-class _Recorded(Trainer):
+class _RecordingTrainer(Trainer):
     """Keeps what it sends, for the bare side to send again."""
 
     def __init__(self, options: CustomVisionOptions) -> None:
         super().__init__(options)
-        self.requests: list[list[Photo]] = []
+        self.requests: list[list[UploadPhoto]] = []
 
     def store(self, batch: str, photos: Any, since: Any = None) -> Any:
         self.requests.append(list(photos))
         return super().store(batch, photos, since)
 
 
-def ours(options: CustomVisionOptions, items: list[LabelledPhoto]) -> tuple[float, list[list[Photo]]]:
+def ours(options: CustomVisionOptions, items: list[LabelledPhoto]) -> tuple[float, list[list[UploadPhoto]]]:
     """Seconds of an upload with all that belongs to it: reading, hashing, decoding, ledger; and what it sent."""
-    trainer = _Recorded(options)
+    trainer = _RecordingTrainer(options)
     by_label = {trainer.options.tags[plain(tag.name)]: tag for tag in trainer.tags()}
     time.sleep(1.1)
     with tempfile.TemporaryDirectory() as folder, data_folder.database(Settings(home=Path(folder))) as database:
@@ -116,7 +116,7 @@ def ours(options: CustomVisionOptions, items: list[LabelledPhoto]) -> tuple[floa
     return seconds, trainer.requests
 
 
-def bare(options: CustomVisionOptions, sent: list[list[Photo]], rate: int) -> float:
+def bare(options: CustomVisionOptions, sent: list[list[UploadPhoto]], rate: int) -> float:
     """Seconds of the same requests, their bodies ready, posted by as many threads at the same rate."""
     import base64
 

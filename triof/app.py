@@ -63,7 +63,7 @@ def create_app(
     Babel(app, locale_selector=lambda: session.get("language", settings.language))
     app.jinja_env.filters.update(texts.FILTERS)
     if isinstance(services, KioskServices):
-        app.register_blueprint(kiosk.Pages(services, settings).blueprint())
+        app.register_blueprint(kiosk.KioskPages(services, settings).blueprint())
     app.register_blueprint(health.blueprint(services))
     dashboard.register(app, services, settings, clock)
     api = Api(services).blueprint()

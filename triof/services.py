@@ -19,17 +19,17 @@ from providers.base import TASKS, Metered, Photo, Prediction, Provider, Provider
 from providers.local_cnn.options import LocalCnnOptions
 from triof.common.errors import TriofError
 from triof.common.worker_pool import Workers
-from triof.drills.fault_file import Rehearsal, RehearsedCamera, Stage
+from triof.drills.fault_file import FaultFile, FaultInjector, FaultyCamera
 from triof.judging import cloud_providers
-from triof.judging.circuit_breaker import Breaker, Change, outliving
-from triof.judging.guarded_provider import Calls, Guard
+from triof.judging.circuit_breaker import Breaker, BreakerChange, outliving
+from triof.judging.guarded_provider import Calls, GuardedProvider
 from triof.judging.mode import Switch
 from triof.judging.router import Member, Router
 from triof.judging.sorter import Sorter
 from triof.machine import cameras
 from triof.models import bundle_store
 from triof.rollout.candidates import Candidate, publishing
-from triof.rollout.experiment import Contest, Named
+from triof.rollout.experiment import Experiment, RenamedProvider
 from triof.settings.loader import SettingsError
 from triof.settings.tree import Mode, Settings
 from triof.storage import data_folder
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     from triof.deposits.deposit import Deposits
-    from triof.deposits.housekeeping import Watch
+    from triof.deposits.housekeeping import Housekeeper
     from triof.journal.journal import Journal, Kind
     from triof.machine.cameras import Camera
     from triof.machine.simulated import SimulatedHardware
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-Line = Callable[[Task, Settings], Guard]
+Line = Callable[[Task, Settings], GuardedProvider]
 """Makes a guard of one provider, with settings that may name another model of it."""
 
 
@@ -86,7 +86,7 @@ def build_router(
 
 def _router(
     settings: Settings, mode: Callable[[], Mode] | None, journal: Callable[[], Journal] | None
-) -> tuple[Router, Contest]:
+) -> tuple[Router, Experiment]:
     """The router of :func:`build_router`, and the candidates beside its routes."""
     cloud = cloud_providers.in_routes(settings)
     if settings.mode == "cloud" and not cloud:
@@ -105,28 +105,30 @@ def _router(
         ]
         for task in TASKS
     }
-    contest = _contest(settings, journal, line, notes)
+    experiment = _experiment(settings, journal, line, notes)
     router = Router(
         routes,
         settings.deadline_seconds,
         cloud_seconds=settings.cloud_seconds,
         cascade=settings.cascade_probability,
         mode=mode or Switch(settings.home, settings.mode).mode,
-        rehearsed=Rehearsal(settings.home, settings, _built).instead_of,
-        experiment=contest,
+        rehearsed=FaultInjector(settings.home, settings, _built).instead_of,
+        experiment=experiment,
         notes=notes,
     )
-    return router, contest
+    return router, experiment
 
 
-def _contest(settings: Settings, journal: Callable[[], Journal], line: Mapping[str, Line], notes: Executor) -> Contest:
+def _experiment(
+    settings: Settings, journal: Callable[[], Journal], line: Mapping[str, Line], notes: Executor
+) -> Experiment:
     """The candidates beside these routes; each in the cloud has a breaker of its own, as production may be well."""
 
     def build(candidate: Candidate) -> Member:
         name, task, chosen = candidate.provider, candidate.task, candidate.settings(settings)
         if name not in line:
-            return Named(candidate.label, _built(name, task, chosen))
-        return Guard(
+            return RenamedProvider(candidate.label, _built(name, task, chosen))
+        return GuardedProvider(
             candidate.label,
             task,
             lambda: _built(name, task, chosen),
@@ -136,10 +138,10 @@ def _contest(settings: Settings, journal: Callable[[], Journal], line: Mapping[s
             note=notes.submit,
         )
 
-    def promoted(task: Task, name: str) -> Guard:
+    def promoted(task: Task, name: str) -> GuardedProvider:
         return line["custom_vision"](task, publishing(settings, name))
 
-    return Contest(settings, journal, build, promoted, note=notes.submit)
+    return Experiment(settings, journal, build, promoted, note=notes.submit)
 
 
 def _line(name: str, settings: Settings, journal: Callable[[], Journal], notes: Executor) -> Line:
@@ -152,8 +154,8 @@ def _line(name: str, settings: Settings, journal: Callable[[], Journal], notes: 
         of=options.allowance.resource if isinstance(options := _options(name, settings), Metered) else "",
     )
 
-    def guard(task: Task, chosen: Settings) -> Guard:
-        return Guard(
+    def guard(task: Task, chosen: Settings) -> GuardedProvider:
+        return GuardedProvider(
             name,
             task,
             lambda: _built(name, task, chosen),
@@ -169,20 +171,20 @@ def _line(name: str, settings: Settings, journal: Callable[[], Journal], notes: 
 def _ledger(provider: Provider, journal: Callable[[], Journal]) -> Calls | None:
     if not isinstance(provider, Metered):
         return None
-    from triof.judging.quota import Ledger
+    from triof.judging.quota import QuotaLedger
 
     try:
-        return Ledger(journal().database, provider.allowance)
+        return QuotaLedger(journal().database, provider.allowance)
     except TriofError as error:
         # What cannot be counted is not asked; this machine's own answer must not fall with it.
         raise ProviderMisconfigured(f"The calls cannot be counted: {error}") from error
 
 
-def _note(change: Change, provider: str, journal: Callable[[], Journal]) -> None:
+def _note(change: BreakerChange, provider: str, journal: Callable[[], Journal]) -> None:
     kind: Kind = "breaker.opened" if change.state == "open" else "breaker.closed"
-    log.warning("%s provider=%s seconds=%.0f why=%s", kind, provider, change.open_seconds, change.why)
+    log.warning("%s provider=%s seconds=%.0f why=%s", kind, provider, change.open_seconds, change.reason)
     try:
-        journal().record(kind, reason=provider[:32], why=change.why, seconds=change.open_seconds)
+        journal().record(kind, reason=provider[:32], why=change.reason, seconds=change.open_seconds)
     except Exception:
         log.exception("journal.not_written kind=%s", kind)
 
@@ -215,8 +217,8 @@ def build_sorter(
     settings: Settings, mode: Callable[[], Mode] | None = None, journal: Callable[[], Journal] | None = None
 ) -> Sorter:
     """The sorter with its router, ready to judge; see :func:`build_router`."""
-    router, contest = _router(settings, mode, journal)
-    return Sorter(router, settings.policy, settings.photo, compare=contest.follow_up)
+    router, experiment = _router(settings, mode, journal)
+    return Sorter(router, settings.policy, settings.photo, compare=experiment.follow_up)
 
 
 def build_hardware(settings: Settings) -> SimulatedHardware:
@@ -248,7 +250,7 @@ class KioskServices(Services):
     camera: Camera
     photo_store: PhotoStore
     deposits: Deposits
-    watch: Watch
+    watch: Housekeeper
     lock: BaseFileLock
     """Held as long as this process runs the machine; the system takes it back from a dead one."""
 
@@ -294,7 +296,7 @@ def build_kiosk(settings: Settings) -> KioskServices:
 def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     from triof.deposits.deposit import Deposits
     from triof.deposits.deposit_journal import DepositJournal
-    from triof.deposits.housekeeping import Watch
+    from triof.deposits.housekeeping import Housekeeper
     from triof.journal.backups import JournalBackups
     from triof.journal.journal import Journal
     from triof.machine.slot import Slot
@@ -310,12 +312,12 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     room = DiskRoom(settings.home, prunes)
     with suppress(OSError):
         room.look()
-    Switch(settings.home, settings.mode).settle()
+    Switch(settings.home, settings.mode).reconcile()
     with suppress(OSError):  # of what is no file, and so no drill
-        Stage(settings.home).clear()
+        FaultFile(settings.home).clear()
     journal = Journal(data_folder.find_database(settings))
     around = _around(settings, journal)
-    camera = RehearsedCamera(cameras.build(settings.camera), settings.home)
+    camera = FaultyCamera(cameras.build(settings.camera), settings.home)
     deposit_journal = DepositJournal(journal, settings.home, room)
     around.operations.monitoring.journal_fault = deposit_journal.fault
     deposits = Deposits(
@@ -329,6 +331,6 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     )
     around.operations.health.add_machine(camera, deposits.slot)
     deposits.recover()
-    watch = Watch(deposits, photo_store, room)
+    watch = Housekeeper(deposits, photo_store, room)
     watch.start()
     return KioskServices(around.sorter, around.journal, around.operations, camera, photo_store, deposits, watch, lock)

@@ -20,8 +20,8 @@ from msrest.authentication import ApiKeyCredentials
 
 from providers.base import ProviderError, ProviderUnavailable
 from providers.custom_vision import records
-from providers.custom_vision.faults import (
-    Refused,
+from providers.custom_vision.errors import (
+    TrainingRefused,
     causes,
     check_digest,
     download_refusal,
@@ -29,7 +29,7 @@ from providers.custom_vision.faults import (
     training_refusal,
     unreached,
 )
-from providers.custom_vision.line import Line, Turn, at_once
+from providers.custom_vision.http_connection import HttpConnection, RequestSlot, no_wait
 from providers.custom_vision.records import Export, Image, Iteration, Performance, Project, Stored, Tag
 from providers.options import is_loopback
 
@@ -41,7 +41,7 @@ _TURNED_AWAY = (401, 403, 404, 410, 429)
 
 
 @dataclass(frozen=True)
-class Answer:
+class CloudPrediction:
     """The vendor's answer: each tag with its probability (0 to 1), and which iteration gave them."""
 
     iteration: str
@@ -51,7 +51,7 @@ class Answer:
 class _Endpoint:
     """One of the vendor's two APIs. Safe to call from many threads, each with a connection of its own.
 
-    Keep the threads: a new one opens a new connection. ``turn`` is entered around every request.
+    Keep the threads: a new one opens a new connection. ``slot`` is entered around every request.
     """
 
     def __init__(
@@ -64,16 +64,16 @@ class _Endpoint:
         *,
         connect_seconds: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        turn: Turn = at_once,
+        slot: RequestSlot = no_wait,
     ) -> None:
         self.endpoint = endpoint
         self._key = key
         self._refusal = refusal
         self._connect_seconds = connect_seconds
         self._now = now
-        self._turn = turn
-        self._lines = threading.local()
-        self._opened: list[Line] = []
+        self._slot = slot
+        self._connections = threading.local()
+        self._opened: list[HttpConnection] = []
         self.sdk = cast(Any, sdk(endpoint, ApiKeyCredentials(in_headers={header: key})))
         self.sdk.config.session_configuration_callback = self._mount
         # What is said in plain http to this machine must stay here: no proxy gets to see it.
@@ -82,69 +82,69 @@ class _Endpoint:
 
     def call(self, ask: Callable[..., Any], read: Callable[[Any], T], *args: Any, timeout: float, **options: Any) -> T:
         """What ``read`` makes of the SDK's answer, within ``timeout`` seconds. Raises ProviderError, nothing else."""
-        line = self._line()
+        connection = self._connection()
         try:
-            with line.call(timeout):
+            with connection.call(timeout):
                 # A redirection would carry the key to whoever sent it, which in a canteen is the Wi-Fi's login page.
-                answer = ask(*args, timeout=self._patience(timeout), allow_redirects=False, **options)
+                answer = ask(*args, timeout=self._timeouts(timeout), allow_redirects=False, **options)
             result = read(answer)
         except Exception as error:
-            raise self._fault(error, line, timeout, self._refusal) from error
-        line.forget()
+            raise self._fault(error, connection, timeout, self._refusal) from error
+        connection.forget()
         return result
 
     def fetch(self, method: str, address: str, *, timeout: float, to: Path | None = None) -> None:
         """Ask for an address without the key; ``to`` gets what comes, if it is whole. Raises ProviderError, OSError."""
         # No turn: it is no call of the API, whose calls a second are counted.
-        line = Line()
+        connection = HttpConnection()
         try:
-            with requests.Session() as session, line.call(timeout):
+            with requests.Session() as session, connection.call(timeout):
                 session.trust_env = self._trust_env
-                session.mount(address, line)
-                answer = session.request(method, address, timeout=self._patience(timeout), allow_redirects=False)
+                session.mount(address, connection)
+                answer = session.request(method, address, timeout=self._timeouts(timeout), allow_redirects=False)
                 if to and answer.status_code != requests.codes.ok:
                     raise requests.HTTPError(response=answer)
         except Exception as error:
-            raise self._fault(error, line, timeout, download_refusal) from error
+            raise self._fault(error, connection, timeout, download_refusal) from error
         if to:
-            check_digest(line.body, answer.headers)
-            to.write_bytes(line.body)
+            check_digest(connection.body, answer.headers)
+            to.write_bytes(connection.body)
 
     def close(self) -> None:
         """Close the connections of all threads; one in use ends with its call."""
-        for line in self._opened:
-            line.close()
+        for connection in self._opened:
+            connection.close()
 
-    def _line(self) -> Line:
-        if not hasattr(self._lines, "own"):
-            self._lines.own = Line(self._turn)
-            self._opened.append(self._lines.own)
-        line: Line = self._lines.own
-        return line
+    def _connection(self) -> HttpConnection:
+        if not hasattr(self._connections, "own"):
+            self._connections.own = HttpConnection(self._slot)
+            self._opened.append(self._connections.own)
+        connection: HttpConnection = self._connections.own
+        return connection
 
     def _mount(self, session: requests.Session, _config: Any, _operation: Any, **options: Any) -> Any:
         """The SDK has a session for each thread; this gives it our line instead of its retrying one."""
-        line = self._line()
-        if session.get_adapter(self.endpoint) is not line:
-            session.mount("https://", line)
-            session.mount("http://", line)
+        connection = self._connection()
+        if session.get_adapter(self.endpoint) is not connection:
+            session.mount("https://", connection)
+            session.mount("http://", connection)
         return options
 
-    def _patience(self, timeout: float) -> tuple[float, float]:
+    def _timeouts(self, timeout: float) -> tuple[float, float]:
         """For how long a connection and each byte may be waited for."""
         return min(self._connect_seconds, timeout), timeout
 
-    def _fault(self, error: Exception, line: Line, timeout: float, refusal: Refusal) -> ProviderError:
+    def _fault(self, error: Exception, connection: HttpConnection, timeout: float, refusal: Refusal) -> ProviderError:
         if isinstance(error, ProviderError):
             return error
-        if line.connecting:
+        if connection.connecting:
             return unreached(error)
-        if line.response is not None and not line.hung_up:
-            text = line.body[:4000].decode(errors="replace").replace(self._key, "…")
-            fault = refusal(line.response.status_code, line.response.headers, text, self._now())
-            fault.refused = line.response.status_code in _TURNED_AWAY
+        if connection.response is not None and not connection.hung_up:
+            text = connection.body[:4000].decode(errors="replace").replace(self._key, "…")
+            fault = refusal(connection.response.status_code, connection.response.headers, text, self._now())
+            fault.refused = connection.response.status_code in _TURNED_AWAY
             return fault
-        if line.hung_up or any(isinstance(cause, TimeoutError | requests.Timeout) for cause in causes(error)):
+        if connection.hung_up or any(isinstance(cause, TimeoutError | requests.Timeout) for cause in causes(error)):
             return ProviderUnavailable(f"The cloud gave no whole answer within {timeout:.1f} s.")
         return ProviderUnavailable("The connection to the cloud broke off.")
 
@@ -176,7 +176,7 @@ class Client:
         ask = sdk.classify_image if store else sdk.classify_image_with_no_store
         self._ask: Callable[..., Any] = partial(ask, project_id, published_name)
 
-    def classify(self, jpeg: bytes, *, timeout: float) -> Answer:
+    def classify(self, jpeg: bytes, *, timeout: float) -> CloudPrediction:
         """Ask about a photo, for ``timeout`` seconds in all. Raises ProviderError and nothing else."""
         return self._api.call(self._ask, _sensible, jpeg, timeout=timeout)
 
@@ -189,12 +189,12 @@ class Client:
         self._api.close()
 
 
-def _sensible(answer: Any) -> Answer:
+def _sensible(answer: Any) -> CloudPrediction:
     """The SDK returns None or an object full of None for answers that hold nothing."""
     found = [(each.tag_name, each.probability) for each in (getattr(answer, "predictions", None) or [])]
     if not found or not all(tag and probability is not None and 0 <= probability <= 1 for tag, probability in found):
         raise ProviderUnavailable("The cloud's answer makes no sense: it names no tags, or no probabilities for them.")
-    return Answer(str(answer.iteration), tuple(found))
+    return CloudPrediction(str(answer.iteration), tuple(found))
 
 
 class TrainingClient:
@@ -208,9 +208,9 @@ class TrainingClient:
         connect_seconds: float,
         timeout: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        turn: Turn = at_once,
+        slot: RequestSlot = no_wait,
     ) -> None:
-        """``timeout`` in seconds, for each call; ``turn`` is entered before each one."""
+        """``timeout`` in seconds, for each call; ``slot`` is entered before each one."""
         # A tenth of a second to import, which whoever only asks about photos should not pay.
         from azure.cognitiveservices.vision.customvision import training
 
@@ -224,7 +224,7 @@ class TrainingClient:
             training_refusal,
             connect_seconds=connect_seconds,
             now=now,
-            turn=turn,
+            slot=slot,
         )
 
     def projects(self) -> list[Project]:
@@ -282,7 +282,9 @@ class TrainingClient:
         entries = [self._models.ImageTagCreateEntry(image_id=image, tag_id=tag_id) for image in image_ids]
         exceeded = self._ask("create_image_tags", lambda told: len(told.exceeded or ()), project_id, entries)
         if exceeded:
-            raise Refused("Some of the photos have another tag in the cloud.", "BadRequestExceedTagPerImageLimit")
+            raise TrainingRefused(
+                "Some of the photos have another tag in the cloud.", "BadRequestExceedTagPerImageLimit"
+            )
 
     def iterations(self, project_id: str) -> list[Iteration]:
         """All iterations, the newest first."""

@@ -11,7 +11,7 @@ from providers.custom_vision.options import CustomVisionOptions
 from providers.text_files import plain
 
 if TYPE_CHECKING:
-    from providers.custom_vision.client import Answer
+    from providers.custom_vision.client import CloudPrediction
 
 _MAX_BYTES = 4_000_000
 _MAX_SIDE = 10_240
@@ -72,7 +72,7 @@ class CustomVision:
         """Close the connection."""
         self._client.close()
 
-    def _scores(self, answer: "Answer") -> dict[str, float]:
+    def _scores(self, answer: "CloudPrediction") -> dict[str, float]:
         unknown = [tag for tag, _ in answer.probabilities if plain(tag) not in self._tags]
         if unknown:
             raise ProviderMisconfigured(

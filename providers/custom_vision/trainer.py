@@ -14,13 +14,13 @@ from typing import ParamSpec, TypeVar
 import psutil
 
 from providers.base import ProviderError, ProviderMisconfigured
-from providers.custom_vision import arrivals
-from providers.custom_vision.arrivals import Photo
-from providers.custom_vision.faults import Refused
+from providers.custom_vision import upload_matching
+from providers.custom_vision.errors import TrainingRefused
 from providers.custom_vision.options import DOMAINS, TRAINING_TIERS, CustomVisionOptions, TrainingTier
-from providers.custom_vision.pace import Learned, Pace
-from providers.custom_vision.patience import Patience
+from providers.custom_vision.rate_limiter import LearnedRate, RateLimiter
 from providers.custom_vision.records import TFLITE, Export, Image, Iteration, Kind, Performance, Project, Stored, Tag
+from providers.custom_vision.retry_policy import RetryPolicy
+from providers.custom_vision.upload_matching import UploadPhoto
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -49,8 +49,8 @@ class Trainer:
         sleep: Callable[[float], None] | None = None,
         on_wait: Callable[[ProviderError], None] = lambda _: None,
         *,
-        learned: Learned | None = None,
-        on_learned: Callable[[Learned], None] = lambda _: None,
+        learned: LearnedRate | None = None,
+        on_learned: Callable[[LearnedRate], None] = lambda _: None,
     ) -> None:
         """Check the settings; nothing is sent yet. Raises ProviderMisconfigured.
 
@@ -63,18 +63,18 @@ class Trainer:
         self.options = options
         self.tier: TrainingTier = TRAINING_TIERS[options.training_tier]
         per_second = options.training_calls_per_second or self.tier.per_second
-        self._patience = Patience(
-            lambda nap: Pace(per_second, clock, nap, learned=learned, on_learned=on_learned), on_wait, sleep
+        self._retry_policy = RetryPolicy(
+            lambda nap: RateLimiter(per_second, clock, nap, learned=learned, on_learned=on_learned), on_wait, sleep
         )
-        self.pace = self._patience.pace
+        self.rate_limiter = self._retry_policy.rate_limiter
         # Commands that follow each other share the vendor's second: the one before ended when this process began.
-        self.pace.rest(seconds_ago=time.time() - psutil.Process().create_time())
+        self.rate_limiter.rest(seconds_ago=time.time() - psutil.Process().create_time())
         self._client = TrainingClient(
             endpoint,
             key,
             connect_seconds=options.connect_seconds,
             timeout=options.training_timeout_seconds,
-            turn=self.pace.turn,
+            slot=self.rate_limiter.slot,
         )
 
     @property
@@ -97,7 +97,7 @@ class Trainer:
     def create_project(self, name: str) -> Project:
         """A project of the domain of the settings, in which each photo has one tag; no other may have its ``name``."""
         domain = DOMAINS[self.options.domain]
-        return self._patience.once(
+        return self._retry_policy.once(
             lambda: self._client.create_project(name, domain),
             lambda: next((project for project in self.projects() if project.name == name), None),
         )
@@ -108,7 +108,7 @@ class Trainer:
 
     def create_tag(self, project_id: str, name: str, *, negative: bool) -> Tag:
         """A new tag."""
-        return self._patience.once(
+        return self._retry_policy.once(
             lambda: self._client.create_tag(project_id, name, negative=negative),
             lambda: next((tag for tag in self.tags(project_id) if tag.name == name), None),
         )
@@ -134,7 +134,7 @@ class Trainer:
         page = self._patiently(self._client.images, self.project_id, take=1, skip=0, newest=True)
         return page[0].created if page else None
 
-    def store(self, batch: str, photos: Sequence[Photo], since: datetime | None = None) -> list[Stored]:
+    def store(self, batch: str, photos: Sequence[UploadPhoto], since: datetime | None = None) -> list[Stored]:
         """Store up to BATCH_PHOTOS photos and tell what became of each, in their order.
 
         ``batch`` is the request's own id, ``since`` a time before it by the cloud's clock. Where an answer got lost,
@@ -145,7 +145,9 @@ class Trainer:
         def ask() -> list[Stored]:
             rest = [photo for photo in photos if photo.name not in arrived]
             entries = [(photo.name, photo.image, photo.tag_id) for photo in rest]
-            stored = arrivals.by_name(rest, self._client.store(self.project_id, entries, {arrivals.BATCH: batch}))
+            stored = upload_matching.by_name(
+                rest, self._client.store(self.project_id, entries, {upload_matching.BATCH: batch})
+            )
             return [{**arrived, **stored}[photo.name] for photo in photos]
 
         def done() -> list[Stored] | None:
@@ -153,21 +155,21 @@ class Trainer:
             arrived = self._arrived(batch, photos, since)
             return [arrived[photo.name] for photo in photos] if len(arrived) == len(photos) else None
 
-        return self._patience.once(ask, done)
+        return self._retry_policy.once(ask, done)
 
     def of_batches(self, counts: Mapping[str, int], since: datetime | None) -> dict[str, list[Image]]:
         """The photos that came with each of these requests, of which ``counts`` tells how many were sent.
 
         Looks at no photo that is older than ``since`` by the cloud's clock.
         """
-        return arrivals.of_batches(self.images(newest=True), counts, since)
+        return upload_matching.of_batches(self.images(newest=True), counts, since)
 
-    def match(self, images: Sequence[Image], photos: Sequence[Photo]) -> dict[str, Image]:
+    def match(self, images: Sequence[Image], photos: Sequence[UploadPhoto]) -> dict[str, Image]:
         """Which photo is which image, by the photo's name; fetches the images."""
-        return arrivals.match(images, photos, self.download)
+        return upload_matching.match(images, photos, self.download)
 
     def retag(self, image_ids: Sequence[str], was: Sequence[str], tag_id: str) -> None:
-        """Give photos that are there another tag instead of theirs. Raises Refused if one keeps its own."""
+        """Give photos that are there another tag instead of theirs. Raises TrainingRefused if one keeps its own."""
         for start in range(0, len(image_ids), BATCH_PHOTOS):
             chosen = image_ids[start : start + BATCH_PHOTOS]
             self._patiently(self._client.retag, self.project_id, chosen, was, tag_id)
@@ -203,17 +205,17 @@ class Trainer:
         def ask() -> Iteration:
             try:
                 return self._client.train(self.project_id, chosen, advanced_hours)
-            except Refused as error:
+            except TrainingRefused as error:
                 if error.code != "BadRequestTrainingAlreadyInProgress":
                     raise
             # Where it has ended a moment ago, there is room for another one.
             return self._in_training() or self._client.train(self.project_id, chosen, advanced_hours)
 
         try:
-            return self._patience.once(
+            return self._retry_policy.once(
                 ask, lambda: next((found for found in self.iterations() if found.id not in before), None)
             )
-        except Refused as error:
+        except TrainingRefused as error:
             if error.code.startswith("BadRequestTrainingNotNeeded"):
                 raise TrainingNotNeeded(
                     "Nothing has changed since the last training: add photos or change tags, then train again."
@@ -224,7 +226,7 @@ class Trainer:
         """Look until the training has ended; it goes on in the cloud when nobody looks. Raises TrainingFailed."""
         while iteration.status not in ("Completed", "Failed"):
             on_look(iteration)
-            self._patience.sleep(self.options.poll_seconds)
+            self._retry_policy.sleep(self.options.poll_seconds)
             iteration = self._patiently(self._client.iteration, self.project_id, iteration.id)
         on_look(iteration)
         if iteration.status == "Failed":
@@ -258,7 +260,7 @@ class Trainer:
                 lambda: self._client.publish(self.project_id, iteration.id, name, resource, overwrite=overwrite),
                 lambda: self._published_as(iteration) == name,
             )
-        except Refused as error:
+        except TrainingRefused as error:
             if error.code != "BadRequestInvalidPublishTarget":
                 raise
             raise ProviderMisconfigured(
@@ -292,13 +294,13 @@ class Trainer:
             self._begin_export(iteration, kind)
         while not export or export.status not in ("Done", "Failed"):
             on_look(export.status if export else "Exporting")
-            self._patience.sleep(self.options.poll_seconds)
+            self._retry_policy.sleep(self.options.poll_seconds)
             export = self._export(iteration, kind)
         if export.status == "Failed":
             raise TrainingFailed(f"The cloud could not export {iteration.name} for {kind[1] or kind[0]}: try again.")
         try:
             self._bring(export.address, to, check)
-        except Refused:
+        except TrainingRefused:
             # Its address may have expired, or something on the way may have answered for the cloud.
             fresh = self._export(iteration, kind)
             self._bring(fresh.address if fresh else export.address, to, check)
@@ -313,7 +315,7 @@ class Trainer:
 
     def give_up(self) -> None:
         """Try nothing again and wait for nothing from now on: what is under way ends, the rest fails."""
-        self._patience.give_up()
+        self._retry_policy.give_up()
 
     def close(self) -> None:
         """Close all connections."""
@@ -331,7 +333,7 @@ class Trainer:
                 lambda: self._client.export(self.project_id, iteration.id, *kind),
                 lambda: (found := self._export(iteration, kind)) is not None and found.status != "Failed",
             )
-        except Refused as error:
+        except TrainingRefused as error:
             # Another command has begun it meanwhile.
             if error.code != "BadRequestExportAlreadyInProgress":
                 raise
@@ -350,7 +352,7 @@ class Trainer:
     def _published_as(self, iteration: Iteration) -> str:
         return self._patiently(self._client.iteration, self.project_id, iteration.id).published_as
 
-    def _arrived(self, batch: str, photos: Sequence[Photo], since: datetime | None) -> dict[str, Stored]:
+    def _arrived(self, batch: str, photos: Sequence[UploadPhoto], since: datetime | None) -> dict[str, Stored]:
         """What of a request is in the cloud already, by name."""
         images = self.of_batches({batch: len(photos)}, since)[batch]
         if len(images) >= len(photos):
@@ -359,7 +361,7 @@ class Trainer:
 
     def _patiently(self, ask: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """Ask until there is an answer; for what may be done twice."""
-        return self._patience.call(lambda: ask(*args, **options))
+        return self._retry_policy.call(lambda: ask(*args, **options))
 
     def _ensure(self, tell: Callable[[], None], is_done: Callable[[], bool]) -> None:
         """Let something be done once, though the answer that says so may get lost."""
@@ -368,4 +370,4 @@ class Trainer:
             tell()
             return True
 
-        self._patience.once(told, lambda: is_done() or None)
+        self._retry_policy.once(told, lambda: is_done() or None)

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from providers.base import LABELS, TASKS, Task
-from providers.local_cnn.bundle import Bundle, BundleCard, Input, faults
+from providers.local_cnn.bundle import Bundle, BundleCard, Input, validation_errors
 from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.package import Files, unusable
 from providers.local_cnn.runtime import Shapes, shapes_of
@@ -72,7 +72,7 @@ def bundle_of(source: Path, files: Files, tags: Mapping[str, str], isolation: Is
             trained_on=origin,
         )
     except ValidationError as error:
-        raise unusable(source, f"its parts do not fit ({faults(error)}): {_EXPORT_AGAIN}") from error
+        raise unusable(source, f"its parts do not fit ({validation_errors(error)}): {_EXPORT_AGAIN}") from error
     return Bundle(source, card, model)
 
 

@@ -24,7 +24,7 @@ _NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 
 
 @dataclass(frozen=True)
-class Stage:
+class BackboneStage:
     """A run of like blocks; only its first one strides and changes the number of channels."""
 
     blocks: int
@@ -35,13 +35,13 @@ class Stage:
 
 
 _STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
+    BackboneStage(1, 3, 1, 1, 16),
+    BackboneStage(2, 3, 2, 6, 24),
+    BackboneStage(2, 5, 2, 6, 40),
+    BackboneStage(3, 3, 2, 6, 80),
+    BackboneStage(3, 5, 1, 6, 112),
+    BackboneStage(4, 5, 2, 6, 192),
+    BackboneStage(1, 3, 1, 6, 320),
 )
 
 
@@ -60,14 +60,14 @@ class Variant:
     read_blocks: tuple[int, ...]
     """The blocks whose channels, averaged over the photo, are features beside those of the last layer."""
 
-    def blocks(self) -> Iterator[tuple[Stage, int]]:
+    def blocks(self) -> Iterator[tuple[BackboneStage, int]]:
         """Each block with its position in its stage, the lowest first."""
         for index, stage in enumerate(_STAGES):
             # The first and the last stage keep their depth in the whole family.
             repeats = stage.blocks if index in (0, len(_STAGES) - 1) else math.ceil(stage.blocks * self.depth)
             for position in range(repeats):
                 yield (
-                    Stage(repeats, stage.kernel, stage.stride, stage.expansion, self._filters(stage.filters)),
+                    BackboneStage(repeats, stage.kernel, stage.stride, stage.expansion, self._filters(stage.filters)),
                     position,
                 )
 
@@ -124,7 +124,7 @@ class _Builder:
     def relu(self, x: Any, name: str) -> Any:
         return self.keras.layers.ReLU(6.0, name=name)(x)
 
-    def block(self, x: Any, name: str, stage: Stage, *, first: bool) -> Any:
+    def block(self, x: Any, name: str, stage: BackboneStage, *, first: bool) -> Any:
         inputs, stride = x, stage.stride if first else 1
         if stage.expansion > 1:
             x = self.relu(self.conv(x, f"{name}._expand_conv", x.shape[-1] * stage.expansion), f"{name}._expanded")

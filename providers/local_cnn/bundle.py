@@ -310,7 +310,7 @@ def refused(folder: Path, reason: str) -> ProviderMisconfigured:
     )
 
 
-def faults(error: ValidationError) -> str:
+def validation_errors(error: ValidationError) -> str:
     """What is wrong with a card, in one line."""
     return "; ".join(f"{'.'.join(map(str, fault['loc']))} {fault['msg']}".strip() for fault in error.errors())
 
@@ -336,7 +336,7 @@ def _card(place: Path, content: bytes) -> BundleCard:
     try:
         return BundleCard.model_validate_json(content)
     except ValidationError as error:
-        raise refused(place, f"{CARD_FILE} is wrong ({faults(error)})") from error
+        raise refused(place, f"{CARD_FILE} is wrong ({validation_errors(error)})") from error
 
 
 def _part(place: Path, files: Mapping[str, bytes], name: str) -> bytes:

@@ -37,7 +37,7 @@ _ABOUT = (
 """What Linux says of a processor that decides on its speed, on x86 and on Arm."""
 
 
-class Measured(Options):
+class PrecisionMeasurement(Options):
     """What came of asking both networks of a bundle about the reference photos."""
 
     version: str
@@ -70,7 +70,7 @@ class Choice(NamedTuple):
     """Which network answers, and why."""
 
     eight_bit: bool
-    why: str
+    reason: str
     is_fault: bool = False
     """Whether a file is broken or a measurement failed, which the technician should mend."""
 
@@ -97,13 +97,13 @@ def is_due(loaded: Bundle, options: LocalCnnOptions) -> bool:
     return measured is None or bool(measured.fault)
 
 
-def remembered(card: BundleCard, bundles: Path | None) -> Measured | None:
+def remembered(card: BundleCard, bundles: Path | None) -> PrecisionMeasurement | None:
     """What was measured of this bundle on this machine; None where there is no measurement or it cannot be read."""
     if bundles is None or card.eight_bit_sha256 is None:
         return None
     try:
         kept = json.loads((bundles / MEMORY_FILE).read_bytes())
-        measured = Measured.model_validate(kept[card.eight_bit_sha256])
+        measured = PrecisionMeasurement.model_validate(kept[card.eight_bit_sha256])
     except (OSError, ValueError, ValidationError, RecursionError, KeyError, TypeError):
         return None
     here = (card.sha256, processor(), interpreter())

@@ -28,7 +28,7 @@ _LEAST = 1e-12
 _UNASKED = Choice(False, "no other network was chosen")
 
 
-class Told(NamedTuple):
+class TaskOutput(NamedTuple):
     """What a model says of one photo, for one of its tasks."""
 
     scores: dict[str, float]
@@ -39,7 +39,7 @@ class Told(NamedTuple):
     """The part of the probability of other that stands for an empty slot."""
 
 
-class Model:
+class LocalModel:
     """One bundle, ready to answer; whoever holds it may go on asking it when another one serves."""
 
     def __init__(
@@ -76,7 +76,7 @@ class Model:
         """A probability for every label of the task. Raises ProviderUnavailable."""
         return self.answer(photo, timeout=timeout).scores
 
-    def answer(self, photo: Photo, *, timeout: float) -> Told:
+    def answer(self, photo: Photo, *, timeout: float) -> TaskOutput:
         """What it says of the photo. Raises ProviderUnavailable."""
         answer = self.runtime.ask(photo, self.card.task, timeout=timeout)
         outputs, distance = answer.outputs[self.card.task], answer.unfamiliarity
@@ -89,7 +89,7 @@ class Model:
             nothing += share if label == EMPTY else 0.0
         start = self.card.unfamiliar_from
         unfamiliarity = None if distance is None or start is None else max(0.0, distance) / start
-        return Told(scores, tuple(map(float, answer.embedding)), unfamiliarity, nothing)
+        return TaskOutput(scores, tuple(map(float, answer.embedding)), unfamiliarity, nothing)
 
     def warm_up(self) -> None:
         """Answer about a black picture. Raises ProviderUnavailable."""
@@ -118,7 +118,7 @@ def try_first(loaded: Bundle, bundles: Path | None) -> None:
     """
     with Isolation(bundles) as isolation:
         if not isolation.trusts(loaded.folder, loaded.model):
-            Model(loaded, isolation=isolation).warm_up()
+            LocalModel(loaded, isolation=isolation).warm_up()
             isolation.remember(loaded.model)
 
 
@@ -190,7 +190,7 @@ class LocalCnn:
             self._closed = True
             self._model.close()
 
-    def _current(self) -> Model:
+    def _current(self) -> LocalModel:
         if (
             self._signatures() != self._seen
             # Whoever comes while another one loads does not wait: a person stands in front of the machine.
@@ -208,7 +208,7 @@ class LocalCnn:
         pointed = self._pointer.signature() if self._pointer else None
         return pointed, signature_of(bundles / MEMORY_FILE) if bundles else None
 
-    def _ready(self, loaded: Bundle) -> Model:
+    def _ready(self, loaded: Bundle) -> LocalModel:
         choice = precision.choose(loaded, self._options)
         if choice.eight_bit:
             try:
@@ -219,9 +219,9 @@ class LocalCnn:
                 choice = Choice(False, f"its 8-bit network cannot be run: {error}", is_fault=True)
         return self._loaded(loaded, choice)
 
-    def _loaded(self, loaded: Bundle, choice: Choice) -> Model:
+    def _loaded(self, loaded: Bundle, choice: Choice) -> LocalModel:
         try_first(loaded, self._options.bundles)
-        return Model(loaded, self._options.threads, self._options.interpreters, choice=choice)
+        return LocalModel(loaded, self._options.threads, self._options.interpreters, choice=choice)
 
     def _follow(self) -> None:
         if self._closed:
@@ -235,7 +235,7 @@ class LocalCnn:
             # The one before is not closed: its memory goes with the last question that is under way on it.
             self._model = model
 
-    def _active(self, before: Model | None) -> Model | None:
+    def _active(self, before: LocalModel | None) -> LocalModel | None:
         """The active one, asked once; None where it is the one ``before``, or cannot answer, which is logged."""
         try:
             loaded = bundle.load(serving(self.task, self._options), self.task)

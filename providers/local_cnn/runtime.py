@@ -20,7 +20,7 @@ Make = Callable[[], Interpreter]
 Shapes = tuple[list[tuple[int, ...]], list[tuple[int, ...]]]
 
 
-class Answer(NamedTuple):
+class ModelOutput(NamedTuple):
     """What a model gives for one photo."""
 
     outputs: Mapping[Task, Outputs]
@@ -62,7 +62,7 @@ class Runtime:
         self._lengths = {each.task: len(each.labels) for each in (bundle.card, *bundle.card.also)}
         self._embedding = bundle.card.embedding
 
-    def ask(self, pixels: Pixels, *, timeout: float) -> "Answer":
+    def ask(self, pixels: Pixels, *, timeout: float) -> "ModelOutput":
         """Ask the model about (height, width, 3) RGB. Raises ProviderUnavailable.
 
         ``timeout`` bounds the wait for an interpreter, in seconds; an answer under way is a few milliseconds off.
@@ -87,7 +87,7 @@ class Runtime:
         finally:
             self._idle.append(interpreter)
 
-    def _answer(self, interpreter: Interpreter, pixels: Pixels) -> "Answer":
+    def _answer(self, interpreter: Interpreter, pixels: Pixels) -> "ModelOutput":
         # A view into the interpreter's memory must not outlive this call: LiteRT refuses to run while one exists.
         tensor = interpreter.tensor(self._input)()[0]
         np.multiply(pixels[:, :, self._channels], self._scale, out=tensor)
@@ -100,7 +100,7 @@ class Runtime:
         found = {length: interpreter.get_tensor(index)[0] for length, index in self._outputs.items()}
         outputs = {task: found[length] for task, length in self._lengths.items()}
         embedding = found[self._embedding] if self._embedding else _NO_EMBEDDING
-        return Answer(outputs, embedding, float(found[1][0]) if 1 in found else None)
+        return ModelOutput(outputs, embedding, float(found[1][0]) if 1 in found else None)
 
 
 class Extractor:

@@ -13,14 +13,14 @@ import numpy as np
 
 from providers.base import Photo, ProviderUnavailable, Task
 from providers.local_cnn.bundle import Bundle
-from providers.local_cnn.runtime import Answer, Make, Runtime
+from providers.local_cnn.runtime import Make, ModelOutput, Runtime
 
 
 @dataclass
-class _Call:
+class _SharedCall:
     """The answer to all tasks about one photo, under way or there, and which tasks have asked for it."""
 
-    answer: Future[Answer] = field(default_factory=Future)
+    answer: Future[ModelOutput] = field(default_factory=Future)
     asked: set[Task] = field(default_factory=set)
 
 
@@ -32,9 +32,9 @@ class SharedRuntime:
         self._runtime = Runtime(bundle, threads, interpreters, make)
         self._size = (bundle.card.input.width, bundle.card.input.height)
         self._lock = Lock()
-        self._calls: WeakKeyDictionary[Photo, _Call] = WeakKeyDictionary()
+        self._calls: WeakKeyDictionary[Photo, _SharedCall] = WeakKeyDictionary()
 
-    def ask(self, photo: Photo, task: Task, *, timeout: float) -> Answer:
+    def ask(self, photo: Photo, task: Task, *, timeout: float) -> ModelOutput:
         """What the model gives for ``photo``, within about ``timeout`` seconds. Raises ProviderUnavailable.
 
         It runs again when the same task asks again: an answer is shared between tasks, not kept.
@@ -43,7 +43,7 @@ class SharedRuntime:
             call = self._calls.get(photo)
             is_first = call is None or task in call.asked
             if call is None or is_first:
-                call = self._calls[photo] = _Call()
+                call = self._calls[photo] = _SharedCall()
             call.asked.add(task)
         if is_first:
             self._run(photo, call, timeout)
@@ -57,7 +57,7 @@ class SharedRuntime:
         width, height = self._size
         self._runtime.ask(np.zeros((height, width, 3), np.uint8), timeout=timeout)
 
-    def _run(self, photo: Photo, call: _Call, timeout: float) -> None:
+    def _run(self, photo: Photo, call: _SharedCall, timeout: float) -> None:
         try:
             call.answer.set_result(self._runtime.ask(photo.resized(*self._size), timeout=timeout))
         except BaseException as error:

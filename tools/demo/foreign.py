@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 from demo.dirt import tint
 from demo.materials import Colour, glass, kraft, metal, painted, paper, plastic
-from demo.shapes import dress, lathe, mesh, move, settle, soften
+from demo.shapes import apply_modifiers, dress, lathe, mesh, move, soften
 from mathutils import Euler, Matrix, Vector, noise
 
 GREEN = (0.18, 0.42, 0.12)
@@ -213,7 +213,7 @@ def board(name: str, wide: float, tall: float, material: bpy.types.Material, at:
     panel = mesh(name, verts, faces)
     wall = panel.modifiers.new("wall", "SOLIDIFY")
     wall.thickness, wall.offset = 0.32, 0
-    settle(panel)
+    apply_modifiers(panel)
     panel.data.shade_flat()
     move([panel], at)
     return dress(panel, material)

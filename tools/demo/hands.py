@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from demo.dirt import cloud
 from demo.materials import Colour, Shader
-from demo.shapes import dress, mesh, settle
+from demo.shapes import apply_modifiers, dress, mesh
 from mathutils import Vector
 
 FINGERS = ("index-finger", "middle-finger", "ring-finger", "pinky-finger")
@@ -189,7 +189,7 @@ def hand(
     thing.data.attributes.new("facing", "FLOAT", "POINT").data.foreach_set("value", normals[:, 0].copy())
     smooth = thing.modifiers.new("smooth", "SUBSURF")
     smooth.levels = levels
-    settle(thing)
+    apply_modifiers(thing)
     count = len(thing.data.vertices)
     at, back = np.empty(3 * count), np.empty(count)
     thing.data.attributes["rest"].data.foreach_get("vector", at)
@@ -278,4 +278,4 @@ def sleeve(rig: Rig, start: float, colour: Colour, seed: float) -> bpy.types.Obj
     weave = make.noise(9.0, 6.0)
     tone = make.ramp(make.noise(0.8, 4.0), tuple(c * 0.85 for c in colour), colour)
     cloth = make.finish(make.solid(tone, 0.95, Normal=make.bump(weave, 0.35, 0.08), Sheen_Weight=0.2))
-    return dress(settle(thing), cloth)
+    return dress(apply_modifiers(thing), cloth)

@@ -81,10 +81,10 @@ def sheet(
     wall.thickness, wall.offset, wall.use_even_offset = thick, 0, True
     edge = thing.modifiers.new("edge", "BEVEL")
     edge.width, edge.segments, edge.limit_method, edge.angle_limit = thick * 0.3, 3, "ANGLE", 1.0
-    return settle(thing)
+    return apply_modifiers(thing)
 
 
-def settle(thing: bpy.types.Object) -> bpy.types.Object:
+def apply_modifiers(thing: bpy.types.Object) -> bpy.types.Object:
     """Turn the object's modifiers into plain mesh."""
     shown = thing.evaluated_get(bpy.context.evaluated_depsgraph_get())
     data = bpy.data.meshes.new_from_object(shown)
@@ -98,7 +98,7 @@ def refine(thing: bpy.types.Object, levels: int = 1) -> bpy.types.Object:
     """Cut every face into four, ``levels`` times, without moving anything."""
     cut = thing.modifiers.new("cut", "SUBSURF")
     cut.subdivision_type, cut.levels = "SIMPLE", levels
-    return settle(thing)
+    return apply_modifiers(thing)
 
 
 def corners(things: Sequence[bpy.types.Object]) -> np.ndarray:

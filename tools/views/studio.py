@@ -5,7 +5,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from demo import grounds, reaches, stage
+from demo import grounds, hand_poses, stage
 from demo.hands import Rig, hand, skin, sleeve
 from demo.shapes import corners, move, place
 from mathutils import Euler, Matrix
@@ -90,8 +90,8 @@ def put_down(things: residue.Things, shown: Scene, dice: Dice) -> None:
 def reach(rig: Rig, shown: Scene, dice: Dice, item: np.ndarray) -> None:
     """A hand that has just let go of the item, or is about to take it, from one side of the camera."""
     name = str(dice.choice(["relaxed", "reaching", "pinching", "open", "half", "pointing"]))
-    tone = reaches.TONES[int(dice.integers(len(reaches.TONES)))]
-    parts = [hand(rig, reaches.POSES[name], dice, skin(*tone), 1)]
+    tone = hand_poses.TONES[int(dice.integers(len(hand_poses.TONES)))]
+    parts = [hand(rig, hand_poses.POSES[name], dice, skin(*tone), 1)]
     if dice.random() < 0.5:
         parts.append(sleeve(rig, float(dice.uniform(0.5, 8)), colour(dice, 0.2), float(dice.uniform(0, 50))))
     left = dice.random() < 0.5

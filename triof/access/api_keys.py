@@ -69,7 +69,7 @@ class Key:
         return scope in self.scopes or "admin" in self.scopes
 
 
-class Usage(NamedTuple):
+class KeyUsage(NamedTuple):
     """Where a key stands within its limit. In ``seconds`` there is room for one more, or for what was refused."""
 
     allowed: bool
@@ -167,11 +167,11 @@ class Keys:
         self._note_use(found, now)
         return Key(found.id, found.name, frozenset(found.scopes), found.per_minute)
 
-    def count(self, key: Key, photos: int = 1) -> Usage:
+    def count(self, key: Key, photos: int = 1) -> KeyUsage:
         """Count a question, or so many ``photos``, against the limit of ``key``."""
         limit = key.per_minute or self._per_minute
         use = self._window.use(key.id, limit, photos)
-        return Usage(use.allowed, limit, use.remaining, max(1, math.ceil(use.seconds)))
+        return KeyUsage(use.allowed, limit, use.remaining, max(1, math.ceil(use.seconds)))
 
     def close(self) -> None:
         """Write what is still to be noted."""

@@ -19,7 +19,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from triof.common.errors import TriofError
 from triof.storage.database import Database
-from triof.storage.tables import User as UserRow
+from triof.storage.tables import UserRow
 
 Role = Literal["operator", "technician"]
 """An operator looks; a technician also acts."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from providers.base import ProviderUnavailable
-from providers.custom_vision.faults import Refused
+from providers.custom_vision.errors import TrainingRefused
 from providers.custom_vision.records import TFLITE, Image, Iteration, Kind, Tag
 from providers.custom_vision.trainer import Trainer, TrainingFailed
 from providers.text_files import plain
@@ -38,7 +38,7 @@ _PART = ".part"
 _ENDINGS = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"BM": ".bmp", b"GI": ".gif"}
 
 
-class Backup:
+class ProjectBackup:
     """One run. Every method raises ProviderError and OSError; ``on_photo`` is told of each photo that is done."""
 
     def __init__(self, trainer: Trainer, folder: Path, on_photo: Callable[[], None] = lambda: None) -> None:
@@ -98,7 +98,7 @@ class Backup:
             if not to.exists() or not self._is_whole(to, check):
                 to.parent.mkdir(parents=True, exist_ok=True)
                 self._trainer.export(iteration, to, check, kind)
-        except (Refused, TrainingFailed) as error:
+        except (TrainingRefused, TrainingFailed) as error:
             return f"{iteration.name} for {kind[1] or kind[0]}: {error}"
         return to
 
@@ -126,7 +126,7 @@ class Backup:
             kept = there.get(image.id)
             path = kept if kept and self._is_whole(kept, _check_file) else self._fetch(image)
             self._away = 0
-        except Refused as error:
+        except TrainingRefused as error:
             self._failed[image.id] = str(error)
             return None
         except ProviderUnavailable as error:
@@ -153,7 +153,7 @@ class Backup:
         """Whether a file of an earlier run may stay; one that may not is removed."""
         try:
             check(path)
-        except Refused:
+        except TrainingRefused:
             self.mended.append(path)
             path.unlink()
             return False
@@ -177,7 +177,7 @@ class Backup:
 
 
 def _check_file(path: Path) -> None:
-    """Raise Refused unless the file is a whole photo."""
+    """Raise TrainingRefused unless the file is a whole photo."""
     check_photo(path.read_bytes())
 
 

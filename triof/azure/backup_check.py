@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from providers.base import ProviderMisconfigured
-from providers.custom_vision.faults import Refused
+from providers.custom_vision.errors import TrainingRefused
 from providers.custom_vision.records import TFLITE, Kind
 from providers.local_cnn import azure_export, package
 from providers.local_cnn.isolated import Isolation
@@ -93,7 +93,7 @@ def _fault(item: LabelledPhoto) -> str:
         check_photo(content)
     except OSError as error:
         return f"{item.path}: it cannot be read ({error.strerror})."
-    except Refused as error:
+    except TrainingRefused as error:
         return f"{item.path}: {error}"
     same = hashlib.sha256(content).hexdigest() == item.group
     return "" if same else f"{item.path}: its contents have changed since it was fetched."
@@ -120,7 +120,7 @@ def _check_export(path: Path, kind: Kind, settings: Settings, copies: Mapping[st
         found.exports.append(f"{path}: {_agreement(path, settings, copies) if kind == TFLITE else 'it is whole'}.")
     except OSError as error:
         found.wrong.append(f"{path}: it cannot be read ({error.strerror}).")
-    except (Refused, BundleRefused) as error:
+    except (TrainingRefused, BundleRefused) as error:
         found.wrong.append(f"{path}: {error}")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from zlib import error as ZlibError  # noqa: N812
 
 from providers.base import ProviderMisconfigured
-from providers.custom_vision.faults import Refused
+from providers.custom_vision.errors import TrainingRefused
 from providers.custom_vision.records import TFLITE, Kind
 from providers.local_cnn import azure_export, package
 from providers.local_cnn.isolated import Isolation
@@ -37,16 +37,16 @@ _CORE_ML = b"\x08"
 
 
 def check_photo(content: bytes) -> None:
-    """Raise Refused unless this is a whole photo."""
+    """Raise TrainingRefused unless this is a whole photo."""
     try:
         photo.load(content, _LIMITS, needed_side=_PROOF_SIDE)
     except PhotoError as error:
         if error.code in _RUBBISH:
-            raise Refused(f"What came is no whole photo: {_RUBBISH[error.code]}.", error.code) from error
+            raise TrainingRefused(f"What came is no whole photo: {_RUBBISH[error.code]}.", error.code) from error
 
 
 def check_export(path: Path, kind: Kind = TFLITE) -> None:
-    """Raise Refused unless the file is a whole export of this kind, whose model loads if it is a TensorFlow Lite one.
+    """Raise TrainingRefused unless the file is a whole export of this kind, whose model loads if it is TensorFlow Lite.
 
     Raises OSError.
     """
@@ -59,9 +59,11 @@ def check_export(path: Path, kind: Kind = TFLITE) -> None:
             _check_zip(path)
     except ProviderMisconfigured as error:
         # Its name is that of an unfinished download.
-        raise Refused(f"What came is no whole export: {str(error).replace(str(path), 'it')}", "damaged") from error
+        raise TrainingRefused(
+            f"What came is no whole export: {str(error).replace(str(path), 'it')}", "damaged"
+        ) from error
     except (zipfile.BadZipFile, ZlibError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise Refused(f"What came is no whole export ({error}).", "damaged") from error
+        raise TrainingRefused(f"What came is no whole export ({error}).", "damaged") from error
 
 
 def _begins(path: Path, start: bytes) -> bool:

@@ -12,9 +12,9 @@ from providers.base import Photo, PhotoRejected, Prediction, ProviderError, Prov
 from triof.common.errors import TriofError
 from triof.datasets.photo_dataset import LabelledPhoto, Unreadable
 from triof.evaluation import recorded_predictions
-from triof.evaluation.evaluation import Answer
+from triof.evaluation.evaluation import EvaluatedPhoto
 from triof.judging import photo as photos
-from triof.judging.guarded_provider import Guard
+from triof.judging.guarded_provider import GuardedProvider
 from triof.judging.photo import PhotoError
 from triof.settings.tree import Settings
 
@@ -28,14 +28,14 @@ class EvaluationInterrupted(TriofError):
 
 
 def ask(
-    guard: Guard,
+    guard: GuardedProvider,
     iteration_id: str,
     items: Sequence[LabelledPhoto],
     settings: Settings,
     *,
     unreadable: list[Unreadable],
     on_photo: Callable[[], None] = lambda: None,
-) -> Iterator[Answer]:
+) -> Iterator[EvaluatedPhoto]:
     """The answer to every photo, from the record where it is there. Raises EvaluationInterrupted, OSError."""
     known = {answer.sha256: answer for answer in recorded_predictions.read(settings.home, iteration_id)}
     for done, item in enumerate(items):
@@ -49,9 +49,9 @@ def ask(
         else:
             if photo:
                 _check_iteration(prediction, iteration_id, done)
-                known[sha256] = recorded_predictions.Answer(item.path, sha256, prediction.scores)
+                known[sha256] = recorded_predictions.RecordedPrediction(item.path, sha256, prediction.scores)
                 recorded_predictions.add(settings.home, iteration_id, known[sha256])
-            yield Answer(item, prediction)
+            yield EvaluatedPhoto(item, prediction)
         on_photo()
 
 
@@ -61,14 +61,14 @@ def count_new(items: Sequence[LabelledPhoto], settings: Settings, iteration_id: 
     return sum(item.path.absolute() not in known for item in items)
 
 
-def _asked(guard: Guard, photo: Photo, done: int) -> Prediction:
+def _asked(guard: GuardedProvider, photo: Photo, done: int) -> Prediction:
     from providers.retries import retry_context
 
     try:
         for attempt in retry_context(on=_wait, attempts=_ATTEMPTS, timeout=_PATIENCE_SECONDS):
             with attempt:
                 time.sleep(guard.rate_wait().seconds)
-                return guard.trial(photo, _SECONDS)
+                return guard.probe(photo, _SECONDS)
     except PhotoRejected:
         raise
     except ProviderError as error:
@@ -92,6 +92,8 @@ def _wait(error: Exception) -> bool | float:
     return error.retry_after if isinstance(error, RateLimited) else isinstance(error, ProviderUnavailable)
 
 
-def _prediction(guard: Guard, iteration_id: str, answer: recorded_predictions.Answer) -> Prediction:
+def _prediction(
+    guard: GuardedProvider, iteration_id: str, answer: recorded_predictions.RecordedPrediction
+) -> Prediction:
     label = max(answer.scores, key=answer.scores.__getitem__)
     return Prediction(guard.task, label, answer.scores[label], answer.scores, guard.name, f"recorded@{iteration_id}")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from providers.custom_vision.options import CustomVisionOptions
-from providers.custom_vision.pace import Learned
+from providers.custom_vision.rate_limiter import LearnedRate
 from triof.common.atomic_files import read_json, replace_file
 
 _FILE = "azure/pace.json"
@@ -15,7 +15,7 @@ _FORGIVEN_SECONDS = 3600.0
 """For each of these without a refusal one call a second more is tried."""
 
 
-class LearnedPace:
+class LearnedRateFile:
     """Keeps it in the home folder. ``now`` in seconds of the epoch."""
 
     def __init__(self, home: Path, options: CustomVisionOptions, now: Callable[[], float] = time.time) -> None:
@@ -25,16 +25,16 @@ class LearnedPace:
         self._of = f"{options.training_endpoint} {tier}"
         self._now = now
 
-    def read(self) -> Learned | None:
+    def read(self) -> LearnedRate | None:
         """What an earlier command learned; None: nothing."""
         kept = read_json(self._path)
         with suppress(KeyError, TypeError, ValueError, OverflowError):
             if kept["of"] == self._of:
                 hours = int(max(0.0, self._now() - float(kept["at"])) / _FORGIVEN_SECONDS)
-                return Learned(int(kept["per_second"]), int(kept["most"]) + hours)
+                return LearnedRate(int(kept["per_second"]), int(kept["most"]) + hours)
         return None
 
-    def keep(self, learned: Learned) -> None:
+    def keep(self, learned: LearnedRate) -> None:
         """Keep it, if the disk lets us: the next command learns it anew otherwise."""
         content = {"of": self._of, "at": self._now(), **learned._asdict()}
         with suppress(OSError):

@@ -20,13 +20,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from providers.base import Photo as DecodedPhoto
 from providers.base import PhotoRejected
-from providers.custom_vision.arrivals import Photo
-from providers.custom_vision.faults import Refused
+from providers.custom_vision.errors import TrainingRefused
 from providers.custom_vision.options import PHOTOS_A_TAG
 from providers.custom_vision.provider import fits, fitted
 from providers.custom_vision.records import Image, Stored, Tag
 from providers.custom_vision.trainer import BATCH_PHOTOS, Trainer
-from triof.azure.upload_ledger import Known, Outcome, Sending, UploadLedger
+from providers.custom_vision.upload_matching import UploadPhoto
+from triof.azure.upload_ledger import Outcome, Sending, UploadLedger, UploadStatus
 from triof.azure.upload_report import Report, may_pass, outcome_of, sentence
 from triof.common.errors import TriofError
 from triof.datasets.photo_dataset import LabelledPhoto
@@ -91,9 +91,9 @@ class Upload:
 
     def run(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Report:
         """Send what is not there yet. Raises ProviderError when the cloud stays away, SQLAlchemyError."""
-        self._settle_doubts()
+        self._reconcile_uncertain()
         self._since = self._trainer.newest()
-        workers = min(_WORKERS, self._trainer.pace.per_second)
+        workers = min(_WORKERS, self._trainer.rate_limiter.per_second)
         under_way: dict[Future[None], Sequence[_Read]] = {}
         with ThreadPoolExecutor(workers, "upload") as pool:
             try:
@@ -136,7 +136,7 @@ class Upload:
         self._ledger.begin(name, sendings, since)
         return pool.submit(self._send, name, batch, since)
 
-    def _settle_doubts(self) -> None:
+    def _reconcile_uncertain(self) -> None:
         """Ask what arrived of the requests that were under way when an earlier run died."""
         in_doubt = self._ledger.in_doubt()
         if not in_doubt:
@@ -145,7 +145,7 @@ class Upload:
         found = self._trainer.of_batches(counts, _earliest(doubt.since for doubt in in_doubt.values()))
         for batch, doubt in in_doubt.items():
             arrived = self._arrived(found[str(batch)], doubt.photos)
-            self._ledger.settle({photo: ("sent", "", image_id) for photo, image_id in arrived.items()})
+            self._ledger.finalize({photo: ("sent", "", image_id) for photo, image_id in arrived.items()})
             self._ledger.forget({sending.photo for sending in doubt.photos} - arrived.keys())
             # They are counted when the data set comes to them, if they are still in it.
             self._cleared |= arrived.keys()
@@ -155,7 +155,7 @@ class Upload:
         if len(images) >= len(sendings):
             return {sending.photo: "" for sending in sendings}
         # Part of them: those whose files are still the same are known by their contents.
-        photos = [Photo(sending.photo, image, "") for sending in sendings if (image := self._again(sending))]
+        photos = [UploadPhoto(sending.photo, image, "") for sending in sendings if (image := self._again(sending))]
         return {photo: image.id for photo, image in self._trainer.match(images, photos).items()}
 
     def _again(self, sending: Sending) -> bytes | None:
@@ -196,7 +196,7 @@ class Upload:
                 if read.photo not in known:
                     yield read
                 else:
-                    self._settled(read, known[read.photo], lost=read.photo in lost)
+                    self._count_known(read, known[read.photo], lost=read.photo in lost)
 
     def _read(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Iterator[_Read]:
         """The files, each content once."""
@@ -219,7 +219,7 @@ class Upload:
                 reason = f"The same photo is also labelled {other.name}: `triof dataset check` shows both."
                 self._count("refused", tag, item.path, reason)
 
-    def _settled(self, read: _Read, known: Known, *, lost: bool) -> None:
+    def _count_known(self, read: _Read, known: UploadStatus, *, lost: bool) -> None:
         """An earlier run has dealt with it."""
         if known.outcome == "refused":
             self._count("refused", read.tag, read.path, sentence(known.reason))
@@ -231,7 +231,7 @@ class Upload:
             self.report.count("retagged", read.tag, read.path)
         self._count("sent" if read.photo in self._cleared else "there", read.tag, read.path)
 
-    def _carried(self, corrected: Sequence[tuple[_Read, Known]]) -> set[str]:
+    def _carried(self, corrected: Sequence[tuple[_Read, UploadStatus]]) -> set[str]:
         """Tell the cloud of labels that people have corrected since; the photos whose tag it has changed."""
         moves: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         ids = self._ids(corrected)
@@ -245,13 +245,15 @@ class Upload:
             carried |= changed.keys()
         return carried
 
-    def _ids(self, known: Sequence[tuple[_Read, Known]]) -> dict[str, str]:
+    def _ids(self, known: Sequence[tuple[_Read, UploadStatus]]) -> dict[str, str]:
         """The cloud's id of each photo; where the answer that named it got lost, it is known by its contents."""
         ids = {read.photo: its.image_id for read, its in known if its.image_id}
-        unnamed: dict[str, list[Photo]] = defaultdict(list)
+        unnamed: dict[str, list[UploadPhoto]] = defaultdict(list)
         for read, its in known:
             if not its.image_id:
-                unnamed[str(its.batch)].append(Photo(read.photo, fit(read.image, self._side, self._limits), its.tag_id))
+                unnamed[str(its.batch)].append(
+                    UploadPhoto(read.photo, fit(read.image, self._side, self._limits), its.tag_id)
+                )
         if unnamed:
             since = _earliest(its.since for _, its in known if not its.image_id)
             found = self._trainer.of_batches(dict.fromkeys(unnamed, BATCH_PHOTOS), since)
@@ -263,7 +265,7 @@ class Upload:
         """Change the tag of these, the cloud's id by photo; those that are still there."""
         try:
             self._trainer.retag(list(images.values()), [was], tag_id)
-        except Refused:
+        except TrainingRefused:
             # One that was removed there spoils the call for all.
             alone = [{photo: image} for photo, image in images.items()] if len(images) > 1 else []
             return {photo: image for one in alone for photo, image in self._retagged(one, was, tag_id).items()}
@@ -272,7 +274,7 @@ class Upload:
     def _send(self, batch: UUID, reads: Sequence[_Read], since: datetime | None) -> None:
         outcomes: dict[str, tuple[Outcome, str, str]] = {}
         ready: dict[str, _Read] = {}
-        fit_photos: list[Photo] = []
+        fit_photos: list[UploadPhoto] = []
         for read in reads:
             try:
                 image = fit(read.image, self._side, self._limits)
@@ -281,7 +283,7 @@ class Upload:
                 continue
             name = f"{read.photo[:16]}.jpg"
             ready[name] = read
-            fit_photos.append(Photo(name, image, read.tag.id))
+            fit_photos.append(UploadPhoto(name, image, read.tag.id))
         stored = self._trainer.store(str(batch), fit_photos, since) if fit_photos else []
         self._heard(stored)
         for photo, became in zip(fit_photos, stored, strict=True):
@@ -300,7 +302,7 @@ class Upload:
 
     def _note(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
         passing = [photo for photo, (_, reason, _) in outcomes.items() if may_pass(reason)]
-        self._ledger.settle({photo: outcome for photo, outcome in outcomes.items() if photo not in passing})
+        self._ledger.finalize({photo: outcome for photo, outcome in outcomes.items() if photo not in passing})
         self._ledger.forget(passing)
 
     def _claim(self, became: Stored, read: _Read) -> None:

@@ -12,10 +12,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, Table, bindparam, delete, select, update
 
 from triof.storage.database import Database
-from triof.storage.tables import Upload
+from triof.storage.tables import UploadRow
 
 Outcome = Literal["sent", "there", "refused"]
-_UPLOADS = cast(Table, Upload.__table__)
+_UPLOADS = cast(Table, UploadRow.__table__)
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Sending:
 
 
 @dataclass
-class Doubt:
+class UncertainRequest:
     """A request that was under way when an earlier run died; ``since`` by the cloud's clock, if that is known."""
 
     since: datetime | None
@@ -36,7 +36,7 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class Known:
+class UploadStatus:
     """What became of a photo; ``outcome`` is ``sending`` where nobody knows yet."""
 
     outcome: str
@@ -58,22 +58,22 @@ class UploadLedger:
         self._project_id = project_id
         self._now = now
 
-    def known(self, photos: Iterable[str]) -> Mapping[str, Known]:
+    def known(self, photos: Iterable[str]) -> Mapping[str, UploadStatus]:
         """What is known of these photos, by their SHA-256."""
-        columns = (_UPLOADS.c.photo, *(_UPLOADS.c[name] for name in Known.__dataclass_fields__))
+        columns = (_UPLOADS.c.photo, *(_UPLOADS.c[name] for name in UploadStatus.__dataclass_fields__))
         with self._database.read() as connection:
             rows = connection.execute(select(*columns).where(*self._are(photos)))
-            return {photo: Known(*rest) for photo, *rest in rows}
+            return {photo: UploadStatus(*rest) for photo, *rest in rows}
 
-    def in_doubt(self) -> Mapping[UUID, Doubt]:
+    def in_doubt(self) -> Mapping[UUID, UncertainRequest]:
         """The requests of this machine that were under way when an earlier run died."""
         here = _UPLOADS.c.machine_id == self._database.machine_id
         which = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.outcome == "sending", here)
         columns = (_UPLOADS.c.batch, _UPLOADS.c.since, *(_UPLOADS.c[name] for name in Sending.__dataclass_fields__))
-        batches: dict[UUID, Doubt] = {}
+        batches: dict[UUID, UncertainRequest] = {}
         with self._database.read() as connection:
             for batch, since, *rest in connection.execute(select(*columns).where(*which).order_by(_UPLOADS.c.at)):
-                batches.setdefault(batch, Doubt(since)).photos.append(Sending(*rest))
+                batches.setdefault(batch, UncertainRequest(since)).photos.append(Sending(*rest))
         return batches
 
     def begin(self, batch: UUID, photos: Sequence[Sending], since: datetime | None) -> None:
@@ -92,7 +92,7 @@ class UploadLedger:
         with self._database.write() as connection:
             connection.execute(_UPLOADS.insert(), rows)
 
-    def settle(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
+    def finalize(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
         """The cloud has told what became of photos: outcome, reason and the cloud's id by SHA-256."""
         if not outcomes:
             return

@@ -59,12 +59,12 @@ def test(ctx: click.Context) -> None:
         str(uuid4()), datetime.now(UTC), machine, "alert.test", "test", "This is a test: alerts would come like this."
     )
     failed = False
-    for sender in of(settings.alerts):
+    for notifier in of(settings.alerts):
         try:
-            click.echo(f"{click.style('ok  ', fg='green')} {sender.name:8} {sender.send(message)}")
+            click.echo(f"{click.style('ok  ', fg='green')} {notifier.name:8} {notifier.send(message)}")
         except NotDelivered as error:
             failed = True
-            click.echo(f"{click.style('FAIL', fg='red')} {sender.name:8} {error}")
+            click.echo(f"{click.style('FAIL', fg='red')} {notifier.name:8} {error}")
     for name, is_set in (("webhook", settings.alerts.webhook.url), ("email", settings.alerts.email.host)):
         if not is_set:
             click.echo(f"-    {name:8} not set up: docs/guide/monitoring.md tells how")
@@ -74,10 +74,10 @@ def test(ctx: click.Context) -> None:
 
 @alerts.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--why", required=True, help="The reason, for the journal.")
+@click.option("--why", "comment", required=True, help="The reason, for the journal.")
 @click.option("--machine", help="Another machine of this journal; default: this one.")
 @click.pass_context
-def accept(ctx: click.Context, names: Sequence[str], why: str, machine: str | None) -> None:
+def accept(ctx: click.Context, names: Sequence[str], comment: str, machine: str | None) -> None:
     """Say that a change is meant: what is seen from now on is the new usual.
 
     NAME is that of an alert, such as drift.brightness, or `all` after a new camera. The alert is over at the next look,
@@ -86,6 +86,6 @@ def accept(ctx: click.Context, names: Sequence[str], why: str, machine: str | No
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
         use_cases.accept_alerts(
-            Monitor(settings, database).alerts, machine or database.machine_id, names, actor=user(), comment=why
+            Monitor(settings, database).alerts, machine or database.machine_id, names, actor=user(), comment=comment
         )
     click.echo("Accepted: a running kiosk or server begins a new baseline within a minute or two.")

@@ -11,12 +11,12 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from providers.custom_vision import rehearsal as stand_ins
+from providers.custom_vision import fault_servers as stand_ins
 from triof.cli import load_settings
 from triof.common.errors import TriofError
 from triof.common.image_files import pictures_in
 from triof.common.paths import DEMO_PICTURES
-from triof.drills.fault_file import FAULTS, LONGEST_SECONDS, Fault, Rehearsed, Stage
+from triof.drills.fault_file import FAULTS, LONGEST_SECONDS, Fault, FaultFile, InjectedFault
 from triof.drills.visitor import Visitor
 from triof.journal.journal import Journal
 from triof.judging.mode import current_mode
@@ -36,7 +36,7 @@ class DrillImpossible(TriofError):
     """There is no machine to rehearse on, or somebody uses it."""
 
 
-class Seen(NamedTuple):
+class DrillObservation(NamedTuple):
     """What an employee would have seen, and how long the photo took in seconds."""
 
     page: str
@@ -97,7 +97,7 @@ def _drill(settings: Settings, url: str, faults: Sequence[Fault]) -> bool:
     return well
 
 
-def _took_effect(journal: Journal, fault: Fault | None, seen: Seen) -> bool:
+def _took_effect(journal: Journal, fault: Fault | None, seen: DrillObservation) -> bool:
     """Whether the kiosk, whose journal this should be, met the fault."""
     if fault is None:
         return True
@@ -116,7 +116,7 @@ def _say_what_cannot_be_rehearsed(settings: Settings) -> None:
         click.secho("The mode is local: the cloud is not asked, so its faults change nothing here.", fg="yellow")
 
 
-def _rehearse(settings: Settings, url: str, fault: Fault | None) -> Seen:
+def _rehearse(settings: Settings, url: str, fault: Fault | None) -> DrillObservation:
     """One deposit up to the choosing page, with the fault; None: as the machine is."""
     visitor = Visitor(url)
     visitor.open("/?lang=en")
@@ -131,21 +131,21 @@ def _rehearse(settings: Settings, url: str, fault: Fault | None) -> Seen:
             started = time.monotonic()
             visitor.press("/waste/pick-type", pictures_in(DEMO_PICTURES)[0].read_bytes())
             seconds = time.monotonic() - started
-        return Seen(visitor.shown, visitor.headline, visitor.notice, seconds, visitor.deposit_id)
+        return DrillObservation(visitor.shown, visitor.headline, visitor.notice, seconds, visitor.deposit_id)
     finally:
         _leave(visitor)
 
 
 @contextmanager
 def _failing(settings: Settings, fault: Fault) -> Iterator[None]:
-    stage = Stage(settings.home)
+    fault_file = FaultFile(settings.home)
     stand_in = _STAND_INS.get(fault)
     with stand_in() if stand_in else nullcontext("http://127.0.0.1:1") as endpoint:
-        stage.set(Rehearsed(fault, endpoint), LONGEST_SECONDS)
+        fault_file.set(InjectedFault(fault, endpoint), LONGEST_SECONDS)
         try:
             yield
         finally:
-            stage.clear()
+            fault_file.clear()
 
 
 def _leave(visitor: Visitor) -> None:
@@ -156,7 +156,7 @@ def _leave(visitor: Visitor) -> None:
         visitor.press("/done")
 
 
-def _row(table: Table, fault: Fault | None, seen: Seen, settings: Settings, took_effect: bool) -> bool:
+def _row(table: Table, fault: Fault | None, seen: DrillObservation, settings: Settings, took_effect: bool) -> bool:
     """Add what was seen; whether the fault was rehearsed and the employee helped in time."""
     # Two questions are asked of a photo, each with its deadline.
     in_time = seen.seconds <= 2 * settings.deadline_seconds

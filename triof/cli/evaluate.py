@@ -24,9 +24,9 @@ from triof.cli.shared.labelled_photos import doubts, read_photos
 from triof.datasets import photo_dataset
 from triof.datasets.photo_dataset import SPLITS, Dataset, DatasetError, LabelledPhoto, Split, Unreadable
 from triof.evaluation import by_source, robustness
-from triof.evaluation.by_source import Part
+from triof.evaluation.by_source import SourceFigures
 from triof.evaluation.curves import Figure
-from triof.evaluation.evaluation import Answer, Evaluation, ask, measure
+from triof.evaluation.evaluation import EvaluatedPhoto, Evaluation, ask, measure
 from triof.evaluation.robustness import Robustness
 from triof.models import bundle_store
 from triof.models.errors import writing
@@ -133,7 +133,7 @@ class _Found(NamedTuple):
     """What came of asking one model."""
 
     evaluation: Evaluation
-    answers: list[Answer]
+    answers: list[EvaluatedPhoto]
     """Also those about photos without a label for its task, where everything was asked about."""
     robust: Robustness | None
 
@@ -163,7 +163,7 @@ class _Examiner:
                 robust = robustness.measure(provider, evaluation, cuttings, advance, self.limits)
             return _Found(evaluation, answers, robust)
 
-    def ask(self, provider: LocalCnn, photos: Sequence[LabelledPhoto]) -> tuple[list[Answer], list[Unreadable]]:
+    def ask(self, provider: LocalCnn, photos: Sequence[LabelledPhoto]) -> tuple[list[EvaluatedPhoto], list[Unreadable]]:
         """What ``provider`` says of ``photos``, and which of them cannot be read."""
         with self._progress(provider.task, photos) as advance:
             return ask(provider, photos, on_photo=advance, limits=self.limits)
@@ -187,7 +187,7 @@ def _check_sources(dataset: Dataset, split: Split) -> None:
 
 def _by_source(
     photos: Sequence[LabelledPhoto], examiner: _Examiner, found: Mapping[Task, _Found], policy: Policy
-) -> tuple[Part, ...]:
+) -> tuple[SourceFigures, ...]:
     """The verdicts take both answers: the model of a task that is not evaluated is asked here."""
     said = {task: one.answers for task, one in found.items()}
     for task in TASKS:

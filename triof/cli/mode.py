@@ -20,9 +20,9 @@ _MEANING = {
 
 @click.command()
 @click.argument("mode", required=False, type=click.Choice(get_args(Mode)))
-@click.option("--why", default="", help="The reason, for the journal.")
+@click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
-def mode(ctx: click.Context, mode: Mode | None, why: str) -> None:
+def mode(ctx: click.Context, mode: Mode | None, comment: str) -> None:
     """Show which MODE holds, or turn to it: at once in a running kiosk, and after restarts.
 
     It holds until it is turned again, or until somebody changes the mode of the settings.
@@ -32,13 +32,13 @@ def mode(ctx: click.Context, mode: Mode | None, why: str) -> None:
         from triof.journal.journal import Journal
 
         with data_folder.database(settings) as database:
-            use_cases.turn_mode(settings, Journal(database), mode, actor=user(), comment=why)
+            use_cases.turn_mode(settings, Journal(database), mode, actor=user(), comment=comment)
     current = current_mode(settings)
     click.echo(f"{current.holds}: {_MEANING[current.holds]}")
     if current.chosen != "local":
         _tell_missing(current)
     if turned := current.turned:
-        click.echo(f"turned by {turned.who} on {turned.at}{f': {turned.why}' if turned.why else ''}")
+        click.echo(f"turned by {turned.actor} on {turned.at}{f': {turned.comment}' if turned.comment else ''}")
     else:
         click.echo("as the settings say")
 

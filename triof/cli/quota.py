@@ -10,7 +10,7 @@ from triof.cli import load_settings
 from triof.cli.shared.actor import user
 from triof.journal.journal import Journal
 from triof.judging.cloud_providers import left_out
-from triof.judging.quota import WARNED_FROM, Usage, ledgers
+from triof.judging.quota import WARNED_FROM, QuotaUsage, ledgers
 from triof.operations import use_cases
 from triof.storage import data_folder
 
@@ -18,11 +18,11 @@ from triof.storage import data_folder
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a provider.")
 @click.option("--resume", is_flag=True, help="Ask the cloud again, though it said that it is used up or retired.")
-@click.option("--why", default="", help="The reason for that, for the journal.")
+@click.option("--why", "comment", default="", help="The reason for that, for the journal.")
 @click.pass_context
-def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
+def quota(ctx: click.Context, *, as_json: bool, resume: bool, comment: str) -> None:
     """Show what was used in the last 30 days, what is left, when it resets, and the cost in euros."""
-    if why and not resume:
+    if comment and not resume:
         raise click.UsageError("--why belongs to --resume.")
     settings = load_settings(ctx).settings
     for name, remedy in left_out(settings).items():
@@ -30,7 +30,7 @@ def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
     with data_folder.database(settings) as database:
         for name, ledger in ledgers(settings, database).items():
             if resume:
-                use_cases.resume_quota(settings, Journal(database), name, actor=user(), comment=why)
+                use_cases.resume_quota(settings, Journal(database), name, actor=user(), comment=comment)
             usage = ledger.usage()
             if as_json:
                 click.echo(json.dumps(_as_json(name, usage)))
@@ -40,7 +40,7 @@ def quota(ctx: click.Context, *, as_json: bool, resume: bool, why: str) -> None:
                 click.echo(_resumed(usage), err=True)
 
 
-def _print(name: str, usage: Usage) -> None:
+def _print(name: str, usage: QuotaUsage) -> None:
     allowance = usage.allowance
     share = usage.used / allowance.per_month if allowance.per_month else 0.0
     colour = "red" if usage.exhausted else "yellow" if share >= WARNED_FROM else None
@@ -51,17 +51,17 @@ def _print(name: str, usage: Usage) -> None:
     click.secho(f"  remaining  {remaining}; at most {allowance.per_second} a second", fg=colour)
     click.echo(f"  refused    {usage.refused:,} calls beside these, which the cloud turned away")
     click.echo(f"  resets     {_reset(usage)}")
-    click.echo(f"  spared     {usage.spared:,} calls, as this machine was sure enough")
+    click.echo(f"  spared     {usage.skipped:,} calls, as this machine was sure enough")
     click.echo(f"  cost       {usage.euros:.2f} € so far, at {allowance.euros_per_1000:g} € for 1,000 calls")
 
 
-def _resumed(usage: Usage) -> str:
+def _resumed(usage: QuotaUsage) -> str:
     if usage.exhausted:
         return "Our own count is full, whatever the vendor says: set custom_vision.calls_per_month to more, or wait."
     return "The cloud is asked again, by a running kiosk within a minute."
 
 
-def _reset(usage: Usage) -> str:
+def _reset(usage: QuotaUsage) -> str:
     if usage.retired_until:
         return f"the cloud says that it is retired; it is asked once more from {_local(usage.retired_until)}"
     if not usage.resets_at or not usage.all_free_at:
@@ -75,7 +75,7 @@ def _local(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _as_json(name: str, usage: Usage) -> dict[str, Any]:
+def _as_json(name: str, usage: QuotaUsage) -> dict[str, Any]:
     return {
         "provider": name,
         "resource": usage.allowance.resource,
@@ -87,6 +87,6 @@ def _as_json(name: str, usage: Usage) -> dict[str, Any]:
         "exhausted": usage.exhausted,
         "retired_until": usage.retired_until.isoformat() if usage.retired_until else None,
         "resets_at": usage.resets_at.isoformat() if usage.resets_at else None,
-        "spared": usage.spared,
+        "spared": usage.skipped,
         "euros": round(usage.euros, 4),
     }

@@ -20,7 +20,7 @@ from providers.local_cnn.options import shipped
 from providers.local_cnn.pointer import SHIPPED
 from providers.local_cnn.regular_files import read_regular
 from providers.local_cnn.training import rehearsal, rehearsal_check
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.rehearsal import RehearsalSet
 from providers.local_cnn.training.trainer import Part, Trained
 from providers.local_cnn.training.trainer import train as train_bundle
@@ -39,7 +39,7 @@ from triof.settings.sections.photo import PhotoLimits
 from triof.settings.tree import Settings
 
 _USED_SPLITS: tuple[Part, ...] = ("train", "val")
-_DEFAULTS = Recipe()
+_DEFAULTS = Hyperparameters()
 _MOST_BYTES = 1_000_000
 """Of a calibration; one has some hundred."""
 
@@ -86,7 +86,7 @@ def train(
     before, old = _begun(start, tasks)
     begun = before.card.version if before else "ImageNet"
     settings = load_settings(ctx).settings
-    recipe = _recipe({"epochs": epochs, "seed": seed, **_like(before, old)}, others, settings)
+    hyperparameters = _hyperparameters({"epochs": epochs, "seed": seed, **_like(before, old)}, others, settings)
     said = _notes(notes)
     _check_place(out, runs)
     calibration = _calibration(calibrated, tasks)
@@ -94,7 +94,7 @@ def train(
     dataset = without(read_photos(source, settings, corrected), left_out)
     used = [item for item in dataset.photos if set(tasks) & set(item.labels) and item.split != "test"]
     fingerprint = photo_dataset.fingerprint(used)
-    checkpoint = Checkpoint(runs / f"unfinished-{_identity(tasks, recipe, begun, fingerprint)}.npz")
+    checkpoint = Checkpoint(runs / f"unfinished-{_identity(tasks, hyperparameters, begun, fingerprint)}.npz")
     started = time.monotonic()
     with Progress(console=console) as progress:
         bars = Bars(progress)
@@ -103,10 +103,10 @@ def train(
             for split in _USED_SPLITS
         }
         with writing(runs):
-            trained = train_bundle(tasks, photos, recipe, checkpoint, bars.show, start=before, old=old)
+            trained = train_bundle(tasks, photos, hyperparameters, checkpoint, bars.show, start=before, old=old)
         made = bundle.Bundle(out or runs, _calibrated(trained.card, calibration), trained.model)
         bars.show("keeping rows", 0, 1)
-        kept = rehearsal_check.keep(made, photos, old, (recipe.train_side, recipe.input_side))
+        kept = rehearsal_check.keep(made, photos, old, (hyperparameters.train_side, hyperparameters.input_side))
         bars.show("keeping rows", 1, 1)
         card = _compared(before, made, photos["val"], old, settings) if before else made.card
     run = runs / f"{'-'.join(tasks)}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -179,7 +179,7 @@ def _calibrated(card: bundle.BundleCard, by_task: Mapping[Task, _Calibration]) -
     return card.model_copy(update={**changes.get(card.task, {}), "also": also, "unfamiliar_from": start})
 
 
-def _recipe(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings) -> Recipe:
+def _hyperparameters(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings) -> Hyperparameters:
     """The recipe out of its own options, ``--recipe`` and the costs of the policy."""
     given = {**numbers, "costs": settings.policy.costs}
     for other in others:
@@ -190,9 +190,9 @@ def _recipe(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings
             raise click.UsageError(f"--recipe {name}: it comes from --epochs, --seed, --start or policy.costs.")
         given[name] = value
     try:
-        return Recipe.model_validate(given)
+        return Hyperparameters.model_validate(given)
     except ValidationError as error:
-        raise click.UsageError(f"The recipe is wrong: {bundle.faults(error)}.") from error
+        raise click.UsageError(f"The recipe is wrong: {bundle.validation_errors(error)}.") from error
 
 
 def _like(before: bundle.Bundle | None, old: RehearsalSet | None) -> dict[str, Any]:
@@ -220,10 +220,10 @@ def _check_place(out: Path | None, runs: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
 
 
-def _identity(tasks: tuple[Task, ...], recipe: Recipe, start: str, fingerprint: str) -> str:
+def _identity(tasks: tuple[Task, ...], hyperparameters: Hyperparameters, start: str, fingerprint: str) -> str:
     """The same for the same training, so that it can be gone on with."""
     return hashlib.sha256(
-        "|".join((*tasks, __version__, start, recipe.model_dump_json(), fingerprint)).encode()
+        "|".join((*tasks, __version__, start, hyperparameters.model_dump_json(), fingerprint)).encode()
     ).hexdigest()[:12]
 
 

@@ -10,7 +10,7 @@ from triof.common.repeated_faults import Complaints
 log = logging.getLogger(__name__)
 
 
-class Sole:
+class ProcessLock:
     """A claim to be that process, by a lock at ``path``; the system takes it back from a dead one."""
 
     def __init__(self, path: Path) -> None:

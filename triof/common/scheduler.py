@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
 
-from triof.common.process_lock import Sole
+from triof.common.process_lock import ProcessLock
 from triof.common.repeated_faults import Complaints
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 
 
-class Round(NamedTuple):
+class ScheduledTask(NamedTuple):
     """Something to be done every ``seconds``; what it raises is logged, and tried again at its next turn."""
 
     name: str
@@ -26,17 +26,17 @@ class Round(NamedTuple):
     work: Callable[[], object]
 
 
-class Rounds:
-    """Makes ``rounds``, one after the other in a thread of its own, until closed."""
+class Scheduler:
+    """Makes ``tasks``, one after the other in a thread of its own, until closed."""
 
-    def __init__(self, home: Path, rounds: list[Round], clock: Callable[[], float] = time.monotonic) -> None:
-        self._sole = Sole(home / "rounds.lock")
-        self._rounds = rounds
+    def __init__(self, home: Path, tasks: list[ScheduledTask], clock: Callable[[], float] = time.monotonic) -> None:
+        self._process_lock = ProcessLock(home / "rounds.lock")
+        self._tasks = tasks
         self._clock = clock
         self._complaints = Complaints(log, clock)
         self._closed = Event()
         # A server must not wait an hour for its first look, nor be busy with all of them while it starts.
-        self._due = {each.name: clock() + min(each.seconds, 5.0) for each in rounds}
+        self._due = {each.name: clock() + min(each.seconds, 5.0) for each in tasks}
         self._thread = Thread(target=self._run, name="rounds", daemon=True)
 
     def start(self) -> None:
@@ -48,13 +48,13 @@ class Rounds:
         self._closed.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._sole.release()
+        self._process_lock.release()
 
-    def make(self) -> None:
+    def run_due(self) -> None:
         """Do what is due, unless another process makes the rounds."""
-        if not self._sole.is_ours():
+        if not self._process_lock.is_ours():
             return
-        for each in self._rounds:
+        for each in self._tasks:
             if self._clock() >= self._due[each.name] and not self._closed.is_set():
                 self._due[each.name] = self._clock() + each.seconds
                 try:
@@ -64,4 +64,4 @@ class Rounds:
 
     def _run(self) -> None:
         while not self._closed.wait(_LOOK_SECONDS):
-            self.make()
+            self.run_due()

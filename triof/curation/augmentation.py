@@ -17,7 +17,7 @@ from PIL import Image
 from providers.base import LABELS
 from triof.common.atomic_files import replace_file
 from triof.common.errors import TriofError
-from triof.curation.copies import OPERATIONS, Operation, Recipe, draw
+from triof.curation.copies import OPERATIONS, CopyRecipe, Operation, draw
 from triof.curation.folder_lock import alone_in
 from triof.datasets import photo_dataset
 from triof.datasets.photo_dataset import MANIFEST, Dataset, LabelledPhoto, Split, Unreadable
@@ -52,9 +52,9 @@ class Plan:
         allowed = [name for name in OPERATIONS if name in self.only]
         return hashlib.sha256(f"1|{self.seed}|{allowed}".encode()).hexdigest()[:8]
 
-    def recipes(self, original: str) -> list[Recipe]:
+    def recipes(self, original: str) -> list[CopyRecipe]:
         """How the copies of the photo with these contents are made: no two alike, so that there may be fewer."""
-        different: dict[tuple[str, ...], Recipe] = {}
+        different: dict[tuple[str, ...], CopyRecipe] = {}
         for number in range(_TRIES * self.copies):
             if len(different) == self.copies:
                 break

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from providers.base import LABELS, TASKS, Task
 from triof.curation import label_errors, near_duplicates
-from triof.curation.label_errors import Suggestion, Suspects
+from triof.curation.label_errors import LabelErrors, Suggestion
 from triof.curation.survey import Survey, survey
 from triof.datasets import corrections as corrections_file
 from triof.datasets.corrections import Corrections
@@ -47,7 +47,7 @@ class Findings:
     """All that was found in ``dataset``, whose corrections are applied."""
 
     dataset: Dataset
-    suspects: Suspects
+    suspects: LabelErrors
     """Without what somebody has confirmed already."""
     confirmed: int
     """How many suggestions were left out for that."""
@@ -75,7 +75,7 @@ def check(dataset: Dataset, settings: Settings, console: Console, corrections: C
     counts = _counts(dataset)
     return Findings(
         dataset=dataset,
-        suspects=Suspects(open_, found.estimates, found.unjudged),
+        suspects=LabelErrors(open_, found.estimates, found.unjudged),
         confirmed=len(found.suggestions) - len(open_),
         unreadable=seen.unreadable,
         tiny=_tiny(seen),

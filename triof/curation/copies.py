@@ -29,7 +29,7 @@ _Step = Callable[[Image.Image], Image.Image]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class CopyRecipe:
     """How one copy is made: the names of its steps, with their drawn strength, and the steps."""
 
     names: tuple[str, ...]
@@ -42,13 +42,13 @@ class Recipe:
         return picture
 
 
-def draw(allowed: Sequence[Operation], rng: Random) -> Recipe:
+def draw(allowed: Sequence[Operation], rng: Random) -> CopyRecipe:
     """Draw each of ``allowed`` by its probability, but always at least one: a mere copy teaches nothing."""
     # Every operation draws its numbers, done or not: leaving one out does not change the others.
     drawn = {name: (rng.random() < PROBABILITIES[name], _DRAWERS[name](rng)) for name in OPERATIONS}
     instead = allowed[rng.randrange(len(allowed))]
     chosen = [name for name in OPERATIONS if name in allowed and drawn[name][0]] or [instead]
-    return Recipe(tuple(drawn[name][1][0] for name in chosen), tuple(drawn[name][1][1] for name in chosen))
+    return CopyRecipe(tuple(drawn[name][1][0] for name in chosen), tuple(drawn[name][1][1] for name in chosen))
 
 
 def _flip(rng: Random) -> tuple[str, _Step]:

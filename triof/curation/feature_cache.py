@@ -24,7 +24,7 @@ def record_type(features: int) -> np.dtype[np.void]:
     )
 
 
-class LookCache:
+class FeatureCache:
     """The records in ``path``; one process at a time adds to them."""
 
     def __init__(self, path: Path, features: int) -> None:

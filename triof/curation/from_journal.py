@@ -42,7 +42,7 @@ _DAY = 86_400.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class JournalFilter:
     """Which deposits are worth a look: for any of the reasons ``whys``, judged ``since`` then."""
 
     whys: frozenset[Why]
@@ -55,7 +55,7 @@ class Wanted:
 
 
 @dataclass
-class Tally:
+class ExtractionCounts:
     """What became of the deposits that were looked through."""
 
     copied: Counter[Why] = field(default_factory=Counter)
@@ -72,13 +72,13 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Seen:
+class JournaledDeposit:
     """What the journal says of one deposit. ``group`` is shared by the tries of one item."""
 
     judged: Event
     events: Sequence[Event]
-    believed: Mapping[str, PredictionRow]
-    beside: Sequence[PredictionRow]
+    accepted: Mapping[str, PredictionRow]
+    alternatives: Sequence[PredictionRow]
     group: str
 
     @property
@@ -97,7 +97,7 @@ class Seen:
         return any(event.kind in ENDINGS for event in self.events)
 
 
-def collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> Tally:
+def collect(journal: Journal, out: Path, journal_filter: JournalFilter, settings: Settings) -> ExtractionCounts:
     """Copy the photos into ``out`` and list them in its manifest; what is there already stays as it is.
 
     Raises DatasetError where this machine keeps no photos, or would remove the copies, or the manifest cannot be read;
@@ -107,20 +107,24 @@ def collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> 
     if not (out / MANIFEST).exists() and pictures_in(out):
         raise DatasetError(f"{out} holds photos without a manifest, which ours would hide: name another folder.")
     with alone_in(out):
-        return _collect(journal, out, wanted, settings)
+        return _collect(journal, out, journal_filter, settings)
 
 
-def _collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) -> Tally:
+def _collect(journal: Journal, out: Path, journal_filter: JournalFilter, settings: Settings) -> ExtractionCounts:
     keep, photos = settings.journal, settings.home / "photos"
     photo_store = PhotoStore(photos, keep.keep_photo_days, keep.keep_photo_megabytes)
     cards = bundle_store.cards(settings, "waste_type")
     manifest = out / MANIFEST
     rows = list(photo_dataset.read(manifest).photos) if manifest.exists() else []
     known = {item.path.stem for item in rows}
-    tally = Tally()
+    tally = ExtractionCounts()
     try:
-        for seen in _seen(journal, wanted, tally):
-            whys = [why for why in WHYS if why in wanted.whys and _is(why, seen, wanted, settings.policy, cards)]
+        for seen in _seen(journal, journal_filter, tally):
+            whys = [
+                why
+                for why in WHYS
+                if why in journal_filter.whys and _is(why, seen, journal_filter, settings.policy, cards)
+            ]
             if not whys:
                 tally.confirmed_left_out += seen.confirmed is not None
                 continue
@@ -132,7 +136,7 @@ def _collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) ->
                 _count(tally, whys, rows[-1])
             else:
                 tally.gone += 1
-            if tally.new == wanted.limit:
+            if tally.new == journal_filter.limit:
                 break
     finally:
         if tally.new:
@@ -140,7 +144,7 @@ def _collect(journal: Journal, out: Path, wanted: Wanted, settings: Settings) ->
     return tally
 
 
-def labels(seen: Seen) -> dict[Task, str]:
+def labels(seen: JournaledDeposit) -> dict[Task, str]:
     """What people said of the photo, and nothing else."""
     if not seen.confirmed:
         return {}
@@ -159,29 +163,31 @@ def _check_allowed(keep: JournalSettings, photos: Path, out: Path) -> None:
         raise DatasetError(f"{out} lies in {photos}, which the machine clears: name another folder.")
 
 
-def _seen(journal: Journal, wanted: Wanted, tally: Tally) -> Iterator[Seen]:
+def _seen(journal: Journal, journal_filter: JournalFilter, tally: ExtractionCounts) -> Iterator[JournaledDeposit]:
     """Every deposit that has ended, the oldest first, as its photo will go first; without those of drills."""
     drilled = journal.drilled()
-    before: Seen | None = None
-    for events, predictions in journal.judged(wanted.since):
+    before: JournaledDeposit | None = None
+    for events, predictions in journal.judged(journal_filter.since):
         judged = next(event for event in events if event.kind == "deposit.judged")
-        believed = {row.task: row for row in predictions if row.believed}
+        accepted = {row.task: row for row in predictions if row.believed}
         group = before.group if before and _again(before, judged) else str(judged.deposit_id)
-        before = Seen(judged, events, believed, [row for row in predictions if not row.believed], group)
+        before = JournaledDeposit(judged, events, accepted, [row for row in predictions if not row.believed], group)
         if judged.deposit_id in drilled:
             tally.drilled += 1
         elif before.ended:
             yield before
 
 
-def _again(before: Seen, judged: Event) -> bool:
+def _again(before: JournaledDeposit, judged: Event) -> bool:
     """Whether the item of ``judged`` was handed back just before."""
     returned = next((event.at for event in before.events if event.kind == "deposit.returned"), None)
     return returned is not None and returned <= judged.at <= returned + _TRIED_AGAIN
 
 
-def _is(why: Why, seen: Seen, wanted: Wanted, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:
-    predicted = seen.believed.get("waste_type")
+def _is(
+    why: Why, seen: JournaledDeposit, journal_filter: JournalFilter, policy: Policy, cards: Mapping[str, BundleCard]
+) -> bool:
+    predicted = seen.accepted.get("waste_type")
     if why == "unfamiliar":
         return seen.judged.reason == "unfamiliar" or seen.judged.detail.get("unfamiliarity", 0.0) >= 1
     if why == "corrected":
@@ -189,16 +195,18 @@ def _is(why: Why, seen: Seen, wanted: Wanted, policy: Policy, cards: Mapping[str
     if why == "unsure":
         return seen.judged.detail["action"] == "ask" or _dirty_and_unsure(seen, policy, cards)
     if why == "disagreeing":
-        return any(row.task in seen.believed and row.label != seen.believed[row.task].label for row in seen.beside)
+        return any(
+            row.task in seen.accepted and row.label != seen.accepted[row.task].label for row in seen.alternatives
+        )
     if why == "confirmed":
         return seen.confirmed is not None
-    drawn = hashlib.sha256(f"{wanted.seed}:{seen.judged.deposit_id}".encode()).hexdigest()
-    return int(drawn[:8], 16) < wanted.share * 0x1_0000_0000
+    drawn = hashlib.sha256(f"{journal_filter.seed}:{seen.judged.deposit_id}".encode()).hexdigest()
+    return int(drawn[:8], 16) < journal_filter.share * 0x1_0000_0000
 
 
-def _dirty_and_unsure(seen: Seen, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:
+def _dirty_and_unsure(seen: JournaledDeposit, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:
     """Whether it was handed back as dirty before anybody could be asked which type it is."""
-    row = seen.believed.get("waste_type")
+    row = seen.accepted.get("waste_type")
     if not row or seen.judged.reason != "dirty":
         return False
     if "label" in seen.judged.detail:
@@ -221,7 +229,7 @@ def _kept(path: Path, keep: JournalSettings) -> bytes | None:
         return None
 
 
-def _copied(seen: Seen, whys: Sequence[Why], image: bytes, out: Path) -> LabelledPhoto:
+def _copied(seen: JournaledDeposit, whys: Sequence[Why], image: bytes, out: Path) -> LabelledPhoto:
     path = out / "photos" / f"{seen.photo}.jpg"
     replace_file(path, image)
     notes = {
@@ -233,7 +241,7 @@ def _copied(seen: Seen, whys: Sequence[Why], image: bytes, out: Path) -> Labelle
         "verdict": f"{seen.judged.detail['action']} {seen.judged.reason}",
     }
     for task in TASKS:
-        row = seen.believed.get(task)
+        row = seen.accepted.get(task)
         notes |= {
             f"{task}_predicted": row.label if row else "",
             f"{task}_probability": f"{row.probability:.4f}" if row else "",
@@ -242,7 +250,7 @@ def _copied(seen: Seen, whys: Sequence[Why], image: bytes, out: Path) -> Labelle
     return LabelledPhoto(path, labels(seen), seen.group, photo_dataset.split_for(seen.group), notes)
 
 
-def _count(tally: Tally, whys: Sequence[Why], item: LabelledPhoto) -> None:
+def _count(tally: ExtractionCounts, whys: Sequence[Why], item: LabelledPhoto) -> None:
     tally.new += 1
     tally.copied.update(whys)
     tally.labelled.update(list(item.labels))

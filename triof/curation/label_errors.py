@@ -47,13 +47,13 @@ class Suggestion:
     label: str
     suggested: str
     probability: float
-    why: str
+    reason: str
     quality: float = 0.0
     """How probable the label is that it has; the lower, the sooner it should be looked at."""
 
 
 @dataclass(frozen=True)
-class Suspects:
+class LabelErrors:
     """All suggestions, worst first, and what each task's labels are worth as a whole."""
 
     suggestions: tuple[Suggestion, ...]
@@ -63,7 +63,7 @@ class Suspects:
     """One sentence for each label that has too few photos."""
 
 
-def find(survey: Survey) -> Suspects:
+def find(survey: Survey) -> LabelErrors:
     """Judge every label of every task. Takes 10 s for 4,400 photos."""
     mates = _mates(survey)
     found: list[Suggestion] = []
@@ -78,7 +78,7 @@ def find(survey: Survey) -> Suspects:
         case = _Case(survey, task, labels, rows, classes, opinions)
         found += case.suggestions(mates)
         estimates[task] = case.estimated_errors()
-    return Suspects(tuple(sorted(found, key=lambda each: each.quality)), estimates, tuple(unjudged))
+    return LabelErrors(tuple(sorted(found, key=lambda each: each.quality)), estimates, tuple(unjudged))
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,11 @@ class _Case:
             self.labels[own],
             self.labels[best],
             float(opinion[best]),
-            self._why(self.labels[best], others),
+            self._reason(self.labels[best], others),
             quality,
         )
 
-    def _why(self, suggested: str, others: Sequence[int]) -> str:
+    def _reason(self, suggested: str, others: Sequence[int]) -> str:
         if not others:
             return f"looks like {suggested} to a model that learned from the other photos"
         twin = self.survey.items[self.rows[others[0]]]

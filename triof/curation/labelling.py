@@ -36,12 +36,12 @@ _TOO_FEW = 5
 
 
 @dataclass(frozen=True)
-class Opinion:
+class ModelSuggestion:
     """What a model thinks that a photo shows: the label, its probability from 0 to 1, and why that is remarkable."""
 
     label: str
     probability: float
-    why: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Question:
     name: str
     task: Task
     label: str
-    doubt: Opinion | None = None
+    doubt: ModelSuggestion | None = None
     """Why it is asked, where something speaks against the label."""
 
 
@@ -90,7 +90,7 @@ def questions(
     return sorted(asked, key=lambda ask: tasks.index(ask.task))
 
 
-class Desk:
+class LabellingSession:
     """The questions in turn; safe to call from many threads.
 
     A decision names the position it was made for, so that a second press cannot decide about a photo nobody saw.
@@ -172,9 +172,9 @@ class Desk:
         return self.questions[one.position].task == "waste_type"
 
 
-def tally(desk: Desk) -> dict[str, int]:
+def tally(session: LabellingSession) -> dict[str, int]:
     """What came of this sitting: how many by outcome, in words."""
-    outcomes = [(desk.questions[one.position].label, one.now) for one in desk.answered]
+    outcomes = [(session.questions[one.position].label, one.now) for one in session.answered]
     return {
         "confirmed": sum(now == label != UNUSABLE for label, now in outcomes),
         "changed": sum(bool(now) and now != label for label, now in outcomes),
@@ -191,7 +191,7 @@ def doubts(dataset: Dataset, suggestions: Iterable[Suggestion]) -> list[Question
             dataset.name(found.item),
             found.task,
             found.label,
-            Opinion(found.suggested, found.probability, found.why),
+            ModelSuggestion(found.suggested, found.probability, found.reason),
         )
         for found in suggestions
     ]

@@ -6,7 +6,7 @@ from functools import lru_cache
 from providers.base import ProviderError, Task
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
-from triof.curation.labelling import Opinion, Question
+from triof.curation.labelling import ModelSuggestion, Question
 from triof.judging import photo
 from triof.judging.photo import PhotoError
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
@@ -14,7 +14,7 @@ from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 _TIMEOUT = 5.0
 
 
-class Opinions:
+class ModelSuggestions:
     """Asks the local networks; has no opinion where one is missing or the photo cannot be read."""
 
     def __init__(self, options: LocalCnnOptions, limits: PhotoLimits = DEFAULT_LIMITS) -> None:
@@ -22,7 +22,7 @@ class Opinions:
         self._limits = limits
         self._model = lru_cache(maxsize=None)(self._load)
 
-    def of(self, question: Question) -> Opinion | None:
+    def of(self, question: Question) -> ModelSuggestion | None:
         """The likeliest label and its probability."""
         model = self._model(question.task)
         if not model:
@@ -30,7 +30,7 @@ class Opinions:
         with suppress(ProviderError, PhotoError, OSError):
             decoded = photo.load(question.item.path.read_bytes(), self._limits, needed_side=model.needed_side)
             prediction = model.predict(decoded, timeout=_TIMEOUT)
-            return Opinion(prediction.label, prediction.probability)
+            return ModelSuggestion(prediction.label, prediction.probability)
         return None
 
     def _load(self, task: Task) -> LocalCnn | None:

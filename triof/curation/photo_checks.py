@@ -65,7 +65,7 @@ def perceptual_hash() -> Callable[[Image.Image], int] | None:
 
 
 @dataclass
-class Known:
+class KnownPhotos:
     """The photos that are there already, by contents and by looks."""
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from providers.local_cnn.features import FrozenBackbone
 from triof.curation import near_duplicates
-from triof.curation.feature_cache import LookCache
+from triof.curation.feature_cache import FeatureCache
 from triof.curation.near_duplicates import Hashes, Pairs
 from triof.datasets.photo_dataset import Dataset, DatasetError, LabelledPhoto, Unreadable
 from triof.judging import photo
@@ -77,7 +77,7 @@ def survey(dataset: Dataset, settings: Settings, console: Console) -> Survey:
     with Progress(console=console, transient=True) as progress:
         watched = progress.track(dataset.photos, description="Looking at the photos")
         try:
-            cache = LookCache(settings.home / "cache" / f"looks-{backbone.version}.bin", backbone.size)
+            cache = FeatureCache(settings.home / "cache" / f"looks-{backbone.version}.bin", backbone.size)
             return _survey(dataset, _Eye(backbone, cache, settings.photo), watched)
         except OSError as error:
             raise data_folder.unusable(settings, error) from error
@@ -88,7 +88,7 @@ class _Eye:
     """Looks at one file, unless it did so before."""
 
     backbone: FrozenBackbone
-    cache: LookCache
+    cache: FeatureCache
     limits: PhotoLimits
 
     def look(self, path: Path) -> np.void:

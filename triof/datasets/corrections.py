@@ -151,25 +151,25 @@ def _corrected(item: LabelledPhoto, name: str, corrections: Corrections) -> Labe
     return replace(item, labels={task: label for task, label in labels.items() if label})
 
 
-class _Table(NamedTuple):
+class _CorrectionTable(NamedTuple):
     columns: Sequence[str]
     rows: Sequence[tuple[int, Mapping[str, str]]]
 
 
-def _table(path: Path) -> _Table:
+def _table(path: Path) -> _CorrectionTable:
     """What the file holds, each line by itself, so that one that a power cut has torn spoils no other."""
     try:
         content = path.read_bytes()
         if not content:
-            return _Table(_COLUMNS, [])
+            return _CorrectionTable(_COLUMNS, [])
         found = read_table(content, _COLUMNS)
         if missing := sorted(set(_NEEDED) - set(found.columns)):
             raise DatasetError(f"{path} is no file of corrections: it lacks the columns {', '.join(missing)}.")
         # A line that is torn ends before the last of our columns.
         ours = [name for name in _COLUMNS if name in found.columns]
-        return _Table(found.columns, list(found.rows_by_line(ours)))
+        return _CorrectionTable(found.columns, list(found.rows_by_line(ours)))
     except FileNotFoundError:
-        return _Table(_COLUMNS, [])
+        return _CorrectionTable(_COLUMNS, [])
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror}).") from error
     except (UnicodeDecodeError, csv.Error) as error:

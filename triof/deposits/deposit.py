@@ -40,7 +40,7 @@ ReturnReason = Literal["other", "dirty", "nothing_seen", "cancelled", "timed_out
 _REFUSALS: Mapping[Reason, ReturnReason] = {"other": "other", "dirty": "dirty", "nothing_seen": "nothing_seen"}
 
 
-class Stage(Enum):
+class DepositStage(Enum):
     """How far a deposit has come."""
 
     INSERTING = auto()
@@ -56,7 +56,7 @@ class Deposit:
 
     id: UUID
     visitor: str
-    stage: Stage
+    stage: DepositStage
     expires: float
     judgement: Judgement | None = None
     photo: bytes | None = None
@@ -155,12 +155,12 @@ class Deposits:
     def open(self, visitor: str) -> None:
         """Begin a deposit and open the slot, unless one is under way, whoever's. Raises SlotError, DatabaseUnusable."""
         with self._lock:
-            if self._current and not self._at(visitor, Stage.SHREDDED, Stage.RETURNED):
+            if self._current and not self._at(visitor, DepositStage.SHREDDED, DepositStage.RETURNED):
                 return
             if fault := self.fault():
                 raise fault
             expires = self._after(self._settings.idle_seconds)
-            deposit = Deposit(uuid4(), visitor, Stage.INSERTING, expires, leftover=self._leftover)
+            deposit = Deposit(uuid4(), visitor, DepositStage.INSERTING, expires, leftover=self._leftover)
             self._journal.begin(deposit.id)
             # A slot that is open for an item handed back stays open: a hand may be in it.
             self._current, self._leftover = deposit, False
@@ -175,7 +175,7 @@ class Deposits:
         Raises CameraError, PhotoError, and whatever else breaks; the slot is open again then.
         """
         with self._lock:
-            deposit = self._at(visitor, Stage.INSERTING)
+            deposit = self._at(visitor, DepositStage.INSERTING)
             if not deposit:
                 return
             try:
@@ -201,7 +201,7 @@ class Deposits:
         ``chosen`` is a type that has a box; raises KeyError otherwise.
         """
         with self._lock:
-            deposit = self._at(visitor, Stage.CHOOSING)
+            deposit = self._at(visitor, DepositStage.CHOOSING)
             if not deposit or not deposit.judgement:
                 return
             box = self.boxes[chosen]
@@ -219,32 +219,32 @@ class Deposits:
             except DatabaseUnusable:
                 self._hand_back(replace(deposit, chosen=chosen), "out_of_order")
                 return
-            sorting = replace(deposit, stage=Stage.SORTING, chosen=chosen)
+            sorting = replace(deposit, stage=DepositStage.SORTING, chosen=chosen)
             self._current = sorting
             self._sorting = self._executor.submit(copy_context().run, self._sort, sorting, chosen, box)
 
     def choose_again(self, visitor: str) -> None:
         """The person meant neither their choice nor what the machine sees: nothing is chosen any more."""
         with self._lock:
-            if deposit := self._at(visitor, Stage.CHOOSING):
+            if deposit := self._at(visitor, DepositStage.CHOOSING):
                 self._current = replace(deposit, chosen=None, expires=self._after(self._settings.idle_seconds))
 
     def give_back(self, visitor: str) -> None:
         """Open the slot for a person who changed their mind."""
         with self._lock:
-            if deposit := self._at(visitor, Stage.INSERTING, Stage.CHOOSING):
+            if deposit := self._at(visitor, DepositStage.INSERTING, DepositStage.CHOOSING):
                 self._hand_back(deposit, "cancelled")
 
     def stay(self, visitor: str) -> None:
         """The person is still there: the time begins anew."""
         with self._lock:
-            if deposit := self._at(visitor, Stage.INSERTING, Stage.CHOOSING):
+            if deposit := self._at(visitor, DepositStage.INSERTING, DepositStage.CHOOSING):
                 self._keep_alive(deposit)
 
     def finish(self, visitor: str) -> None:
         """End a deposit that is shredded or taken back."""
         with self._lock:
-            if deposit := self._at(visitor, Stage.SHREDDED, Stage.RETURNED):
+            if deposit := self._at(visitor, DepositStage.SHREDDED, DepositStage.RETURNED):
                 self._end(deposit)
 
     def expire(self) -> None:
@@ -255,15 +255,15 @@ class Deposits:
                 # Open without a deposit: it was jammed when it should have closed, and is free now.
                 if self.slot.is_open() and not self.slot.jammed():
                     self._close_slot()
-            elif deposit.stage is Stage.SORTING or self.seconds_left(deposit) > 0:
+            elif deposit.stage is DepositStage.SORTING or self.seconds_left(deposit) > 0:
                 return
-            elif deposit.stage in (Stage.INSERTING, Stage.CHOOSING):
+            elif deposit.stage in (DepositStage.INSERTING, DepositStage.CHOOSING):
                 self._hand_back(deposit, "timed_out")
             else:
-                self._leftover |= deposit.stage is Stage.RETURNED and deposit.photo is not None
+                self._leftover |= deposit.stage is DepositStage.RETURNED and deposit.photo is not None
                 self._end(deposit)
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """Return when no item is being sorted any more."""
         if sorting := self._sorting:
             sorting.result()
@@ -273,7 +273,7 @@ class Deposits:
         self._executor.shutdown(wait=True)
         with self._lock:
             deposit, self._current = self._current, None
-            if deposit and deposit.stage in (Stage.INSERTING, Stage.CHOOSING):
+            if deposit and deposit.stage in (DepositStage.INSERTING, DepositStage.CHOOSING):
                 self._record("deposit.interrupted", deposit, reason="stopped")
             self._close_slot()
         self._journal.close()
@@ -281,7 +281,7 @@ class Deposits:
     def _photograph(self, deposit: Deposit, upload: bytes | None) -> Deposit:
         image = self.camera.take(upload)
         judgement = self._sorter.judge(image, deposit.id)
-        photo = self._sorter.keepsake(image)
+        photo = self._sorter.to_jpeg(image)
         try:
             self._photo_store.store(judgement.photo.sha256, photo)
         except OSError:
@@ -290,7 +290,7 @@ class Deposits:
         self._sorter.follow_up(deposit.id, image, judgement)
         return replace(
             deposit,
-            stage=Stage.CHOOSING,
+            stage=DepositStage.CHOOSING,
             judgement=judgement,
             photo=photo,
             expires=self._after(self._settings.idle_seconds),
@@ -305,7 +305,9 @@ class Deposits:
             self._fail(deposit, error)
             return
         self._record("deposit.shredded", deposit)
-        self._current = replace(deposit, stage=Stage.SHREDDED, expires=self._after(self._settings.thanks_seconds))
+        self._current = replace(
+            deposit, stage=DepositStage.SHREDDED, expires=self._after(self._settings.thanks_seconds)
+        )
 
     def _hand_back(self, deposit: Deposit, reason: ReturnReason) -> None:
         try:
@@ -318,7 +320,7 @@ class Deposits:
 
     def _returned(self, deposit: Deposit, reason: ReturnReason) -> Deposit:
         expires = self._after(self._settings.return_seconds)
-        return replace(deposit, stage=Stage.RETURNED, reason=reason, expires=expires)
+        return replace(deposit, stage=DepositStage.RETURNED, reason=reason, expires=expires)
 
     def _fail(self, deposit: Deposit, error: Exception) -> None:
         """The machine cannot go on with this deposit; the item comes back as long as it is whole."""
@@ -349,7 +351,7 @@ class Deposits:
 
     def _end(self, deposit: Deposit) -> None:
         self._current = None
-        if deposit.stage is Stage.RETURNED:
+        if deposit.stage is DepositStage.RETURNED:
             self._close_slot()
 
     def _close_slot(self) -> None:
@@ -359,7 +361,7 @@ class Deposits:
             # The touchscreen says "out of order" until it is free; then ``expire`` closes it.
             self._complaints.failed("slot.not_closed", error)
 
-    def _at(self, visitor: str, *stages: Stage) -> Deposit | None:
+    def _at(self, visitor: str, *stages: DepositStage) -> Deposit | None:
         deposit = self.of(visitor)
         return deposit if deposit and deposit.stage in stages else None
 

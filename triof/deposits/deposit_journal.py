@@ -113,7 +113,7 @@ class DepositJournal:
 
     def interrupt_unfinished(self) -> Sequence[Event]:
         """After a crash: end each deposit that has no ending, and return its latest event. Raises DatabaseUnusable."""
-        with self._lock, self._faults():
+        with self._lock, self._translated_errors():
             unfinished = self._journal.unfinished()
             rows = [
                 self._journal.event(
@@ -151,7 +151,7 @@ class DepositJournal:
         self._journal.tell(rows)
 
     def _write(self, rows: Sequence[Row], *, again: bool = False) -> None:
-        with self._faults():
+        with self._translated_errors():
             self._journal.write(rows, again=again, patience=_SHORT_SECONDS if again else None)
         # A file that was deleted meanwhile takes rows like any other.
         if self._file and not self._file.is_claimed():
@@ -175,7 +175,7 @@ class DepositJournal:
         return self._file is not None and self._fault is not None and self._fault.code == "J3"
 
     def _mend(self) -> None:
-        with self._faults():
+        with self._translated_errors():
             if self._file and not self._file.is_claimed():
                 self._miss(self._file)
             if self._file and self._is_damaged():
@@ -220,7 +220,7 @@ class DepositJournal:
         log.error("journal.set_aside path=%s cause=%s", file.set_aside(self._now()), self._fault)
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         """Make what went wrong the fault. Raises DatabaseUnusable."""
         try:
             yield

@@ -19,7 +19,7 @@ _MEND_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Pauses between tries to write to a journal that failed; the last one repeats."""
 
 
-class Watch:
+class Housekeeper:
     """Looks every ``seconds`` until closed whether something is due."""
 
     def __init__(

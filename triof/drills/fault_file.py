@@ -19,7 +19,7 @@ from providers.options import CloudOptions, is_loopback
 from triof.common.atomic_files import read_json, replace_file
 from triof.common.worker_pool import Workers
 from triof.judging.circuit_breaker import Breaker
-from triof.judging.guarded_provider import Guard
+from triof.judging.guarded_provider import GuardedProvider
 from triof.machine.cameras import Camera, CameraError
 from triof.settings.tree import Settings
 
@@ -29,30 +29,30 @@ LONGEST_SECONDS = 60.0
 """After this the kiosk puts everything back by itself, should the drill die."""
 
 
-class Rehearsed(NamedTuple):
+class InjectedFault(NamedTuple):
     """The fault of a drill, and the loopback address of its stand-in for the cloud."""
 
     fault: Fault
     endpoint: str
 
 
-class Stage:
+class FaultFile:
     """Where the drill and the kiosk meet: a file in the home folder."""
 
     def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
         self._path = home / "rehearsal.json"
         self._now = now
 
-    def set(self, rehearsed: Rehearsed, seconds: float) -> None:
+    def set(self, injected: InjectedFault, seconds: float) -> None:
         """Rehearse for so long at most, even if the drill dies. Raises OSError."""
         until = self._now() + min(seconds, LONGEST_SECONDS)
-        replace_file(self._path, json.dumps({**rehearsed._asdict(), "until": until}).encode())
+        replace_file(self._path, json.dumps({**injected._asdict(), "until": until}).encode())
 
     def clear(self) -> None:
         """Put everything back. Raises OSError."""
         self._path.unlink(missing_ok=True)
 
-    def current(self) -> Rehearsed | None:
+    def current(self) -> InjectedFault | None:
         """What is rehearsed now; never anything that leads to another machine."""
         kept = read_json(self._path)
         fault, endpoint, until = kept.get("fault"), str(kept.get("endpoint")), kept.get("until")
@@ -61,34 +61,34 @@ class Stage:
             return None
         with suppress(ValueError):  # of a file that somebody has spoilt
             if is_loopback(urlsplit(endpoint).hostname):
-                return Rehearsed(fault, endpoint)
+                return InjectedFault(fault, endpoint)
         return None
 
 
-class Rehearsal:
+class FaultInjector:
     """Puts a guard that asks the stand-in in the place of the one that asks the cloud."""
 
     def __init__(self, home: Path, settings: Settings, build: Callable[[str, Task, Settings], Provider]) -> None:
-        self._stage = Stage(home)
+        self._fault_file = FaultFile(home)
         self._settings = settings
         self._build = build
         self._lock = Lock()
-        self._rehearsed: Rehearsed | None = None
-        self._guards: dict[tuple[str, Task], Guard] = {}
+        self._injected: InjectedFault | None = None
+        self._guards: dict[tuple[str, Task], GuardedProvider] = {}
 
-    def instead_of(self, guard: Guard) -> Guard:
+    def instead_of(self, guard: GuardedProvider) -> GuardedProvider:
         """The guard itself, unless a drill is on."""
-        rehearsed = self._stage.current()
+        injected = self._fault_file.current()
         with self._lock:
-            if self._rehearsed != rehearsed:
+            if self._injected != injected:
                 self._end()
-                self._rehearsed = rehearsed
+                self._injected = injected
             options = getattr(self._settings, guard.name, None)
-            if not rehearsed or rehearsed.fault == "camera_gone" or not isinstance(options, CloudOptions):
+            if not injected or injected.fault == "camera_gone" or not isinstance(options, CloudOptions):
                 return guard
             key = guard.name, guard.task
             if key not in self._guards:
-                self._guards[key] = self._guard(guard, options.rehearsed(rehearsed.endpoint))
+                self._guards[key] = self._guard(guard, options.rehearsed(injected.endpoint))
             return self._guards[key]
 
     def _end(self) -> None:
@@ -96,9 +96,9 @@ class Rehearsal:
             guard.close()
         self._guards = {}
 
-    def _guard(self, guard: Guard, options: CloudOptions) -> Guard:
+    def _guard(self, guard: GuardedProvider, options: CloudOptions) -> GuardedProvider:
         settings = self._settings.model_copy(update={guard.name: options})
-        return Guard(
+        return GuardedProvider(
             guard.name,
             guard.task,
             lambda: self._build(guard.name, guard.task, settings),
@@ -107,18 +107,18 @@ class Rehearsal:
         )
 
 
-class RehearsedCamera:
+class FaultyCamera:
     """The machine's camera, which a drill can unplug."""
 
     def __init__(self, camera: Camera, home: Path) -> None:
         self.kind = camera.kind
         self._camera = camera
-        self._stage = Stage(home)
+        self._fault_file = FaultFile(home)
 
     def take(self, upload: bytes | None) -> bytes:
         """The encoded image of the camera. Raises CameraError."""
-        rehearsed = self._stage.current()
-        if rehearsed and rehearsed.fault == "camera_gone":
+        injected = self._fault_file.current()
+        if injected and injected.fault == "camera_gone":
             raise CameraError("A drill has unplugged the camera: wait until it is over.")
         return self._camera.take(upload)
 

@@ -14,7 +14,7 @@ from providers.local_cnn.training.rehearsal_check import Answers
 from providers.local_cnn.training.training_set import UNKNOWN, Classes, Pictures
 from triof.datasets.photo_dataset import LabelledPhoto
 from triof.evaluation import by_source
-from triof.evaluation.by_source import Judged
+from triof.evaluation.by_source import JudgedPhoto
 from triof.evaluation.training_comparison import ACCEPTING, Hits, LearnedMore, Place
 from triof.settings.sections.policy import Policy
 
@@ -42,7 +42,7 @@ def compare(
 
 
 def _hits(
-    place: Place, said: Sequence[Answers], classes: Mapping[Task, Classes], judged: Sequence[Sequence[Judged]]
+    place: Place, said: Sequence[Answers], classes: Mapping[Task, Classes], judged: Sequence[Sequence[JudgedPhoto]]
 ) -> list[Hits]:
     found = []
     for task in TASKS:
@@ -61,7 +61,7 @@ def _paired(place: Place, about: str, before: Flags, after: Flags) -> Hits:
     return Hits(place, about, *(int(flags.sum()) for flags in counts))
 
 
-def _judged(asked: Bundle, said: Answers, classes: Mapping[Task, Classes], policy: Policy) -> list[Judged]:
+def _judged(asked: Bundle, said: Answers, classes: Mapping[Task, Classes], policy: Policy) -> list[JudgedPhoto]:
     """The verdicts on photos; none for a bundle that does not answer both tasks, or photos without a type."""
     if set(said) != set(TASKS) or not (classes.get("waste_type", np.array([])) != UNKNOWN).any():
         return []

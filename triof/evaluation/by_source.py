@@ -38,7 +38,7 @@ MACHINE = (
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedPhoto:
     """A labelled photo, what the models said of it, and the verdict on it."""
 
     item: LabelledPhoto
@@ -77,7 +77,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Part:
+class SourceFigures:
     """The photos of one source, or :data:`ALL`; every figure is between 0 and 1.
 
     A figure about photos of which there are none is left out.
@@ -105,7 +105,9 @@ def predictions(
     ]
 
 
-def judge(photos: Sequence[LabelledPhoto], said: Mapping[Task, Sequence[Prediction]], policy: Policy) -> list[Judged]:
+def judge(
+    photos: Sequence[LabelledPhoto], said: Mapping[Task, Sequence[Prediction]], policy: Policy
+) -> list[JudgedPhoto]:
     """The verdicts on ``photos``, of which ``said`` holds the answers to each question, in the same order.
 
     The answers may come from anywhere: a provider, or (:func:`predictions`) the scores of a model that was trained
@@ -115,28 +117,28 @@ def judge(photos: Sequence[LabelledPhoto], said: Mapping[Task, Sequence[Predicti
     types = said["waste_type"]
     dirt: Sequence[Prediction | None] = said.get("cleanliness") or [None] * len(photos)
     return [
-        Judged(item, waste_type, cleanliness, decide(waste_type, cleanliness, policy))
+        JudgedPhoto(item, waste_type, cleanliness, decide(waste_type, cleanliness, policy))
         for item, waste_type, cleanliness in zip(photos, types, dirt, strict=True)
     ]
 
 
 def measure(
-    judged: Sequence[Judged], part_of: Callable[[LabelledPhoto], str] = lambda item: item.source
-) -> tuple[Part, ...]:
+    judged: Sequence[JudgedPhoto], part_of: Callable[[LabelledPhoto], str] = lambda item: item.source
+) -> tuple[SourceFigures, ...]:
     """The figures of each source by its name, or of each part that ``part_of`` names, and last those of ALL."""
-    parts: dict[str, list[Judged]] = {}
+    parts: dict[str, list[JudgedPhoto]] = {}
     for one in judged:
         parts.setdefault(part_of(one.item) or "(none named)", []).append(one)
     return tuple(_part(name, found) for name, found in [*sorted(parts.items()), (ALL, list(judged))])
 
 
-def _part(name: str, judged: Sequence[Judged]) -> Part:
+def _part(name: str, judged: Sequence[JudgedPhoto]) -> SourceFigures:
     found = {**_of_the_models(judged), **_of_the_machine(judged)}
     groups = {one.item.group for one in judged}
-    return Part(name, len(judged), len(groups), {title: figure for title, figure in found.items() if figure})
+    return SourceFigures(name, len(judged), len(groups), {title: figure for title, figure in found.items() if figure})
 
 
-def _of_the_models(judged: Sequence[Judged]) -> dict[str, Figure | None]:
+def _of_the_models(judged: Sequence[JudgedPhoto]) -> dict[str, Figure | None]:
     plastic = [one for one in judged if one.is_plastic]
     foreign = [one for one in judged if one.is_foreign]
     return {
@@ -148,7 +150,7 @@ def _of_the_models(judged: Sequence[Judged]) -> dict[str, Figure | None]:
     }
 
 
-def _of_the_machine(judged: Sequence[Judged]) -> dict[str, Figure | None]:
+def _of_the_machine(judged: Sequence[JudgedPhoto]) -> dict[str, Figure | None]:
     labelled = [one for one in judged if one.right_type]
     clean = [one for one in labelled if one.is_plastic and one.item.labels.get("cleanliness") == "clean"]
     return {
@@ -168,7 +170,7 @@ def _of_the_machine(judged: Sequence[Judged]) -> dict[str, Figure | None]:
     }
 
 
-def _is(one: Judged, action: str) -> bool:
+def _is(one: JudgedPhoto, action: str) -> bool:
     return one.verdict.action == action
 
 
@@ -177,11 +179,11 @@ def _is_paper_cup(item: LabelledPhoto) -> bool:
     return plain(item.material) == "paper" and labels_named(item.path.parent.parts).get("waste_type") == "cup"
 
 
-def _weights(judged: Sequence[Judged]) -> Weights:
+def _weights(judged: Sequence[JudgedPhoto]) -> Weights:
     return curves.resampled([one.item.group for one in judged])
 
 
-def _share(judged: Sequence[Judged], is_hit: Callable[[Judged], bool]) -> Figure | None:
+def _share(judged: Sequence[JudgedPhoto], is_hit: Callable[[JudgedPhoto], bool]) -> Figure | None:
     if not judged:
         return None
     hits = [is_hit(one) for one in judged]
@@ -192,7 +194,7 @@ def _share(judged: Sequence[Judged], is_hit: Callable[[Judged], bool]) -> Figure
     return curves.figure(curves.share(_weights(judged), hits, [True] * len(hits)))
 
 
-def _dirty_caught(judged: Sequence[Judged]) -> Figure | None:
+def _dirty_caught(judged: Sequence[JudgedPhoto]) -> Figure | None:
     told = [one for one in judged if one.cleanliness and "cleanliness" in one.item.labels]
     dirty = [one.item.labels["cleanliness"] == "dirty" for one in told]
     if all(dirty) or not any(dirty):
@@ -201,7 +203,7 @@ def _dirty_caught(judged: Sequence[Judged]) -> Figure | None:
     return curves.figure(curves.caught(_weights(told), probabilities, dirty, refused=CLEAN_REFUSED))
 
 
-def _calibration_error(judged: Sequence[Judged]) -> Figure | None:
+def _calibration_error(judged: Sequence[JudgedPhoto]) -> Figure | None:
     if not judged:
         return None
     promised = [one.waste_type.probability for one in judged]

@@ -11,7 +11,7 @@ from providers.local_cnn.bundle import BundleCard
 from triof.datasets.photo_dataset import Dataset
 from triof.evaluation import recorded_predictions
 from triof.journal.journal import Journal
-from triof.models.acceptance_photos import Evidence, demo, load
+from triof.models.acceptance_photos import AcceptanceSet, demo, load
 from triof.settings.tree import Settings
 from triof.storage import data_folder
 from triof.storage.photo_store import PhotoStore
@@ -22,7 +22,7 @@ _MOST_PHOTOS = 200
 _MOST_ROWS = 2000
 
 
-class _Recorded(NamedTuple):
+class _RecordedPhoto(NamedTuple):
     path: Path
     iteration: str
     scores: Mapping[str, float]
@@ -35,14 +35,14 @@ def gather(
     settings: Settings,
     labelled: Dataset | None,
     elsewhere: Mapping[str, Path] = MappingProxyType({}),
-) -> Evidence:
+) -> AcceptanceSet:
     """All there is for the task of ``card``; ``elsewhere`` are further copies of photos, by SHA-256.
 
     Raises HomeUnusable, DatabaseUnusable.
     """
     answers, others = _recorded(card, settings, elsewhere)
     limits = settings.photo
-    return Evidence(
+    return AcceptanceSet(
         demo(card),
         list(load(((*found, {}) for found in _labelled(labelled, card.task)), card, limits)) if labelled else [],
         list(load(((answer.path, None, answer.scores) for answer in answers), card, limits)),
@@ -58,7 +58,9 @@ def _labelled(dataset: Dataset, task: Task) -> Iterator[tuple[Path, str]]:
         yield item.path, item.labels[task]
 
 
-def _recorded(card: BundleCard, settings: Settings, elsewhere: Mapping[str, Path]) -> tuple[Sequence[_Recorded], str]:
+def _recorded(
+    card: BundleCard, settings: Settings, elsewhere: Mapping[str, Path]
+) -> tuple[Sequence[_RecordedPhoto], str]:
     """Those of the iteration that ``card`` names, if there are any; else all, and of which iterations they are."""
     answers = [*_in_files(card.task, settings.home, elsewhere), *_in_journal(card.task, settings)]
     found = [answer for answer in answers if answer.path.is_file()]
@@ -70,7 +72,7 @@ def _recorded(card: BundleCard, settings: Settings, elsewhere: Mapping[str, Path
     return chosen, f"iteration{'s' if len(others) > 1 else ''} {', '.join(others)}" if others else ""
 
 
-def _in_files(task: Task, home_: Path, elsewhere: Mapping[str, Path]) -> Iterator[_Recorded]:
+def _in_files(task: Task, home_: Path, elsewhere: Mapping[str, Path]) -> Iterator[_RecordedPhoto]:
     for iteration in reversed(recorded_predictions.iterations(home_)):
         for path, sha256, scores in recorded_predictions.read(home_, iteration):
             if not scores or not set(scores) <= set(LABELS[task]):
@@ -78,14 +80,14 @@ def _in_files(task: Task, home_: Path, elsewhere: Mapping[str, Path]) -> Iterato
             if found := next(
                 (each for each in (path, elsewhere.get(sha256)) if each and _digest(each) == sha256), None
             ):
-                yield _Recorded(found, iteration, scores, sha256)
+                yield _RecordedPhoto(found, iteration, scores, sha256)
 
 
-def _in_journal(task: Task, settings: Settings) -> Iterator[_Recorded]:
+def _in_journal(task: Task, settings: Settings) -> Iterator[_RecordedPhoto]:
     store = PhotoStore(settings.home / "photos", 0, 0)
     with data_folder.database(settings) as database:
         for row in Journal(database).answers(_CLOUD, task, _MOST_ROWS):
-            yield _Recorded(store.path(row.photo), row.model_version.rpartition("@")[2], row.scores, row.photo)
+            yield _RecordedPhoto(store.path(row.photo), row.model_version.rpartition("@")[2], row.scores, row.photo)
 
 
 def _digest(path: Path) -> str:

@@ -22,7 +22,7 @@ CLEAN_REFUSED = 0.05
 
 
 @dataclass(frozen=True)
-class Answer:
+class EvaluatedPhoto:
     """What was said of one labelled photo; the photo itself is not kept. Without a label only :attr:`said` is known."""
 
     item: LabelledPhoto
@@ -44,7 +44,7 @@ class Answer:
         return self.said == self.right
 
     @property
-    def believed(self) -> bool:
+    def accepted(self) -> bool:
         """Whether its probability reaches the threshold that the model's maker chose, if any."""
         return self.prediction.probability >= self.prediction.thresholds.get(self.said, 0.0)
 
@@ -83,7 +83,7 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
     """Rows: what it is; columns: what was said."""
     unreadable: tuple[str, ...]
-    answers: tuple[Answer, ...] = field(repr=False)
+    answers: tuple[EvaluatedPhoto, ...] = field(repr=False)
     """What all this was measured on."""
 
     def as_dict(self) -> dict[str, Any]:
@@ -112,17 +112,17 @@ def ask(
     photos: Sequence[LabelledPhoto],
     on_photo: Callable[[], None] = lambda: None,
     limits: PhotoLimits = DEFAULT_LIMITS,
-) -> tuple[list[Answer], list[Unreadable]]:
+) -> tuple[list[EvaluatedPhoto], list[Unreadable]]:
     """What ``provider`` says of every photo within ``limits``, labelled for its task or not; and what was skipped."""
     unreadable: list[Unreadable] = []
     answers = []
     for item, photo in decode(photos, limits, needed_side=provider.needed_side, unreadable=unreadable):
-        answers.append(Answer(item, provider.predict(photo, timeout=_TIMEOUT)))
+        answers.append(EvaluatedPhoto(item, provider.predict(photo, timeout=_TIMEOUT)))
         on_photo()
     return answers, unreadable
 
 
-def measure(task: Task, answers: Sequence[Answer], unreadable: Sequence[Unreadable]) -> Evaluation:
+def measure(task: Task, answers: Sequence[EvaluatedPhoto], unreadable: Sequence[Unreadable]) -> Evaluation:
     """The numbers behind one provider's ``answers``, wherever they come from. Raises DatasetError without any."""
     if not answers:
         raise DatasetError(f"None of the {len(unreadable)} photos could be read: check their files.")
@@ -146,7 +146,7 @@ def measure(task: Task, answers: Sequence[Answer], unreadable: Sequence[Unreadab
     )
 
 
-def figures(task: Task, answers: Sequence[Answer]) -> dict[str, Figure]:
+def figures(task: Task, answers: Sequence[EvaluatedPhoto]) -> dict[str, Figure]:
     """What a machine is judged by, with 95 % intervals by the cluster bootstrap (:func:`.curves.resampled`)."""
     groups = [answer.item.group for answer in answers]
     weights, hits = curves.resampled(groups), [answer.hit for answer in answers]
@@ -164,12 +164,12 @@ def figures(task: Task, answers: Sequence[Answer]) -> dict[str, Figure]:
     return {name: curves.figure(rows) for name, rows in numbers.items() if not np.isnan(rows[0])}
 
 
-def accuracy(weights: Weights, answers: Sequence[Answer]) -> Numbers:
+def accuracy(weights: Weights, answers: Sequence[EvaluatedPhoto]) -> Numbers:
     """The share of right answers."""
     return curves.share(weights, [answer.hit for answer in answers], [True] * len(answers))
 
 
-def macro_f1(weights: Weights, task: Task, answers: Sequence[Answer]) -> Numbers:
+def macro_f1(weights: Weights, task: Task, answers: Sequence[EvaluatedPhoto]) -> Numbers:
     """The mean F1 of the labels that occur or were said, in each row by itself.
 
     A label that does neither says nothing: as 0 it would count against every answer, and every resample without a rare
@@ -189,7 +189,7 @@ def confusion_matrix(task: Task, right: Iterable[str], said: Iterable[str]) -> C
     return confusion
 
 
-def label_metrics(task: Task, confusion: Confusion, answers: Sequence[Answer]) -> dict[str, LabelMetrics]:
+def label_metrics(task: Task, confusion: Confusion, answers: Sequence[EvaluatedPhoto]) -> dict[str, LabelMetrics]:
     """The metrics of every label; a label that never occurs and is never said has 0."""
     hits, rows, columns = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     f1 = np.nan_to_num(curves.f1(confusion))
@@ -205,26 +205,26 @@ def label_metrics(task: Task, confusion: Confusion, answers: Sequence[Answer]) -
     }
 
 
-def precision_recall(answers: Sequence[Answer], label: str) -> curves.PrecisionRecall:
+def precision_recall(answers: Sequence[EvaluatedPhoto], label: str) -> curves.PrecisionRecall:
     """The curve of ``label`` against the rest."""
     probabilities = [answer.prediction.scores[label] for answer in answers]
     return curves.precision_recall(probabilities, [answer.right == label for answer in answers])
 
 
-def by_group(answers: Iterable[Answer]) -> dict[str, list[Answer]]:
+def by_group(answers: Iterable[EvaluatedPhoto]) -> dict[str, list[EvaluatedPhoto]]:
     """The answers by their group of near-duplicates."""
-    groups: dict[str, list[Answer]] = {}
+    groups: dict[str, list[EvaluatedPhoto]] = {}
     for answer in answers:
         groups.setdefault(answer.item.group, []).append(answer)
     return groups
 
 
-def share_right(answers: Sequence[Answer]) -> float:
+def share_right(answers: Sequence[EvaluatedPhoto]) -> float:
     """Between 0 and 1, of at least one answer."""
     return sum(answer.hit for answer in answers) / len(answers)
 
 
-def _of_types(weights: Weights, answers: Sequence[Answer]) -> dict[str, Numbers]:
+def _of_types(weights: Weights, answers: Sequence[EvaluatedPhoto]) -> dict[str, Numbers]:
     """What spoils a spool, and what annoys people."""
     foreign = [answer.right == "other" for answer in answers]
     plastic = [not is_foreign for is_foreign in foreign]
@@ -236,7 +236,7 @@ def _of_types(weights: Weights, answers: Sequence[Answer]) -> dict[str, Numbers]
     }
 
 
-def _of_dirt(weights: Weights, answers: Sequence[Answer]) -> dict[str, Numbers]:
+def _of_dirt(weights: Weights, answers: Sequence[EvaluatedPhoto]) -> dict[str, Numbers]:
     dirty = [answer.right == "dirty" for answer in answers]
     if all(dirty):
         return {}
@@ -245,14 +245,14 @@ def _of_dirt(weights: Weights, answers: Sequence[Answer]) -> dict[str, Numbers]:
     return {f"dirty caught at {CLEAN_REFUSED * 100:.0f} % of clean refused": caught}
 
 
-def _of_belief(weights: Weights, answers: Sequence[Answer]) -> dict[str, Numbers]:
+def _of_belief(weights: Weights, answers: Sequence[EvaluatedPhoto]) -> dict[str, Numbers]:
     """What the machine does without asking, where the model's maker chose thresholds."""
     if not any(answer.prediction.thresholds for answer in answers):
         return {}
     all_of_them = [True] * len(answers)
-    wrongly = [answer.believed and not answer.hit for answer in answers]
+    wrongly = [answer.accepted and not answer.hit for answer in answers]
     return {
-        "believed": curves.share(weights, [answer.believed for answer in answers], all_of_them),
+        "believed": curves.share(weights, [answer.accepted for answer in answers], all_of_them),
         "believed and wrong": curves.share(weights, wrongly, all_of_them),
     }
 

@@ -13,7 +13,7 @@ from triof.common.atomic_files import append_line
 _FOLDER = "azure/answers"
 
 
-class Answer(NamedTuple):
+class RecordedPrediction(NamedTuple):
     """What the cloud said of one photo."""
 
     path: Path
@@ -30,7 +30,7 @@ def iterations(home: Path) -> list[str]:
     return [path.stem for path in files]
 
 
-def read(home: Path, iteration: str) -> list[Answer]:
+def read(home: Path, iteration: str) -> list[RecordedPrediction]:
     """The latest answer about each photo. A line that a power cut has spoilt is skipped. Raises OSError."""
     try:
         lines = _path(home, iteration).read_bytes().splitlines()
@@ -39,18 +39,18 @@ def read(home: Path, iteration: str) -> list[Answer]:
     return list({answer.sha256: answer for answer in _answers(lines)}.values())
 
 
-def add(home: Path, iteration: str, answer: Answer) -> None:
+def add(home: Path, iteration: str, answer: RecordedPrediction) -> None:
     """Add one answer; on return it is on the disk. Raises OSError."""
     line = {"path": str(answer.path.absolute()), "sha256": answer.sha256, "scores": dict(answer.scores)}
     append_line(_path(home, iteration), json.dumps(line).encode())
 
 
-def _answers(lines: list[bytes]) -> Iterator[Answer]:
+def _answers(lines: list[bytes]) -> Iterator[RecordedPrediction]:
     for line in lines:
         try:
             kept = json.loads(line)
             scores = {str(label): float(score) for label, score in kept["scores"].items()}
-            yield Answer(Path(kept["path"]), str(kept["sha256"]), scores)
+            yield RecordedPrediction(Path(kept["path"]), str(kept["sha256"]), scores)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             continue
 

@@ -29,7 +29,7 @@ from providers.local_cnn.training.cutout import Cutout
 from triof.datasets.photo_dataset import LabelledPhoto, decode
 from triof.evaluation import curves
 from triof.evaluation.curves import Figure, Numbers
-from triof.evaluation.evaluation import Answer, Evaluation, accuracy, macro_f1, share_right
+from triof.evaluation.evaluation import EvaluatedPhoto, Evaluation, accuracy, macro_f1, share_right
 from triof.judging.photo import load as load_photo
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
@@ -107,17 +107,17 @@ class Cuttings:
         return scenes.Scenery(scenes.rendered("grounds", held_out=True), others, drawn=0.0)
 
 
-class _Trial:
+class _ConditionRun:
     """One condition while it is tried."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.before: list[Answer] = []
-        self.after: list[Answer] = []
+        self.before: list[EvaluatedPhoto] = []
+        self.after: list[EvaluatedPhoto] = []
         self._lost: list[Example] = []
         self._others: list[Example] = []
 
-    def add(self, before: Answer, after: Answer, seen: Image.Image) -> None:
+    def add(self, before: EvaluatedPhoto, after: EvaluatedPhoto, seen: Image.Image) -> None:
         self.before.append(before)
         self.after.append(after)
         examples = self._lost if before.hit and not after.hit else self._others
@@ -172,14 +172,14 @@ def measure(
     limits: PhotoLimits = DEFAULT_LIMITS,
 ) -> Robustness:
     """Ask ``provider`` about the photos of its ``evaluation`` again, under every condition. Raises what it raises."""
-    trials = {name: _Trial(name) for name in (*CORRUPTIONS, OTHER_GROUND)}
+    trials = {name: _ConditionRun(name) for name in (*CORRUPTIONS, OTHER_GROUND)}
     before = {answer.item.path: answer for answer in evaluation.answers}
     # In an order of their own, so that the first ones make good examples.
     items = sorted((answer.item for answer in evaluation.answers), key=lambda item: _seed("order", item))
     for item, picture in _pictures(items, limits):
         for name, seen in _under_all(picture, item, cuttings):
             prediction = provider.predict(_photo(seen), timeout=_TIMEOUT)
-            trials[name].add(before[item.path], Answer(item, prediction), seen)
+            trials[name].add(before[item.path], EvaluatedPhoto(item, prediction), seen)
         on_photo()
     losses, f1_losses = zip(*(trials[name].losses() for name in CORRUPTIONS), strict=True)
     return Robustness(

@@ -26,7 +26,7 @@ _SHARE = 0.25
 """How much of the room that is free, or taken by backups already, all of them may take."""
 
 
-class Backup(NamedTuple):
+class JournalBackup(NamedTuple):
     """A copy: when it was made (Unix time in seconds), its bytes, and where it is."""
 
     at: float
@@ -48,13 +48,13 @@ class JournalBackups:
         self._keep_days = settings.journal.keep_backup_days
         self._now = now
 
-    def all(self) -> Sequence[Backup]:
+    def all(self) -> Sequence[JournalBackup]:
         """The copies, the newest first."""
         found = []
         for path in self.folder.glob(f"{self._journal.path.stem}-*.db"):
             with suppress(OSError):
                 status = path.stat()
-                found.append(Backup(status.st_mtime, status.st_size, path))
+                found.append(JournalBackup(status.st_mtime, status.st_size, path))
         return sorted(found, reverse=True)
 
     def is_late(self, days: float) -> bool:

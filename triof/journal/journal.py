@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from providers.base import Photo, Prediction, Task
 from triof.judging.sorter import Judgement
 from triof.storage.database import Database
-from triof.storage.tables import Event, PredictionRow, Tally, UtcDateTime
+from triof.storage.tables import DailyTotalRow, Event, PredictionRow, UtcDateTime
 
 Kind = Literal[
     "machine.started",
@@ -56,7 +56,7 @@ _ORDER = {kind: position for position, kind in enumerate(get_args(Kind))}
 """A deposit's events in the order in which they can happen: the clock may be set back between two of them."""
 
 
-_TALLIES = cast(Table, Tally.__table__)
+_TALLIES = cast(Table, DailyTotalRow.__table__)
 _MOMENT = bindparam("moment", type_=UtcDateTime)
 _UNCOUNT = _TALLIES.delete().where(
     _TALLIES.c.machine_id == bindparam("machine", type_=String), _TALLIES.c.until > _MOMENT, _TALLIES.c.since <= _MOMENT
@@ -145,9 +145,9 @@ class Journal:
         judged = self.event("deposit.judged", deposit_id, waste_type=label, reason=verdict.reason, **detail)
         return [judged, *self._predictions(deposit_id, judgement)]
 
-    def record_beside(self, deposit_id: UUID, photo: Photo, prediction: Prediction) -> None:
+    def record_alternative(self, deposit_id: UUID, photo: Photo, prediction: Prediction) -> None:
         """Write what one more model said of a photo after its verdict."""
-        self.write([self._prediction(deposit_id, photo, prediction, believed=False)])
+        self.write([self._prediction(deposit_id, photo, prediction, accepted=False)])
 
     def write(self, rows: Sequence[Row], *, again: bool = False, patience: float | None = None) -> None:
         """Write all rows or none; ``again``: some may be there already, by their ids. Raises SQLAlchemyError."""
@@ -261,11 +261,11 @@ class Journal:
             yield session
 
     def _predictions(self, deposit_id: UUID, judgement: Judgement) -> Iterable[PredictionRow]:
-        for believed in judgement.predictions.values():
-            for prediction in (believed, *believed.beside):
-                yield self._prediction(deposit_id, judgement.photo, prediction, believed=prediction is believed)
+        for accepted in judgement.predictions.values():
+            for prediction in (accepted, *accepted.alternatives):
+                yield self._prediction(deposit_id, judgement.photo, prediction, accepted=prediction is accepted)
 
-    def _prediction(self, deposit_id: UUID, photo: Photo, prediction: Prediction, *, believed: bool) -> PredictionRow:
+    def _prediction(self, deposit_id: UUID, photo: Photo, prediction: Prediction, *, accepted: bool) -> PredictionRow:
         return PredictionRow(
             id=uuid4(),
             machine_id=self.machine_id,
@@ -279,7 +279,7 @@ class Journal:
             model_version=prediction.model_version,
             attempts=[asdict(attempt) for attempt in prediction.attempts],
             photo=photo.sha256,
-            believed=believed,
+            believed=accepted,
             embedding=[round(number, 3) for number in prediction.embedding] or None,
         )
 

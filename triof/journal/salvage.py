@@ -21,9 +21,9 @@ from sqlalchemy.types import TypeEngine
 from triof.common.errors import TriofError
 from triof.storage.database import Database
 from triof.storage.sqlite_pages import records
-from triof.storage.tables import Base, Event, PredictionRow, Tally
+from triof.storage.tables import Base, DailyTotalRow, Event, PredictionRow
 
-_EVENTS, _PREDICTIONS, _TALLIES = (cast(Table, table.__table__) for table in (Event, PredictionRow, Tally))
+_EVENTS, _PREDICTIONS, _TALLIES = (cast(Table, table.__table__) for table in (Event, PredictionRow, DailyTotalRow))
 _MERGED = [table for table in Base.metadata.sorted_tables if table is not _TALLIES]
 _ONLY_ADDED_TO = (_EVENTS, _PREDICTIONS)
 _ACCESS = ("users", "api_keys")
@@ -78,7 +78,7 @@ def salvage(
 
 def _by_sqlite(source: Path, table: Table) -> Iterator[_Row]:
     """The rows of ``table``, without those on pages that SQLite cannot read."""
-    reader = _Reader(table)
+    reader = _RowReader(table)
     with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         query = f"SELECT rowid, * FROM {table.name} WHERE rowid > ? ORDER BY rowid"  # noqa: S608
@@ -99,7 +99,7 @@ def _by_sqlite(source: Path, table: Table) -> Iterator[_Row]:
 
 def _by_pages(source: Path, table: Table, database: Database) -> Iterator[_Row]:
     """The rows of ``table`` on all pages, told from those of other tables by what they hold."""
-    reader = _Reader(table)
+    reader = _RowReader(table)
     with database.read() as connection:
         names = [column["name"] for column in inspect(connection).get_columns(table.name)]
     try:
@@ -110,7 +110,7 @@ def _by_pages(source: Path, table: Table, database: Database) -> Iterator[_Row]:
         raise SalvageImpossible(f"{source} cannot be read ({error.strerror}): check path and disk.") from error
 
 
-class _Reader:
+class _RowReader:
     """Makes rows of one table from what SQLite stores."""
 
     def __init__(self, table: Table) -> None:

@@ -36,12 +36,12 @@ class BreakerOpen(ProviderUnavailable):
     """The provider was not asked, because it failed a short while ago."""
 
 
-class Change(NamedTuple):
+class BreakerChange(NamedTuple):
     """The breaker has changed: how long it stays open now (seconds), and why."""
 
     state: State
     open_seconds: float
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Breaker:
         self,
         settings: BreakerSettings,
         clock: Callable[[], float] = time.monotonic,
-        on_change: Callable[[Change], None] = lambda change: None,
+        on_change: Callable[[BreakerChange], None] = lambda change: None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -105,9 +105,9 @@ class Breaker:
         """The call was answered after ``seconds``."""
         self._record(permit, "slow" if seconds > self._settings.slow_seconds else "good", f"slow ({seconds:.1f} s)")
 
-    def failed(self, permit: Permit, why: str) -> None:
+    def failed(self, permit: Permit, reason: str) -> None:
         """The call failed."""
-        self._record(permit, "failed", why)
+        self._record(permit, "failed", reason)
 
     def release(self, permit: Permit) -> None:
         """What came of the call says nothing about the provider's health."""
@@ -123,16 +123,16 @@ class Breaker:
             return "not asked, as it failed before; somebody is trying it at this moment"
         return None
 
-    def _record(self, permit: Permit, outcome: Literal["good", "slow", "failed"], why: str) -> None:
+    def _record(self, permit: Permit, outcome: Literal["good", "slow", "failed"], reason: str) -> None:
         with self._lock:
             # What a call from before the last change says is no longer news.
             if permit.generation != self._generation:
                 return
-            change = self._probed(outcome, why) if permit.probe else self._counted(outcome, why)
+            change = self._probed(outcome, reason) if permit.probe else self._counted(outcome, reason)
         if change:
             self._on_change(change)
 
-    def _counted(self, outcome: Literal["good", "slow", "failed"], why: str) -> Change | None:
+    def _counted(self, outcome: Literal["good", "slow", "failed"], reason: str) -> BreakerChange | None:
         self._calls.append(outcome)
         count, failed = len(self._calls), self._calls.count("failed")
         # Not on good news: that the window has become full enough is no reason to stop asking.
@@ -140,32 +140,34 @@ class Breaker:
         slow = failed + self._calls.count("slow")
         if enough and (failed >= self._settings.failure_rate * count or slow >= self._settings.slow_rate * count):
             self._open_seconds = self._settings.open_seconds
-            return self._turn("open", f"{failed} of {count} calls failed, {slow - failed} were slow; the last: {why}")
+            return self._turn(
+                "open", f"{failed} of {count} calls failed, {slow - failed} were slow; the last: {reason}"
+            )
         return None
 
-    def _probed(self, outcome: Literal["good", "slow", "failed"], why: str) -> Change | None:
+    def _probed(self, outcome: Literal["good", "slow", "failed"], reason: str) -> BreakerChange | None:
         self._probing = False
         if outcome != "good":
             self._open_seconds = min(self._open_seconds * 2, self._settings.longest_open_seconds)
-            return self._turn("open", f"the probe failed: {why}")
+            return self._turn("open", f"the probe failed: {reason}")
         self._probes_answered += 1
         if self._probes_answered >= self._settings.closing_probes:
             return self._turn("closed", f"{self._probes_answered} probes in a row were answered")
         return None
 
-    def _turn(self, state: State, why: str = "") -> Change:
+    def _turn(self, state: State, reason: str = "") -> BreakerChange:
         self._state = state
         self._generation += 1
         self._calls.clear()
         self._probing, self._probes_answered = False, 0
         self._reopens_at = self._clock() + self._open_seconds
-        return Change(state, self._open_seconds, why)
+        return BreakerChange(state, self._open_seconds, reason)
 
 
 def outliving(
     path: Path,
     settings: BreakerSettings,
-    on_change: Callable[[Change], object],
+    on_change: Callable[[BreakerChange], object],
     *,
     of: str = "",
     clock: Callable[[], float] = time.monotonic,
@@ -176,8 +178,15 @@ def outliving(
     What it was of another address than ``of`` says nothing: somebody has mended the settings.
     """
 
-    def keep(change: Change) -> None:
-        kept = {"of": of, "until": now() + change.open_seconds, **change._asdict()}
+    def keep(change: BreakerChange) -> None:
+        until = now() + change.open_seconds
+        kept = {
+            "of": of,
+            "until": until,
+            "state": change.state,
+            "open_seconds": change.open_seconds,
+            "why": change.reason,
+        }
         try:
             replace_file(path, json.dumps(kept).encode())
         except OSError:

@@ -44,7 +44,7 @@ _HEAD_START_SECONDS = 0.02
 
 
 class Calls(Protocol):
-    """Counts the calls; :class:`triof.judging.quota.Ledger` is one."""
+    """Counts the calls; :class:`triof.judging.quota.QuotaLedger` is one."""
 
     def take(self) -> UUID:
         """Count a call about to be made. Raises ProviderError if it must not be made."""
@@ -61,7 +61,7 @@ class Calls(Protocol):
     def wait(self) -> float:
         """For how many seconds no call may be made for the sake of the calls a second."""
 
-    def spare(self) -> None:
+    def skip(self) -> None:
         """A question did not need to be asked."""
 
     def exhausted(self, resets_at: datetime) -> None:
@@ -79,7 +79,7 @@ class RateWait(NamedTuple):
     """Whether the vendor has said so, and not our own count."""
 
 
-class _Rest(NamedTuple):
+class _Cooldown(NamedTuple):
     until: float
     cause: ProviderError
 
@@ -108,7 +108,7 @@ def ask(provider: Provider, photo: Photo, task: Task, timeout: float) -> Predict
     raise ProviderUnavailable(f"its answer makes no sense: {prediction.label!r} with scores {prediction.scores}")
 
 
-class Guard:
+class GuardedProvider:
     """One provider of one route. ``clock`` in monotonic seconds, ``now`` gives aware datetimes.
 
     The provider is built by ``build`` when it is first needed, which in local mode is never. ``note`` does what must be
@@ -141,14 +141,14 @@ class Guard:
         self._lock = Lock()
         self._built: tuple[Provider, Calls | None] | None = None
         self._note = note
-        self._rest: _Rest | None = None
+        self._cooldown: _Cooldown | None = None
         self._ledger_knows = True
 
     @property
     def needed_side(self) -> int:
         """Of the provider, as long as it would be asked: nobody pays for pixels that nobody looks at."""
         built = self._built
-        return built[0].needed_side if built and self._breaker.admits() and not self._cause_of_rest() else 0
+        return built[0].needed_side if built and self._breaker.admits() and not self._cooldown_cause() else 0
 
     @property
     def state(self) -> State:
@@ -161,7 +161,7 @@ class Guard:
 
     def ask(self, photo: Photo, timeout: float) -> "Pending":
         """Begin to ask; the answer is to be fetched within ``timeout`` seconds. Raises ProviderError at once if not."""
-        self._check_rest()
+        self._check_cooldown()
         permit = self._breaker.permit()
         try:
             return self._begin(photo, timeout, permit)
@@ -169,7 +169,7 @@ class Guard:
             self._breaker.release(permit)
             raise
 
-    def trial(self, photo: Photo, timeout: float) -> Prediction:
+    def probe(self, photo: Photo, timeout: float) -> Prediction:
         """Ask whatever happened before, and learn nothing from it: for whoever mends the settings. Counted as any call.
 
         Raises ProviderError.
@@ -187,23 +187,23 @@ class Guard:
         except AllBusy as error:
             raise ProviderUnavailable(f"not asked: {error}", sent=False) from error
 
-    def spare(self) -> None:
+    def skip(self) -> None:
         """Note that the provider did not need to be asked, if it would have been."""
-        if self._breaker.admits() and not self._cause_of_rest():
+        if self._breaker.admits() and not self._cooldown_cause():
             # Not in front of a person, who would wait for whoever else is writing.
-            self._note(self._spare)
+            self._note(self._note_skip)
 
-    def _spare(self) -> None:
+    def _note_skip(self) -> None:
         try:
             _, calls = self._provider()
             if calls:
-                calls.spare()
+                calls.skip()
         except ProviderError as error:
             log.warning("call.spared_unnoted provider=%s cause=%s", self.name, error)
 
     def rate_wait(self) -> RateWait:
         """For how long a question would be refused for the sake of the calls a second."""
-        rest, built = self._rest, self._built
+        rest, built = self._cooldown, self._built
         if rest and isinstance(rest.cause, RateLimited) and (left := rest.until - self._clock()) > 0:
             return RateWait(left, rest.cause.refused)
         with suppress(ProviderError), _whatever_breaks():
@@ -212,7 +212,7 @@ class Guard:
 
     def ping(self) -> None:
         """Raise ProviderError if the provider could not be asked now."""
-        self._check_rest()
+        self._check_cooldown()
         provider, _ = self._provider()
         # In a worker, as looking up a name may take much longer than any timeout.
         pinged = self._submit(provider.ping)
@@ -243,15 +243,15 @@ class Guard:
                 self._breaker.release(permit)
         match error:
             case QuotaExceeded():
-                self._rest_for(self._quota_seconds(error), error)
+                self._cool_down(self._quota_seconds(error), error)
             case RateLimited():
-                self._rest_for(error.retry_after, error)
+                self._cool_down(error.retry_after, error)
             case ServiceRetired():
-                self._rest_for(self._at_most_until_looked_at(_RETIRED.total_seconds()), error)
+                self._cool_down(self._at_most_until_looked_at(_RETIRED.total_seconds()), error)
             case ProviderMisconfigured():
                 # Built anew afterwards, with whatever key its file holds then.
                 self._forget()
-                self._rest_for(_MISCONFIGURED_SECONDS, error)
+                self._cool_down(_MISCONFIGURED_SECONDS, error)
 
     def _call(self, photo: Photo, ends: float) -> Prediction:
         provider, calls = self._provider()
@@ -311,20 +311,20 @@ class Guard:
         built = self._built
         return min(seconds, _LEDGER_SECONDS) if built and built[1] and self._ledger_knows else seconds
 
-    def _rest_for(self, seconds: float, cause: ProviderError) -> None:
+    def _cool_down(self, seconds: float, cause: ProviderError) -> None:
         until = self._clock() + seconds
         # Of two calls at once, the one that was told the shorter wait may be the later to say so.
-        if not self._rest or self._rest.until < until:
-            self._rest = _Rest(until, cause)
+        if not self._cooldown or self._cooldown.until < until:
+            self._cooldown = _Cooldown(until, cause)
         log.warning("provider.rests provider=%s seconds=%.0f cause=%s", self.name, seconds, cause)
 
-    def _check_rest(self) -> None:
-        if cause := self._cause_of_rest():
+    def _check_cooldown(self) -> None:
+        if cause := self._cooldown_cause():
             # Without the frames of the last time, which would pile up.
             raise cause.with_traceback(None)
 
-    def _cause_of_rest(self) -> ProviderError | None:
-        rest = self._rest
+    def _cooldown_cause(self) -> ProviderError | None:
+        rest = self._cooldown
         return rest.cause if rest and self._clock() < rest.until else None
 
 
@@ -333,7 +333,7 @@ class Pending:
 
     future: Future[Prediction]
 
-    def __init__(self, guard: Guard, permit: Permit | None, started: float, timeout: float) -> None:
+    def __init__(self, guard: GuardedProvider, permit: Permit | None, started: float, timeout: float) -> None:
         self.permit = permit
         self.started = started
         self._guard = guard

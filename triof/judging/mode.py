@@ -19,8 +19,8 @@ class Turned(NamedTuple):
     """The last turn of the switch that still holds."""
 
     mode: Mode
-    who: str
-    why: str
+    actor: str
+    comment: str
     at: str
     """Local time, to the second."""
 
@@ -48,14 +48,14 @@ class Switch:
             return None
         return Turned(kept["mode"], *(str(kept.get(name, "")) for name in ("who", "why", "at")))
 
-    def turn(self, mode: Mode, who: str, why: str) -> None:
+    def turn(self, mode: Mode, actor: str, comment: str) -> None:
         """Turn to ``mode`` for good; on return it holds for a running kiosk too. Raises OSError."""
-        turned = Turned(mode, who, why, datetime.now(UTC).astimezone().isoformat(" ", "seconds"))
+        turned = Turned(mode, actor, comment, datetime.now(UTC).astimezone().isoformat(" ", "seconds"))
         # Whose settings it is measured by, says the kiosk.
         kept = {"configured": self._configured, **read_json(self._path)}
-        self._keep({**kept, **turned._asdict()})
+        self._keep({**kept, "mode": turned.mode, "who": turned.actor, "why": turned.comment, "at": turned.at})
 
-    def settle(self) -> None:
+    def reconcile(self) -> None:
         """At the kiosk's start: forget a turn that its settings have overruled, so that it does not come back."""
         kept = read_json(self._path)
         if kept.get("configured", self._configured) != self._configured:

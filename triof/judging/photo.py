@@ -28,7 +28,7 @@ from triof.judging.decoding.errors import (
     Unsupported,
 )
 from triof.judging.decoding.orientation import is_sideways, upright
-from triof.judging.decoding.sources import Source, open_source
+from triof.judging.decoding.sources import ImageSource, open_source
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
 # Pillow measures bombs by a limit of its own and prints a warning; ours stands in the settings and raises.
@@ -90,7 +90,7 @@ def load(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, needed_side: int
     return Photo(picture, hashlib.sha256(image).hexdigest(), width, height)
 
 
-def _open(image: bytes, format_: ImageFormat | None, limits: PhotoLimits) -> Source:
+def _open(image: bytes, format_: ImageFormat | None, limits: PhotoLimits) -> ImageSource:
     """Raises PhotoError, DecodingError."""
     if format_ is None:
         raise PhotoError("not_a_photo", "This is not a photo: send a JPEG, PNG, WebP, BMP or GIF.")
@@ -106,7 +106,7 @@ def _open(image: bytes, format_: ImageFormat | None, limits: PhotoLimits) -> Sou
         ) from error
 
 
-def _decode(source: Source, limits: PhotoLimits, needed_side: int | None) -> Image.Image:
+def _decode(source: ImageSource, limits: PhotoLimits, needed_side: int | None) -> Image.Image:
     """Raises DecodingError."""
     factor = source.shrinks_to(_largest_factor(source, needed_side))
     # The RGB picture, which Pillow keeps in 4 bytes a pixel.
@@ -125,7 +125,7 @@ def _decode(source: Source, limits: PhotoLimits, needed_side: int | None) -> Ima
         raise fault
 
 
-def _largest_factor(source: Source, needed_side: int | None) -> int:
+def _largest_factor(source: ImageSource, needed_side: int | None) -> int:
     if not needed_side:
         return 1
     return max(1, min(source.width, source.height) // needed_side)
@@ -154,7 +154,7 @@ def _photo_error(error: DecodingError, limits: PhotoLimits) -> PhotoError:
             return PhotoError("damaged", "The photo is damaged and cannot be read to its end: take it again.")
 
 
-def keepsake(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side: int = 1280) -> bytes:
+def to_jpeg(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side: int = 1280) -> bytes:
     """The photo as a JPEG to keep: upright, without metadata, its longest side at most ``longest_side`` pixels.
 
     Raises PhotoError.

@@ -21,17 +21,17 @@ from providers.call_window import JITTER_SECONDS, SECOND, Call, CallWindow
 from triof.judging.cloud_providers import allowances
 from triof.settings.tree import Settings
 from triof.storage.database import Database
-from triof.storage.tables import Entry, EntryKind, UtcDateTime
+from triof.storage.tables import EntryKind, LedgerRow, UtcDateTime
 
 log = logging.getLogger(__name__)
 
-_LEDGER = cast(Table, Entry.__table__)
+_LEDGER = cast(Table, LedgerRow.__table__)
 
 WINDOW = timedelta(days=30)
 """The vendor's month is a rolling one."""
 _SECOND = timedelta(seconds=SECOND + JITTER_SECONDS)
 """The vendor's second, as far as one can know when a call arrived."""
-_KINDS_BESIDE: tuple[EntryKind, ...] = ("refused", "spared")
+_UNCOUNTED_KINDS: tuple[EntryKind, ...] = ("refused", "spared")
 _PATIENCE_SECONDS = 1.0
 """How long a call waits to be counted; less than a person waits for the cloud."""
 _LOCKED_SECONDS = 1.0
@@ -40,7 +40,7 @@ WARNED_FROM = 0.8
 
 
 @dataclass(frozen=True)
-class Usage:
+class QuotaUsage:
     """What was asked of one resource in the last 30 days. ``remaining`` is None where there is no limit."""
 
     allowance: Allowance
@@ -49,7 +49,7 @@ class Usage:
     """Those of them that were made in the tier of the settings, and cost what the settings say."""
     refused: int
     """Calls that the vendor turned away, which are none of those used."""
-    spared: int
+    skipped: int
     """Questions that the cascade did not have to ask."""
     remaining: int | None
     resets_at: datetime | None
@@ -67,7 +67,7 @@ class Usage:
         return self.in_tier * self.allowance.euros_per_1000 / 1000
 
 
-class _Standing(NamedTuple):
+class _QuotaStatus(NamedTuple):
     """Where a resource stands at one moment."""
 
     in_month: int
@@ -82,7 +82,7 @@ class _Standing(NamedTuple):
     """The same of its word that the service is retired."""
 
 
-class Ledger:
+class QuotaLedger:
     """The calls to one prediction resource, in ``database``: many threads and processes share one count.
 
     ``now`` gives aware datetimes.
@@ -143,7 +143,7 @@ class Ledger:
         with self._database.read() as connection:
             return self._rate_wait(self._stands(connection, now), now)
 
-    def spare(self) -> None:
+    def skip(self) -> None:
         """A question was answered without asking."""
         with self._writing() as connection:
             self._write(connection, "spared", self._now())
@@ -165,12 +165,12 @@ class Ledger:
         with self._writing() as connection:
             self._write(connection, "resumed", self._later(connection))
 
-    def usage(self) -> Usage:
+    def usage(self) -> QuotaUsage:
         """Where we stand. Raises SQLAlchemyError."""
         now = self._now()
         with self._database.read() as connection:
             standing = self._stands(connection, now)
-            refused, spared = (self._count(connection, kind, now - WINDOW) for kind in _KINDS_BESIDE)
+            refused, skipped = (self._count(connection, kind, now - WINDOW) for kind in _UNCOUNTED_KINDS)
             in_tier = self._count(connection, "call", now - WINDOW, _LEDGER.c.tier == self.allowance.tier)
         limit, word = self.allowance.per_month, standing.exhausted_until
         oldest, latest = standing.oldest_in_month, standing.latest
@@ -179,12 +179,12 @@ class Ledger:
         # Where both the vendor and our own count say no, the later of the two ends it.
         freed = oldest + WINDOW if oldest and (used_up or not word) else None
         all_freed = latest + WINDOW if oldest and latest else None
-        return Usage(
+        return QuotaUsage(
             self.allowance,
             standing.in_month,
             in_tier,
             refused,
-            spared,
+            skipped,
             remaining=0 if exhausted else None if limit is None else limit - standing.in_month,
             resets_at=max(filter(None, (word, freed)), default=None),
             all_free_at=max(filter(None, (word, all_freed)), default=None),
@@ -198,7 +198,7 @@ class Ledger:
         last = connection.scalar(select(func.max(_LEDGER.c.at)).where(*words))
         return max(self._now(), last + timedelta(microseconds=1)) if last else self._now()
 
-    def _check(self, standing: _Standing, now: datetime) -> None:
+    def _check(self, standing: _QuotaStatus, now: datetime) -> None:
         month = self.allowance.per_month
         if standing.retired_until:
             raise ServiceRetired(
@@ -214,7 +214,7 @@ class Ledger:
             resets_at = standing.oldest_in_month + WINDOW
             raise QuotaExceeded(f"All {month:,} calls of 30 days are used up, by our own count.", resets_at)
 
-    def _rate_wait(self, standing: _Standing, now: datetime) -> float:
+    def _rate_wait(self, standing: _QuotaStatus, now: datetime) -> float:
         """Seconds until one more call may be made, by the calls that may still count in the vendor's second."""
         if self.allowance.per_second is None:
             return 0.0
@@ -238,9 +238,9 @@ class Ledger:
         self._write(connection, "warned", now)
         return True
 
-    def _stands(self, connection: Connection, now: datetime) -> _Standing:
+    def _stands(self, connection: Connection, now: datetime) -> _QuotaStatus:
         moments = {"now": now, "month": now - WINDOW, "second": now - _SECOND}
-        return _Standing(*connection.execute(self._standing, moments).one())
+        return _QuotaStatus(*connection.execute(self._standing, moments).one())
 
     def _count(self, connection: Connection, kind: EntryKind, since: datetime, *where: ColumnElement[bool]) -> int:
         of = (_LEDGER.c.resource == self.allowance.resource, _LEDGER.c.kind == kind, _LEDGER.c.at > since, *where)
@@ -277,13 +277,13 @@ class Ledger:
             ) from error
 
 
-def ledgers(settings: Settings, database: Database) -> Mapping[str, Ledger]:
+def ledgers(settings: Settings, database: Database) -> Mapping[str, QuotaLedger]:
     """The ledger of each provider of the routes whose calls are counted."""
-    return {name: Ledger(database, allowance) for name, allowance in allowances(settings).items()}
+    return {name: QuotaLedger(database, allowance) for name, allowance in allowances(settings).items()}
 
 
 def _standing_of(allowance: Allowance) -> Select[Any]:
-    """One statement for a :class:`_Standing`; it takes the moments ``now``, ``month`` and ``second``."""
+    """One statement for a :class:`_QuotaStatus`; it takes the moments ``now``, ``month`` and ``second``."""
 
     def entries(what: ColumnElement[Any], kinds: tuple[EntryKind, ...], *where: ColumnElement[bool]) -> Any:
         of = (_LEDGER.c.resource == allowance.resource, _LEDGER.c.kind.in_(kinds))

@@ -24,13 +24,13 @@ from providers.base import (
     Task,
 )
 from triof.judging.circuit_breaker import State
-from triof.judging.guarded_provider import Guard, RateWait, ask
+from triof.judging.guarded_provider import GuardedProvider, RateWait, ask
 from triof.settings.tree import Mode
 
 log = logging.getLogger(__name__)
 
-Member = Provider | Guard
-SPARED = "spared"
+Member = Provider | GuardedProvider
+SKIPPED = "spared"
 """The outcome of an attempt that was not needed: the local model was sure enough."""
 
 
@@ -43,12 +43,12 @@ def _failed_first(prediction: Prediction) -> Iterator[Attempt]:
     for attempt in prediction.attempts:
         if attempt.outcome == "answered":
             return
-        if attempt.outcome != SPARED:
+        if attempt.outcome != SKIPPED:
             yield attempt
 
 
 class RouteExperiment(Protocol):
-    """Changes the routes of some deposits, to compare models; :class:`triof.rollout.experiment.Contest` is one."""
+    """Changes the routes of some deposits, to compare models; :class:`triof.rollout.experiment.Experiment` is one."""
 
     def route(self, task: Task, deposit_id: UUID | None, members: Sequence[Member]) -> list[Member]:
         """The providers to ask for one deposit, in order, where the route has ``members``."""
@@ -89,7 +89,7 @@ class Router:
         cloud_seconds: float = 1.5,
         cascade: float | None = None,
         mode: Callable[[], Mode] = lambda: "auto",
-        rehearsed: Callable[[Guard], Guard] = lambda guard: guard,
+        rehearsed: Callable[[GuardedProvider], GuardedProvider] = lambda guard: guard,
         experiment: RouteExperiment | None = None,
         notes: Executor | None = None,
     ) -> None:
@@ -122,7 +122,7 @@ class Router:
         members = [member for member in self._routes[task] if not (local and member.needs_network)]
         if self.experiment:
             members = self.experiment.route(task, deposit_id, members)
-        return [self._rehearsed(member) if isinstance(member, Guard) else member for member in members]
+        return [self._rehearsed(member) if isinstance(member, GuardedProvider) else member for member in members]
 
     def predict(self, photo: Photo, task: Task, deposit_id: UUID | None = None, *, spent: float = 0.0) -> Prediction:
         """The first answer of the task's route, with all attempts. Raises NoProviderAnswered.
@@ -130,7 +130,7 @@ class Router:
         ``spent`` seconds of the deadline are over already.
         """
         limits = self._limits._replace(deadline=self._limits.deadline - spent)
-        prediction = _Question(photo, task, self.members(task, deposit_id), limits).answer()
+        prediction = _RoutedQuestion(photo, task, self.members(task, deposit_id), limits).answer()
         for failed in _failed_first(prediction):
             # In cloud mode somebody has said that the cloud has to answer.
             level = logging.ERROR if self.mode == "cloud" else logging.WARNING
@@ -141,7 +141,7 @@ class Router:
         """Build what would be asked now; what cannot be built says so when it is asked."""
         for task in self._routes:
             for member in self.members(task):
-                if isinstance(member, Guard):
+                if isinstance(member, GuardedProvider):
                     with suppress(ProviderError):
                         member.prepare()
 
@@ -157,14 +157,16 @@ class Router:
     def breakers(self) -> Mapping[str, State]:
         """The state of the breaker of each provider that has one; those of a drill do not count."""
         members = (member for route in self._routes.values() for member in route)
-        return {member.name: member.state for member in members if isinstance(member, Guard)}
+        return {member.name: member.state for member in members if isinstance(member, GuardedProvider)}
 
     def rate_wait(self) -> RateWait:
         """For how long not to ask those in the cloud, as it would be too fast; the longest of them."""
-        members = {member for task in self._routes for member in self.members(task) if isinstance(member, Guard)}
+        members = {
+            member for task in self._routes for member in self.members(task) if isinstance(member, GuardedProvider)
+        }
         return max((member.rate_wait() for member in members), default=RateWait(0.0, by_vendor=False))
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """Return when all that was to be noted so far is written."""
         if self._notes:
             self._notes.submit(lambda: None).result()
@@ -180,7 +182,7 @@ class Router:
             self._notes.shutdown()
 
 
-class _Question:
+class _RoutedQuestion:
     """One photo and one task: what each provider of the route has said so far."""
 
     def __init__(self, photo: Photo, task: Task, route: Sequence[Member], limits: _Limits) -> None:
@@ -195,19 +197,21 @@ class _Question:
     def answer(self) -> Prediction:
         """The first answer in the order of the route. Raises NoProviderAnswered."""
         for position in range(len(self._route)):
-            if believed := self._hear(position).prediction:
+            if accepted := self._hear(position).prediction:
                 attempts = tuple(self._heard[heard].attempt for heard in sorted(self._heard))
-                others = (heard for heard in self._heard.values() if heard.prediction is not believed)
-                beside = tuple(
+                others = (heard for heard in self._heard.values() if heard.prediction is not accepted)
+                alternatives = tuple(
                     replace(other.prediction, attempts=(other.attempt,)) for other in others if other.prediction
                 )
-                return replace(believed, attempts=attempts, beside=beside)
+                return replace(accepted, attempts=attempts, alternatives=alternatives)
         raise NoProviderAnswered(self._task, tuple(self._heard[heard].attempt for heard in sorted(self._heard)))
 
     def _hear(self, position: int) -> _Heard:
         if position not in self._heard:
             member = self._route[position]
-            heard = self._hear_cloud(member, position) if isinstance(member, Guard) else self._hear_local(member)
+            heard = (
+                self._hear_cloud(member, position) if isinstance(member, GuardedProvider) else self._hear_local(member)
+            )
             self._heard[position] = heard
         return self._heard[position]
 
@@ -219,9 +223,9 @@ class _Question:
         except ProviderError as error:
             return self._failed(provider.name, error, self._clock() - asked)
 
-    def _hear_cloud(self, guard: Guard, position: int) -> _Heard:
-        if spared := self._spared(guard, position):
-            return spared
+    def _hear_cloud(self, guard: GuardedProvider, position: int) -> _Heard:
+        if skipped := self._skipped(guard, position):
+            return skipped
         asked = self._clock()
         try:
             pending = guard.ask(self._photo, min(self._limits.cloud_seconds, self._left(asked)))
@@ -237,11 +241,11 @@ class _Question:
     def _hear_next_local(self, position: int) -> Prediction | None:
         """Ask the one that would be fallen back on, now rather than then."""
         for later in range(position + 1, len(self._route)):
-            if not isinstance(self._route[later], Guard):
+            if not isinstance(self._route[later], GuardedProvider):
                 return self._hear(later).prediction
         return None
 
-    def _spared(self, guard: Guard, position: int) -> _Heard | None:
+    def _skipped(self, guard: GuardedProvider, position: int) -> _Heard | None:
         needed = self._limits.cascade
         if needed is None:
             return None
@@ -249,10 +253,10 @@ class _Question:
         if not local or local.probability < needed or local.is_unfamiliar:
             return None
         # A canary and the one that it stands before are one question.
-        if all(heard.attempt.outcome != SPARED for heard in self._heard.values()):
-            guard.spare()
+        if all(heard.attempt.outcome != SKIPPED for heard in self._heard.values()):
+            guard.skip()
         message = f"{local.provider} was sure enough ({local.probability:.3f})"
-        return _Heard(Attempt(guard.name, SPARED, 0.0, message), None)
+        return _Heard(Attempt(guard.name, SKIPPED, 0.0, message), None)
 
     def _left(self, now: float) -> float:
         """The seconds that are left. Raises ProviderUnavailable if there are none."""

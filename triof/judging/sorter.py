@@ -104,9 +104,9 @@ class Sorter:
 
         self._compare(Followed(deposit_id, judgement, load, self.router.members))
 
-    def keepsake(self, image: bytes) -> bytes:
+    def to_jpeg(self, image: bytes) -> bytes:
         """The photo as a JPEG to show and keep, upright and without metadata. Raises PhotoError."""
-        return photos.keepsake(image, self._limits)
+        return photos.to_jpeg(image, self._limits)
 
     def close(self) -> None:
         """End the helpers and close the router."""

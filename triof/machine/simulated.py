@@ -17,7 +17,7 @@ from triof.settings.sections.slot import SimulatedSeconds
 
 
 @dataclass(frozen=True)
-class _State:
+class _SlotState:
     slot_open: bool = False
     box: int = 1
 
@@ -86,14 +86,14 @@ class SimulatedHardware:
         if self.jammed() == part:
             raise Jammed(part)
 
-    def _state(self) -> _State:
+    def _state(self) -> _SlotState:
         try:
-            return _State(**json.loads(self._path.read_bytes()))
+            return _SlotState(**json.loads(self._path.read_bytes()))
         except FileNotFoundError:
-            return _State()
+            return _SlotState()
         except (ValueError, TypeError, RecursionError):
             # Nobody knows any more, so the slot counts as open: then it is closed, and nothing is shredded before.
-            return _State(slot_open=True)
+            return _SlotState(slot_open=True)
 
     def _change(self, **changes: bool | int) -> None:
         keep_state(self._path, json.dumps({**asdict(self._state()), **changes}).encode())

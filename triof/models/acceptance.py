@@ -16,9 +16,9 @@ from providers.base import ProviderError, ProviderUnavailable
 from providers.local_cnn import azure_export
 from providers.local_cnn.bundle import EIGHT_BIT_FILE, Bundle, BundleCard, Input
 from providers.local_cnn.isolated import Isolation
-from providers.local_cnn.provider import Model
+from providers.local_cnn.provider import LocalModel
 from triof.models import acceptance_photos
-from triof.models.acceptance_photos import Evidence, Shown
+from triof.models.acceptance_photos import AcceptancePhoto, AcceptanceSet
 from triof.models.errors import BundleRefused
 
 _TIMEOUT = 30.0
@@ -39,7 +39,7 @@ _CLEARLY_BETTER = 0.1
 
 
 @dataclass(frozen=True)
-class Trial:
+class AcceptanceResult:
     """What came of it, in photos."""
 
     photos: int
@@ -57,7 +57,7 @@ class Trial:
     """Median difference of its probabilities from those of its own iteration; None where none are recorded."""
 
     @classmethod
-    def of(cls, card: BundleCard) -> "Trial | None":
+    def of(cls, card: BundleCard) -> "AcceptanceResult | None":
         """What stands on the card of an installed bundle."""
         try:
             return cls(**card.metrics.get("trial"))  # type: ignore[arg-type]
@@ -76,11 +76,11 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _InputReading:
     """One reading of a model, and what came of it."""
 
     bundle: Bundle
-    trial: Trial
+    trial: AcceptanceResult
     alike: bool
     """Whether it does not tell one photo from another."""
     fault: ProviderUnavailable | None = None
@@ -93,7 +93,9 @@ class _Asked:
     """Whether it knows each reference whose label is known."""
 
 
-def run(bundle: Bundle, seen: Evidence, isolation: Isolation, *, anyway: bool) -> tuple[Bundle, Trial, str]:
+def run(
+    bundle: Bundle, seen: AcceptanceSet, isolation: Isolation, *, anyway: bool
+) -> tuple[Bundle, AcceptanceResult, str]:
     """The bundle as it is to be read, what came of it, and what is wrong with how it was read ("": nothing).
 
     Raises BundleRefused for one that answers all alike and, unless ``anyway``, for one that contradicts the cloud;
@@ -118,8 +120,8 @@ def run(bundle: Bundle, seen: Evidence, isolation: Isolation, *, anyway: bool) -
 
 def check(bundle: Bundle, isolation: Isolation) -> None:
     """Ask once more about the demo pictures. Raises BundleRefused, ProviderMisconfigured."""
-    asked = _ask(bundle, Evidence(acceptance_photos.demo(bundle.card), [], []), isolation)
-    tried = Trial.of(bundle.card)
+    asked = _ask(bundle, AcceptanceSet(acceptance_photos.demo(bundle.card), [], []), isolation)
+    tried = AcceptanceResult.of(bundle.card)
     # One that tells no demo picture from another was installed because it told other photos apart.
     if asked.fault or (asked.alike and not (tried and tried.demo_alike)):
         raise _all_alike(asked)
@@ -128,24 +130,26 @@ def check(bundle: Bundle, isolation: Isolation) -> None:
 def _try_eight_bit(bundle: Bundle, model: bytes, isolation: Isolation) -> None:
     """Ask the network in 8 bits once; whether its answers are the same is measured later. Raises BundleRefused."""
     try:
-        Model(bundle.in_eight_bits(), isolation=isolation).warm_up()
+        LocalModel(bundle.in_eight_bits(), isolation=isolation).warm_up()
     except ProviderError as error:
         raise BundleRefused(f"{EIGHT_BIT_FILE} is refused. {error}") from error
     isolation.remember(model)
 
 
-def _ask(bundle: Bundle, seen: Evidence, isolation: Isolation) -> _Asked:
-    model = Model(bundle, isolation=isolation)
+def _ask(bundle: Bundle, seen: AcceptanceSet, isolation: Isolation) -> _InputReading:
+    model = LocalModel(bundle, isolation=isolation)
     references = [*seen.demo, *seen.labelled]
     try:
         answers = [model.scores(shown.photo, timeout=_TIMEOUT) for shown in [*references, *seen.recorded]]
     except ProviderUnavailable as error:
-        return _Asked(bundle, Trial(len(references), 0, 0, 0, 0, demo_alike=True), alike=True, fault=error)
+        return _InputReading(
+            bundle, AcceptanceResult(len(references), 0, 0, 0, 0, demo_alike=True), alike=True, fault=error
+        )
     said = [max(scores, key=scores.__getitem__) for scores in answers]
     rights = [label == shown.label for label, shown in zip(said, references, strict=False) if shown.label is not None]
     compared = answers[len(references) :]
     distances = [] if seen.others else list(_distances(compared, seen.recorded))
-    trial = Trial(
+    trial = AcceptanceResult(
         photos=len(references),
         known=len(rights),
         right=sum(rights),
@@ -158,16 +162,16 @@ def _ask(bundle: Bundle, seen: Evidence, isolation: Isolation) -> _Asked:
     # By Cauchy's distribution, in which one answer that is far off for its own reasons counts for little.
     unlikely = sum(math.log1p((distance / _TRUE_DISTANCE) ** 2) for distance in distances)
     worst = max(distances, default=None)
-    return _Asked(bundle, trial, _alike(answers), unlikely=unlikely, worst=worst, rights=rights)
+    return _InputReading(bundle, trial, _alike(answers), unlikely=unlikely, worst=worst, rights=rights)
 
 
-def _distances(answers: Sequence[Mapping[str, float]], recorded: Sequence[Shown]) -> Iterator[float]:
+def _distances(answers: Sequence[Mapping[str, float]], recorded: Sequence[AcceptancePhoto]) -> Iterator[float]:
     """The largest difference of a probability, for each photo."""
     for scores, shown in zip(answers, recorded, strict=True):
         yield max(abs(score - shown.scores.get(label, 0.0)) for label, score in scores.items())
 
 
-def _best(stated: _Asked, seen: Evidence, isolation: Isolation) -> _Asked:
+def _best(stated: _InputReading, seen: AcceptanceSet, isolation: Isolation) -> _InputReading:
     """The reading that the metadata state, unless another one is clearly better."""
     if not stated.alike and stated.worst is not None and stated.worst <= NEAR:
         return stated
@@ -201,7 +205,7 @@ def _alike(answers: Sequence[Mapping[str, float]]) -> bool:
     return len(set(scores.argmax(axis=1))) < 2 or bool(np.ptp(scores, axis=0).max() < _ALIKE_SPREAD)
 
 
-def _all_alike(asked: _Asked) -> BundleRefused:
+def _all_alike(asked: _InputReading) -> BundleRefused:
     version, trial = asked.bundle.card.version, asked.trial
     if asked.fault:
         return BundleRefused(f"{version} gives no sensible answers ({asked.fault}): train and export it again.")
@@ -211,7 +215,7 @@ def _all_alike(asked: _Asked) -> BundleRefused:
     )
 
 
-def _told(stated: _Asked, best: _Asked) -> str:
+def _told(stated: _InputReading, best: _InputReading) -> str:
     before, now = stated.trial, best.trial
     if stated.alike:
         fault = "the model answers every photo alike"

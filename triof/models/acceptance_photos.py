@@ -20,7 +20,7 @@ from triof.judging.photo import PhotoError
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
 
-class Shown(NamedTuple):
+class AcceptancePhoto(NamedTuple):
     """A photo, at the size that the model reads, and the label that it should get as far as anybody knows."""
 
     photo: Photo
@@ -30,18 +30,18 @@ class Shown(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class AcceptanceSet:
     """What a model of one task is tried on."""
 
-    demo: Sequence[Shown]
-    labelled: Sequence[Shown]
-    recorded: Sequence[Shown]
+    demo: Sequence[AcceptancePhoto]
+    labelled: Sequence[AcceptancePhoto]
+    recorded: Sequence[AcceptancePhoto]
     """With the cloud's answer."""
     others: str = ""
     """Whose answers they are, where they are not those of the model's own iteration: "iteration aaaaaaaa"."""
 
 
-def demo(card: BundleCard) -> list[Shown]:
+def demo(card: BundleCard) -> list[AcceptancePhoto]:
     """The demo pictures; of an item that is no plastic nobody says whether it is clean."""
     pictures = pictures_in(DEMO_PICTURES)
     return list(load(((path, _named(path, card.task), {}) for path in pictures), card, DEFAULT_LIMITS))
@@ -53,7 +53,7 @@ def _named(path: Path, task: Task) -> str | None:
 
 def load(
     files: Iterable[tuple[Path, str | None, Mapping[str, float]]], card: BundleCard, limits: PhotoLimits
-) -> Iterator[Shown]:
+) -> Iterator[AcceptancePhoto]:
     """What can be read, no larger than it must be: there may be hundreds."""
     width, height = card.input.width, card.input.height
     for path, label, scores in files:
@@ -63,4 +63,4 @@ def load(
             continue
         small = Image.fromarray(seen.resized(width, height))
         told = label or (max(scores, key=scores.__getitem__) if scores else None)
-        yield Shown(Photo(small, seen.sha256, seen.width, seen.height), told, scores)
+        yield AcceptancePhoto(Photo(small, seen.sha256, seen.width, seen.height), told, scores)

@@ -35,7 +35,7 @@ _LOCK_SECONDS = 30.0
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-class Change(NamedTuple):
+class BundleChange(NamedTuple):
     """What answers a task now, and what did before."""
 
     task: Task
@@ -44,7 +44,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Entry:
+class BundleEntry:
     """One bundle that could serve, or be damaged."""
 
     task: Task
@@ -87,7 +87,7 @@ class Store:
 
         return Isolation(self._folder)
 
-    def entries(self, task: Task) -> list[Entry]:
+    def entries(self, task: Task) -> list[BundleEntry]:
         """The shipped one, then those installed, by name. Raises ProviderMisconfigured for an unreadable pointer."""
         active, before = self._pointer.version(task), self._before(task)
         previous = before[-1] if before else ""
@@ -95,12 +95,12 @@ class Store:
 
     def check_active(self, task: Task) -> str:
         """Ask what was activated, and say its version. Raises ProviderError and others; then the shipped one serves."""
-        from providers.local_cnn.provider import Model, try_first
+        from providers.local_cnn.provider import LocalModel, try_first
 
         version = self._pointer.version(task)
         loaded = folders.load(self._pointer.folder(task, version), task)
         try_first(loaded, self._folder)
-        model = Model(loaded)
+        model = LocalModel(loaded)
         try:
             model.warm_up()
         finally:
@@ -130,12 +130,12 @@ class Store:
                     folders.save(place, tried.card, tried.model, tried.eight_bit, folders.rehearsal_of(tried))
         return places[0]
 
-    def mend(self, tried: Bundle, journal: Journal, who: str, why: str) -> None:
+    def mend(self, tried: Bundle, journal: Journal, actor: str, comment: str) -> None:
         """Let an installed bundle be read in another way, at once in a running kiosk. Raises BundleRefused."""
         version = tried.card.version
         with self._alone():
             for task in tried.card.tasks:
-                journal.record("bundle.mended", reason=task, version=version, who=who, why=why)
+                journal.record("bundle.mended", reason=task, version=version, who=actor, why=comment)
                 folders.rewrite(self._pointer.folder(task, version), tried.card)
                 if version == self._active(task):
                     # Written again, so that a kiosk loads it anew.
@@ -145,7 +145,9 @@ class Store:
         """Where the bundle of that version is."""
         return self._pointer.folder(task, version)
 
-    def activate(self, name: str, journal: Journal, who: str, why: str, *, anyway: bool = False) -> list[Change]:
+    def activate(
+        self, name: str, journal: Journal, actor: str, comment: str, *, anyway: bool = False
+    ) -> list[BundleChange]:
         """Put a bundle into service for the tasks that ``name`` means, unless it is, once it has answered.
 
         Raises NotBetter (its training did not find it better, and not ``anyway``), BundleRefused, ProviderError.
@@ -154,9 +156,9 @@ class Store:
             found = self.find(name)
             if not anyway:
                 self._check_better(found)
-            return [self._activated(task, version, journal, who, why) for task, version in found]
+            return [self._activated(task, version, journal, actor, comment) for task, version in found]
 
-    def rollback(self, task: Task, journal: Journal, who: str, why: str) -> Change:
+    def rollback(self, task: Task, journal: Journal, actor: str, comment: str) -> BundleChange:
         """Put the bundle before into service again. Raises BundleRefused if there is none, ProviderError."""
         with self._alone():
             active, before = self._active(task), self._before(task)
@@ -164,17 +166,17 @@ class Store:
                 raise BundleRefused(
                     f"Nothing was in service for {task} before {active}: `triof bundles list` shows what there is."
                 )
-            change = Change(task, before[-1], active)
-            self._turn(change, before[:-1], journal, who, why)
+            change = BundleChange(task, before[-1], active)
+            self._turn(change, before[:-1], journal, actor, comment)
             return change
 
-    def remove(self, name: str, journal: Journal, who: str) -> list[Change]:
+    def remove(self, name: str, journal: Journal, actor: str) -> list[BundleChange]:
         """Delete a bundle for the tasks that ``name`` means.
 
         Raises BundleRefused for the active one and the shipped one, HomeUnusable.
         """
         with self._alone():
-            found = [Change(task, version, self._active(task)) for task, version in self.find(name)]
+            found = [BundleChange(task, version, self._active(task)) for task, version in self.find(name)]
             for task, version, active in found:
                 if version == SHIPPED:
                     raise BundleRefused("What ships with Triof stays: remove one of those that were installed.")
@@ -182,7 +184,7 @@ class Store:
                     remedy = f"activate another one, or `triof bundles rollback {task}`"
                     raise BundleRefused(f"{version} answers now: {remedy}.")
             for change in found:
-                self._removed(change, journal, who)
+                self._removed(change, journal, actor)
             return found
 
     def check(self, task: Task, version: str) -> BundleCard:
@@ -233,13 +235,13 @@ class Store:
         models = {card.sha256 for card in cards if card and set(card.tasks) == tasks}
         return None not in cards and len(models) == 1
 
-    def _activated(self, task: Task, version: str, journal: Journal, who: str, why: str) -> Change:
-        change, before = Change(task, version, self._active(task)), self._before(task)
+    def _activated(self, task: Task, version: str, journal: Journal, actor: str, comment: str) -> BundleChange:
+        change, before = BundleChange(task, version, self._active(task)), self._before(task)
         if version == change.before:
             # Written again, so that a kiosk which could not load it looks once more.
             self._point(task, version, before)
         else:
-            self._turn(change, [*before, change.before], journal, who, why)
+            self._turn(change, [*before, change.before], journal, actor, comment)
         return change
 
     def _check_better(self, found: list[tuple[Task, str]]) -> None:
@@ -249,20 +251,20 @@ class Store:
             if card and version not in (SHIPPED, self._active(task)):
                 training_outcome.check(card)
 
-    def _removed(self, change: Change, journal: Journal, who: str) -> None:
+    def _removed(self, change: BundleChange, journal: Journal, actor: str) -> None:
         task, version, active = change
-        journal.record("bundle.removed", reason=task, version=version, who=who)
+        journal.record("bundle.removed", reason=task, version=version, who=actor)
         # First where it is named, so that nothing leads to a folder that is gone.
         kept = [before for before in self._before(task) if before != version]
         if kept != self._before(task):
             self._point(task, active, kept)
         folders.clear(self._folder / task / version)
 
-    def _turn(self, change: Change, before: list[str], journal: Journal, who: str, why: str) -> None:
+    def _turn(self, change: BundleChange, before: list[str], journal: Journal, actor: str, comment: str) -> None:
         self.check(change.task, change.version)
         # In the journal first: a change that nobody can explain later is worse than one that was not made.
         journal.record(
-            "bundle.activated", reason=change.task, version=change.version, before=change.before, who=who, why=why
+            "bundle.activated", reason=change.task, version=change.version, before=change.before, who=actor, why=comment
         )
         self._point(change.task, change.version, before)
 
@@ -290,12 +292,12 @@ class Store:
         card = self._entry(task, SHIPPED, "", "").card
         return card.version if card else SHIPPED
 
-    def _entry(self, task: Task, version: str, active: str, previous: str) -> Entry:
+    def _entry(self, task: Task, version: str, active: str, previous: str) -> BundleEntry:
         marks = (version == active, version == previous)
         try:
-            return Entry(task, version, *marks, folders.load(self._pointer.folder(task, version), task).card)
+            return BundleEntry(task, version, *marks, folders.load(self._pointer.folder(task, version), task).card)
         except ProviderMisconfigured as error:
-            return Entry(task, version, *marks, None, str(error))
+            return BundleEntry(task, version, *marks, None, str(error))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -23,7 +23,7 @@ from providers.local_cnn import bundle, precision
 from providers.local_cnn.bundle import BundleCard
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.pointer import serving
-from providers.local_cnn.precision import Measured
+from providers.local_cnn.precision import PrecisionMeasurement
 from providers.local_cnn.provider import LocalCnn
 from triof.common.atomic_files import read_json, replace_file
 from triof.judging.router import Router
@@ -42,7 +42,7 @@ Clock = Callable[[], float]
 """In seconds."""
 
 
-class _Answer(NamedTuple):
+class _ComparedPrediction(NamedTuple):
     """What must be the same of both networks' answers to a task."""
 
     label: str
@@ -99,7 +99,7 @@ def keep_up(settings: Settings, router: Router, clock: Clock = time.perf_counter
             member.ping()
 
 
-def run(folder: Path, settings: Settings, clock: Clock = time.perf_counter) -> Measured | None:
+def run(folder: Path, settings: Settings, clock: Clock = time.perf_counter) -> PrecisionMeasurement | None:
     """Measure both networks of the bundle in ``folder``, unless it was done on this machine, and remember it.
 
     None where there is nothing to measure: the bundle carries no 8-bit network that is whole, the settings say which
@@ -110,13 +110,13 @@ def run(folder: Path, settings: Settings, clock: Clock = time.perf_counter) -> M
     if not precision.is_due(loaded, options):
         return None
     half, eight_bit = (_providers(loaded.card, folder, options, name) for name in ("half", "8-bit"))
-    here = Measured(
+    here = PrecisionMeasurement(
         version=loaded.card.version,
         sha256=loaded.card.sha256,
         processor=precision.processor(),
         interpreter=precision.interpreter(),
     )
-    faults = [provider.choice.why for provider in eight_bit if not provider.choice.eight_bit]
+    faults = [provider.choice.reason for provider in eight_bit if not provider.choice.eight_bit]
     try:
         found = {"fault": faults[0]} if faults else _compared(half, eight_bit, loaded.card, settings.policy, clock)
     except ProviderError as error:
@@ -144,10 +144,10 @@ def _compared(
     policy: Policy,
     clock: Clock,
 ) -> dict[str, Any]:
-    """The numbers of a Measured. Raises ProviderError."""
+    """The numbers of a PrecisionMeasurement. Raises ProviderError."""
     photos = list(references(card))
     taken: tuple[list[float], list[float]] = ([], [])
-    answers: tuple[list[list[_Answer]], list[list[_Answer]]] = ([], [])
+    answers: tuple[list[list[_ComparedPrediction]], list[list[_ComparedPrediction]]] = ([], [])
     for photo in [*photos[:_WARM_UP], *photos]:
         # In turns, so that whatever else the machine does meets both alike.
         for providers, seconds, said in zip((half, eight_bit), taken, answers, strict=True):
@@ -159,6 +159,8 @@ def _compared(
     return {"photos": len(photos), "ratio": round(slow / fast, 3), "agreement": sum(same) / len(same)}
 
 
-def _answer(provider: LocalCnn, photo: Photo, policy: Policy) -> _Answer:
+def _answer(provider: LocalCnn, photo: Photo, policy: Policy) -> _ComparedPrediction:
     said = provider.predict(photo, timeout=_TIMEOUT)
-    return _Answer(said.label, said.probability >= threshold(said, said.label, policy)[0], said.is_unfamiliar)
+    return _ComparedPrediction(
+        said.label, said.probability >= threshold(said, said.label, policy)[0], said.is_unfamiliar
+    )

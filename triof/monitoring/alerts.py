@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Row, Table, select
 from triof.common.atomic_files import keep_state, read_json
 from triof.common.repeated_faults import Complaints
 from triof.journal.journal import Kind
-from triof.monitoring.notifiers import Message, Sender
+from triof.monitoring.notifiers import Message, Notifier
 from triof.storage.database import Database
 from triof.storage.tables import Event
 
@@ -34,7 +34,7 @@ _FORGOTTEN = timedelta(days=7)
 """What could not be delivered for so long is not sent any more; it stays in the journal."""
 
 
-class Fault(NamedTuple):
+class DetectedFault(NamedTuple):
     """Something that is not as it should be: what a technician is told, and the number behind it."""
 
     text: str
@@ -51,50 +51,52 @@ class Open(NamedTuple):
 
 
 class Alerts:
-    """Keeps the alerts of ``machines`` and delivers them by ``senders``."""
+    """Keeps the alerts of ``machines`` and delivers them by ``notifiers``."""
 
     def __init__(
         self,
         home: Path,
         database: Database,
-        senders: Sequence[Sender],
+        notifiers: Sequence[Notifier],
         machines: Collection[str],
         now: Callable[[], datetime],
     ) -> None:
         self._path = home / FILE
         self._database = database
-        self._senders = senders
+        self._notifiers = notifiers
         self._machines = machines
         self._now = now
         self._executor = ThreadPoolExecutor(1, "alerts")
         self._complaints = Complaints(log)
         self._sending: Future[None] | None = None
-        self._announced: Fault | None = None
+        self._announced: DetectedFault | None = None
         self._direct: Sequence[tuple[Message, set[str]]] = ()
         """What goes to the channels past the journal, with those that have not taken it yet."""
 
-    def announce(self, machine: str, name: str, fault: Fault | None) -> None:
+    def announce(self, machine: str, name: str, fault: DetectedFault | None) -> None:
         """Tell once what keeps the journal from holding alerts, and once that it is over (None).
 
         A restart tells it anew.
         """
         if (fault is None) == (self._announced is None):
             return
-        told = fault or Fault(f"Over: {self._announced.text if self._announced else ''}")
+        told = fault or DetectedFault(f"Over: {self._announced.text if self._announced else ''}")
         kind: Kind = "alert.fired" if fault else "alert.cleared"
         message = Message(str(uuid4()), self._now(), machine, kind, name, told.text)
         untold = [each for each in self._direct if each[1]]
-        self._direct = [*untold, (message, {sender.name for sender in self._senders})]
+        self._direct = [*untold, (message, {notifier.name for notifier in self._notifiers})]
         self._announced = fault
 
-    def settle(self, machine: str, faults: Mapping[str, Fault], now: datetime, among: Callable[[str], bool]) -> None:
+    def reconcile(
+        self, machine: str, faults: Mapping[str, DetectedFault], now: datetime, among: Callable[[str], bool]
+    ) -> None:
         """Fire what is new and clear what is over, of the alerts whose name is ``among`` those looked at."""
         before = {alert.name: alert for alert in self.open([machine]) if among(alert.name)}
         fired = [
             _event(machine, "alert.fired", name, now, fault) for name, fault in faults.items() if name not in before
         ]
         cleared = [
-            _event(machine, "alert.cleared", name, now, Fault(f"Over: {alert.text}"))
+            _event(machine, "alert.cleared", name, now, DetectedFault(f"Over: {alert.text}"))
             for name, alert in before.items()
             if name not in faults
         ]
@@ -114,9 +116,9 @@ class Alerts:
                 found.pop(key, None)
         return list(found.values())
 
-    def accept(self, machine: str, name: str, who: str, why: str) -> None:
+    def accept(self, machine: str, name: str, actor: str, comment: str) -> None:
         """Note that the change behind the alert ``name`` is meant; the next look begins a new baseline."""
-        detail = {"name": name, "who": who, "why": why}
+        detail = {"name": name, "who": actor, "why": comment}
         event = {"id": uuid4(), "machine_id": machine, "at": self._now(), "kind": "alert.acknowledged"}
         with self._database.write() as connection:
             connection.execute(_EVENTS.insert().values(**event, reason=name, detail=detail))
@@ -137,23 +139,23 @@ class Alerts:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _send_all(self) -> None:
-        for sender in self._senders:
+        for notifier in self._notifiers:
             try:
-                self._send_direct(sender)
-                self._send(sender)
+                self._send_direct(notifier)
+                self._send(notifier)
             except Exception as error:
-                self._complaints.failed(f"alert.not_delivered channel={sender.name}", error)
+                self._complaints.failed(f"alert.not_delivered channel={notifier.name}", error)
 
-    def _send_direct(self, sender: Sender) -> None:
+    def _send_direct(self, notifier: Notifier) -> None:
         for message, waiting in self._direct:
-            if sender.name in waiting:
-                sender.send(message)
-                waiting.discard(sender.name)
+            if notifier.name in waiting:
+                notifier.send(message)
+                waiting.discard(notifier.name)
 
-    def _send(self, sender: Sender) -> None:
-        for row in self._events(self._machines, self._mark(sender)):
+    def _send(self, notifier: Notifier) -> None:
+        for row in self._events(self._machines, self._mark(notifier)):
             detail = row.detail
-            sender.send(
+            notifier.send(
                 Message(
                     str(row.id),
                     row.at,
@@ -164,21 +166,21 @@ class Alerts:
                     detail.get("value"),
                 )
             )
-            self._set_mark(sender, row.at, row.id)
+            self._set_mark(notifier, row.at, row.id)
 
-    def _mark(self, sender: Sender) -> tuple[datetime, UUID]:
+    def _mark(self, notifier: Notifier) -> tuple[datetime, UUID]:
         """Up to where the channel has got everything; one that is new gets what comes from now on."""
         now = self._now()
-        kept: Any = read_json(self._path).get(sender.name)
+        kept: Any = read_json(self._path).get(notifier.name)
         try:
             at, last = datetime.fromisoformat(kept[0]), UUID(kept[1])
         except (TypeError, ValueError, IndexError, KeyError):
             at, last = now - timedelta(minutes=5), UUID(int=0)
-            self._set_mark(sender, at, last)
+            self._set_mark(notifier, at, last)
         return max((at, last), (now - _FORGOTTEN, UUID(int=0)))
 
-    def _set_mark(self, sender: Sender, at: datetime, last: UUID) -> None:
-        marks: dict[str, Any] = {**read_json(self._path), sender.name: [at.isoformat(), str(last)]}
+    def _set_mark(self, notifier: Notifier, at: datetime, last: UUID) -> None:
+        marks: dict[str, Any] = {**read_json(self._path), notifier.name: [at.isoformat(), str(last)]}
         keep_state(self._path, json.dumps(marks).encode())
 
     def _events(self, machines: Collection[str], after: tuple[datetime, UUID] | None) -> Sequence[Row[Any]]:
@@ -191,6 +193,6 @@ class Alerts:
             return connection.execute(select(_EVENTS).where(*where).order_by(row.at, row.id)).all()
 
 
-def _event(machine: str, kind: Kind, name: str, at: datetime, fault: Fault) -> dict[str, Any]:
+def _event(machine: str, kind: Kind, name: str, at: datetime, fault: DetectedFault) -> dict[str, Any]:
     detail = {"name": name, "message": fault.text, "value": fault.value}
     return {"id": uuid4(), "machine_id": machine, "at": at, "kind": kind, "reason": name, "detail": detail}

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Table, and_, not_, select
 
 from providers.base import TASKS, Task
 from triof.journal.journal import Kind
-from triof.monitoring.signals import Deposit, Seen
+from triof.monitoring.signals import MonitoredDeposit, MonitoredPrediction
 from triof.storage.database import Database
 from triof.storage.tables import Event, PredictionRow
 
@@ -42,7 +42,7 @@ class Accepted(NamedTuple):
     name: str
 
 
-Happening = Deposit | Confirmed | Accepted
+Happening = MonitoredDeposit | Confirmed | Accepted
 
 
 @dataclass
@@ -139,10 +139,12 @@ def _told(row: Row[Any], answers: Mapping[UUID, Sequence[Any]], bookmark: Bookma
     detail, given = row.detail, answers.get(row.deposit_id, ())
     seen = {task: found for task in TASKS for found in _seen(task, given, bookmark.versions)}
     # Of a deposit by an older Triof the statistics are not known.
-    return Deposit(row.at, detail.get("brightness"), detail.get("sharpness"), str(detail.get("action", "")), seen)
+    return MonitoredDeposit(
+        row.at, detail.get("brightness"), detail.get("sharpness"), str(detail.get("action", "")), seen
+    )
 
 
-def _seen(task: Task, given: Sequence[Any], versions: Mapping[str, str]) -> Iterator[Seen]:
+def _seen(task: Task, given: Sequence[Any], versions: Mapping[str, str]) -> Iterator[MonitoredPrediction]:
     """The local answer, else the one believed; of several models of one provider, the one watched so far."""
     answers = [answer for answer in given if answer.task == task]
     own = [answer for answer in answers if answer.provider == _LOCAL] or [each for each in answers if each.believed]
@@ -151,7 +153,7 @@ def _seen(task: Task, given: Sequence[Any], versions: Mapping[str, str]) -> Iter
     answer = _watched(task, own, versions)
     others = [each for each in answers if each.provider != answer.provider]
     rival = _watched(task, others, versions) if others else None
-    yield Seen(
+    yield MonitoredPrediction(
         answer.label,
         answer.probability,
         tuple(answer.embedding or ()),

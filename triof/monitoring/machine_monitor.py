@@ -16,8 +16,8 @@ from triof.monitoring.signals import (
     OF_PEOPLE,
     OF_THE_MODELS,
     SIGNALS,
-    Deposit,
-    Seen,
+    MonitoredDeposit,
+    MonitoredPrediction,
     Signal,
     observed,
     observed_correction,
@@ -37,7 +37,7 @@ References = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True)
-class Standing:
+class SignalStatus:
     """Where one signal of one machine stands; values in the signal's units (0 to 1, or as the photo statistics)."""
 
     machine: str
@@ -71,14 +71,14 @@ class Standing:
         return {**asdict(self), "since": self.since.isoformat() if self.since else None}
 
     @classmethod
-    def from_json(cls, written: Mapping[str, Any]) -> "Standing":
+    def from_json(cls, written: Mapping[str, Any]) -> "SignalStatus":
         """As it was written down, be it by an earlier version that knew more."""
         known = {each.name: written[each.name] for each in fields(cls)}
         return cls(**{**known, "since": datetime.fromisoformat(known["since"]) if known["since"] else None})
 
 
 @dataclass
-class Watched:
+class MachineMonitor:
     """The detectors of ``machine``."""
 
     machine: str
@@ -99,7 +99,7 @@ class Watched:
                 self.forget(signal for signal in SIGNALS.values() if name in (ALL, ALERT + signal.name))
             case Confirmed(corrected=corrected):
                 self._observe(*observed_correction(corrected), day, at)
-            case Deposit():
+            case MonitoredDeposit():
                 for signal, part, value in observed(happened._replace(seen=dict(self._known(happened.seen)))):
                     self._observe(signal, part, value, day, at)
 
@@ -114,7 +114,7 @@ class Watched:
             for part in signal.parts:
                 self.detectors.pop((signal.name, part), None)
 
-    def standings(self, references: References) -> Iterator[Standing]:
+    def standings(self, references: References) -> Iterator[SignalStatus]:
         """Where each signal stands of which anything is known, by the part that stands out."""
         for signal in SIGNALS.values():
             found = {part: self.detectors[signal.name, part] for part in signal.parts if self._has(signal, part)}
@@ -134,22 +134,25 @@ class Watched:
     def _detector(self, signal: Signal) -> Detector:
         return Detector(signal.measure, self.settings.baseline_days, self.settings.baseline_deposits)
 
-    def _known(self, seen: Mapping[Task, Seen]) -> Iterator[tuple[Task, Seen]]:
+    def _known(self, seen: Mapping[Task, MonitoredPrediction]) -> Iterator[tuple[Task, MonitoredPrediction]]:
         """Without the answers of models that are not those in production."""
         for task, answer in seen.items():
             of_task = [signal for signal in OF_THE_MODELS if signal.task == task]
             key = f"{task}/{answer.provider}"
-            if not (self._settled(task, answer.provider, of_task) and self._settled(key, answer.version, of_task)):
+            if not (
+                self._is_established(task, answer.provider, of_task)
+                and self._is_established(key, answer.version, of_task)
+            ):
                 continue
             yield task, answer if self._knows_rival(task, answer) else answer._replace(rival=None)
 
-    def _knows_rival(self, task: Task, answer: Seen) -> bool:
+    def _knows_rival(self, task: Task, answer: MonitoredPrediction) -> bool:
         if not answer.rival:
             return False
         _, rival, version = answer.rival
-        return self._settled(f"{task}/{rival}", version, [SIGNALS[f"agreement.{task}"]])
+        return self._is_established(f"{task}/{rival}", version, [SIGNALS[f"agreement.{task}"]])
 
-    def _settled(self, key: str, value: str, signals: Iterable[Signal]) -> bool:
+    def _is_established(self, key: str, value: str, signals: Iterable[Signal]) -> bool:
         """Whether that is what holds; something new holds after a while, and begins new baselines."""
         known = self.bookmark.versions.setdefault(key, value)
         if value == known:
@@ -163,7 +166,9 @@ class Watched:
         self.forget([*signals, *OF_PEOPLE])
         return True
 
-    def _standing(self, signal: Signal, part: str, found: Mapping[str, Detector], references: References) -> Standing:
+    def _standing(
+        self, signal: Signal, part: str, found: Mapping[str, Detector], references: References
+    ) -> SignalStatus:
         detector = found[part]
         n, latest = detector.latest()
         finding = detector.finding
@@ -171,7 +176,7 @@ class Watched:
         before = detector.profile.mean if detector.ready else None
         value, usual = _in_units(signal, detector, mean, before)
         since = datetime.fromtimestamp(finding.since, UTC) if detector.alarmed and finding.since else None
-        return Standing(
+        return SignalStatus(
             machine=self.machine,
             signal=signal.name,
             task=signal.task,

@@ -21,12 +21,12 @@ from providers.local_cnn import bundle
 from providers.local_cnn.bundle import Reference
 from providers.local_cnn.pointer import Pointer
 from triof.common.atomic_files import keep_state, read_json
-from triof.common.scheduler import Round
+from triof.common.scheduler import ScheduledTask
 from triof.models import bundle_store
 from triof.monitoring import notifiers
-from triof.monitoring.alerts import Alerts, Fault
+from triof.monitoring.alerts import Alerts, DetectedFault
 from triof.monitoring.event_reader import Accepted, read_on
-from triof.monitoring.machine_monitor import ALERT, Standing, Watched
+from triof.monitoring.machine_monitor import ALERT, MachineMonitor, SignalStatus
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 from triof.storage.database_errors import DatabaseUnusable
@@ -59,7 +59,7 @@ class Monitor:
         """Why the machine cannot write to its journal; a kiosk knows."""
         self._part_names: Collection[str] = ()
         self._part_faults: PartFaults = lambda is_open: {}
-        self._watched: dict[str, Watched] = {}
+        self._watched: dict[str, MachineMonitor] = {}
         self._references: tuple[Any, References] = (None, {})
         self._lock = Lock()
 
@@ -67,9 +67,9 @@ class Monitor:
         """Let alerts called ``names`` fire and clear by what ``faults`` finds wrong with this machine's parts."""
         self._part_names, self._part_faults = names, faults
 
-    def rounds(self) -> Sequence[Round]:
+    def tasks(self) -> Sequence[ScheduledTask]:
         """What is to be done every now and then."""
-        return [Round("monitoring", _SECONDS, self.look)]
+        return [ScheduledTask("monitoring", _SECONDS, self.look)]
 
     def look(self) -> None:
         """Read on, fire and clear alerts, and deliver them. Raises SQLAlchemyError."""
@@ -83,14 +83,14 @@ class Monitor:
             fault = self._database.unusable(error)
             raise
         finally:
-            self.alerts.announce(self._database.machine_id, "journal", Fault(str(fault)) if fault else None)
+            self.alerts.announce(self._database.machine_id, "journal", DetectedFault(str(fault)) if fault else None)
             self.alerts.deliver()
 
-    def state(self, machines: Collection[str] | None = None) -> Sequence[Standing]:
+    def state(self, machines: Collection[str] | None = None) -> Sequence[SignalStatus]:
         """Where each signal of each machine stood at the last look, whichever process made it."""
         chosen = self.machines if machines is None else machines
         found = [written for machine in chosen for written in self._kept(machine).get("standings", ())]
-        return [Standing.from_json(written) for written in found]
+        return [SignalStatus.from_json(written) for written in found]
 
     def gauges(self) -> Mapping[tuple[str, ...], float]:
         """The evidence of drift as a share of the threshold, by machine and signal; from 1 on it is an alarm."""
@@ -119,28 +119,28 @@ class Monitor:
             self._keep(watched, standings)
         if complete:
             alarms = [each for each in standings if each.state == "alarm"]
-            drift = {ALERT + each.signal: Fault(each.text, each.value) for each in alarms}
-            self.alerts.settle(machine, drift, now, among=lambda name: name.startswith(ALERT))
+            drift = {ALERT + each.signal: DetectedFault(each.text, each.value) for each in alarms}
+            self.alerts.reconcile(machine, drift, now, among=lambda name: name.startswith(ALERT))
         if machine == self._database.machine_id:
             self._look_at_parts(machine, now)
 
     def _look_at_parts(self, machine: str, now: datetime) -> None:
         is_open = {alert.name for alert in self.alerts.open([machine])}
-        found = {name: Fault(text, value) for name, (text, value) in self._part_faults(is_open).items()}
-        self.alerts.settle(machine, found, now, among=self._part_names.__contains__)
+        found = {name: DetectedFault(text, value) for name, (text, value) in self._part_faults(is_open).items()}
+        self.alerts.reconcile(machine, found, now, among=self._part_names.__contains__)
 
-    def _restored(self, machine: str) -> Watched:
+    def _restored(self, machine: str) -> MachineMonitor:
         kept = self._kept(machine)
-        watched = Watched(machine, self._settings.monitoring)
+        watched = MachineMonitor(machine, self._settings.monitoring)
         try:
             if kept.get("format") == _FORMAT:
                 watched.restore(kept["watched"])
         except (KeyError, TypeError, ValueError) as error:
             log.warning("monitoring.begun_anew machine=%s cause=%r", machine, error)
-            return Watched(machine, self._settings.monitoring)
+            return MachineMonitor(machine, self._settings.monitoring)
         return watched
 
-    def _keep(self, watched: Watched, standings: Sequence[Standing]) -> None:
+    def _keep(self, watched: MachineMonitor, standings: Sequence[SignalStatus]) -> None:
         content = {
             "format": _FORMAT,
             "standings": [each.as_json() for each in standings],

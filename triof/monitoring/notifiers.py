@@ -27,7 +27,7 @@ class NotDelivered(TriofError):
     """A channel did not take a message; the message says why and what to do."""
 
 
-class _Unreachable(NotDelivered):
+class _ChannelUnreachable(NotDelivered):
     """It may well take it in a moment."""
 
 
@@ -49,7 +49,7 @@ class Message(NamedTuple):
         return {**self._asdict(), "at": self.at.isoformat()}
 
 
-class Sender(Protocol):
+class Notifier(Protocol):
     """Delivers one message after the other, in one thread."""
 
     name: str
@@ -58,7 +58,7 @@ class Sender(Protocol):
         """Deliver it, and tell what came of it. Raises NotDelivered."""
 
 
-class LogSender:
+class LogNotifier:
     """Writes a line into the log, where everything else stands as well."""
 
     name = "log"
@@ -70,7 +70,7 @@ class LogSender:
         return "written"
 
 
-class WebhookSender:
+class WebhookNotifier:
     """Posts JSON; with a secret, ``X-Triof-Signature: sha256=`` and the HMAC of the body goes along."""
 
     name = "webhook"
@@ -81,7 +81,7 @@ class WebhookSender:
 
     def send(self, message: Message) -> str:
         """Deliver it, with a few tries. Raises NotDelivered."""
-        return self._retrying(_Unreachable, self._post, json.dumps(message.as_json()).encode())
+        return self._retrying(_ChannelUnreachable, self._post, json.dumps(message.as_json()).encode())
 
     def _post(self, body: bytes) -> str:
         settings = self._settings
@@ -103,16 +103,16 @@ class WebhookSender:
                 status = response.status_code
         except requests.RequestException as error:
             # Only its kind: the message holds the address, which may be a key.
-            raise _Unreachable(
+            raise _ChannelUnreachable(
                 f"The webhook cannot be reached ({type(error).__name__}): check alerts.webhook.url and the network."
             ) from None
         if 200 <= status < 300:
             return f"HTTP {status}"
         remedy = f"The webhook answered with HTTP {status}: check alerts.webhook.url and what stands behind it."
-        raise _Unreachable(remedy) if status >= 500 or status == 429 else NotDelivered(remedy)
+        raise _ChannelUnreachable(remedy) if status >= 500 or status == 429 else NotDelivered(remedy)
 
 
-class EmailSender:
+class EmailNotifier:
     """Hands a short mail to a server."""
 
     name = "email"
@@ -123,7 +123,7 @@ class EmailSender:
 
     def send(self, message: Message) -> str:
         """Deliver it, with a few tries. Raises NotDelivered."""
-        return self._retrying(_Unreachable, self._mail, _mail(message, self._settings))
+        return self._retrying(_ChannelUnreachable, self._mail, _mail(message, self._settings))
 
     def _mail(self, mail: EmailMessage) -> str:
         settings = self._settings
@@ -134,7 +134,7 @@ class EmailSender:
                 refused = server.send_message(mail)
         except (smtplib.SMTPConnectError, smtplib.SMTPServerDisconnected, OSError) as error:
             if isinstance(error, smtplib.SMTPException) or not isinstance(error, ssl.SSLError):
-                raise _Unreachable(self._sentence(f"cannot be reached or asked ({_cause(error)})")) from error
+                raise _ChannelUnreachable(self._sentence(f"cannot be reached or asked ({_cause(error)})")) from error
             raise NotDelivered(self._sentence(f"is not trusted ({_cause(error)})")) from error
         if refused:
             # The others have it; sent once more, they would get it twice.
@@ -164,13 +164,13 @@ class EmailSender:
         )
 
 
-def of(settings: AlertSettings) -> Iterator[Sender]:
+def of(settings: AlertSettings) -> Iterator[Notifier]:
     """Every channel that is set up."""
-    yield LogSender()
+    yield LogNotifier()
     if settings.webhook.url:
-        yield WebhookSender(settings.webhook)
+        yield WebhookNotifier(settings.webhook)
     if settings.email.host:
-        yield EmailSender(settings.email)
+        yield EmailNotifier(settings.email)
 
 
 def _mail(message: Message, settings: EmailSettings) -> EmailMessage:

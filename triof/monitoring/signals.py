@@ -68,7 +68,7 @@ OF_THE_MODELS = tuple(
 SIGNALS: Mapping[str, Signal] = {signal.name: signal for signal in (*OF_THE_PHOTO, *OF_PEOPLE, *OF_THE_MODELS)}
 
 
-class Seen(NamedTuple):
+class MonitoredPrediction(NamedTuple):
     """What was answered to one task: by this machine's own model, or by whoever was believed where that is silent."""
 
     label: str
@@ -80,17 +80,17 @@ class Seen(NamedTuple):
     """Label, provider and version of the cloud's answer beside it."""
 
 
-class Deposit(NamedTuple):
+class MonitoredDeposit(NamedTuple):
     """One judged deposit, as far as it is watched."""
 
     at: datetime
     brightness: float | None
     sharpness: float | None
     action: str
-    seen: Mapping[Task, Seen]
+    seen: Mapping[Task, MonitoredPrediction]
 
 
-def observed(deposit: Deposit) -> Iterator[tuple[Signal, str, Array]]:
+def observed(deposit: MonitoredDeposit) -> Iterator[tuple[Signal, str, Array]]:
     """Signal, part and what was observed of it."""
     brightness, sharpness = OF_THE_PHOTO
     if deposit.brightness is not None and deposit.sharpness is not None:
@@ -108,7 +108,7 @@ def observed_correction(corrected: bool) -> tuple[Signal, str, Array]:
     return SIGNALS["corrected"], "", _happened(corrected)
 
 
-def _of_model(task: Task, seen: Seen) -> Iterator[tuple[Signal, str, Array]]:
+def _of_model(task: Task, seen: MonitoredPrediction) -> Iterator[tuple[Signal, str, Array]]:
     yield SIGNALS[f"confidence.{task}"], "", np.array([1 - seen.probability])
     labels = SIGNALS[f"labels.{task}"]
     for label in labels.parts:

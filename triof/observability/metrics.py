@@ -21,7 +21,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from triof.common.repeated_faults import Complaints
-from triof.drills.fault_file import Stage
+from triof.drills.fault_file import FaultFile
 from triof.journal.journal import ENDINGS, Journal
 from triof.judging.circuit_breaker import State
 from triof.judging.quota import ledgers
@@ -40,7 +40,7 @@ Reading = float | None | Mapping[tuple[str, ...], float]
 """A number, none at the moment, or one for each combination of labels."""
 
 
-class _Gauge(NamedTuple):
+class _MetricGauge(NamedTuple):
     name: str
     help: str
     read: Callable[[], Reading]
@@ -51,7 +51,7 @@ class _Gauges(Collector):
     """Asks when somebody looks; what cannot be read is left out."""
 
     def __init__(self) -> None:
-        self.gauges: list[_Gauge] = []
+        self.gauges: list[_MetricGauge] = []
         self._complaints = Complaints(log)
 
     def collect(self) -> Iterable[Metric]:
@@ -98,7 +98,7 @@ class Metrics:
 
     def gauge(self, name: str, help_: str, read: Callable[[], Reading], labels: Sequence[str] = ()) -> None:
         """Ask ``read`` whenever somebody looks; if it raises, the gauge is left out that time."""
-        self._gauges.gauges.append(_Gauge(name, help_, read, labels))
+        self._gauges.gauges.append(_MetricGauge(name, help_, read, labels))
 
     def judged(self, judgement: Judgement) -> None:
         """For :meth:`Sorter.observe`."""
@@ -109,7 +109,7 @@ class Metrics:
         for task, prediction in judgement.predictions.items():
             if failed := fallen_back(prediction):
                 self._fallbacks.labels(task, failed.provider).inc()
-            for answered in (prediction, *prediction.beside):
+            for answered in (prediction, *prediction.alternatives):
                 self._models[task, answered.provider] = answered.model_version
         answers = [(task, prediction.attempts) for task, prediction in judgement.predictions.items()]
         for task, attempts in (*answers, *((task, error.attempts) for task, error in judgement.unanswered.items())):
@@ -158,8 +158,8 @@ class Metrics:
 
 def build(settings: Settings, sorter: Sorter, journal: Journal) -> Metrics:
     """The metrics of a server, fed by ``sorter`` and ``journal``."""
-    stage = Stage(settings.home)
-    metrics = Metrics(lambda: stage.current() is not None)
+    fault_file = FaultFile(settings.home)
+    metrics = Metrics(lambda: fault_file.current() is not None)
     sorter.observe(metrics.judged)
     journal.observe(metrics.happened)
     metrics.gauge("triof_breaker_state", "1 for the state that holds", lambda: _breakers(sorter), ("provider", "state"))

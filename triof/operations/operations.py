@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from triof.access.api_keys import Keys
-from triof.common.scheduler import Round, Rounds
+from triof.common.scheduler import ScheduledTask, Scheduler
 from triof.journal.backups import JournalBackups
 from triof.journal.journal import Journal
 from triof.judging.sorter import Sorter
@@ -33,7 +33,7 @@ class Operations:
 
     settings: Settings
     journal: Journal
-    rounds: Rounds
+    scheduler: Scheduler
     metrics: Metrics
     keys: Keys
     jobs: Jobs
@@ -44,12 +44,12 @@ class Operations:
 
     def start(self) -> None:
         """Begin with what happens by itself."""
-        self.rounds.start()
+        self.scheduler.start()
         self.jobs.start()
 
     def close(self) -> None:
         """Finish what is under way."""
-        self.rounds.close()
+        self.scheduler.close()
         self.monitoring.close()
         self.jobs.close()
         self.keys.close()
@@ -76,18 +76,20 @@ def build(
     health = HealthChecks(_checked(settings, sorter, journal, monitoring), clock=clock)
     monitoring.watch_parts(health.alert_names(), health.alerts)
     measured.gauge("triof_health_check", "0: ok, 1: warning, 2: failed", health.gauges, ("check",))
-    rounds: list[Round] = [
+    tasks: list[ScheduledTask] = [
         *_backups(settings, journal.database),
-        *monitoring.rounds(),
-        Round("jobs.prune", 3600, jobs.prune),
-        Round("tallies", 300, statistics.count_past_days),
-        Round("rollout", GUARD_SECONDS, rollout.guard),
-        Round("precision", _PRECISION_LOOK_SECONDS, partial(precision_benchmark.keep_up, settings, sorter.router)),
+        *monitoring.tasks(),
+        ScheduledTask("jobs.prune", 3600, jobs.prune),
+        ScheduledTask("tallies", 300, statistics.count_past_days),
+        ScheduledTask("rollout", GUARD_SECONDS, rollout.guard),
+        ScheduledTask(
+            "precision", _PRECISION_LOOK_SECONDS, partial(precision_benchmark.keep_up, settings, sorter.router)
+        ),
     ]
     return Operations(
         settings,
         journal,
-        Rounds(settings.home, rounds),
+        Scheduler(settings.home, tasks),
         metrics=measured,
         keys=Keys(journal.database, settings.api.per_minute),
         jobs=jobs,
@@ -113,7 +115,7 @@ def _checked(settings: Settings, sorter: Sorter, journal: Journal, monitoring: M
     )
 
 
-def _backups(settings: Settings, database: Database) -> Iterator[Round]:
+def _backups(settings: Settings, database: Database) -> Iterator[ScheduledTask]:
     """Of a database in a file; another database is backed up by its own means."""
     if database.path:
-        yield Round("journal.backup", _BACKUP_LOOK_SECONDS, JournalBackups(settings, database.path).take_if_due)
+        yield ScheduledTask("journal.backup", _BACKUP_LOOK_SECONDS, JournalBackups(settings, database.path).take_if_due)

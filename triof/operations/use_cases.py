@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, get_args
 from providers.base import Task
 from triof.common.errors import TriofError
 from triof.judging.mode import Switch
-from triof.judging.quota import Usage, ledgers
+from triof.judging.quota import QuotaUsage, ledgers
 from triof.rollout.candidates import AZURE, LOCAL, Candidate
-from triof.rollout.rollout_service import Desk, RolloutRefused, Turn
+from triof.rollout.rollout_service import ProductionChange, RolloutRefused, RolloutService
 from triof.settings.tree import Mode
 from triof.storage import data_folder
 
 if TYPE_CHECKING:
     from triof.journal.journal import Journal
     from triof.monitoring.alerts import Alerts
-    from triof.rollout.labelled import Photos
+    from triof.rollout.labelled import PhotoSelection
     from triof.settings.tree import Settings
 
 LONGEST_COMMENT = 500
@@ -37,15 +37,15 @@ def turn_mode(settings: Settings, journal: Journal, mode: str, *, actor: str, co
     chosen: Mode | None = next((each for each in get_args(Mode) if each == mode), None)
     if chosen is None:
         raise UseCaseRefused(f"{mode!r} is no mode: choose {', '.join(get_args(Mode))}.")
-    switch, why = Switch(settings.home, settings.mode).at_kiosk(), _cut(comment)
-    journal.record("mode.changed", reason=chosen, before=switch.mode(), who=actor, why=why)
+    switch, comment = Switch(settings.home, settings.mode).at_kiosk(), _cut(comment)
+    journal.record("mode.changed", reason=chosen, before=switch.mode(), who=actor, why=comment)
     try:
-        switch.turn(chosen, actor, why)
+        switch.turn(chosen, actor, comment)
     except OSError as error:
         raise data_folder.unusable(settings, error) from error
 
 
-def resume_quota(settings: Settings, journal: Journal, provider: str, *, actor: str, comment: str) -> Usage:
+def resume_quota(settings: Settings, journal: Journal, provider: str, *, actor: str, comment: str) -> QuotaUsage:
     """Let ``provider`` be asked again though it said that its quota is used up, or that it is retired.
 
     Raises UseCaseRefused where its calls are not counted, SQLAlchemyError.
@@ -71,10 +71,10 @@ def accept_alerts(alerts: Alerts, machine: str, names: Collection[str], *, actor
         raise UseCaseRefused(
             f"{', '.join(unknown)}: no change of that name can be accepted. These can: {', '.join(known)}."
         )
-    if not (why := _cut(comment)):
+    if not (comment := _cut(comment)):
         raise UseCaseRefused("Say why the change is meant: the journal keeps it.")
     for name in names:
-        alerts.accept(machine, name, actor, why)
+        alerts.accept(machine, name, actor, comment)
 
 
 def promote(
@@ -84,9 +84,9 @@ def promote(
     *,
     actor: str,
     comment: str,
-    shown: Photos | None = None,
+    shown: PhotoSelection | None = None,
     anyway: bool = False,
-) -> Turn:
+) -> ProductionChange:
     """Put the candidate of ``task`` into production if the comparison says so, or ``anyway``.
 
     ``shown`` are labelled photos that both are shown too. Raises RolloutRefused, BundleRefused, NotBetter,
@@ -94,30 +94,32 @@ def promote(
     """
     from triof.rollout import comparison
 
-    desk = Desk(settings, journal, actor)
+    service = RolloutService(settings, journal, actor)
     if not anyway:
-        opinion = comparison.compare_shown(desk.of(task), settings, journal, shown).opinion
+        opinion = comparison.compare_shown(service.of(task), settings, journal, shown).opinion
         if opinion.word != "promote":
             raise RolloutRefused(
-                f"The comparison says {opinion.word}: {opinion.why}. `triof models compare {task}` shows it; to promote"
-                " it nevertheless, add --anyway."
+                f"The comparison says {opinion.word}: {opinion.reason}. `triof models compare {task}` shows it; to"
+                " promote it nevertheless, add --anyway."
             )
-    return desk.promote(task, _cut(comment), anyway=anyway)
+    return service.promote(task, _cut(comment), anyway=anyway)
 
 
-def roll_back(settings: Settings, journal: Journal, task: Task, provider: str, *, actor: str, comment: str) -> Turn:
+def roll_back(
+    settings: Settings, journal: Journal, task: Task, provider: str, *, actor: str, comment: str
+) -> ProductionChange:
     """End the canary of ``task``; without one, put the model of ``provider`` before it into production again.
 
     Raises RolloutRefused, BundleRefused, ProviderError.
     """
     if provider not in (AZURE, LOCAL):
         raise RolloutRefused(f"{provider!r} has no model to go back to: choose {LOCAL} or {AZURE}.")
-    return Desk(settings, journal, actor).rollback(task, provider, _cut(comment))
+    return RolloutService(settings, journal, actor).rollback(task, provider, _cut(comment))
 
 
 def stop_candidate(settings: Settings, journal: Journal, task: Task, *, actor: str, comment: str) -> Candidate:
     """Let production answer alone. Raises RolloutRefused if it does."""
-    return Desk(settings, journal, actor).stop(task, _cut(comment))
+    return RolloutService(settings, journal, actor).stop(task, _cut(comment))
 
 
 def _cut(comment: str) -> str:

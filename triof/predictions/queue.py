@@ -25,13 +25,13 @@ from sqlalchemy.exc import IntegrityError
 
 from triof.common.atomic_files import replace_file
 from triof.common.errors import TriofError
-from triof.common.process_lock import Sole
+from triof.common.process_lock import ProcessLock
 from triof.common.repeated_faults import Complaints
 from triof.judging.decoding.errors import DecoderBusy
 from triof.predictions.results import Outcome, refusal
 from triof.settings.sections.api import ApiSettings
 from triof.storage.database import Database
-from triof.storage.tables import Job as JobRow
+from triof.storage.tables import JobRow
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class StillRunning(TriofError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestIdentity:
     """Who asks for what: the API key's id, the idempotency key if any, and the digest of the request."""
 
     key_id: UUID
@@ -71,7 +71,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Job:
+class PredictionJob:
     """One prediction that is kept; ``outcome`` is None until it is finished."""
 
     id: UUID
@@ -103,7 +103,7 @@ class Jobs:
         self._ask = ask
         self._now = now
         self._putting = Lock()
-        self._sole = Sole(home / "queue.lock")
+        self._process_lock = ProcessLock(home / "queue.lock")
         self._news = Event()
         self._complaints = Complaints(log)
         self._closed = False
@@ -126,9 +126,9 @@ class Jobs:
         self._news.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._sole.release()
+        self._process_lock.release()
 
-    def claim(self, asked: Asked) -> Job:
+    def claim(self, asked: RequestIdentity) -> PredictionJob:
         """The job of a request that is answered at once: a new one to ``finish`` or ``forget``, or the finished one.
 
         Raises KeyReused, StillRunning.
@@ -143,7 +143,7 @@ class Jobs:
             raise StillRunning("The request with this Idempotency-Key is still being answered: ask again in a moment.")
         return _job(row)
 
-    def put(self, asked: Asked, image: bytes) -> Job:
+    def put(self, asked: RequestIdentity, image: bytes) -> PredictionJob:
         """Queue ``image``, which is on the disk on return; the same request again gives the same job.
 
         Raises QueueFull, KeyReused, StillRunning.
@@ -180,7 +180,7 @@ class Jobs:
         with self._database.write() as connection:
             connection.execute(_JOBS.delete().where(_JOBS.c.id == id_))
 
-    def find(self, id_: UUID, key_id: UUID) -> Job | None:
+    def find(self, id_: UUID, key_id: UUID) -> PredictionJob | None:
         """The job that this key has asked for."""
         with self._database.read() as connection:
             row = connection.execute(select(_JOBS).where(_JOBS.c.id == id_, _JOBS.c.key_id == key_id)).first()
@@ -188,7 +188,7 @@ class Jobs:
 
     def work(self) -> bool:
         """Judge the photo that has waited longest; False if none waits, or another process works the queue off."""
-        if not self._sole.is_ours():
+        if not self._process_lock.is_ours():
             return False
         with self._database.read() as connection:
             waiting = select(_JOBS.c.id).where(*self._are("queued")).order_by(_JOBS.c.at, _JOBS.c.id).limit(1)
@@ -263,9 +263,9 @@ class Jobs:
             log.exception("job.failed id=%s", id_)
             return refusal("internal", "The service failed at this photo; its log says why.")
 
-    def _insert(self, asked: Asked, status: Status, id_: UUID | None = None) -> Job | None:
+    def _insert(self, asked: RequestIdentity, status: Status, id_: UUID | None = None) -> PredictionJob | None:
         """A new job; None if there is one with this idempotency key."""
-        job = Job(id_ or uuid4(), status, self._now(), None, None)
+        job = PredictionJob(id_ or uuid4(), status, self._now(), None, None)
         row = {
             "id": job.id,
             "machine_id": self._database.machine_id,
@@ -282,7 +282,7 @@ class Jobs:
             return None
         return job
 
-    def _earlier(self, asked: Asked) -> Row[Any]:
+    def _earlier(self, asked: RequestIdentity) -> Row[Any]:
         """The row with this idempotency key. Raises KeyReused, StillRunning."""
         with self._database.read() as connection:
             row = connection.execute(select(_JOBS).where(*_same(asked))).first()
@@ -293,7 +293,7 @@ class Jobs:
             raise KeyReused("This Idempotency-Key came with another request before: take a new one for each request.")
         return row
 
-    def _is_known(self, asked: Asked) -> bool:
+    def _is_known(self, asked: RequestIdentity) -> bool:
         if asked.idempotency_key is None:
             return False
         with self._database.read() as connection:
@@ -308,9 +308,9 @@ class Jobs:
         return _JOBS.c.machine_id == self._database.machine_id, _JOBS.c.status == status
 
 
-def _same(asked: Asked) -> tuple[ColumnElement[bool], ...]:
+def _same(asked: RequestIdentity) -> tuple[ColumnElement[bool], ...]:
     return _JOBS.c.key_id == asked.key_id, _JOBS.c.idempotency_key == asked.idempotency_key
 
 
-def _job(row: Row[Any]) -> Job:
-    return Job(row.id, row.status, row.at, row.finished_at, row.answer)
+def _job(row: Row[Any]) -> PredictionJob:
+    return PredictionJob(row.id, row.status, row.at, row.finished_at, row.answer)

@@ -60,7 +60,7 @@ class Stroke:
 
 
 @dataclass(frozen=True)
-class Mark:
+class ChartMark:
     """A value on a line, with its name and value in words."""
 
     x: float
@@ -95,7 +95,7 @@ class Chart:
     rects: Sequence[Rect] = ()
     bands: Sequence[Stroke] = ()
     strokes: Sequence[Stroke] = ()
-    marks: Sequence[Mark] = ()
+    marks: Sequence[ChartMark] = ()
     rule: Tick | None = None
     """A value that the others are measured by, drawn across."""
     width: int = WIDTH
@@ -189,7 +189,7 @@ def lines(
             if len(run) > 1
         ],
         marks=[
-            Mark(x(at), axis.y(value), one.pattern, f"{labels[at]}, {one.name}", text(value))
+            ChartMark(x(at), axis.y(value), one.pattern, f"{labels[at]}, {one.name}", text(value))
             for one in series
             for run in _runs(one.values)
             for at in run

@@ -14,7 +14,14 @@ from triof.datasets import photo_dataset
 from triof.datasets.photo_dataset import Dataset, LabelledPhoto, Split
 from triof.evaluation import by_source, curves
 from triof.evaluation.curves import Bin
-from triof.evaluation.evaluation import Answer, Evaluation, LabelMetrics, by_group, precision_recall, share_right
+from triof.evaluation.evaluation import (
+    EvaluatedPhoto,
+    Evaluation,
+    LabelMetrics,
+    by_group,
+    precision_recall,
+    share_right,
+)
 from triof.evaluation.robustness import EXPLAINED, OTHER_GROUND, Condition, Robustness
 from triof.judging import photo
 from triof.reporting import html_page
@@ -45,7 +52,7 @@ class LabelRow:
     metrics: LabelMetrics
     curve: tuple[tuple[float, float], ...]
     threshold: float | None
-    believed: tuple[float, float] | None
+    accepted: tuple[float, float] | None
     """Recall and precision from the threshold on; None where nothing reaches it, or there is none."""
 
 
@@ -63,7 +70,7 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Part:
+class PartRow:
     """How many of some photos were got right: a group of near-duplicates, or one source."""
 
     name: str
@@ -96,15 +103,15 @@ class Section:
     spans: tuple[tuple[float, float], ...]
     """Of each bin the 95 % interval of what came true."""
     mistakes: tuple[Mistake, ...]
-    groups: tuple[Part, ...]
-    sources: tuple[Part, ...]
+    groups: tuple[PartRow, ...]
+    sources: tuple[PartRow, ...]
     fingerprint: str
     robust: Robustness | None
     strips: tuple[Strip, ...]
 
 
 @dataclass(frozen=True)
-class Pair:
+class EvaluationPair:
     """Two evaluations of one task, on the photos that both have answered."""
 
     task: Task
@@ -129,7 +136,7 @@ def write(
     evaluations: Sequence[Evaluation],
     *,
     robust: Mapping[Task, Robustness] = MappingProxyType({}),
-    parts: Sequence[by_source.Part] = (),
+    parts: Sequence[by_source.SourceFigures] = (),
     vendor: Sequence[VendorMetrics] = (),
     notes: Sequence[str] = (),
     limits: PhotoLimits = DEFAULT_LIMITS,
@@ -185,7 +192,7 @@ def _section(
     )
 
 
-def _confused(answers: Sequence[Answer]) -> tuple[tuple[str, str, int], ...]:
+def _confused(answers: Sequence[EvaluatedPhoto]) -> tuple[tuple[str, str, int], ...]:
     pairs = Counter((answer.right, answer.said) for answer in answers if not answer.hit)
     return tuple((right, said, count) for (right, said), count in pairs.most_common(3))
 
@@ -201,7 +208,7 @@ def _label_row(evaluation: Evaluation, label: str) -> LabelRow:
         metrics=evaluation.labels[label],
         curve=_thinned(points),
         threshold=threshold,
-        believed=points[reached - 1] if reached else None,
+        accepted=points[reached - 1] if reached else None,
     )
 
 
@@ -215,7 +222,7 @@ def _thinned(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float]
     return (*kept, points[-1]) if points and kept[-1] != points[-1] else tuple(kept)
 
 
-def _mistakes(dataset: Dataset, answers: Sequence[Answer], limits: PhotoLimits) -> Iterator[Mistake]:
+def _mistakes(dataset: Dataset, answers: Sequence[EvaluatedPhoto], limits: PhotoLimits) -> Iterator[Mistake]:
     """The most confident ones first; their photos are decoded again, one at a time."""
     wrong = sorted((answer for answer in answers if not answer.hit), key=lambda answer: -answer.prediction.probability)
     for answer in wrong[:_WORST]:
@@ -243,7 +250,7 @@ def _strip(condition: Condition) -> Strip:
     return Strip(condition, tuple((html_page.thumbnail(one.picture, side), one.right, one.said) for one in examples))
 
 
-def _groups(dataset: Dataset, answers: Sequence[Answer]) -> tuple[Part, ...]:
+def _groups(dataset: Dataset, answers: Sequence[EvaluatedPhoto]) -> tuple[PartRow, ...]:
     """The groups of several photos in which most are wrong."""
     groups = by_group(answers).values()
     parts = [_part(dataset.name(group[0].item), group) for group in groups if len(group) > 1]
@@ -251,9 +258,9 @@ def _groups(dataset: Dataset, answers: Sequence[Answer]) -> tuple[Part, ...]:
     return tuple(worst[:_GROUPS])
 
 
-def _sources(answers: Sequence[Answer]) -> tuple[Part, ...]:
+def _sources(answers: Sequence[EvaluatedPhoto]) -> tuple[PartRow, ...]:
     """By the column ``source`` of the manifest, if it has one."""
-    sources: dict[str, list[Answer]] = {}
+    sources: dict[str, list[EvaluatedPhoto]] = {}
     for answer in answers:
         sources.setdefault(answer.item.source, []).append(answer)
     if set(sources) == {""}:
@@ -261,10 +268,10 @@ def _sources(answers: Sequence[Answer]) -> tuple[Part, ...]:
     return tuple(_part(name or "(none named)", part) for name, part in sorted(sources.items()))
 
 
-def _part(name: str, answers: Sequence[Answer]) -> Part:
+def _part(name: str, answers: Sequence[EvaluatedPhoto]) -> PartRow:
     wrong = [answer for answer in answers if not answer.hit]
     said = Counter(answer.said for answer in wrong)
-    return Part(
+    return PartRow(
         name=name,
         labels=", ".join(sorted({answer.right for answer in answers})),
         photos=len(answers),
@@ -274,7 +281,7 @@ def _part(name: str, answers: Sequence[Answer]) -> Part:
     )
 
 
-def _pairs(sections: Sequence[Section]) -> Iterator[Pair]:
+def _pairs(sections: Sequence[Section]) -> Iterator[EvaluationPair]:
     for first, second in combinations(sections, 2):
         if first.evaluation.task == second.evaluation.task:
             others = {answer.item.path: answer for answer in second.evaluation.answers}
@@ -283,7 +290,9 @@ def _pairs(sections: Sequence[Section]) -> Iterator[Pair]:
                 yield _pair(first.evaluation, second.evaluation, shared)
 
 
-def _pair(first: Evaluation, second: Evaluation, shared: Sequence[tuple[Answer, Answer]]) -> Pair:
+def _pair(
+    first: Evaluation, second: Evaluation, shared: Sequence[tuple[EvaluatedPhoto, EvaluatedPhoto]]
+) -> EvaluationPair:
     """McNemar's counts by photo; the chance by groups, as photos of one group do not count as independent."""
     counts = Counter((one.hit, other.hit) for one, other in shared)
     ahead: dict[str, int] = {}
@@ -291,7 +300,7 @@ def _pair(first: Evaluation, second: Evaluation, shared: Sequence[tuple[Answer, 
         ahead[one.item.group] = ahead.get(one.item.group, 0) + one.hit - other.hit
     groups_first, groups_second = (sum(sign * lead > 0 for lead in ahead.values()) for sign in (1, -1))
     same = first.provider == second.provider
-    return Pair(
+    return EvaluationPair(
         task=first.task,
         first=first.model_version if same else first.provider,
         second=second.model_version if same else second.provider,

@@ -12,7 +12,7 @@ from triof.common.repeated_faults import Complaints
 from triof.rollout import comparison
 from triof.rollout.candidates import AZURE, LOCAL, Candidates
 from triof.rollout.comparison import Comparison
-from triof.rollout.rollout_service import Desk
+from triof.rollout.rollout_service import RolloutService
 
 if TYPE_CHECKING:
     from triof.journal.journal import Journal
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GUARD_SECONDS = 20.0
-_WHO = "triof"
+_ACTOR = "triof"
 _FRESH = timedelta(seconds=20)
 """Pages and metrics that look again within this see the same."""
 
@@ -43,14 +43,14 @@ class Rollout:
         """For a round: end every candidate that must not go on."""
         if not any(self._candidates.written(task) for task in TASKS):
             return
-        desk = Desk(self._settings, self._journal, _WHO)
-        desk.settle()
+        service = RolloutService(self._settings, self._journal, _ACTOR)
+        service.reconcile()
         for task in TASKS:
             candidate = self._candidates.of(task)
-            if candidate and (why := comparison.guard(candidate, self._settings, self._journal, self._now())):
+            if candidate and (reason := comparison.guard(candidate, self._settings, self._journal, self._now())):
                 # Nobody has believed a shadow, so that nothing is taken back.
-                desk.stop(task, why, "rolled_back" if candidate.mode == "canary" else "stopped")
-                log.error("candidate.sent_away candidate=%s why=%s", candidate.label, why)
+                service.stop(task, reason, "rolled_back" if candidate.mode == "canary" else "stopped")
+                log.error("candidate.sent_away candidate=%s why=%s", candidate.label, reason)
 
     def comparison(self, task: Task) -> Comparison | None:
         """How the candidate of ``task`` stands, or stood a moment ago; None where there is none."""
@@ -97,11 +97,11 @@ class Rollout:
             "mode": candidate.mode,
             "share": candidate.share,
             "since": candidate.since,
-            "who": candidate.who,
-            "why": candidate.why,
+            "who": candidate.actor,
+            "why": candidate.comment,
             "pairs": compared.pairs,
             "confirmed": sum(compared.table),
             "word": compared.opinion.word,
-            "because": compared.opinion.why,
+            "because": compared.opinion.reason,
             "needed": compared.needed,
         }

@@ -33,7 +33,7 @@ Arm = Literal["candidate", "production", "alone"]
 """Whom a deposit believes, the other one being asked beside; ``alone``: only production is asked."""
 
 
-class Model(NamedTuple):
+class CandidateModel(NamedTuple):
     """A bundle or a published iteration."""
 
     name: str
@@ -52,15 +52,15 @@ class Candidate:
 
     task: Task
     provider: str
-    model: Model
-    against: Model
+    model: CandidateModel
+    against: CandidateModel
     """What is in production."""
     mode: CandidateMode
     share: float
     """Of the deposits: those that ask it (shadow) or believe it (canary)."""
     since: datetime
-    who: str
-    why: str
+    actor: str
+    comment: str
 
     @property
     def label(self) -> str:
@@ -68,17 +68,17 @@ class Candidate:
         return f"{self.provider}@{self.model.name}"
 
     @property
-    def believed(self) -> float:
+    def accepted_share(self) -> float:
         """Of the deposits that ask both, the share that believes the candidate."""
-        return self.share / (self.share + self._beside) if self.mode == "canary" else 0.0
+        return self.share / (self.share + self._alternative_share) if self.mode == "canary" else 0.0
 
     @property
     def asked(self) -> float:
         """Of the deposits, the share that asks both."""
-        return self.share + self._beside if self.mode == "canary" else self.share
+        return self.share + self._alternative_share if self.mode == "canary" else self.share
 
     @property
-    def _beside(self) -> float:
+    def _alternative_share(self) -> float:
         # A local answer costs nothing; a call to the cloud is worth as much beside as in front.
         return 1 - self.share if self.provider == LOCAL else min(self.share, 1 - self.share)
 
@@ -90,7 +90,7 @@ class Candidate:
             return "production" if drawn < self.share else "alone"
         if drawn < self.share:
             return "candidate"
-        return "production" if drawn < self.share + self._beside else "alone"
+        return "production" if drawn < self.share + self._alternative_share else "alone"
 
     def gave(self, prediction: Prediction) -> bool:
         """Whether it is the candidate's answer."""
@@ -99,6 +99,12 @@ class Candidate:
     def is_rival(self, prediction: Prediction) -> bool:
         """Whether it is the answer of the one in production that it is compared with."""
         return self.against.answered(prediction.provider, prediction.model_version, of=self.provider)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values by the names that :data:`FILE` and ``triof models compare --json`` give them."""
+        plain = asdict(self)
+        actor, comment = plain.pop("actor"), plain.pop("comment")
+        return {**plain, "since": self.since.isoformat(), "who": actor, "why": comment}
 
     def settings(self, settings: Settings) -> Settings:
         """Those with which its provider is built."""
@@ -160,20 +166,20 @@ class Candidates:
         """What promotions have made of the published name."""
         return _published(read_json(self._path).get("published"))
 
-    def production(self, task: Task, provider: str) -> Model:
+    def production(self, task: Task, provider: str) -> CandidateModel:
         """What is in production. Raises ProviderMisconfigured where that cannot be told."""
         if provider == AZURE:
             name = self.published() or ""
-            return Model(name, name)
+            return CandidateModel(name, name)
         active = self._pointer.version(task)
-        return Model(active, bundle.load(self._pointer.folder(task, active), task).card.version)
+        return CandidateModel(active, bundle.load(self._pointer.folder(task, active), task).card.version)
 
     def keep(self, task: Task, candidate: Candidate | None, published: Published | None = None) -> None:
         """Write it, or that there is none, in one step that is on the disk on return. Raises OSError."""
         kept = read_json(self._path)
         there = {name: value for name, value in _section(kept, "candidates").items() if name != task}
         if candidate:
-            there[task] = {**asdict(candidate), "since": candidate.since.isoformat()}
+            there[task] = candidate.as_dict()
         content = {**kept, "candidates": there, **({"published": published._asdict()} if published else {})}
         replace_file(self._path, json.dumps(content, indent=2).encode() + b"\n")
 
@@ -216,7 +222,7 @@ def _candidate(task: Task, kept: Any) -> Candidate | None:
         share, since = float(kept["share"]), datetime.fromisoformat(kept["since"])
         if kept["mode"] not in get_args(CandidateMode) or not 0 < share <= 1 or not since.tzinfo:
             return None
-        models = Model(*map(str, kept["model"])), Model(*map(str, kept["against"]))
+        models = CandidateModel(*map(str, kept["model"])), CandidateModel(*map(str, kept["against"]))
         return Candidate(
             task, str(kept["provider"]), *models, kept["mode"], share, since, str(kept["who"]), str(kept["why"])
         )

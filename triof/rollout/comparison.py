@@ -12,13 +12,13 @@ from triof.evaluation.paired_comparison import Difference, mcnemar
 from triof.journal.scope import Scope
 from triof.rollout import paired_predictions
 from triof.rollout.candidates import AZURE, Candidate
-from triof.rollout.paired_predictions import Met
-from triof.rollout.sequential_test import Opinion, Table, Weighing
+from triof.rollout.paired_predictions import ComparisonData
+from triof.rollout.sequential_test import Recommendation, SequentialTest, Table
 from triof.rollout.significance import quantile
 
 if TYPE_CHECKING:
     from triof.journal.journal import Journal
-    from triof.rollout.labelled import Labelled, Photos
+    from triof.rollout.labelled import Labelled, PhotoSelection
     from triof.settings.sections.rollout import RolloutSettings
     from triof.settings.tree import Settings
 
@@ -41,7 +41,7 @@ class Comparison:
     """What is known of a candidate."""
 
     candidate: Candidate
-    opinion: Opinion
+    opinion: Recommendation
     deposits: int
     """So many would have asked both."""
     needed: int | None
@@ -72,18 +72,19 @@ class Comparison:
         plain = asdict(self)
         plain |= {"table": self.table._asdict(), "difference": self.difference and self.difference._asdict()}
         del plain["opinion"]
-        candidate = self.candidate
-        plain["candidate"] |= {
-            "model": candidate.model._asdict(),
-            "against": candidate.against._asdict(),
-            "since": candidate.since.isoformat(),
+        plain["candidate"] = {
+            **self.candidate.as_dict(),
+            "model": self.candidate.model._asdict(),
+            "against": self.candidate.against._asdict(),
         }
         if self.labelled:
             plain["labelled"] = self.labelled.as_dict()
-        return {"word": self.opinion.word, "why": self.opinion.why, **plain}
+        return {"word": self.opinion.word, "why": self.opinion.reason, **plain}
 
 
-def compare_shown(candidate: Candidate, settings: Settings, journal: Journal, shown: Photos | None) -> Comparison:
+def compare_shown(
+    candidate: Candidate, settings: Settings, journal: Journal, shown: PhotoSelection | None
+) -> Comparison:
     """The comparison, with labelled photos if any are named. Raises DatasetError, ProviderError."""
     from triof.rollout.labelled import measure
 
@@ -99,74 +100,82 @@ def compare(
 ) -> Comparison:
     """Everything since the candidate was begun, on this machine, and what to do."""
     scope = Scope(candidate.since, until or datetime.now(UTC), {journal.machine_id})
-    met = paired_predictions.meet(journal, candidate, scope)
-    weighed = _weighed(candidate, met, settings.rollout)
-    opinion = _opinion(candidate, met, weighed, labelled, settings.rollout)
-    table, price = weighed.table, _euros(settings) if candidate.provider == AZURE else 0.0
-    deposits = sum(met.deposits.values())
+    compared = paired_predictions.comparison_data(journal, candidate, scope)
+    test = _sequential_test(candidate, compared, settings.rollout)
+    opinion = _opinion(candidate, compared, test, labelled, settings.rollout)
+    table, price = test.table, _euros(settings) if candidate.provider == AZURE else 0.0
+    deposits = sum(compared.deposits.values())
     return Comparison(
         candidate=candidate,
         opinion=opinion,
         deposits=deposits,
-        needed=_deposits_needed(opinion, candidate, weighed.confirmed, deposits) if not labelled else None,
-        pairs=weighed.pairs,
-        agreed=weighed.agreed,
+        needed=_deposits_needed(opinion, candidate, test.confirmed, deposits) if not labelled else None,
+        pairs=test.pairs,
+        agreed=test.agreed,
         table=table,
         p=mcnemar(table.only_candidate, table.only_production),
-        difference=weighed.difference(),
-        better=weighed.better.largest,
-        worse=weighed.worse.largest,
-        disturbing=weighed.disturbing.largest,
-        asked=len(met.failed),
-        failed=sum(met.failed),
-        candidate_times=Times.of(met.candidate_seconds),
-        production_times=Times.of(met.production_seconds),
+        difference=test.difference(),
+        better=test.better.largest,
+        worse=test.worse.largest,
+        disturbing=test.disturbing.largest,
+        asked=len(compared.failed),
+        failed=sum(compared.failed),
+        candidate_times=Times.of(compared.candidate_seconds),
+        production_times=Times.of(compared.production_seconds),
         candidate_euros=price,
         production_euros=price,
         labelled=labelled,
     )
 
 
-def _weighed(candidate: Candidate, met: Met, options: RolloutSettings) -> Weighing:
-    weighed = Weighing(candidate.mode, candidate.believed, options)
-    for pair in met.pairs:
-        weighed.add(pair)
-    for believed in met.disturbed:
-        weighed.disturb(candidate=believed)
-    return weighed
+def _sequential_test(candidate: Candidate, compared: ComparisonData, options: RolloutSettings) -> SequentialTest:
+    test = SequentialTest(candidate.mode, candidate.accepted_share, options)
+    for pair in compared.pairs:
+        test.add(pair)
+    for accepted in compared.disturbed:
+        test.disturb(candidate=accepted)
+    return test
 
 
 def _opinion(
-    candidate: Candidate, met: Met, weighed: Weighing, labelled: Labelled | None, options: RolloutSettings
-) -> Opinion:
-    if fault := trouble(met, options) or weighed.drop():
-        return Opinion("keep", fault)
+    candidate: Candidate,
+    compared: ComparisonData,
+    test: SequentialTest,
+    labelled: Labelled | None,
+    options: RolloutSettings,
+) -> Recommendation:
+    if fault := trouble(compared, options) or test.drop():
+        return Recommendation("keep", fault)
     if labelled:
         return labelled.opinion(options)
     if candidate.task == "cleanliness":
-        return Opinion("wait", "people do not confirm whether an item is clean: give labelled photos with --data")
-    return weighed.opinion()
+        return Recommendation(
+            "wait", "people do not confirm whether an item is clean: give labelled photos with --data"
+        )
+    return test.opinion()
 
 
 def guard(candidate: Candidate, settings: Settings, journal: Journal, until: datetime) -> str:
     """Why the candidate must be sent away; empty where it need not."""
-    met = paired_predictions.meet(journal, candidate, Scope(candidate.since, until, {journal.machine_id}))
-    return trouble(met, settings.rollout) or _weighed(candidate, met, settings.rollout).drop()
+    compared = paired_predictions.comparison_data(
+        journal, candidate, Scope(candidate.since, until, {journal.machine_id})
+    )
+    return trouble(compared, settings.rollout) or _sequential_test(candidate, compared, settings.rollout).drop()
 
 
-def trouble(met: Met, options: RolloutSettings) -> str:
+def trouble(compared: ComparisonData, options: RolloutSettings) -> str:
     """What is wrong with the candidate whatever it answers; empty if nothing is."""
-    failed, asked = sum(met.failed), len(met.failed)
+    failed, asked = sum(compared.failed), len(compared.failed)
     if asked >= options.least_asked and failed > options.error_rate * asked:
         return f"it gave no answer to {failed} of the latest {asked} questions"
-    ours, theirs = quantile(met.candidate_seconds, 0.95), quantile(met.production_seconds, 0.95)
-    enough = min(len(met.candidate_seconds), len(met.production_seconds)) >= options.least_asked
+    ours, theirs = quantile(compared.candidate_seconds, 0.95), quantile(compared.production_seconds, 0.95)
+    enough = min(len(compared.candidate_seconds), len(compared.production_seconds)) >= options.least_asked
     if enough and ours and theirs and ours > max(options.latency_ratio * theirs, options.slow_seconds):
         return f"it is slow: its p95 is {ours * 1000:.0f} ms where production's is {theirs * 1000:.0f} ms"
     return ""
 
 
-def _deposits_needed(opinion: Opinion, candidate: Candidate, confirmed: int, deposits: int) -> int | None:
+def _deposits_needed(opinion: Recommendation, candidate: Candidate, confirmed: int, deposits: int) -> int | None:
     if opinion.needed is None:
         return None
     # Until there are some, every deposit that asks both is taken for one that is confirmed.

@@ -28,8 +28,8 @@ from providers.base import (
     Task,
 )
 from triof.common.worker_pool import AllBusy, Workers
-from triof.drills.fault_file import Stage
-from triof.judging.guarded_provider import Guard, ask
+from triof.drills.fault_file import FaultFile
+from triof.judging.guarded_provider import GuardedProvider, ask
 from triof.rollout.candidates import AZURE, Candidate, Candidates
 from triof.settings.tree import Settings
 
@@ -44,7 +44,7 @@ _SHARED_FAULTS = {fault.__name__ for fault in (RateLimited, QuotaExceeded, Servi
 """They say nothing about the model: candidate and production share one service and its quota."""
 
 
-class Named:
+class RenamedProvider:
     """A provider under another name, so that attempts tell a candidate from the one in production."""
 
     needs_network = False
@@ -72,7 +72,7 @@ class Named:
 
 
 @dataclass
-class _Seat:
+class LoadedCandidate:
     """A candidate that is being built, is there, or could not be built; with the worker that asks for comparison."""
 
     workers: Workers
@@ -86,7 +86,7 @@ class _Seat:
         return self.built.result() if self.built.done() else None
 
 
-class Contest:
+class Experiment:
     """The candidates of one machine. ``clock`` in monotonic seconds.
 
     A candidate is built by ``build`` in a worker when it is first seen; until it is there production answers.
@@ -99,7 +99,7 @@ class Contest:
         settings: Settings,
         journal: Callable[[], Journal],
         build: Callable[[Candidate], Member],
-        promoted: Callable[[Task, str], Guard],
+        promoted: Callable[[Task, str], GuardedProvider],
         *,
         note: Callable[[Callable[[], None]], object] = lambda write: write(),
         clock: Callable[[], float] = time.monotonic,
@@ -111,10 +111,10 @@ class Contest:
         self._note = note
         self._clock = clock
         self._candidates = Candidates(settings)
-        self._stage = Stage(settings.home)
+        self._fault_file = FaultFile(settings.home)
         self._lock = Lock()
-        self._seats: dict[Task, tuple[Candidate, _Seat]] = {}
-        self._guards: dict[tuple[Task, str], Guard] = {}
+        self._loaded: dict[Task, tuple[Candidate, LoadedCandidate]] = {}
+        self._guards: dict[tuple[Task, str], GuardedProvider] = {}
 
     def route(self, task: Task, deposit_id: UUID | None, members: Sequence[Member]) -> list[Member]:
         """Whom to ask, in order: ``members`` with what promotions have changed, and a canary before its rival."""
@@ -124,7 +124,7 @@ class Contest:
             return current
         position = next((place for place, member in enumerate(current) if member.name == candidate.provider), None)
         with suppress(ProviderError):  # one that could not be built is counted when the photo is followed up
-            if position is not None and (member := self._seat(candidate).member):
+            if position is not None and (member := self._load(candidate).member):
                 current.insert(position, member)
         return current
 
@@ -137,17 +137,17 @@ class Contest:
                 except Exception:
                     log.exception("candidate.not_compared task=%s", task)
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """Return when every candidate is built and has answered."""
-        for _, seat in list(self._seats.values()):
-            wait([seat.built])
-            if seat.asked:
-                wait([seat.asked])
+        for _, loaded in list(self._loaded.values()):
+            wait([loaded.built])
+            if loaded.asked:
+                wait([loaded.asked])
 
     def close(self) -> None:
         """Close every model that was built here."""
         with self._lock:
-            for task in list(self._seats):
+            for task in list(self._loaded):
                 self._let_go(task)
             for guard in self._guards.values():
                 guard.close()
@@ -159,10 +159,10 @@ class Contest:
             with self._lock:
                 self._let_go(task)
         # A drill rehearses what production does.
-        return candidate if candidate and not self._stage.current() else None
+        return candidate if candidate and not self._fault_file.current() else None
 
     def _promoted(self, member: Member, task: Task) -> Member:
-        if member.name != AZURE or not isinstance(member, Guard):
+        if member.name != AZURE or not isinstance(member, GuardedProvider):
             return member
         name = self._candidates.published()
         if not name or name == self._settings.custom_vision.published_name:
@@ -172,39 +172,39 @@ class Contest:
                 self._guards[task, name] = self._promote(task, name)
             return self._guards[task, name]
 
-    def _seat(self, candidate: Candidate) -> _Seat:
+    def _load(self, candidate: Candidate) -> LoadedCandidate:
         with self._lock:
-            held = self._seats.get(candidate.task)
+            held = self._loaded.get(candidate.task)
             if held and held[0].model == candidate.model and held[0].provider == candidate.provider:
                 return held[1]
             self._let_go(candidate.task)
             workers = Workers(candidate.label, 1)
-            seat = _Seat(workers, workers.submit(lambda: self._prepared(candidate)))
-            self._seats[candidate.task] = candidate, seat
-            return seat
+            loaded = LoadedCandidate(workers, workers.submit(lambda: self._prepared(candidate)))
+            self._loaded[candidate.task] = candidate, loaded
+            return loaded
 
     def _let_go(self, task: Task) -> None:
-        _, seat = self._seats.pop(task, (None, None))
-        if seat:
-            seat.workers.close()
+        _, loaded = self._loaded.pop(task, (None, None))
+        if loaded:
+            loaded.workers.close()
             with suppress(ProviderError):
                 # Of a local one the memory goes with the last question that is under way on it.
-                if isinstance(member := seat.member, Guard):
+                if isinstance(member := loaded.member, GuardedProvider):
                     member.close()
 
     def _prepared(self, candidate: Candidate) -> Member:
         member = self._build(candidate)
-        if isinstance(member, Guard):
+        if isinstance(member, GuardedProvider):
             member.prepare()
         else:
             member.ping()
         return member
 
     def _complete(self, candidate: Candidate, photo: Followed) -> None:
-        believed = photo.judgement.predictions[candidate.task]
-        answers = (believed, *believed.beside)
+        accepted = photo.judgement.predictions[candidate.task]
+        answers = (accepted, *accepted.alternatives)
         rival = any(map(candidate.is_rival, answers))
-        tried = [attempt for attempt in believed.attempts if attempt.provider == candidate.label]
+        tried = [attempt for attempt in accepted.attempts if attempt.provider == candidate.label]
         if any(map(candidate.gave, answers)):
             if not rival:
                 members = photo.members(candidate.task)
@@ -218,7 +218,7 @@ class Contest:
 
     def _ask_candidate(self, candidate: Candidate, photo: Followed) -> None:
         try:
-            member = self._seat(candidate).member
+            member = self._load(candidate).member
         except ProviderError as error:
             failed = _failure(candidate, error, 0.0)
             self._note(lambda: self._failed(candidate, photo.deposit_id, failed))
@@ -226,16 +226,16 @@ class Contest:
             self._submit(candidate, member, photo)
 
     def _submit(self, candidate: Candidate, member: Member | None, photo: Followed) -> None:
-        seat = self._seat(candidate)
-        if not member or not seat.built.done():
+        loaded = self._load(candidate)
+        if not member or not loaded.built.done():
             return
         now = self._clock()
         try:
-            seat.asked, seat.since = seat.workers.submit(lambda: self._ask(candidate, member, photo)), now
+            loaded.asked, loaded.since = loaded.workers.submit(lambda: self._ask(candidate, member, photo)), now
         except AllBusy:
-            if now - seat.since > self._settings.deadline_seconds:
+            if now - loaded.since > self._settings.deadline_seconds:
                 told = "it has not come back from an earlier photo"
-                hangs = Attempt(candidate.label, "ProviderUnavailable", now - seat.since, told)
+                hangs = Attempt(candidate.label, "ProviderUnavailable", now - loaded.since, told)
                 self._note(lambda: self._failed(candidate, photo.deposit_id, hangs))
 
     def _ask(self, candidate: Candidate, member: Member, photo: Followed) -> None:
@@ -247,7 +247,7 @@ class Contest:
             try:
                 prediction = (
                     member.ask(shown, self._settings.cloud_seconds).answer()
-                    if isinstance(member, Guard)
+                    if isinstance(member, GuardedProvider)
                     else ask(member, shown, task, self._settings.deadline_seconds)
                 )
             except ProviderError as error:
@@ -255,7 +255,7 @@ class Contest:
                     self._failed(candidate, photo.deposit_id, _failure(candidate, error, self._clock() - asked))
                 return
             attempt = Attempt(prediction.provider, "answered", self._clock() - asked)
-            self._journal().record_beside(photo.deposit_id, shown, replace(prediction, attempts=(attempt,)))
+            self._journal().record_alternative(photo.deposit_id, shown, replace(prediction, attempts=(attempt,)))
         except Exception:
             log.exception("candidate.not_compared task=%s", task)
 

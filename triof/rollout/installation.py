@@ -22,7 +22,7 @@ class Installed(NamedTuple):
     """What came of an installation, or of a check of what is installed."""
 
     card: BundleCard
-    """With what came of the trial of each task, as :meth:`triof.models.acceptance.Trial.of` reads it."""
+    """With what came of the trial of each task, as :meth:`triof.models.acceptance.AcceptanceResult.of` reads it."""
     folder: Path
     note: str
     """How it was read wrongly; empty if it was not."""

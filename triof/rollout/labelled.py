@@ -9,16 +9,16 @@ from providers.base import ProviderMisconfigured
 from providers.local_cnn.provider import LocalCnn
 from triof.datasets.photo_dataset import Dataset, LabelledPhoto, Split
 from triof.evaluation import curves
-from triof.evaluation.evaluation import Answer, Evaluation, evaluate
+from triof.evaluation.evaluation import EvaluatedPhoto, Evaluation, evaluate
 from triof.evaluation.paired_comparison import Difference, mcnemar, photos_needed
 from triof.models import bundle_store
 from triof.rollout.candidates import LOCAL, Candidate
-from triof.rollout.sequential_test import Opinion, Table
+from triof.rollout.sequential_test import Recommendation, Table
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.tree import Settings
 
 
-class Photos(NamedTuple):
+class PhotoSelection(NamedTuple):
     """Which labelled photos."""
 
     dataset: Dataset
@@ -42,17 +42,19 @@ class Labelled:
     difference: Difference
     """In accuracy, candidate minus production, with the interval of the cluster bootstrap."""
 
-    def opinion(self, options: RolloutSettings) -> Opinion:
+    def opinion(self, options: RolloutSettings) -> Recommendation:
         """What the labelled photos say."""
         told = f"on {self.photos} labelled photos it is {self.difference.value * 100:+.1f} points as often right"
         shown = f"{told} (p = {self.p:.3g})"
         if self.p < options.alpha:
-            return Opinion("promote" if self.difference.value > 0 else "keep", shown)
+            return Recommendation("promote" if self.difference.value > 0 else "keep", shown)
         if self.difference.high < options.smallest_difference:
-            return Opinion("keep", f"{shown}: not better by {options.smallest_difference:.1%}, which would count")
+            return Recommendation(
+                "keep", f"{shown}: not better by {options.smallest_difference:.1%}, which would count"
+            )
         needed = photos_needed(self.discordant, options.smallest_difference, options.alpha, options.power)
         more = max(needed - self.groups, 1)
-        return Opinion("wait", f"{shown}: label about {more} more to tell a difference that counts")
+        return Recommendation("wait", f"{shown}: label about {more} more to tell a difference that counts")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -63,7 +65,7 @@ class Labelled:
 def measure(
     candidate: Candidate,
     settings: Settings,
-    shown: Photos,
+    shown: PhotoSelection,
     on_photo: Callable[[], None] = lambda: None,
 ) -> Labelled:
     """Ask both about every photo. Raises DatasetError, ProviderError."""
@@ -87,7 +89,7 @@ def _evaluated(
         provider.close()
 
 
-def _labelled(shown: Photos, ours: Sequence[Answer], theirs: Sequence[Answer]) -> Labelled:
+def _labelled(shown: PhotoSelection, ours: Sequence[EvaluatedPhoto], theirs: Sequence[EvaluatedPhoto]) -> Labelled:
     hits = [(our.hit, their.hit) for our, their in zip(ours, theirs, strict=True)]
     groups = [answer.item.group for answer in ours]
     leads: dict[str, int] = {}

@@ -22,16 +22,16 @@ from triof.storage.tables import Event, PredictionRow
 LATEST = 200
 """Times and errors are those of so many of the latest questions: what was long ago says little of now."""
 
-Believed = Literal["candidate", "production", "neither"]
+AcceptedArm = Literal["candidate", "production", "neither"]
 
 
 @dataclass(frozen=True)
-class Pair:
+class PredictionPair:
     """Two answers about one photo."""
 
     candidate: str
     production: str
-    believed: Believed
+    accepted: AcceptedArm
     """Whose answer the verdict rested on; neither: another provider's."""
     truth: str | None
     """What the person confirmed, if there is such a thing."""
@@ -44,15 +44,15 @@ class Pair:
     @property
     def kept(self) -> bool:
         """Whether the person kept what the machine had believed, rather than overrule it."""
-        if self.believed == "neither":
+        if self.accepted == "neither":
             return False
-        return self.truth == (self.candidate if self.believed == "candidate" else self.production)
+        return self.truth == (self.candidate if self.accepted == "candidate" else self.production)
 
 
-class Met(NamedTuple):
+class ComparisonData(NamedTuple):
     """All that came of a candidate so far."""
 
-    pairs: Sequence[Pair]
+    pairs: Sequence[PredictionPair]
     """In the order in which they were judged."""
     disturbed: Sequence[bool]
     """Each time that a person was turned away or corrected the machine in a deposit that asked both: whether it
@@ -66,18 +66,18 @@ class Met(NamedTuple):
     """How long the latest answers took."""
 
 
-class _Answer(NamedTuple):
+class _JournaledPrediction(NamedTuple):
     at: datetime
     label: str
-    believed: bool
+    accepted: bool
     seconds: float | None
 
 
-def meet(journal: Journal, candidate: Candidate, scope: Scope) -> Met:
+def comparison_data(journal: Journal, candidate: Candidate, scope: Scope) -> ComparisonData:
     """What the journal knows since the candidate was begun; drills are left out."""
     ours, theirs = _answers(journal, candidate, scope)
     drilled = journal.drilled()
-    pairs: list[Pair] = []
+    pairs: list[PredictionPair] = []
     disturbed: list[bool] = []
     deposits = {"candidate": 0, "production": 0}
     for deposit_id, events in _deposits(journal, scope):
@@ -89,10 +89,10 @@ def meet(journal: Journal, candidate: Candidate, scope: Scope) -> Met:
             disturbed.append(arm == "candidate")
         our, their = ours.get(deposit_id), theirs.get(deposit_id)
         if our and their:
-            believed: Believed = "candidate" if our.believed else "production" if their.believed else "neither"
+            accepted: AcceptedArm = "candidate" if our.accepted else "production" if their.accepted else "neither"
             truth = events.get("deposit.confirmed") if candidate.task == "waste_type" else None
-            pairs.append(Pair(our.label, their.label, believed, truth[0] if truth else None))
-    return Met(
+            pairs.append(PredictionPair(our.label, their.label, accepted, truth[0] if truth else None))
+    return ComparisonData(
         pairs,
         disturbed,
         deposits,
@@ -123,7 +123,9 @@ def _disturbed(task: Task, events: Mapping[str, tuple[str | None, str | None]]) 
     return returned in ("other", "nothing_seen") or confirmed == "corrected"
 
 
-def _answers(journal: Journal, candidate: Candidate, scope: Scope) -> tuple[dict[UUID, _Answer], dict[UUID, _Answer]]:
+def _answers(
+    journal: Journal, candidate: Candidate, scope: Scope
+) -> tuple[dict[UUID, _JournaledPrediction], dict[UUID, _JournaledPrediction]]:
     """The candidate's and production's, by deposit."""
     columns = ("deposit_id", "at", "label", "believed", "attempts", "model_version")
     query = select(*(getattr(PredictionRow, name) for name in columns)).where(
@@ -131,13 +133,15 @@ def _answers(journal: Journal, candidate: Candidate, scope: Scope) -> tuple[dict
         PredictionRow.task == candidate.task,
         PredictionRow.provider == candidate.provider,
     )
-    ours: dict[UUID, _Answer] = {}
-    theirs: dict[UUID, _Answer] = {}
+    ours: dict[UUID, _JournaledPrediction] = {}
+    theirs: dict[UUID, _JournaledPrediction] = {}
     with journal.database.read() as connection:
-        for deposit_id, at, label, believed, attempts, version in connection.execute(query.order_by(PredictionRow.at)):
+        for deposit_id, at, label, accepted, attempts, version in connection.execute(query.order_by(PredictionRow.at)):
             for model, answers in ((candidate.model, ours), (candidate.against, theirs)):
                 if model.answered(candidate.provider, version, of=candidate.provider):
-                    answers[deposit_id] = _Answer(at, label, believed, _seconds(attempts, candidate.provider))
+                    answers[deposit_id] = _JournaledPrediction(
+                        at, label, accepted, _seconds(attempts, candidate.provider)
+                    )
     return ours, theirs
 
 
@@ -146,11 +150,13 @@ def _seconds(attempts: Sequence[Mapping[str, Any]], provider: str) -> float | No
     return next((float(attempt["duration"]) for attempt in answered), None)
 
 
-def _latest_seconds(answers: Mapping[UUID, _Answer]) -> list[float]:
+def _latest_seconds(answers: Mapping[UUID, _JournaledPrediction]) -> list[float]:
     return list(deque((each.seconds for each in answers.values() if each.seconds is not None), LATEST))
 
 
-def _failed(journal: Journal, candidate: Candidate, scope: Scope, ours: Mapping[UUID, _Answer]) -> list[bool]:
+def _failed(
+    journal: Journal, candidate: Candidate, scope: Scope, ours: Mapping[UUID, _JournaledPrediction]
+) -> list[bool]:
     query = select(Event.at, Event.detail).where(
         *scope.of(Event), Event.kind == "candidate.failed", Event.reason == candidate.task
     )

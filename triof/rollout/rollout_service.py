@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from providers.base import TASKS, Task
 from triof.common.errors import TriofError
 from triof.models.bundle_store import Store
-from triof.rollout.candidates import AZURE, LOCAL, Candidate, CandidateMode, Candidates, Model
+from triof.rollout.candidates import AZURE, LOCAL, Candidate, CandidateMode, CandidateModel, Candidates
 from triof.storage import data_folder
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class RolloutRefused(TriofError):
     """A candidate may not begin, or not be promoted, as things are; the message says why and what to do."""
 
 
-class Wanted(NamedTuple):
+class CandidateRequest(NamedTuple):
     """The candidate that somebody wants to begin. ``share`` of the deposits, above 0 and up to 1."""
 
     task: Task
@@ -41,7 +41,7 @@ class Wanted(NamedTuple):
     share: float
 
 
-class Turn(NamedTuple):
+class ProductionChange(NamedTuple):
     """What is in production for a task now, and what was before."""
 
     task: Task
@@ -50,33 +50,34 @@ class Turn(NamedTuple):
     before: str
 
 
-class Desk:
+class RolloutService:
     """Where changes are made. Whoever makes one has the candidates of the home folder alone meanwhile."""
 
-    def __init__(self, settings: Settings, journal: Journal, who: str) -> None:
+    def __init__(self, settings: Settings, journal: Journal, actor: str) -> None:
         self._settings = settings
         self._journal = journal
-        self._who = who
+        self._actor = actor
         self._candidates = Candidates(settings)
 
-    def begin(self, wanted: Wanted, why: str) -> Candidate:
+    def begin(self, request: CandidateRequest, comment: str) -> Candidate:
         """Let a candidate be asked from now on, at once in a running kiosk. Raises RolloutRefused, ProviderError."""
         with self._alone():
-            self._check(wanted)
-            against = self._candidates.production(wanted.task, wanted.provider)
-            if against.name == wanted.name:
-                raise RolloutRefused(f"{wanted.name} is in production: name another one to compare it with.")
-            model = self._model(wanted)
-            self._settle(wanted.task)
-            running = self._candidates.of(wanted.task)
+            self._check(request)
+            against = self._candidates.production(request.task, request.provider)
+            if against.name == request.name:
+                raise RolloutRefused(f"{request.name} is in production: name another one to compare it with.")
+            model = self._model(request)
+            self._reconcile(request.task)
+            running = self._candidates.of(request.task)
             if running and running.model != model:
                 raise RolloutRefused(
-                    f"{running.model.name} is the candidate of {wanted.task}: `triof models stop {wanted.task}` first."
+                    f"{running.model.name} is the candidate of {request.task}:"
+                    f" `triof models stop {request.task}` first."
                 )
             if running:
-                self._end(running, "replaced", why)
+                self._end(running, "replaced", comment)
             candidate = Candidate(
-                *wanted[:2], model, against, *wanted[3:], since=datetime.now(UTC), who=self._who, why=why
+                *request[:2], model, against, *request[3:], since=datetime.now(UTC), actor=self._actor, comment=comment
             )
             # In the journal first: a change that nobody can explain later is worse than one that was not made.
             self._journal.record(
@@ -87,8 +88,8 @@ class Desk:
                 against=against.name,
                 mode=candidate.mode,
                 share=candidate.share,
-                who=self._who,
-                why=why,
+                who=self._actor,
+                why=comment,
             )
             self._candidates.keep(candidate.task, candidate)
             return candidate
@@ -99,14 +100,14 @@ class Desk:
             return candidate
         raise RolloutRefused(f"There is no candidate for {task}: begin one with `triof models canary VERSION`.")
 
-    def stop(self, task: Task, why: str, outcome: Outcome = "stopped") -> Candidate:
+    def stop(self, task: Task, comment: str, outcome: Outcome = "stopped") -> Candidate:
         """Let production answer alone. Raises RolloutRefused if it does."""
         with self._alone():
             candidate = self.of(task)
-            self._end(candidate, outcome, why)
+            self._end(candidate, outcome, comment)
             return candidate
 
-    def promote(self, task: Task, why: str, *, anyway: bool = False) -> Turn:
+    def promote(self, task: Task, comment: str, *, anyway: bool = False) -> ProductionChange:
         """Put the candidate into production, in one step.
 
         Raises NotBetter for a bundle that its training did not find better, unless ``anyway``; RolloutRefused,
@@ -114,35 +115,37 @@ class Desk:
         """
         with self._alone():
             candidate = self.of(task)
-            turn = Turn(task, candidate.provider, candidate.model.name, candidate.against.name)
+            change = ProductionChange(task, candidate.provider, candidate.model.name, candidate.against.name)
             if candidate.provider == AZURE:
-                self._publish(turn, candidate, (*self._candidates.promoted().before, turn.before), why)
+                self._publish(change, candidate, (*self._candidates.promoted().before, change.before), comment)
             else:
-                Store(self._settings).activate(f"{task}/{turn.name}", self._journal, self._who, why, anyway=anyway)
-                self._end(candidate, "promoted", why)
-            return turn
+                Store(self._settings).activate(
+                    f"{task}/{change.name}", self._journal, self._actor, comment, anyway=anyway
+                )
+                self._end(candidate, "promoted", comment)
+            return change
 
-    def rollback(self, task: Task, provider: str, why: str) -> Turn:
+    def rollback(self, task: Task, provider: str, comment: str) -> ProductionChange:
         """End a canary; without one, put into production what was there before. Raises RolloutRefused and others."""
         with self._alone():
             candidate = self._candidates.of(task)
             if candidate and candidate.mode == "canary":
-                self._end(candidate, "rolled_back", why)
-                return Turn(task, candidate.provider, candidate.against.name, candidate.model.name)
+                self._end(candidate, "rolled_back", comment)
+                return ProductionChange(task, candidate.provider, candidate.against.name, candidate.model.name)
             if provider == AZURE:
-                return self._unpublish(task, why)
-            change = Store(self._settings).rollback(task, self._journal, self._who, why)
-            self._settle(task)
-            return Turn(task, LOCAL, change.version, change.before)
+                return self._unpublish(task, comment)
+            change = Store(self._settings).rollback(task, self._journal, self._actor, comment)
+            self._reconcile(task)
+            return ProductionChange(task, LOCAL, change.version, change.before)
 
-    def settle(self) -> None:
+    def reconcile(self) -> None:
         """Tidy away candidates whose production has changed."""
         with self._alone():
             for task in TASKS:
-                self._settle(task)
+                self._reconcile(task)
 
-    def _check(self, wanted: Wanted) -> None:
-        task, provider = wanted.task, wanted.provider
+    def _check(self, request: CandidateRequest) -> None:
+        task, provider = request.task, request.provider
         if provider not in self._settings.routes[task]:
             raise RolloutRefused(f"{provider} is not asked for {task}: add it to routes.{task} first.")
         if provider == LOCAL and (chosen := self._settings.local_cnn.chosen(task)):
@@ -153,22 +156,22 @@ class Desk:
         if provider == AZURE and not self._candidates.published():
             raise RolloutRefused(f"No iteration is in production here: {self._settings.custom_vision.remedy}.")
 
-    def _model(self, wanted: Wanted) -> Model:
-        if wanted.provider == AZURE:
-            return Model(wanted.name, wanted.name)
-        return Model(wanted.name, Store(self._settings).check(wanted.task, wanted.name).version)
+    def _model(self, request: CandidateRequest) -> CandidateModel:
+        if request.provider == AZURE:
+            return CandidateModel(request.name, request.name)
+        return CandidateModel(request.name, Store(self._settings).check(request.task, request.name).version)
 
-    def _settle(self, task: Task) -> None:
+    def _reconcile(self, task: Task) -> None:
         written = self._candidates.written(task)
         if written and not self._candidates.of(task):
             now = self._candidates.production(task, written.provider)
             self._end(written, "promoted" if now.name == written.model.name else "superseded", "production has changed")
 
-    def _end(self, candidate: Candidate, outcome: Outcome, why: str) -> None:
-        self._record_end(candidate, outcome, why)
+    def _end(self, candidate: Candidate, outcome: Outcome, comment: str) -> None:
+        self._record_end(candidate, outcome, comment)
         self._candidates.keep(candidate.task, None)
 
-    def _record_end(self, candidate: Candidate, outcome: Outcome, why: str) -> None:
+    def _record_end(self, candidate: Candidate, outcome: Outcome, comment: str) -> None:
         self._journal.record(
             "candidate.ended",
             reason=candidate.task,
@@ -178,18 +181,18 @@ class Desk:
             mode=candidate.mode,
             share=candidate.share,
             outcome=outcome,
-            who=self._who,
-            why=why,
+            who=self._actor,
+            why=comment,
         )
 
-    def _publish(self, turn: Turn, candidate: Candidate, before: tuple[str, ...], why: str) -> None:
+    def _publish(self, change: ProductionChange, candidate: Candidate, before: tuple[str, ...], comment: str) -> None:
         configured = self._settings.custom_vision.published_name or ""
-        published = self._candidates.promoted().turned(turn.name, configured, before)
-        self._record_end(candidate, "promoted", why)
+        published = self._candidates.promoted().turned(change.name, configured, before)
+        self._record_end(candidate, "promoted", comment)
         # Its end and the new name in one file.
-        self._candidates.keep(turn.task, None, published)
+        self._candidates.keep(change.task, None, published)
 
-    def _unpublish(self, task: Task, why: str) -> Turn:
+    def _unpublish(self, task: Task, comment: str) -> ProductionChange:
         held = self._candidates.promoted()
         configured = self._settings.custom_vision.published_name or ""
         now = held.now(configured)
@@ -205,12 +208,12 @@ class Desk:
             version=held.name,
             against=name,
             outcome="rolled_back",
-            who=self._who,
-            why=why,
+            who=self._actor,
+            why=comment,
         )
         self._candidates.keep(task, self._candidates.written(task), held.turned(name, configured, held.before[:-1]))
-        self._settle(task)
-        return Turn(task, AZURE, name, held.name)
+        self._reconcile(task)
+        return ProductionChange(task, AZURE, name, held.name)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

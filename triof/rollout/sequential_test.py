@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 
 from triof.evaluation.paired_comparison import Difference, mean_difference, paired_difference
 from triof.rollout.candidates import CandidateMode
-from triof.rollout.paired_predictions import Pair
-from triof.rollout.significance import UNNOTICED, Evidence, discordant_needed
+from triof.rollout.paired_predictions import PredictionPair
+from triof.rollout.significance import UNNOTICED, EProcess, discordant_needed
 from triof.settings.sections.rollout import RolloutSettings
 
 Word = Literal["promote", "keep", "wait"]
@@ -24,11 +24,11 @@ _LEAST_DISCORDANT = 1.2
 pairs so far say."""
 
 
-class Opinion(NamedTuple):
+class Recommendation(NamedTuple):
     """What to do with a candidate, and why."""
 
     word: Word
-    why: str
+    reason: str
     needed: int | None = None
     """With ``wait``: how many more confirmed pairs; None where they alone will not tell."""
 
@@ -41,7 +41,7 @@ class Table(NamedTuple):
     only_production: int = 0
     neither: int = 0
 
-    def plus(self, pair: Pair) -> "Table":
+    def plus(self, pair: PredictionPair) -> "Table":
         """With one more."""
         candidate, production = pair.candidate == pair.truth, pair.production == pair.truth
         both, neither = candidate and production, not candidate and not production
@@ -49,14 +49,14 @@ class Table(NamedTuple):
         return Table(*(count + more for count, more in zip(self, one, strict=True)))
 
 
-class Weighing:
-    """What the pairs so far say; ``believed`` is the share of them in which the candidate was, of 0 in a shadow."""
+class SequentialTest:
+    """What the pairs so far say; ``accepted_share`` of them accepted the candidate, 0 in a shadow."""
 
-    def __init__(self, mode: CandidateMode, believed: float, options: RolloutSettings) -> None:
+    def __init__(self, mode: CandidateMode, accepted_share: float, options: RolloutSettings) -> None:
         self._mode = mode
-        self._believed = believed
+        self._accepted_share = accepted_share
         self._options = options
-        self.better, self.worse, self.disturbing = Evidence(), Evidence(), Evidence()
+        self.better, self.worse, self.disturbing = EProcess(), EProcess(), EProcess()
         self.pairs = 0
         self.agreed = 0
         self.tables: dict[str, Table] = {}
@@ -72,25 +72,25 @@ class Weighing:
         """How many pairs people have confirmed something about."""
         return sum(self.table)
 
-    def add(self, pair: Pair) -> None:
+    def add(self, pair: PredictionPair) -> None:
         """Weigh one more."""
         self.pairs += 1
         self.agreed += pair.candidate == pair.production
         if pair.truth is None:
             return
-        self.tables[pair.believed] = self.tables.get(pair.believed, Table()).plus(pair)
+        self.tables[pair.accepted] = self.tables.get(pair.accepted, Table()).plus(pair)
         if not pair.discordant:
             return
         won = pair.truth == pair.candidate
         chance, blunt = self._chance(pair)
         self.better.add(chance, happened=won, blunt=blunt)
-        if not (self._mode == "shadow" and pair.believed == "production"):
+        if not (self._mode == "shadow" and pair.accepted == "production"):
             self.worse.add(1 - chance, happened=not won, blunt=blunt)
 
     def disturb(self, *, candidate: bool) -> None:
         """Somebody was turned away, or corrected the machine, which believed the ``candidate`` or production."""
         if self._mode == "canary":
-            self.disturbing.add(self._believed, happened=candidate)
+            self.disturbing.add(self._accepted_share, happened=candidate)
 
     def drop(self) -> str:
         """Why the candidate is certainly worse; empty where it is not."""
@@ -106,22 +106,24 @@ class Weighing:
             return "it turns more people away, or is corrected more often, than production in the other deposits"
         return ""
 
-    def opinion(self) -> Opinion:
+    def opinion(self) -> Recommendation:
         """What people's confirmations say."""
         if drop := self.drop():
-            return Opinion("keep", drop)
+            return Recommendation("keep", drop)
         if self.better.largest >= 1 / self._options.alpha:
-            return Opinion("promote", "people's confirmations show that it is better")
+            return Recommendation("promote", "people's confirmations show that it is better")
         total = self.total_needed()
         if total is None:
-            return Opinion("wait", "a shadow's confirmations lean towards production: make it a canary, or give --data")
+            return Recommendation(
+                "wait", "a shadow's confirmations lean towards production: make it a canary, or give --data"
+            )
         if self.confirmed >= total:
-            return Opinion(
+            return Recommendation(
                 "keep",
                 f"{self.confirmed} confirmed pairs did not show it to be better; of {self._options.power:.0%} of those"
                 f" that are by {self._options.smallest_difference:.1%} they would have",
             )
-        return Opinion("wait", "there are too few confirmed pairs yet", total - self.confirmed)
+        return Recommendation("wait", "there are too few confirmed pairs yet", total - self.confirmed)
 
     def total_needed(self) -> int | None:
         """Confirmed pairs to find one that is better by the smallest difference that counts."""
@@ -132,20 +134,20 @@ class Weighing:
         ratio = (discordant + least) / (discordant - least)
         alpha, power = self._options.alpha, self._options.power
         third = 2 * sum(self.tables.get("neither", ())) > self.confirmed
-        needed = discordant_needed(ratio, None if third else self._believed, alpha, power)
+        needed = discordant_needed(ratio, None if third else self._accepted_share, alpha, power)
         return None if needed is None else round(needed / discordant)
 
     def difference(self) -> Difference | None:
         """In accuracy, by confirmations: candidate minus production; too near to 0 where wrong ticks are left."""
-        arms = {believed: paired_difference(*table) for believed, table in self.tables.items()}
+        arms = {accepted: paired_difference(*table) for accepted, table in self.tables.items()}
         candidate, production = arms.get("candidate"), arms.get("production")
         if candidate and production:
             # As many mistakes of one are kept in its half as of the other in the other half.
             return mean_difference(candidate, production)
         return paired_difference(*self.table)
 
-    def _chance(self, pair: Pair) -> tuple[float, float]:
+    def _chance(self, pair: PredictionPair) -> tuple[float, float]:
         """Of the candidate to get the point if both are equally good, and how much of a difference is lost."""
-        if self._mode == "shadow" or pair.believed == "neither":
+        if self._mode == "shadow" or pair.accepted == "neither":
             return 0.5, 0.0
-        return (self._believed, UNNOTICED) if pair.kept else (1 - self._believed, 0.0)
+        return (self._accepted_share, UNNOTICED) if pair.kept else (1 - self._accepted_share, 0.0)

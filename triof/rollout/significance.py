@@ -19,7 +19,7 @@ UNNOTICED = 0.3
 _NORMAL = NormalDist()
 
 
-class Evidence:
+class EProcess:
     """The stake of a bet that something happens more often than by ``chance``; begins at 1."""
 
     def __init__(self) -> None:
@@ -55,16 +55,16 @@ def _gain(chance: float, ratio: float, *, happened: bool) -> float:
     return math.log(bet / chance) if happened else math.log((1 - bet) / (1 - chance))
 
 
-def discordant_needed(ratio: float, believed: float | None, alpha: float, power: float) -> float | None:
+def discordant_needed(ratio: float, accepted_share: float | None, alpha: float, power: float) -> float | None:
     """How many discordant pairs show, with probability ``power``, that the candidate is better by ``ratio``.
 
-    It is believed in the share ``believed`` of the deposits that ask both: 0 is a shadow, None a third provider that is
-    believed instead of both. None where no number does.
+    It is accepted in ``accepted_share`` of the deposits that ask both: 0 is a shadow, None a third provider that is
+    accepted instead of both. None where no number does.
     """
     line, z = math.log(len(RATIOS) / alpha), _NORMAL.inv_cdf(power)
     needed = []
     for bet in RATIOS:
-        gains = list(_gains(ratio, bet, believed))
+        gains = list(_gains(ratio, bet, accepted_share))
         total = sum(rate for rate, _ in gains)
         mean = sum(rate * gain for rate, gain in gains) / total
         variance = sum(rate * gain**2 for rate, gain in gains) / total - mean**2
@@ -74,22 +74,22 @@ def discordant_needed(ratio: float, believed: float | None, alpha: float, power:
     return min(needed, default=None)
 
 
-def _gains(ratio: float, bet: float, believed: float | None) -> Iterator[tuple[float, float]]:
+def _gains(ratio: float, bet: float, accepted_share: float | None) -> Iterator[tuple[float, float]]:
     """How often each kind of discordant pair comes, and what it brings to somebody who bets on ``bet``."""
-    if believed is None:
+    if accepted_share is None:
         yield ratio, _gain(0.5, bet, happened=True)
         yield 1.0, _gain(0.5, bet, happened=False)
         return
     noticed = 1 - UNNOTICED
-    if not believed:
+    if not accepted_share:
         yield noticed * ratio, _gain(0.5, bet, happened=True)
         yield 1 + UNNOTICED * ratio, _gain(0.5, bet, happened=False)
         return
     dull = _blunted(bet, UNNOTICED)
-    yield believed * (ratio + UNNOTICED), _gain(believed, dull, happened=True)
-    yield (1 - believed) * (1 + UNNOTICED * ratio), _gain(believed, dull, happened=False)
-    yield (1 - believed) * noticed * ratio, _gain(1 - believed, bet, happened=True)
-    yield believed * noticed, _gain(1 - believed, bet, happened=False)
+    yield accepted_share * (ratio + UNNOTICED), _gain(accepted_share, dull, happened=True)
+    yield (1 - accepted_share) * (1 + UNNOTICED * ratio), _gain(accepted_share, dull, happened=False)
+    yield (1 - accepted_share) * noticed * ratio, _gain(1 - accepted_share, bet, happened=True)
+    yield accepted_share * noticed, _gain(1 - accepted_share, bet, happened=False)
 
 
 def quantile(numbers: Sequence[float], share: float) -> float | None:

@@ -7,7 +7,7 @@ from typing import cast
 from providers.base import TASKS, Task
 from triof.statistics import histogram
 from triof.statistics.counting import Numbers
-from triof.statistics.results import Model, Response, Totals
+from triof.statistics.results import ModelStatistics, Response, Totals
 
 Counts = Mapping[str, Mapping[str, int]]
 """By what is counted, and then of what."""
@@ -51,8 +51,8 @@ def responses(numbers: Numbers, routes: Mapping[Task, Sequence[str]], cloud: Col
     found = counts(numbers)
     for task in TASKS:
         answered, failed = _of(found["answered"], task), _of(found["failure"], task)
-        spared, believed = _of(found["spared"], task), _of(found["chosen"], task)
-        asked = {name.partition("|")[0] for name in (*answered, *failed, *spared)}
+        skipped, accepted = _of(found["spared"], task), _of(found["chosen"], task)
+        asked = {name.partition("|")[0] for name in (*answered, *failed, *skipped)}
         for provider in sorted(asked, key=lambda name: (*_place(name, routes[task]), name)):
             buckets, failures = _buckets(_of(answered, provider)), _of(failed, provider)
             yield Response(
@@ -61,25 +61,34 @@ def responses(numbers: Numbers, routes: Mapping[Task, Sequence[str]], cloud: Col
                 cloud=provider in cloud,
                 questions=sum(buckets.values()) + sum(failures.values()),
                 answered=sum(buckets.values()),
-                believed=believed.get(provider, 0),
-                spared=spared.get(provider, 0),
+                accepted=accepted.get(provider, 0),
+                skipped=skipped.get(provider, 0),
                 failures=failures,
                 seconds=histogram.read(buckets),
             )
 
 
-def models(numbers: Numbers) -> Sequence[Model]:
+def models(numbers: Numbers) -> Sequence[ModelStatistics]:
     """Which models answered, by task, those with most answers first."""
     names = [name.partition("|")[2] for name in numbers if name.startswith("probability|")]
     found = [_model(numbers, name) for name in names]
     return sorted(found, key=lambda model: (TASKS.index(model.task), -model.answers, model.provider))
 
 
-def _model(numbers: Numbers, name: str) -> Model:
+def _model(numbers: Numbers, name: str) -> ModelStatistics:
     task, provider, model_version = name.split("|", 2)
     counted = {what: int(numbers.get(f"{what}|{name}", 0)) for what in ("believed", "beside", "compared", "corrected")}
-    mean = numbers[f"probability|{name}"] / (counted["believed"] + counted["beside"])
-    return Model(cast(Task, task), provider, model_version, probability=mean, **counted)
+    accepted, alternatives = counted["believed"], counted["beside"]
+    return ModelStatistics(
+        cast(Task, task),
+        provider,
+        model_version,
+        accepted,
+        alternatives,
+        probability=numbers[f"probability|{name}"] / (accepted + alternatives),
+        compared=counted["compared"],
+        corrected=counted["corrected"],
+    )
 
 
 def _place(provider: str, route: Sequence[str]) -> tuple[bool, int]:

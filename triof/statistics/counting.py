@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Select, String, Table, bindparam, func, select
 
 from providers.base import TASKS
-from triof.judging.router import SPARED
+from triof.judging.router import SKIPPED
 from triof.statistics.calendar import Period
 from triof.statistics.histogram import bucket
 from triof.storage.tables import Event, PredictionRow, UtcDateTime
@@ -172,7 +172,7 @@ def _add_attempts(sums: Sums, task: str, attempts: Iterable[Mapping[str, Any]]) 
         provider, outcome = attempt["provider"], attempt["outcome"]
         if outcome == "answered":
             sums.one("answered", task, provider, bucket(attempt["duration"]))
-        elif outcome == SPARED:
+        elif outcome == SKIPPED:
             sums.one("spared", task, provider)
         else:
             sums.one("failure", task, provider, outcome)

@@ -20,11 +20,11 @@ from triof.statistics import counting
 from triof.statistics.calendar import Calendar, Period, days
 from triof.statistics.counting import Numbers
 from triof.storage.database import Database
-from triof.storage.tables import Event, Tally
+from triof.storage.tables import DailyTotalRow, Event
 
 log = logging.getLogger(__name__)
 
-_EVENTS, _TALLIES = cast(Table, Event.__table__), cast(Table, Tally.__table__)
+_EVENTS, _TALLIES = cast(Table, Event.__table__), cast(Table, DailyTotalRow.__table__)
 _DAYS_A_ROUND = 200
 """So many are counted before other rounds get their turn: some ten seconds, where there is much to count."""
 _LATE_DAYS = 7
@@ -43,7 +43,7 @@ _FIRSTS = (
 _FIRST = select(func.min(union_all(*_FIRSTS).subquery().c.at))
 
 
-class Mark(NamedTuple):
+class CountedDays(NamedTuple):
     """What tallies there are of some machine and days. All of it only grows, so equal marks mean equal tallies."""
 
     days: int
@@ -51,10 +51,10 @@ class Mark(NamedTuple):
     left_out: int
 
 
-_NO_MARK = Mark(0, 0, 0)
+_NO_MARK = CountedDays(0, 0, 0)
 
 
-class Tallies:
+class DailyTotals:
     """The numbers of days that are over; safe to call from many threads and processes."""
 
     def __init__(self, database: Database, calendar: Calendar, now: Callable[[], datetime]) -> None:
@@ -70,7 +70,7 @@ class Tallies:
         first = connection.scalar(_FIRST, {"machine": machine})
         return self._calendar.day(first) if first else None
 
-    def settle(self, machines: Sequence[str], first: date, last: date) -> Sequence[Mark]:
+    def finalize(self, machines: Sequence[str], first: date, last: date) -> Sequence[CountedDays]:
         """Count what was not counted yet of the days from ``first`` to ``last``, which are over; one mark a machine."""
         with self._database.read() as connection:
             marks = self._marks(connection, machines, first, last)
@@ -124,11 +124,13 @@ class Tallies:
             _TALLIES.c.counting == self._rules,
         )
 
-    def _marks(self, connection: Connection, machines: Collection[str], first: date, last: date) -> Mapping[str, Mark]:
+    def _marks(
+        self, connection: Connection, machines: Collection[str], first: date, last: date
+    ) -> Mapping[str, CountedDays]:
         sums = (func.count(), func.sum(_TALLIES.c.rows), func.sum(_TALLIES.c.left_out))
         query = select(_TALLIES.c.machine_id, *sums).where(*self._of(machines, first, last))
         found = connection.execute(query.group_by(_TALLIES.c.machine_id))
-        return {machine: Mark(*numbers) for machine, *numbers in found}
+        return {machine: CountedDays(*numbers) for machine, *numbers in found}
 
     def _expected(self, connection: Connection, machine: str, first: date, last: date) -> Sequence[date]:
         """The days from the machine's first row on."""

@@ -6,17 +6,17 @@ from typing import cast
 
 from sqlalchemy import Table, func, select
 
-from triof.judging.quota import WINDOW, Ledger, Usage
+from triof.judging.quota import WINDOW, QuotaLedger, QuotaUsage
 from triof.statistics.results import QuotaForecast
 from triof.storage.database import Database
-from triof.storage.tables import Entry
+from triof.storage.tables import LedgerRow
 
-_LEDGER = cast(Table, Entry.__table__)
+_LEDGER = cast(Table, LedgerRow.__table__)
 _DAY = timedelta(days=1)
 _PACE_DAYS = 7
 
 
-def forecast(provider: str, ledger: Ledger, database: Database, now: datetime) -> QuotaForecast:
+def forecast(provider: str, ledger: QuotaLedger, database: Database, now: datetime) -> QuotaForecast:
     """Where the calls to one provider stand at ``now``. Raises SQLAlchemyError."""
     usage = ledger.usage()
     allowance = usage.allowance
@@ -50,7 +50,7 @@ def _calls_by_age(database: Database, resource: str, now: datetime) -> Mapping[i
     return {(now.date() - date.fromisoformat(str(each))).days: count for each, count in found}
 
 
-def _runs_out_on(usage: Usage, calls: Mapping[int, int], pace: float, today: date) -> date | None:
+def _runs_out_on(usage: QuotaUsage, calls: Mapping[int, int], pace: float, today: date) -> date | None:
     """The first day by whose end as many calls lie in its 30 days as there may be."""
     if usage.exhausted:
         return today

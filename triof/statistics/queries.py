@@ -19,9 +19,9 @@ from triof.settings.tree import Settings
 from triof.statistics import aggregation, counting, export, recent
 from triof.statistics.calendar import Calendar, Period, days
 from triof.statistics.counting import Numbers, Sums
-from triof.statistics.daily_totals import Tallies
+from triof.statistics.daily_totals import DailyTotals
 from triof.statistics.recycling import Recycled, recycled
-from triof.statistics.results import Day, Hour, Latest, Model, QuotaForecast, Response, Totals
+from triof.statistics.results import Day, Hour, Latest, ModelStatistics, QuotaForecast, Response, Totals
 from triof.storage.database import Database
 from triof.storage.tables import Event
 
@@ -31,7 +31,7 @@ _KEPT_ANSWERS = 64
 Answer = TypeVar("Answer")
 
 
-class _Plan(NamedTuple):
+class _QueryPlan(NamedTuple):
     """How to answer for a scope: from the tallies of ``past`` days, and by counting the rows of ``live`` periods."""
 
     machines: Sequence[str]
@@ -39,7 +39,7 @@ class _Plan(NamedTuple):
     live: Sequence[Period]
 
 
-class _Kept:
+class _ResultCache:
     """Answers as long as what they were made from stays as it was; the latest asked for."""
 
     def __init__(self) -> None:
@@ -72,11 +72,11 @@ class Statistics:
     ) -> None:
         self.settings = settings.reports
         self.calendar = Calendar(settings.reports.timezone)
-        self.tallies = Tallies(database, self.calendar, now)
+        self.daily_totals = DailyTotals(database, self.calendar, now)
         self._database = database
         self._all_settings = settings
         self._now = now
-        self._kept = _Kept()
+        self._kept = _ResultCache()
 
     @property
     def today(self) -> date:
@@ -129,17 +129,17 @@ class Statistics:
         """Who was asked and how fast they were, by task and in the order of the routes."""
         return list(aggregation.responses(self._numbers(scope), self._all_settings.routes, self._cloud))
 
-    def models(self, scope: Scope) -> Sequence[Model]:
+    def models(self, scope: Scope) -> Sequence[ModelStatistics]:
         """Which models answered, by task, those with most answers first."""
         return aggregation.models(self._numbers(scope))
 
     def quota(self) -> Sequence[QuotaForecast]:
         """Where each provider stands whose calls are counted."""
-        from triof.judging.quota import Ledger
+        from triof.judging.quota import QuotaLedger
         from triof.statistics.forecast import forecast
 
         return [
-            forecast(name, Ledger(self._database, allowance, self._now), self._database, self._now())
+            forecast(name, QuotaLedger(self._database, allowance, self._now), self._database, self._now())
             for name, allowance in cloud_providers.allowances(self._all_settings).items()
         ]
 
@@ -165,11 +165,11 @@ class Statistics:
 
     def count_past_days(self) -> int:
         """Count some of the days that are over and that nobody has asked for yet; for the rounds."""
-        return self.tallies.make(self.machines())
+        return self.daily_totals.make(self.machines())
 
     def _rows(self, machine: str, scope: Scope) -> Iterator[Mapping[str, export.Cell]]:
         with self._database.read() as connection:
-            begun = self.tallies.begun(connection, machine)
+            begun = self.daily_totals.begun(connection, machine)
         happened = self.by_day(Scope(scope.since, scope.until, [machine])) if begun else []
         return export.rows(machine, (each for each in happened if begun and each.day >= begun), self.settings)
 
@@ -195,28 +195,28 @@ class Statistics:
         until = min(scope.until, self.calendar.begin(self.today + timedelta(days=1)))
         return Period(scope.since, until) if scope.since < until else None
 
-    def _plan(self, scope: Scope) -> _Plan:
+    def _plan(self, scope: Scope) -> _QueryPlan:
         with self._database.read() as connection:
             machines = self._chosen(connection, scope)
         period = self._clipped(scope)
         if not period:
-            return _Plan(machines, [], [])
+            return _QueryPlan(machines, [], [])
         past = [day for day in self.calendar.whole_days(*period) if day < self.today]
         if not past:
-            return _Plan(machines, [], [period])
+            return _QueryPlan(machines, [], [period])
         counted = self.calendar.period(past[0], past[-1])
         around = (Period(period.since, counted.since), Period(counted.until, period.until))
-        return _Plan(machines, past, [each for each in around if each.since < each.until])
+        return _QueryPlan(machines, past, [each for each in around if each.since < each.until])
 
     def _numbers(self, scope: Scope) -> Numbers:
         plan = self._plan(scope)
         live = [numbers for period in plan.live for numbers in self._live_hours(plan.machines, period).values()]
         return counting.total([self._past_sum(plan), *live])
 
-    def _past_sum(self, plan: _Plan) -> Numbers:
+    def _past_sum(self, plan: _QueryPlan) -> Numbers:
         return self._past("sum", plan, lambda tallies: counting.total(numbers for _, _, numbers in tallies), {})
 
-    def _past_days(self, plan: _Plan) -> Mapping[date, Totals]:
+    def _past_days(self, plan: _QueryPlan) -> Mapping[date, Totals]:
         def by_day(tallies: Iterator[tuple[str, date, Numbers]]) -> Mapping[date, Totals]:
             sums: defaultdict[date, Sums] = defaultdict(Sums)
             for _, day, numbers in tallies:
@@ -228,18 +228,18 @@ class Statistics:
     def _past(
         self,
         what: str,
-        plan: _Plan,
+        plan: _QueryPlan,
         make: Callable[[Iterator[tuple[str, date, Numbers]]], Answer],
         nothing: Answer,
     ) -> Answer:
         if not plan.past:
             return nothing
         first, last = plan.past[0], plan.past[-1]
-        marks = self.tallies.settle(plan.machines, first, last)
+        marks = self.daily_totals.finalize(plan.machines, first, last)
 
         def read() -> Answer:
             with self._database.read() as connection:
-                return make(self.tallies.read(connection, plan.machines, first, last))
+                return make(self.daily_totals.read(connection, plan.machines, first, last))
 
         return self._kept.get((what, tuple(plan.machines), first, last), marks, read)
 

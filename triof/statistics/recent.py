@@ -32,8 +32,8 @@ def latest(
     for row in connection.execute(select(*columns).where(_EVENTS.deposit_id.in_(deposits))):
         events[row.deposit_id][row.kind] = row
     told = (_PREDICTIONS.deposit_id, _PREDICTIONS.task, _PREDICTIONS.label, _PREDICTIONS.probability)
-    believed = (_PREDICTIONS.deposit_id.in_(deposits), _PREDICTIONS.believed)
-    for answer in connection.execute(select(*told, _PREDICTIONS.provider).where(*believed)):
+    accepted = (_PREDICTIONS.deposit_id.in_(deposits), _PREDICTIONS.believed)
+    for answer in connection.execute(select(*told, _PREDICTIONS.provider).where(*accepted)):
         answers[answer.deposit_id][answer.task] = answer
     return [_latest(row, events[row.deposit_id], answers[row.deposit_id], calendar) for row in chosen]
 

@@ -104,9 +104,9 @@ class Response:
     questions: int
     """How often it was its turn: answered and not answered, without those it was spared."""
     answered: int
-    believed: int
+    accepted: int
     """Answers that the verdict rests on."""
-    spared: int
+    skipped: int
     """Questions that it did not have to be asked, as this machine was sure enough."""
     failures: Mapping[str, int]
     """Why it did not answer and the next one was believed, by the error's class: BreakerOpen, QuotaExceeded, …"""
@@ -115,15 +115,15 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelStatistics:
     """How one model did; one that is only tried is there too, with nothing believed."""
 
     task: Task
     provider: str
     model_version: str
-    believed: int
+    accepted: int
     """Answers that a verdict rests on."""
-    beside: int
+    alternatives: int
     """Answers that were only compared."""
     probability: float
     """The mean of what it gave its labels, 0 to 1."""
@@ -135,7 +135,7 @@ class Model:
     @property
     def answers(self) -> int:
         """All of them."""
-        return self.believed + self.beside
+        return self.accepted + self.alternatives
 
     @property
     def correction_share(self) -> float | None:
@@ -159,7 +159,7 @@ class QuotaForecast:
     exhausted: bool
     resets_at: datetime | None
     retired_until: datetime | None
-    """As in :class:`triof.judging.quota.Usage`."""
+    """As in :class:`triof.judging.quota.QuotaUsage`."""
     calls_a_day: float
     """The present pace: the mean of the last 7 days."""
     runs_out_on: date | None

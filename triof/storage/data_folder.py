@@ -36,7 +36,7 @@ class MachineTaken(TriofError):
 def open_database(settings: Settings) -> Database:
     """The database, its tables at the newest version. Raises HomeUnusable, DatabaseUnusable."""
     opened = find_database(settings)
-    with _database_faults(settings):
+    with _translated_errors(settings):
         opened.upgrade()
     return opened
 
@@ -55,7 +55,7 @@ def find_database(settings: Settings) -> Database:
 
     make(settings)
     machine_id = settings.machine_id or _own_machine_id(settings.home)
-    with _database_faults(settings):
+    with _translated_errors(settings):
         return Database(_database_url(settings), machine_id)
 
 
@@ -86,7 +86,7 @@ def existing_database(settings: Settings) -> Iterator[Database | None]:
         return
     found = find_database(settings)
     try:
-        with _database_faults(settings):
+        with _translated_errors(settings):
             yield found if found.check_version() else None
     finally:
         found.close()
@@ -96,7 +96,7 @@ def database_path(settings: Settings) -> Path | None:
     """The file of the database, which may not be there yet; None where there is none."""
     from triof.storage.database_file import sqlite_path
 
-    with _database_faults(settings):
+    with _translated_errors(settings):
         return sqlite_path(_database_url(settings))
 
 
@@ -183,7 +183,7 @@ def _database_url(settings: Settings) -> URL:
 
 
 @contextmanager
-def _database_faults(settings: Settings) -> Iterator[None]:
+def _translated_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
     except TriofError:

@@ -17,7 +17,7 @@ _DAY = 86_400.0
 _SUFFIXES = (".jpg", ".part")
 
 
-class _Kept(NamedTuple):
+class _StoredPhoto(NamedTuple):
     stored_at: float
     size: int
     path: Path
@@ -78,7 +78,7 @@ class PhotoStore:
             log.warning("photos.made_room bytes=%d", freed)
         return freed
 
-    def _oldest_first(self) -> Sequence[_Kept]:
+    def _oldest_first(self) -> Sequence[_StoredPhoto]:
         """What this store has written; whatever else lies in the folder is left alone."""
         found = []
         for path in self._folder.glob("??/*"):
@@ -87,10 +87,10 @@ class PhotoStore:
             with suppress(OSError):
                 status = path.lstat()
                 if stat.S_ISREG(status.st_mode):
-                    found.append(_Kept(status.st_mtime, status.st_size, path))
+                    found.append(_StoredPhoto(status.st_mtime, status.st_size, path))
         return sorted(found)
 
-    def _remove(self, photo: _Kept) -> bool:
+    def _remove(self, photo: _StoredPhoto) -> bool:
         try:
             photo.path.unlink(missing_ok=True)
         except OSError as error:

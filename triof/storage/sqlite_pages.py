@@ -29,13 +29,13 @@ class _SpoiltError(Exception):
 def records(path: Path) -> Iterator[Record]:
     """Each record in ``path`` and its ``-wal``, as the values of its columns; many twice. Raises OSError."""
     with path.open("rb") as file:
-        pages = _Pages(file, path.with_name(f"{path.name}-wal"))
+        pages = _DatabasePages(file, path.with_name(f"{path.name}-wal"))
         for number in range(1, pages.count + 1):
             for page in {pages.below(number), pages[number]}:
                 yield from _of_page(page, _HEADER_BYTES if number == 1 else 0, pages)
 
 
-class _Pages:
+class _DatabasePages:
     """The pages of a ``file`` by their number; above them those that are in its ``wal`` alone."""
 
     def __init__(self, file: BinaryIO, wal: Path) -> None:
@@ -70,7 +70,7 @@ def _in_wal(path: Path, size: int) -> Mapping[int, bytes]:
     return found
 
 
-def _of_page(page: bytes, offset: int, pages: _Pages) -> Iterator[Record]:
+def _of_page(page: bytes, offset: int, pages: _DatabasePages) -> Iterator[Record]:
     if len(page) <= offset + 8 or page[offset] != _LEAF_OF_TABLE:
         return
     (count,) = struct.unpack_from(">H", page, offset + 3)
@@ -82,7 +82,7 @@ def _of_page(page: bytes, offset: int, pages: _Pages) -> Iterator[Record]:
             continue
 
 
-def _payload(page: bytes, start: int, pages: _Pages) -> bytes:
+def _payload(page: bytes, start: int, pages: _DatabasePages) -> bytes:
     """What the cell at ``start`` holds, with what overflows to other pages."""
     size, start = _varint(page, start)
     _, start = _varint(page, start)

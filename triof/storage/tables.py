@@ -90,7 +90,7 @@ class PredictionRow(Base):
     """What the model saw besides its labels, where it tells."""
 
 
-class Entry(Base):
+class LedgerRow(Base):
     """One line of the ledger of a vendor's resource.
 
     A call made, refused or spared, the vendor's word that nothing is left or that the service is retired, ours that it
@@ -107,7 +107,7 @@ class Entry(Base):
     """Until when the vendor is not asked, as it says that nothing is left or that the service is retired."""
 
 
-class Upload(Base):
+class UploadRow(Base):
     """One photo sent to a project in the cloud, written before it is sent."""
 
     __tablename__ = "uploads"
@@ -152,7 +152,7 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class User(Base):
+class UserRow(Base):
     """Somebody who may look at the dashboard."""
 
     __tablename__ = "users"
@@ -164,7 +164,7 @@ class User(Base):
     """Stands in the cookie; another one ends every login."""
 
 
-class Job(Base):
+class JobRow(Base):
     """A prediction that was asked for by the API; its photo is in the home folder until it is answered."""
 
     __tablename__ = "jobs"
@@ -182,7 +182,7 @@ class Job(Base):
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
-class Tally(Base):
+class DailyTotalRow(Base):
     """What happened on one machine on one day that is over, counted once, so that years are read in an instant.
 
     ``at`` is when it was counted.

@@ -37,7 +37,7 @@ class TooManyGuesses(Exception):
         self.seconds = seconds
 
 
-class _Key(NamedTuple):
+class _GuessKey(NamedTuple):
     """What is counted together; None stands for all."""
 
     account: str | None
@@ -64,7 +64,7 @@ class Guesses:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
-        self._counts: dict[_Key, _Count] = {}
+        self._counts: dict[_GuessKey, _Count] = {}
         """The one counted last stands last."""
 
     def begin(self, account: str, address: str, *, is_known: bool = False) -> Callable[[], None]:
@@ -87,14 +87,14 @@ class Guesses:
                     count.free_at = now + min(_LONGEST_SECONDS, 2.0 ** min(30, count.wrong - key.free))
         return partial(self._was_right, keys)
 
-    def _keys(self, account: str, source: str) -> list[_Key]:
-        both = _Key(account, source)
+    def _keys(self, account: str, source: str) -> list[_GuessKey]:
+        both = _GuessKey(account, source)
         if source == _KNOWN_BROWSER:
             return [both]
-        of_account = [_Key(account, None)] if both in self._counts else []
-        return [both, _Key(None, source), *of_account]
+        of_account = [_GuessKey(account, None)] if both in self._counts else []
+        return [both, _GuessKey(None, source), *of_account]
 
-    def _was_right(self, keys: Iterable[_Key]) -> None:
+    def _was_right(self, keys: Iterable[_GuessKey]) -> None:
         with self._lock:
             for key in keys:
                 count = self._counts.get(key)

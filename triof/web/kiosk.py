@@ -15,7 +15,7 @@ from flask_babel import get_locale
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
-from triof.deposits.deposit import Deposit, ReturnReason, Stage
+from triof.deposits.deposit import Deposit, DepositStage, ReturnReason
 from triof.judging.photo import PhotoError
 from triof.machine.cameras import CameraError, NothingChosen
 from triof.machine.slot import SlotError
@@ -35,11 +35,11 @@ _LANGUAGE_KEPT_SECONDS = 60
 _POLL_SECONDS = 5
 
 _PAGES = {
-    Stage.INSERTING: "kiosk.insert",
-    Stage.CHOOSING: "kiosk.pick_type",
-    Stage.SORTING: "kiosk.confirmation",
-    Stage.SHREDDED: "kiosk.confirmation",
-    Stage.RETURNED: "kiosk.confirmation",
+    DepositStage.INSERTING: "kiosk.insert",
+    DepositStage.CHOOSING: "kiosk.pick_type",
+    DepositStage.SORTING: "kiosk.confirmation",
+    DepositStage.SHREDDED: "kiosk.confirmation",
+    DepositStage.RETURNED: "kiosk.confirmation",
 }
 
 
@@ -59,7 +59,7 @@ class Label(NamedTuple):
     ticked: bool = False
 
 
-class Doubt(NamedTuple):
+class TypeMismatch(NamedTuple):
     """The person chose one type, the machine is sure of another."""
 
     chosen_label: str
@@ -69,7 +69,7 @@ class Doubt(NamedTuple):
     seen_probability: float
 
 
-class Pages:
+class KioskPages:
     """The pages of one machine."""
 
     def __init__(self, services: KioskServices, settings: Settings) -> None:
@@ -134,7 +134,7 @@ class Pages:
 
     def insert(self) -> Page:
         """Ask for the item."""
-        deposit = self._deposit_at(Stage.INSERTING)
+        deposit = self._deposit_at(DepositStage.INSERTING)
         if not deposit:
             return self._to_current_page()
         fault = session.pop("photo_error", "leftover" if deposit.leftover else None)
@@ -163,7 +163,7 @@ class Pages:
 
     def pick_type(self) -> Page:
         """Show the photo and what it seems to be; let the person confirm or correct."""
-        deposit = self._deposit_at(Stage.CHOOSING)
+        deposit = self._deposit_at(DepositStage.CHOOSING)
         if not deposit:
             return self._to_current_page()
         return render_template(
@@ -190,14 +190,14 @@ class Pages:
 
     def confirmation(self) -> Page:
         """Show the machine at work, then thank; or hand back, with the reason."""
-        deposit = self._deposit_at(Stage.SORTING, Stage.SHREDDED, Stage.RETURNED)
+        deposit = self._deposit_at(DepositStage.SORTING, DepositStage.SHREDDED, DepositStage.RETURNED)
         if not deposit:
             return self._to_current_page()
         if deposit.reason:
             return self._returned(deposit, deposit.reason)
         chosen = deposit.chosen or ""
         shown = {"label": chosen, "name": texts.NAMES[chosen]}
-        if deposit.stage is Stage.SHREDDED:
+        if deposit.stage is DepositStage.SHREDDED:
             return render_template("kiosk/thanks.html", **shown, refresh=self._to_attract(deposit))
         refresh = Refresh(1, url_for("kiosk.confirmation"))
         box = self._deposits.boxes[chosen]
@@ -243,7 +243,7 @@ class Pages:
         self._bind()
         return self._to_current_page()
 
-    def _deposit_at(self, *stages: Stage) -> Deposit | None:
+    def _deposit_at(self, *stages: DepositStage) -> Deposit | None:
         deposit = self._deposits.of(_visitor())
         return deposit if deposit and deposit.stage in stages else None
 
@@ -291,7 +291,7 @@ def _choosing(deposit: Deposit, types: list[str]) -> dict[str, Any]:
     doubt = None
     if verdict.label and waste_type and deposit.chosen and verdict.doubts(deposit.chosen):
         chosen, seen = deposit.chosen, verdict.label
-        doubt = Doubt(chosen, texts.NAMES[chosen], seen, texts.NAMES[seen], waste_type.scores[seen])
+        doubt = TypeMismatch(chosen, texts.NAMES[chosen], seen, texts.NAMES[seen], waste_type.scores[seen])
     return {
         "verdict": verdict,
         "headline": texts.headline(verdict.action, verdict.reason, verdict.label),

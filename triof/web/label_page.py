@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from providers.base import LABELS
 from triof.common.paths import STATIC, TEMPLATES
-from triof.curation.labelling import UNUSABLE, Desk, Opinion, Question, tally
+from triof.curation.labelling import UNUSABLE, LabellingSession, ModelSuggestion, Question, tally
 from triof.judging import photo as photos
 from triof.judging.photo import PhotoError
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
@@ -37,12 +37,12 @@ _KEPT = "private, max-age=3600"
 
 
 def create_app(
-    desk: Desk,
-    opinion: Callable[[Question], Opinion | None],
+    session: LabellingSession,
+    opinion: Callable[[Question], ModelSuggestion | None],
     limits: PhotoLimits = DEFAULT_LIMITS,
     trusted_hosts: Collection[str] = (),
 ) -> Flask:
-    """The app around ``desk``; ``opinion`` says what the machine itself thinks of a photo.
+    """The app around ``session``; ``opinion`` says what the machine itself thinks of a photo.
 
     It answers as localhost and by the names in ``trusted_hosts``.
     """
@@ -58,7 +58,7 @@ def create_app(
     )
     app.before_request(Hosts("localhost", trusted_hosts).check)
     CSRFProtect(app)
-    pages = Pages(desk, opinion, limits)
+    pages = LabellingPages(session, opinion, limits)
     app.get("/", endpoint="labels")(pages.show)
     app.post("/decide", endpoint="decide")(pages.decide)
     app.post("/skip", endpoint="skip")(pages.skip)
@@ -71,11 +71,13 @@ def create_app(
     return app
 
 
-class Pages:
+class LabellingPages:
     """The one page, its photos and its steps."""
 
-    def __init__(self, desk: Desk, opinion: Callable[[Question], Opinion | None], limits: PhotoLimits) -> None:
-        self._desk = desk
+    def __init__(
+        self, session: LabellingSession, opinion: Callable[[Question], ModelSuggestion | None], limits: PhotoLimits
+    ) -> None:
+        self._session = session
         self._opinion = opinion
         self._limits = limits
         self._run = secrets.token_urlsafe(8)
@@ -83,11 +85,11 @@ class Pages:
 
     def show(self) -> str:
         """The photo asked now, or that there is none left."""
-        position, total = self._desk.position, len(self._desk.questions)
-        common = {"can_undo": bool(self._desk.answered), "total": total, "desk": self._desk}
+        position, total = self._session.position, len(self._session.questions)
+        common = {"can_undo": bool(self._session.answered), "total": total, "labelling_session": self._session}
         if position >= total:
-            return render_template("labels/finished.html", **common, tally=tally(self._desk))
-        question, following = self._desk.questions[position], position + 1
+            return render_template("labels/finished.html", **common, tally=tally(self._session))
+        question, following = self._session.questions[position], position + 1
         return render_template(
             "labels/question.html",
             **common,
@@ -103,35 +105,35 @@ class Pages:
     def decide(self) -> BaseResponse:
         """Write what was decided."""
         position, now = self._position(), request.form.get("now", "")
-        task = self._desk.questions[position].task
+        task = self._session.questions[position].task
         if now not in (*LABELS[task], "unusable"):
             abort(400)
-        self._desk.decide(position, UNUSABLE if now == "unusable" else now)
+        self._session.decide(position, UNUSABLE if now == "unusable" else now)
         return redirect(url_for("labels"), 303)
 
     def skip(self) -> BaseResponse:
         """Leave the photo for another time."""
-        self._desk.skip(self._position())
+        self._session.skip(self._position())
         return redirect(url_for("labels"), 303)
 
     def undo(self) -> BaseResponse:
         """Take the last step back."""
-        self._desk.undo()
+        self._session.undo()
         return redirect(url_for("labels"), 303)
 
     def photo(self, run: str, position: int) -> Response:
         """The photo of a question, upright and without what its file tells besides."""
-        if run != self._run or position >= len(self._desk.questions):
+        if run != self._run or position >= len(self._session.questions):
             abort(404)
         try:
-            jpeg = photos.keepsake(self._desk.questions[position].item.path.read_bytes(), self._limits)
+            jpeg = photos.to_jpeg(self._session.questions[position].item.path.read_bytes(), self._limits)
         except (OSError, PhotoError):
             abort(404)
         return Response(jpeg, mimetype="image/jpeg", headers={"Cache-Control": _KEPT})
 
     def _position(self) -> int:
         position = request.form.get("position", type=int)
-        if position is None or not 0 <= position < len(self._desk.questions):
+        if position is None or not 0 <= position < len(self._session.questions):
             abort(400)
         return position
 
@@ -139,7 +141,7 @@ class Pages:
         return url_for("photo", run=self._run, position=position)
 
     def _minutes_left(self, questions: int) -> int | None:
-        pace = self._desk.per_minute
+        pace = self._session.per_minute
         return max(1, round(questions / pace)) if pace else None
 
 

@@ -65,7 +65,7 @@ class Gate:
         blueprint.get("/login")(self.form)
         blueprint.post("/login")(self.log_in)
         blueprint.post("/logout")(self.log_out)
-        with_faults(blueprint)
+        add_error_pages(blueprint)
         return blueprint
 
     def check(self) -> BaseResponse | None:
@@ -135,7 +135,7 @@ class Gate:
         return make_response(page, status)
 
 
-def with_faults(blueprint: Blueprint) -> None:
+def add_error_pages(blueprint: Blueprint) -> None:
     """Let the faults of these pages be told in the dashboard's own words."""
     blueprint.errorhandler(Forbidden)(lambda _: (render_template("dashboard/fault.html", fault="forbidden"), 403))
     blueprint.errorhandler(CSRFError)(lambda _: (render_template("dashboard/fault.html", fault="csrf"), 400))

@@ -22,7 +22,7 @@ class Return(NamedTuple):
     advice: LazyString
 
 
-class Fault(NamedTuple):
+class FaultText(NamedTuple):
     """What went wrong with the page or the machine, and what to do about it."""
 
     title: LazyString
@@ -143,38 +143,38 @@ PHOTO_FAULTS: dict[str, LazyString] = {
     "leftover": _("If something is left inside, take it out first."),
 }
 
-FAULTS: dict[str, Fault] = {
-    "csrf": Fault(
+FAULTS: dict[str, FaultText] = {
+    "csrf": FaultText(
         _("That took too long"),
         _("This page was open for too long."),
         _("Please start again. It only takes a moment."),
     ),
-    "not_here": Fault(
+    "not_here": FaultText(
         _("Not from here"),
         _("This page is shown on the machine itself only."),
         _("Go to the machine, or ask the staff."),
     ),
-    "not_found": Fault(
+    "not_found": FaultText(
         _("Nothing here"),
         _("This page doesn't exist."),
         _("Go back to the start."),
     ),
-    "method": Fault(
+    "method": FaultText(
         _("That didn't work"),
         _("This page can't be opened like that."),
         _("Go back to the start."),
     ),
-    "too_large": Fault(
+    "too_large": FaultText(
         _("The photo is too large"),
         _("I can't take in that much."),
         _("Please start again with a smaller photo."),
     ),
-    "internal": Fault(
+    "internal": FaultText(
         _("That was my fault"),
         _("Something went wrong inside the machine."),
         _("Please try again. If it happens again, tell the staff."),
     ),
-    "journal": Fault(
+    "journal": FaultText(
         _("The journal doesn't answer"),
         _("What you asked for stands in the journal, which can't be read at the moment."),
         _("On the machine, `triof doctor` names the remedy."),

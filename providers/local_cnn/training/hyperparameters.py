@@ -9,7 +9,7 @@ from providers.local_cnn.training.augmentation import KEPT_SIDE
 from providers.options import Options
 
 
-class Recipe(Options):
+class Hyperparameters(Options):
     """What one may want to change about a training."""
 
     backbone: Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"] = "efficientnet_lite0"

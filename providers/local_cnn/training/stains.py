@@ -22,7 +22,7 @@ _VISIBLE = 60.0
 
 
 @dataclass(frozen=True)
-class Residue:
+class Stain:
     """What is left in or on an item: its colours, and how it covers."""
 
     colours: Sequence[tuple[int, int, int]]
@@ -46,7 +46,7 @@ def soiled(pixels: Colours, alpha: Shares, rng: Generator) -> Colours:
     return pixels.astype(np.float32)
 
 
-def _unlike(item: Colours, residue: Residue, rng: Generator) -> Colours:
+def _unlike(item: Colours, residue: Stain, rng: Generator) -> Colours:
     """A colour of ``residue`` that can be told from those of the item: milk on a white cup is no dirt that one sees."""
     colours = np.array(residue.colours, np.float32) * rng.uniform(0.75, 1.2, (len(residue.colours), 1))
     apart = np.abs(colours - item.mean(axis=0)).max(axis=1)
@@ -124,12 +124,12 @@ _FOOD = ((165, 45, 22), (190, 150, 60), (120, 80, 40), (225, 220, 205), (90, 110
 _EARTH = ((96, 72, 46), (60, 44, 30), (140, 112, 78), (80, 76, 70), (50, 52, 40), (160, 140, 108))
 """Mud, humus, clay, ash, algae, sand."""
 
-RESIDUES: Mapping[str, Residue] = {
-    "sauce": Residue(_FOOD, _splash),
-    "mud": Residue(_EARTH, _splash),
-    "soil": Residue(_EARTH, _soil),
-    "film": Residue((*_DRINKS, *_EARTH), _film),
-    "drink": Residue(_DRINKS, _pool),
-    "drops": Residue((*_DRINKS, *_FOOD), _drops),
+RESIDUES: Mapping[str, Stain] = {
+    "sauce": Stain(_FOOD, _splash),
+    "mud": Stain(_EARTH, _splash),
+    "soil": Stain(_EARTH, _soil),
+    "film": Stain((*_DRINKS, *_EARTH), _film),
+    "drink": Stain(_DRINKS, _pool),
+    "drops": Stain((*_DRINKS, *_FOOD), _drops),
 }
 """By name."""

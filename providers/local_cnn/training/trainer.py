@@ -34,7 +34,7 @@ from providers.local_cnn.bundle import EMPTY, Bundle, BundleCard, Input, Referen
 from providers.local_cnn.runtime import Extractor
 from providers.local_cnn.training import embedding, familiarity, training_set, weight_import
 from providers.local_cnn.training.head import Floats, Head, fit
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.imagenet_weights import imagenet_weights
 from providers.local_cnn.training.rehearsal import RehearsalSet, Rows
 from providers.local_cnn.training.training_set import TOLD, UNKNOWN, Classes, Look, Pictures, TrainingSet, smoothed
@@ -67,7 +67,7 @@ class Trained:
 def train(
     tasks: Sequence[Task],
     photos: Mapping[Part, Pictures],
-    recipe: Recipe,
+    hyperparameters: Hyperparameters,
     checkpoint: Checkpoint,
     on_progress: Progress,
     *,
@@ -77,42 +77,48 @@ def train(
     """Train one network that answers all of ``tasks``, from ImageNet's weights or from those of the bundle ``start``.
 
     The heads come from ``start`` too where it answers the same tasks; otherwise they are fitted anew. ``old`` are the
-    rows of ``start``, made with the blocks and sizes of ``recipe``: some are learned again in each batch, the others
-    count to ``val`` for temperature and thresholds, which a few photos would make far too sure. What an interrupted
-    training left in ``checkpoint`` is gone on with. Raises ProviderMisconfigured when the training extra is missing
-    or the bundle has another network, and OSError.
+    rows of ``start``, made with the blocks and sizes of ``hyperparameters``: some are learned again in each batch, the
+    others count to ``val`` for temperature and thresholds, which a few photos would make far too sure. What an
+    interrupted training left in ``checkpoint`` is gone on with. Raises ProviderMisconfigured when the training extra
+    is missing or the bundle has another network, and OSError.
     """
     keras, tensorflow = _libraries()
-    keras.utils.set_random_seed(recipe.seed)
-    whole = build_model(sum(len(TOLD[task]) for task in tasks), recipe.backbone)
-    has_heads = start is not None and _begin_with(whole, start, tasks, recipe)
-    lower, upper = _halves(whole, recipe)
-    look = _look(lower, recipe)
-    examples = TrainingSet(tasks, photos["train"], recipe, old.learned.drawn if old and recipe.rehearsal else None)
-    val = training_set.plain(photos["val"], recipe.input_side)
+    keras.utils.set_random_seed(hyperparameters.seed)
+    whole = build_model(sum(len(TOLD[task]) for task in tasks), hyperparameters.backbone)
+    has_heads = start is not None and _begin_with(whole, start, tasks, hyperparameters)
+    lower, upper = _halves(whole, hyperparameters)
+    look = _look(lower, hyperparameters)
+    examples = TrainingSet(
+        tasks, photos["train"], hyperparameters, old.learned.drawn if old and hyperparameters.rehearsal else None
+    )
+    val = training_set.plain(photos["val"], hyperparameters.input_side)
     ask = tensorflow.function(lambda shown: whole(shown, training=False), reduce_retracing=True)
-    tuning = Tuning(keras, tensorflow, upper, examples, recipe, look=look, ask=lambda shown: np.asarray(ask(shown)))
-    states = _states(tuning, checkpoint, recipe)
+    tuning = Tuning(
+        keras, tensorflow, upper, examples, hyperparameters, look=look, ask=lambda shown: np.asarray(ask(shown))
+    )
+    states = _states(tuning, checkpoint, hyperparameters)
     if not states:
         if not has_heads:
-            _fit_heads(whole, examples, look, recipe, partial(on_progress, "fitting the heads"))
+            _fit_heads(whole, examples, look, hyperparameters, partial(on_progress, "fitting the heads"))
         begun = tuning.begin(val)
-        for member in range(recipe.members):
+        for member in range(hyperparameters.members):
             checkpoint.of(member).save(begun)
-        states = [begun.copy() for _ in range(recipe.members)]
+        states = [begun.copy() for _ in range(hyperparameters.members)]
     for member, state in enumerate(states):
         progress = partial(on_progress, "tuning")
         tuning.run(member, state, val, checkpoint=checkpoint.of(member), on_step=progress)
     reached = tuning.finish(states, val)
-    finished, unfamiliar_from = _finished(keras, whole, tasks, photos, recipe)
-    model = convert(finished, recipe.input_side, half_precision=True)
+    finished, unfamiliar_from = _finished(keras, whole, tasks, photos, hyperparameters)
+    model = convert(finished, hyperparameters.input_side, half_precision=True)
     curves = ({"member": member, **curve} for member, state in enumerate(states) for curve in state.curves)
     logits, classes = tuning.answers(val), photos["val"].classes
     if old:
-        _, judge = backbone.halves(keras, whole, old.judged_side, old.blocks, backbone.VARIANTS[recipe.backbone])
+        _, judge = backbone.halves(
+            keras, whole, old.judged_side, old.blocks, backbone.VARIANTS[hyperparameters.backbone]
+        )
         logits = np.concatenate([logits, answers(judge, old.judged)])
         classes = {task: np.concatenate([found, old.judged.classes[task]]) for task, found in classes.items()}
-    card = _card(tasks, model, recipe, val=photos["val"], logits=logits, classes=classes, reached=reached)
+    card = _card(tasks, model, hyperparameters, val=photos["val"], logits=logits, classes=classes, reached=reached)
     card = card.model_copy(update={"unfamiliar_from": unfamiliar_from})
     return Trained(card, model, tuple(curves))
 
@@ -184,9 +190,11 @@ def _untrained(labels: int, variant: str) -> Any:
     return keras.Model(model.input, keras.layers.Dense(labels, name="head")(model.output))
 
 
-def _halves(whole: Any, recipe: Recipe) -> tuple[Any, Any]:
-    variant = backbone.VARIANTS[recipe.backbone]
-    lower, upper = backbone.halves(_libraries()[0], whole, recipe.train_side, recipe.frozen_blocks, variant)
+def _halves(whole: Any, hyperparameters: Hyperparameters) -> tuple[Any, Any]:
+    variant = backbone.VARIANTS[hyperparameters.backbone]
+    lower, upper = backbone.halves(
+        _libraries()[0], whole, hyperparameters.train_side, hyperparameters.frozen_blocks, variant
+    )
     return lower, upper
 
 
@@ -195,7 +203,7 @@ def _tells(card: BundleCard) -> Mapping[Task, tuple[str, ...]]:
     return {each.task: each.labels for each in (card, *card.also)}
 
 
-def _begin_with(whole: Any, start: Bundle, tasks: Sequence[Task], recipe: Recipe) -> bool:
+def _begin_with(whole: Any, start: Bundle, tasks: Sequence[Task], hyperparameters: Hyperparameters) -> bool:
     """Give ``whole`` the weights of ``start``; returns whether its heads came along.
 
     Those of a bundle that knows no empty slot get that label as a rare kind of other. Raises ProviderMisconfigured.
@@ -204,7 +212,7 @@ def _begin_with(whole: Any, start: Bundle, tasks: Sequence[Task], recipe: Recipe
     if tuple(told) != tuple(tasks) or any(set(TOLD[task]) - {EMPTY} - set(labels) for task, labels in told.items()):
         weight_import.load_weights(features_of(whole), start)
         return False
-    before = _untrained(sum(map(len, told.values())), recipe.backbone)
+    before = _untrained(sum(map(len, told.values())), hyperparameters.backbone)
     weight_import.load_weights(before, start)
     known = [(task, label) for task, labels in told.items() for label in labels]
     wanted = [(task, label) for task in tasks for label in TOLD[task]]
@@ -218,9 +226,9 @@ def _begin_with(whole: Any, start: Bundle, tasks: Sequence[Task], recipe: Recipe
     return True
 
 
-def _look(lower: Any, recipe: Recipe) -> Look:
+def _look(lower: Any, hyperparameters: Hyperparameters) -> Look:
     """The frozen part of a network."""
-    extractor = Extractor(convert(lower, recipe.train_side))
+    extractor = Extractor(convert(lower, hyperparameters.train_side))
 
     def look(view: Floats) -> Floats:
         return extractor(view)[0]
@@ -232,12 +240,12 @@ def _fit_heads(
     whole: Any,
     examples: TrainingSet,
     look: Look,
-    recipe: Recipe,
+    hyperparameters: Hyperparameters,
     on_step: Callable[[int, int], None],
 ) -> None:
     """Fit the layer above the features, on views as they will be learned from."""
-    _, below = _halves(features_of(whole), recipe)
-    steps = math.ceil(min(_HEAD_VIEWS, 4 * examples.size) / recipe.batch)
+    _, below = _halves(features_of(whole), hyperparameters)
+    steps = math.ceil(min(_HEAD_VIEWS, 4 * examples.size) / hyperparameters.batch)
     seen, found = [], []
     for number, batch in enumerate(examples.batches(steps, look, 0), start=1):
         seen.append(np.asarray(below(batch.rows)))
@@ -247,14 +255,14 @@ def _fit_heads(
     for task in examples.tasks:
         classes = np.concatenate([batch[task] for batch in found])
         known = classes != UNKNOWN
-        targets = smoothed(classes[known], len(TOLD[task]), recipe.label_smoothing)
+        targets = smoothed(classes[known], len(TOLD[task]), hyperparameters.label_smoothing)
         heads.append(_head(features[known], classes[known], targets))
     kernel = np.concatenate([fitted.kernel for fitted in heads], axis=1)
     whole.get_layer("head").set_weights([kernel, np.concatenate([fitted.bias for fitted in heads])])
 
 
 def _finished(
-    keras: Any, whole: Any, tasks: Sequence[Task], photos: Mapping[Part, Pictures], recipe: Recipe
+    keras: Any, whole: Any, tasks: Sequence[Task], photos: Mapping[Part, Pictures], hyperparameters: Hyperparameters
 ) -> tuple[Any, float | None]:
     """The network with all that a bundle gives, and from which distance on a photo is unfamiliar, if it tells one."""
     features = whole.get_layer("features")
@@ -262,7 +270,7 @@ def _finished(
 
     def look(shown: Pictures) -> Floats:
         return np.concatenate(
-            [np.asarray(asked(part)) for part in training_set.plain(shown, recipe.input_side).inputs()]
+            [np.asarray(asked(part)) for part in training_set.plain(shown, hyperparameters.input_side).inputs()]
         )
 
     seen, val = look(photos["val"]), photos["val"]
@@ -290,11 +298,11 @@ def _familiar(photos: Pictures) -> NDArray[np.bool_]:
     return chosen
 
 
-def _states(tuning: Tuning, checkpoint: Checkpoint, recipe: Recipe) -> list[State]:
+def _states(tuning: Tuning, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> list[State]:
     """Of all networks, as an interrupted training left them; none where one is missing."""
-    found = [checkpoint.of(member).load() for member in range(recipe.members)]
+    found = [checkpoint.of(member).load() for member in range(hyperparameters.members)]
     fitting = [state for state in found if state and tuning.fits(state)]
-    return fitting if len(fitting) == recipe.members else []
+    return fitting if len(fitting) == hyperparameters.members else []
 
 
 def _head(features: Floats, classes: Classes, targets: Floats) -> Head:
@@ -307,7 +315,7 @@ def _head(features: Floats, classes: Classes, targets: Floats) -> Head:
 def _card(
     tasks: Sequence[Task],
     model: bytes,
-    recipe: Recipe,
+    hyperparameters: Hyperparameters,
     *,
     val: Pictures,
     logits: Floats,
@@ -317,22 +325,28 @@ def _card(
     """What the bundle says of itself; ``logits`` are those of all tasks for the photos of ``val`` and perhaps more."""
     sha256 = hashlib.sha256(model).hexdigest()
     first, *others = (
-        _task_card(task, logits[:, span], classes[task], val=val, recipe=recipe, reached=reached)
+        _task_card(task, logits[:, span], classes[task], val=val, hyperparameters=hyperparameters, reached=reached)
         for task, span in spans_of(tasks).items()
     )
     return BundleCard(
         **dict(first),
         version=f"{'-'.join(tasks)}-{date.today().isoformat()}-{sha256[:8]}",
-        input=Input(width=recipe.input_side, height=recipe.input_side, range=backbone.INPUT_RANGE),
+        input=Input(width=hyperparameters.input_side, height=hyperparameters.input_side, range=backbone.INPUT_RANGE),
         embedding=embedding.SIZE,
         sha256=sha256,
-        trained_on=recipe.model_dump(),
+        trained_on=hyperparameters.model_dump(),
         also=tuple(others),
     )
 
 
 def _task_card(
-    task: Task, logits: Floats, classes: Classes, *, val: Pictures, recipe: Recipe, reached: Mapping[str, float]
+    task: Task,
+    logits: Floats,
+    classes: Classes,
+    *,
+    val: Pictures,
+    hyperparameters: Hyperparameters,
+    reached: Mapping[str, float],
 ) -> TaskCard:
     known, columns = classes != UNKNOWN, counted_to(task, TOLD[task])
     temperature = calibration.fit_temperature(logits[known], classes[known], columns)
@@ -342,7 +356,9 @@ def _task_card(
         labels=TOLD[task],
         reference=_reference(task, val, probabilities[: len(val.subjects)]),
         temperature=round(temperature, 4),
-        thresholds=calibration.fit_thresholds(probabilities[known], classes[known], LABELS[task], recipe.costs),
+        thresholds=calibration.fit_thresholds(
+            probabilities[known], classes[known], LABELS[task], hyperparameters.costs
+        ),
         metrics={"training": dict(reached)},
     )
 

@@ -19,7 +19,7 @@ from providers.local_cnn import backbone
 from providers.local_cnn.bundle import EMPTY
 from providers.local_cnn.training import augmentation, scenes
 from providers.local_cnn.training.augmentation import Subject
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.scenes import Scenery
 
 Floats = NDArray[np.float32]
@@ -95,22 +95,26 @@ Recall = Callable[[int, Generator], Batch]
 class TrainingSet:
     """Random views of training photos, and of empty slots among them."""
 
-    def __init__(self, tasks: Sequence[Task], photos: Pictures, recipe: Recipe, recall: Recall | None = None) -> None:
-        """With ``recall``, ``recipe.rehearsal`` of each batch comes from there."""
-        self._recall, self._recalled = recall, int(recipe.batch * recipe.rehearsal) if recall else 0
-        self.tasks, self._recipe = tuple(tasks), recipe
+    def __init__(
+        self, tasks: Sequence[Task], photos: Pictures, hyperparameters: Hyperparameters, recall: Recall | None = None
+    ) -> None:
+        """With ``recall``, ``hyperparameters.rehearsal`` of each batch comes from there."""
+        self._recall, self._recalled = recall, int(hyperparameters.batch * hyperparameters.rehearsal) if recall else 0
+        self.tasks, self._hyperparameters = tuple(tasks), hyperparameters
         self._subjects, self._classes = photos.subjects, photos.classes
         self.size = len(self._subjects)
         """Photos; an epoch learns from about as many views, or more where there are few."""
-        self.steps = max(recipe.fewest_batches, math.ceil(self.size / (recipe.batch - self._recalled)))
+        self.steps = max(
+            hyperparameters.fewest_batches, math.ceil(self.size / (hyperparameters.batch - self._recalled))
+        )
         """Batches of an epoch."""
-        self._shares = shares(photos, recipe)
+        self._shares = shares(photos, hyperparameters)
         self._scenery = Scenery(
             scenes.rendered("grounds"),
             self._grounds(photos.sources),
             scenes.rendered("hands"),
             whole=_foreign_photos(photos),
-            whole_share=recipe.whole_ground,
+            whole_share=hyperparameters.whole_ground,
         )
 
     def batches(self, steps: int, look: Look, *seeds: int) -> Iterator[Batch]:
@@ -126,19 +130,22 @@ class TrainingSet:
     def targets(self, classes: Mapping[Task, Classes]) -> Floats:
         """Smoothed probabilities of all tasks' labels side by side, zero where a label is unknown: (n, labels)."""
         return np.concatenate(
-            [smoothed(classes[task], len(TOLD[task]), self._recipe.label_smoothing) for task in self.tasks], axis=1
+            [smoothed(classes[task], len(TOLD[task]), self._hyperparameters.label_smoothing) for task in self.tasks],
+            axis=1,
         )
 
     def view(self, rng: Generator) -> tuple[Pixels, Mapping[Task, int]]:
         """One at random, (side, side, 3), and its class for each task."""
-        if "waste_type" in self.tasks and rng.random() < self._recipe.empty:
+        if "waste_type" in self.tasks and rng.random() < self._hyperparameters.empty:
             classes = dict.fromkeys(self.tasks, UNKNOWN) | {"waste_type": TOLD["waste_type"].index(EMPTY)}
-            return augmentation.empty(self._recipe.train_side, self._scenery, rng), classes
+            return augmentation.empty(self._hyperparameters.train_side, self._scenery, rng), classes
         return self._view(int(rng.choice(self.size, p=self._shares)), rng)
 
     def _batch(self, look: Look, seeds: tuple[int, ...]) -> Batch:
-        rng = np.random.default_rng((self._recipe.seed, *seeds))
-        rows, classes = zip(*(self._seen(look, rng) for _ in range(self._recipe.batch - self._recalled)), strict=True)
+        rng = np.random.default_rng((self._hyperparameters.seed, *seeds))
+        rows, classes = zip(
+            *(self._seen(look, rng) for _ in range(self._hyperparameters.batch - self._recalled)), strict=True
+        )
         by_task = {task: np.array([each[task] for each in classes], np.int64) for task in self.tasks}
         batch = Batch(np.stack(rows).astype(np.float32), by_task)
         return batch.joined(self._recall(self._recalled, rng)) if self._recall and self._recalled else batch
@@ -150,28 +157,28 @@ class TrainingSet:
     def _grounds(self, sources: Sequence[str]) -> list[Image.Image]:
         """Those beside the items of photos, of every source alike, so that none of them goes with a label."""
         grounds: dict[str, list[Image.Image]] = {}
-        for index in map(int, np.random.default_rng(self._recipe.seed).permutation(self.size)):
+        for index in map(int, np.random.default_rng(self._hyperparameters.seed).permutation(self.size)):
             seen, found = self._subjects[index], grounds.setdefault(sources[index], [])
             if len(found) < _MOST_GROUNDS and (cutout := seen.cutout):
                 found += filter(None, [scenes.beside(seen.picture, cutout)])
         return [ground for found in grounds.values() for ground in found]
 
     def _view(self, index: int, rng: Generator) -> tuple[Pixels, Mapping[Task, int]]:
-        recipe, seen = self._recipe, self._subjects[index]
+        hyperparameters, seen = self._hyperparameters, self._subjects[index]
         classes = {task: int(self._classes[task][index]) for task in self.tasks}
-        if rng.random() < recipe.plain:
-            pixels = resized(seen.picture, recipe.train_side)
+        if rng.random() < hyperparameters.plain:
+            pixels = resized(seen.picture, hyperparameters.train_side)
             return pixels[:, ::-1] if rng.random() < 0.5 else pixels, classes
-        stained = self._may_be_stained(index) and rng.random() < recipe.stained
+        stained = self._may_be_stained(index) and rng.random() < hyperparameters.stained
         if stained and "cleanliness" in classes:
             classes["cleanliness"] = LABELS["cleanliness"].index("dirty")
         pixels = augmentation.view(
             seen,
-            recipe.train_side,
+            hyperparameters.train_side,
             self._scenery,
             rng,
-            other_ground=recipe.other_ground,
-            held=recipe.held,
+            other_ground=hyperparameters.other_ground,
+            held=hyperparameters.held,
             stained=stained,
         )
         return pixels, classes
@@ -190,11 +197,12 @@ def _foreign_photos(photos: Pictures) -> list[list[bytes]]:
     return list(found.values())
 
 
-def shares(photos: Pictures, recipe: Recipe) -> NDArray[np.float64]:
+def shares(photos: Pictures, hyperparameters: Hyperparameters) -> NDArray[np.float64]:
     """How often each photo is drawn, 1 in all: (n,).
 
-    The photos of one source with the same labels are drawn as often as their number to the power ``recipe.balance``
-    says; of all draws ``recipe.foreign`` show what is other, where there is any, and anything else.
+    The photos of one source with the same labels are drawn as often as their number to the power
+    ``hyperparameters.balance`` says; of all draws ``hyperparameters.foreign`` show what is other, where there is any,
+    and anything else.
     """
     cells: dict[tuple[object, ...], list[int]] = {}
     for index, source in enumerate(photos.sources):
@@ -202,11 +210,11 @@ def shares(photos: Pictures, recipe: Recipe) -> NDArray[np.float64]:
         cells.setdefault((source, *labels), []).append(index)
     drawn = np.zeros(len(photos.sources))
     for indices in cells.values():
-        drawn[indices] = len(indices) ** (recipe.balance - 1)
+        drawn[indices] = len(indices) ** (hyperparameters.balance - 1)
     foreign = are_foreign(photos)
     if foreign.any() and not foreign.all():
-        drawn[foreign] *= recipe.foreign / drawn[foreign].sum()
-        drawn[~foreign] *= (1 - recipe.foreign) / drawn[~foreign].sum()
+        drawn[foreign] *= hyperparameters.foreign / drawn[foreign].sum()
+        drawn[~foreign] *= (1 - hyperparameters.foreign) / drawn[~foreign].sum()
     normalised: NDArray[np.float64] = drawn / drawn.sum()
     return normalised
 

@@ -15,7 +15,7 @@ from providers.base import Task
 from providers.local_cnn.bundle import counted_to
 from providers.local_cnn.calibration import softmax
 from providers.local_cnn.training.head import Floats, calibrated_loss
-from providers.local_cnn.training.hyperparameters import Recipe
+from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.training_set import TOLD, UNKNOWN, Examples, Look, TrainingSet
 
 Curve = Mapping[str, float]
@@ -94,18 +94,23 @@ class Tuning:
         tensorflow: Any,
         upper: Any,
         training_set: TrainingSet,
-        recipe: Recipe,
+        hyperparameters: Hyperparameters,
         *,
         look: Look,
         ask: Callable[[Floats], Floats],
     ) -> None:
         """``look`` is the frozen part; ``ask`` gives the logits of the whole for (n, side, side, 3): (n, labels)."""
-        self._model, self._training_set, self._recipe, self._tasks = upper, training_set, recipe, training_set.tasks
+        self._model, self._training_set, self._hyperparameters, self._tasks = (
+            upper,
+            training_set,
+            hyperparameters,
+            training_set.tasks,
+        )
         self._look, self._ask = look, ask
-        steps = max(1, recipe.epochs * training_set.steps)
+        steps = max(1, hyperparameters.epochs * training_set.steps)
         upper.compile(
             keras.optimizers.AdamW(
-                keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps),
+                keras.optimizers.schedules.CosineDecay(hyperparameters.learning_rate, steps),
                 weight_decay=1e-3,
                 use_ema=True,
                 ema_momentum=1 - 1 / min(_AVERAGED_STEPS, steps),
@@ -114,7 +119,7 @@ class Tuning:
             # Keras would choose XLA, whose convolutions are slow to compile and to run on a CPU.
             jit_compile=False,
         )
-        if recipe.epochs:
+        if hyperparameters.epochs:
             # Otherwise TensorFlow would meet the optimizer's variables in its first step, and trace that step twice.
             upper.optimizer.build(upper.trainable_variables)
 
@@ -139,7 +144,7 @@ class Tuning:
     ) -> None:
         """Tune one network on from ``state``, which keeps the averaged weights."""
         _assign(self._variables, state.learned)
-        for epoch in range(len(state.curves), self._recipe.epochs + 1):
+        for epoch in range(len(state.curves), self._hyperparameters.epochs + 1):
             learned = self._learn(member, epoch, on_step)
             self._judge(state, val, {"epoch": epoch, "train_loss": round(learned, 4)})
             checkpoint.save(state)
@@ -150,7 +155,7 @@ class Tuning:
         Networks tuned from one beginning lie in one basin, where the middle generalises better than any of them
         (Wortsman et al. 2022, "model soups"; of the beginning: "robust fine-tuning").
         """
-        share = self._recipe.tuned
+        share = self._hyperparameters.tuned
         mixed = []
         for begun, *ends in zip(states[0].begun, *(state.averaged for state in states), strict=True):
             mixed.append((share * np.mean(ends, axis=0) + (1 - share) * begun).astype(begun.dtype))
@@ -168,12 +173,12 @@ class Tuning:
 
     def _learn(self, member: int, epoch: int, on_step: Callable[[int, int], None]) -> float:
         """About as many views as there are photos; returns the mean loss."""
-        epochs, steps = self._recipe.epochs, self._training_set.steps
+        epochs, steps = self._hyperparameters.epochs, self._training_set.steps
         losses, done = [], (member * epochs + epoch - 1) * steps
         for number, batch in enumerate(self._training_set.batches(steps, self._look, member, epoch), start=1):
             # Of this batch alone: Keras forgets the ones before.
             losses.append(float(self._model.train_on_batch(batch.rows, self._training_set.targets(batch.classes))))
-            on_step(done + number, self._recipe.members * epochs * steps)
+            on_step(done + number, self._hyperparameters.members * epochs * steps)
         return float(np.mean(losses))
 
     def _judge(self, state: State, val: Examples, curve: Curve) -> None:

@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from providers.base import ProviderError
 from triof.azure import backup_check
-from triof.azure.backup import Backup
+from triof.azure.backup import ProjectBackup
 from triof.cli import load_settings
 from triof.cli.azure.session import session
 
@@ -33,7 +33,7 @@ def backup(ctx: click.Context, folder: Path, *, no_exports: bool, verify: bool) 
         try:
             with Progress(console=opened.console, transient=True) as progress:
                 bar = progress.add_task("Photos", total=total)
-                run = Backup(opened.trainer, folder, lambda: progress.advance(bar))
+                run = ProjectBackup(opened.trainer, folder, lambda: progress.advance(bar))
                 trained = run.record()
                 photos = run.photos()
             opened.say(f"{photos:,} photos and project.json are in {folder}.")

@@ -19,7 +19,7 @@ from triof.cli.shared.labelled_photos import read_photos
 from triof.datasets.photo_dataset import SPLITS, LabelledPhoto, Split, Unreadable
 from triof.evaluation.evaluation import Evaluation, measure
 from triof.evaluation.evaluation import evaluate as ask_local
-from triof.judging.guarded_provider import Guard
+from triof.judging.guarded_provider import GuardedProvider
 from triof.models import bundle_store
 from triof.reporting import evaluation_report
 from triof.reporting.evaluation_report import VendorMetrics
@@ -128,7 +128,7 @@ def _agreed(
 def _ask_cloud(opened: Session, settings: Settings, iteration: Iteration, items: Sequence[LabelledPhoto]) -> Evaluation:
     router = services.build_router(settings, lambda: "auto")
     try:
-        guard = next(member for member in router.members(_TASK) if isinstance(member, Guard))
+        guard = next(member for member in router.members(_TASK) if isinstance(member, GuardedProvider))
         guard.prepare()
         unreadable: list[Unreadable] = []
         with Progress(console=opened.console, transient=True) as progress:

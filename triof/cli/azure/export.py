@@ -39,7 +39,7 @@ def export(ctx: click.Context, iteration: str, out: Path | None, *, install: boo
         installed = installation.install(out, opened.settings, user())
         show(installed)
         if activate:
-            put_into_service(opened.settings, f"{installed.card.task}/{installed.card.version}", why="exported")
+            put_into_service(opened.settings, f"{installed.card.task}/{installed.card.version}", comment="exported")
         else:
             opened.say(f"To let this machine answer with it: `triof bundles activate {installed.card.version}`")
 

@@ -13,7 +13,7 @@ from providers.base import ProviderError, ProviderMisconfigured
 from providers.custom_vision.options import DOMAINS
 from providers.custom_vision.records import Iteration, Project
 from providers.custom_vision.trainer import Trainer
-from triof.azure.learned_rate import LearnedPace
+from triof.azure.learned_rate import LearnedRateFile
 from triof.cli import load_settings
 from triof.common.atomic_files import replace_file
 from triof.settings.loader import Loaded
@@ -48,8 +48,8 @@ def session(ctx: click.Context) -> Iterator[Session]:
     # Names of people's projects, tags and files may hold what rich takes for markup.
     console = Console(markup=False, emoji=False, highlight=False)
     options = loaded.settings.custom_vision
-    pace = LearnedPace(loaded.settings.home, options)
-    trainer = Trainer(options, on_wait=_complaint(console), learned=pace.read(), on_learned=pace.keep)
+    rate = LearnedRateFile(loaded.settings.home, options)
+    trainer = Trainer(options, on_wait=_complaint(console), learned=rate.read(), on_learned=rate.keep)
     opened = Session(loaded, trainer, console)
     try:
         yield opened
@@ -114,7 +114,7 @@ def check_trained(iteration: Iteration) -> None:
         )
 
 
-def faults(project: Project) -> str:
+def project_errors(project: Project) -> str:
     """Why the project is of no use to the machine; empty if it is."""
     if project.classification_type != "Multiclass":
         return "each photo may have several tags there, and the machine needs the one it is: it has to be Multiclass"

@@ -6,7 +6,7 @@ from providers.base import LABELS, ProviderMisconfigured
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.records import Project
 from providers.text_files import plain
-from triof.cli.azure.session import Session, faults, keep, session
+from triof.cli.azure.session import Session, keep, project_errors, session
 
 _NEGATIVE = "Negative"
 
@@ -21,7 +21,7 @@ def setup(ctx: click.Context, name: str) -> None:
     """
     with session(ctx) as opened:
         project = _project(opened, name)
-        if fault := faults(project):
+        if fault := project_errors(project):
             raise ProviderMisconfigured(
                 f"The project {project.name!r} is of no use here: {fault}. Make another one with --name, and unset"
                 " custom_vision.project_id."

@@ -9,7 +9,7 @@ from rich.table import Table
 from providers.custom_vision.options import PHOTOS_A_TAG
 from providers.custom_vision.records import Iteration
 from providers.text_files import plain
-from triof.cli.azure.session import Session, faults, session
+from triof.cli.azure.session import Session, project_errors, session
 from triof.judging.cloud_providers import left_out
 from triof.judging.quota import ledgers
 from triof.storage import data_folder
@@ -26,7 +26,7 @@ def status(ctx: click.Context) -> None:
         ours = str(options.project_id)
         for project in projects:
             opened.say(f"{'*' if project.id == ours else ' '} project {project.name} ({project.id})")
-            if project.id == ours and (fault := faults(project)):
+            if project.id == ours and (fault := project_errors(project)):
                 opened.say(f"  of no use here: {fault}", "red")
         if not options.project_id:
             opened.say("No project is chosen: `triof azure setup`.")

@@ -19,7 +19,7 @@ from providers.text_files import plain
 from triof.azure.upload import Upload, UploadImpossible, check
 from triof.azure.upload_ledger import UploadLedger
 from triof.azure.upload_report import Report
-from triof.cli.azure.session import Session, faults, session
+from triof.cli.azure.session import Session, project_errors, session
 from triof.cli.shared.labelled_photos import read_photos
 from triof.datasets import corrections
 from triof.datasets.photo_dataset import SPLITS, Dataset, LabelledPhoto, Split
@@ -84,7 +84,7 @@ def upload(
 def _items(opened: Session, dataset: Dataset, splits: tuple[Split | str, ...]) -> list[tuple[LabelledPhoto, Tag]]:
     """The photos to send, each with its tag."""
     project = opened.trainer.project()
-    if fault := faults(project):
+    if fault := project_errors(project):
         raise UploadImpossible(f"The project {project.name!r} is of no use here: {fault}. See `triof azure setup`.")
     tags = _tags(opened.settings.custom_vision, opened.trainer.tags())
     labelled = [item for item in dataset.photos if _TASK in item.labels]

@@ -5,33 +5,33 @@ import click
 from triof.cli import load_settings
 from triof.cli.shared.actor import user
 from triof.journal.journal import Journal
-from triof.models.bundle_store import Change, Store
+from triof.models.bundle_store import BundleChange, Store
 from triof.settings.tree import Settings
 from triof.storage import data_folder
 
 
 @click.command()
 @click.argument("version")
-@click.option("--why", default="", help="The reason, for the journal.")
+@click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.option("--anyway", is_flag=True, help="Even if its training did not find it better than the one before.")
 @click.pass_context
-def activate(ctx: click.Context, version: str, why: str, *, anyway: bool) -> None:
+def activate(ctx: click.Context, version: str, comment: str, *, anyway: bool) -> None:
     """Put the bundle VERSION into service: at once in a running kiosk, and after restarts.
 
     One that answers several tasks serves for all of them, or with TASK/VERSION for that one.
     """
-    put_into_service(load_settings(ctx).settings, version, why, anyway=anyway)
+    put_into_service(load_settings(ctx).settings, version, comment, anyway=anyway)
 
 
-def put_into_service(settings: Settings, version: str, why: str, *, anyway: bool = False) -> None:
+def put_into_service(settings: Settings, version: str, comment: str, *, anyway: bool = False) -> None:
     """Activate, and say what answers now. Raises TriofError, ProviderError."""
     with data_folder.database(settings) as database:
-        changes = Store(settings).activate(version, Journal(database), user(), why, anyway=anyway)
+        changes = Store(settings).activate(version, Journal(database), user(), comment, anyway=anyway)
     for change in changes:
         show(change, settings, f"To go back: triof bundles rollback {change.task}")
 
 
-def show(change: Change, settings: Settings, undo: str) -> None:
+def show(change: BundleChange, settings: Settings, undo: str) -> None:
     """Print what answers now, and how to ``undo`` that."""
     task, version, before = change
     if version == before:

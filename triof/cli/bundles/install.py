@@ -10,7 +10,7 @@ from triof.cli.bundles.activate import put_into_service
 from triof.cli.shared.actor import user
 from triof.cli.shared.labelled_photos import read_photos
 from triof.models import precision_benchmark
-from triof.models.acceptance import Trial
+from triof.models.acceptance import AcceptanceResult
 from triof.rollout import installation
 from triof.rollout.installation import Installed
 
@@ -20,9 +20,11 @@ from triof.rollout.installation import Installed
 @click.option("--photos", type=click.Path(path_type=Path), help="Labelled ones to try it on too.")
 @click.option("--anyway", is_flag=True, help="Even if it contradicts the cloud's answers, or is not found better.")
 @click.option("--activate", "at_once", is_flag=True, help="Put it into service too.")
-@click.option("--why", default="", help="The reason for that, for the journal.")
+@click.option("--why", "comment", default="", help="The reason for that, for the journal.")
 @click.pass_context
-def install(ctx: click.Context, source: Path, photos: Path | None, *, anyway: bool, at_once: bool, why: str) -> None:
+def install(
+    ctx: click.Context, source: Path, photos: Path | None, *, anyway: bool, at_once: bool, comment: str
+) -> None:
     """Install an export of Azure (TensorFlow Lite), or a bundle made by `triof train`.
 
     It is tried first, on reference photos and on what the cloud has answered. The machine goes on with the bundle that
@@ -36,7 +38,7 @@ def install(ctx: click.Context, source: Path, photos: Path | None, *, anyway: bo
         click.echo(f"Measured on this machine: {measured}.")
     if at_once:
         for task in installed.card.tasks:
-            put_into_service(settings, f"{task}/{_name(installed)}", why, anyway=anyway)
+            put_into_service(settings, f"{task}/{_name(installed)}", comment, anyway=anyway)
     else:
         click.echo(f"To put it into service: triof bundles activate {installed.card.version}")
 
@@ -48,7 +50,7 @@ def show(installed: Installed) -> None:
         click.echo(_summary(card))
     if installed.note:
         click.secho(f"{installed.note} It is read so{' from now on' if installed.already else ''}.", fg="yellow")
-    for trial in filter(None, map(Trial.of, cards)):
+    for trial in filter(None, map(AcceptanceResult.of, cards)):
         click.echo(_tried(trial))
     click.echo(f"It is installed{' already' if installed.already else ''}, in {installed.folder}.")
 
@@ -66,6 +68,6 @@ def _summary(card: BundleCard) -> str:
     return f"{card.version} answers {card.task}: {', '.join(meant)}; it reads {pixels}."
 
 
-def _tried(trial: Trial) -> str:
+def _tried(trial: AcceptanceResult) -> str:
     right = f"right about {trial.right} of the {trial.known} whose label is known"
     return f"Tried on {trial.photos} reference photos: {right}; {trial.agreement}."

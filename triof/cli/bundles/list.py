@@ -4,8 +4,8 @@ import click
 
 from providers.base import TASKS
 from triof.cli import load_settings
-from triof.models.acceptance import Trial
-from triof.models.bundle_store import Entry, Store
+from triof.models.acceptance import AcceptanceResult
+from triof.models.bundle_store import BundleEntry, Store
 
 
 @click.command()
@@ -23,14 +23,14 @@ def list(ctx: click.Context) -> None:  # noqa: A001
             click.secho(f"  The settings overrule this: local_cnn.{task}_bundle is {chosen}.", fg="yellow")
 
 
-def _told(entry: Entry) -> str:
+def _told(entry: BundleEntry) -> str:
     card = entry.card
     if not card:
         return entry.fault
     told = [card.version] if card.version != entry.version else []
     if iteration := card.trained_on.get("iteration"):
         told.append(f"Azure's iteration {iteration}")
-    if trial := Trial.of(card):
+    if trial := AcceptanceResult.of(card):
         told.append(f"right about {trial.right} of {trial.known} reference photos")
         told += [trial.agreement] if trial.compared else []
     return ", ".join(told)

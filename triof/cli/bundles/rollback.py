@@ -14,12 +14,12 @@ from triof.storage import data_folder
 
 @click.command()
 @click.argument("task", type=click.Choice(TASKS))
-@click.option("--why", default="", help="The reason, for the journal.")
+@click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
-def rollback(ctx: click.Context, task: Task, why: str) -> None:
+def rollback(ctx: click.Context, task: Task, comment: str) -> None:
     """Put the bundle that answered TASK before into service again, at once in a running kiosk."""
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
-        change = Store(settings).rollback(task, Journal(database), user(), why)
+        change = Store(settings).rollback(task, Journal(database), user(), comment)
     before = change.before if change.before != SHIPPED else f"{task}/{SHIPPED}"
     show(change, settings, f"To undo it: triof bundles activate {before}")

@@ -168,5 +168,5 @@ def _suggestion(dataset: Dataset, each: Suggestion) -> dict[str, Any]:
         "suggested": each.suggested,
         "probability": round(each.probability, 4),
         "quality": round(each.quality, 6),
-        "why": each.why,
+        "why": each.reason,
     }

@@ -20,7 +20,7 @@ from providers.base import LABELS
 from triof.cli import load_settings, tell
 from triof.common.errors import TriofError
 from triof.common.image_files import look_in
-from triof.curation.collecting.collect import OUTCOMES, Collection, Wanted
+from triof.curation.collecting.collect import OUTCOMES, Collection, CollectRequest
 from triof.curation.collecting.http_client import Web
 from triof.curation.collecting.sources import SOURCES, load
 from triof.curation.photo_checks import perceptual_hash
@@ -50,7 +50,7 @@ def collect(
     out: Path | None,
     contact: str | None,
     allow_private: bool,
-    **wanted: Any,
+    **request: Any,
 ) -> None:
     """Collect photos for QUERY: words to search for, or the folder, or the text file with one address a line.
 
@@ -63,19 +63,19 @@ def collect(
             f"{source_name} asks every program to say whom to write to: add --contact and your e-mail address."
         )
     if source.searches:
-        wanted |= {"count": wanted["count"] or _FROM_A_SEARCH, "licence": ""}
+        request |= {"count": request["count"] or _FROM_A_SEARCH, "licence": ""}
     if source_name == "folder":
-        tell([look_in(Path(wanted["query"])).remark])
-    console, folder = Console(), out or Path("collected") / wanted["label"]
+        tell([look_in(Path(request["query"])).remark])
+    console, folder = Console(), out or Path("collected") / request["label"]
     with _progress(console) as progress:
-        bar = progress.add_task("", total=wanted["count"])
+        bar = progress.add_task("", total=request["count"])
 
         def tell_wait(host: str, seconds: float) -> None:
             if seconds > _WORTH_TELLING:
                 progress.update(bar, description=f"{host} asks to wait {seconds:.0f} s")
 
         web = Web(contact=contact, allow_private=allow_private, on_wait=tell_wait)
-        collection = Collection(Wanted(**wanted), source(web), web, load_settings(ctx).settings.photo)
+        collection = Collection(CollectRequest(**request), source(web), web, load_settings(ctx).settings.photo)
         try:
             collection.run(folder, lambda: _advance(progress, bar, collection))
         except (KeyboardInterrupt, TriofError) as error:
@@ -112,12 +112,12 @@ def _show(console: Console, collection: Collection) -> None:
 
 
 def _conclude(console: Console, collection: Collection, folder: Path) -> None:
-    wanted = collection.wanted
-    said = [f"{collection.kept} photos of {wanted.label} for {wanted.query!r} are in {folder}."]
+    request = collection.request
+    said = [f"{collection.kept} photos of {request.label} for {request.query!r} are in {folder}."]
     if collection.vanished:
         said.append(f"{collection.vanished} photos were taken out of the folder; they left the manifest, too.")
-    if wanted.count and not collection.is_complete:
-        said.append(f"That is all there is, not {wanted.count}: try other words or another --source.")
+    if request.count and not collection.is_complete:
+        said.append(f"That is all there is, not {request.count}: try other words or another --source.")
     if collection.unlicensed:
         said.append(f"Of {collection.unlicensed} nobody says the licence: do not pass them on before you know it.")
     if not perceptual_hash():

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from triof.cli import load_settings
-from triof.curation.from_journal import WHYS, Tally, Wanted, Why, collect
+from triof.curation.from_journal import WHYS, ExtractionCounts, JournalFilter, Why, collect
 from triof.journal.journal import Journal
 from triof.settings.tree import Settings
 from triof.storage import data_folder
@@ -51,19 +51,21 @@ def from_journal(
         raise click.UsageError("--share belongs to --which random.")
     settings = load_settings(ctx).settings
     # A day is this machine's day, not Greenwich's.
-    wanted = Wanted(frozenset(whys), _SHARE if share is None else share, seed, since and since.astimezone(), limit)
+    journal_filter = JournalFilter(
+        frozenset(whys), _SHARE if share is None else share, seed, since and since.astimezone(), limit
+    )
     with data_folder.database(settings) as database:
-        tally = collect(Journal(database), out, wanted, settings)
-    _print(tally, wanted, out, settings)
+        tally = collect(Journal(database), out, journal_filter, settings)
+    _print(tally, journal_filter, out, settings)
 
 
-def _print(tally: Tally, wanted: Wanted, out: Path, settings: Settings) -> None:
+def _print(tally: ExtractionCounts, journal_filter: JournalFilter, out: Path, settings: Settings) -> None:
     whys = ", ".join(f"{count} {why}" for why, count in tally.copied.items())
     click.echo(f"{_photos(tally.new)} copied into {out}{f' ({whys})' if whys else ''}.")
     if tally.new:
         known = ", ".join(f"{task} of {count}" for task, count in tally.labelled.items())
         click.echo(f"People have told the {known or 'label of none'}; the rest is left empty.")
-    if tally.new == wanted.limit:
+    if tally.new == journal_filter.limit:
         click.echo("There may be more: this was the --limit, run it again for the next ones.")
     for count, what in (
         (tally.there, "there already"),

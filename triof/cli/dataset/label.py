@@ -13,7 +13,7 @@ from providers.base import TASKS, Task
 from triof.cli import load_settings
 from triof.cli.shared.labelled_photos import read_photos
 from triof.curation import labelling
-from triof.curation.labelling import ORDERS, Desk, Order, Question
+from triof.curation.labelling import ORDERS, LabellingSession, Order, Question
 from triof.datasets import corrections
 from triof.datasets.corrections import Corrections
 from triof.datasets.photo_dataset import Dataset
@@ -60,9 +60,9 @@ def label(ctx: click.Context, source: Path, *, path: Path | None, task: Task | N
             f"Nothing is left to look at{' that is doubtful: --order random shows the rest' * (order == 'worst')}."
         )
         return
-    desk = Desk(asked, path)
-    _serve(desk, port, settings)
-    _print(desk, source)
+    session = LabellingSession(asked, path)
+    _serve(session, port, settings)
+    _print(session, source)
 
 
 def _usual(dataset: Dataset) -> Path:
@@ -83,14 +83,14 @@ def _asked(
     return labelling.questions(dataset, known, tasks, order, labelling.doubts(dataset, found))
 
 
-def _serve(desk: Desk, port: int, settings: Settings) -> None:
+def _serve(session: LabellingSession, port: int, settings: Settings) -> None:
     import waitress
 
-    from triof.curation.model_suggestions import Opinions
+    from triof.curation.model_suggestions import ModelSuggestions
     from triof.web import label_page
 
-    opinions = Opinions(bundle_store.options(settings), settings.photo)
-    app = label_page.create_app(desk, opinions.of, settings.photo, settings.server.trusted_hosts)
+    opinions = ModelSuggestions(bundle_store.options(settings), settings.photo)
+    app = label_page.create_app(session, opinions.of, settings.photo, settings.server.trusted_hosts)
     try:
         server = waitress.create_server(app, host=_HOST, port=port, threads=4, ident=None)
     except OSError as error:
@@ -98,21 +98,21 @@ def _serve(desk: Desk, port: int, settings: Settings) -> None:
             f"Cannot listen on {_HOST}:{port} ({error.strerror}): end the other program there, or choose another port"
             " with --port."
         ) from error
-    click.echo(f"{len(desk.questions)} to look at: http://{_HOST}:{port}  (Ctrl-C ends)")
+    click.echo(f"{len(session.questions)} to look at: http://{_HOST}:{port}  (Ctrl-C ends)")
     # Waitress ends in order on SystemExit, as it does on Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server.run()
 
 
-def _print(desk: Desk, source: Path) -> None:
-    counts = labelling.tally(desk)
-    decided = len(desk.answered) - counts["skipped"]
+def _print(session: LabellingSession, source: Path) -> None:
+    counts = labelling.tally(session)
+    decided = len(session.answered) - counts["skipped"]
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
-    click.echo(f"\nYou decided {decided} of {len(desk.questions)}: {outcomes}.")
+    click.echo(f"\nYou decided {decided} of {len(session.questions)}: {outcomes}.")
     if not decided:
         return
-    corrected = f"--corrections {shlex.quote(str(desk.path))}"
-    click.echo(f"They are in {desk.path}. Next:")
-    for task in dict.fromkeys(desk.questions[one.position].task for one in desk.answered if one.now is not None):
+    corrected = f"--corrections {shlex.quote(str(session.path))}"
+    click.echo(f"They are in {session.path}. Next:")
+    for task in dict.fromkeys(session.questions[one.position].task for one in session.answered if one.now is not None):
         click.echo(f"  triof train {task} --data {shlex.quote(str(source))} {corrected}")
     click.echo(f"  triof azure upload {shlex.quote(str(source))} {corrected}")

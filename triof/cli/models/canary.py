@@ -16,11 +16,11 @@ from triof.cli.models.beginning import begin
     show_default=True,
     help="Of the deposits; half of them tells soonest which model is better.",
 )
-@click.option("--why", default="", help="The reason, for the journal.")
+@click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
-def canary(ctx: click.Context, version: str, *, azure: bool, share: float, why: str) -> None:
+def canary(ctx: click.Context, version: str, *, azure: bool, share: float, comment: str) -> None:
     """Believe the bundle VERSION (or TASK/VERSION) in a share of the deposits; where it fails, production answers."""
-    candidate = begin(load_settings(ctx).settings, version, "canary", share, why, azure=azure)
+    candidate = begin(load_settings(ctx).settings, version, "canary", share, comment, azure=azure)
     name, task, against = candidate.model.name, candidate.task, candidate.against.name
     click.echo(f"{task}: {name} answers in {share:.0%} of the deposits now, {against} in the others.")
     click.echo(f"To see how it does: triof models compare {task}; to end it: triof models rollback {task}")

@@ -19,7 +19,7 @@ from triof.journal.journal import Journal
 from triof.rollout import comparison
 from triof.rollout.candidates import Candidates
 from triof.rollout.comparison import Comparison
-from triof.rollout.labelled import Labelled, Photos
+from triof.rollout.labelled import Labelled, PhotoSelection
 from triof.storage import data_folder
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def compare(
     """
     settings = load_settings(ctx).settings
     candidates = Candidates(settings)
-    shown = Photos(read_photos(source, settings, corrected), split) if source else None
+    shown = PhotoSelection(read_photos(source, settings, corrected), split) if source else None
     running = [candidate for task in tasks or TASKS if (candidate := candidates.of(task))]
     with data_folder.database(settings) as database:
         found = [comparison.compare_shown(candidate, settings, Journal(database), shown) for candidate in running]
@@ -84,7 +84,7 @@ def _print(found: Comparison, settings: Settings) -> None:
     if found.labelled:
         _print_labelled(found.labelled)
     more = f", about {found.needed} more deposits" if found.needed else ""
-    click.secho(f"{word}{more}: {found.opinion.why}", fg=_COLOURS[word])
+    click.secho(f"{word}{more}: {found.opinion.reason}", fg=_COLOURS[word])
     if found.needed:
         options = settings.rollout
         click.echo(

@@ -14,7 +14,7 @@ from triof.datasets.photo_dataset import Split
 from triof.journal.journal import Journal
 from triof.operations import use_cases
 from triof.rollout.candidates import AZURE, Candidates
-from triof.rollout.labelled import Photos
+from triof.rollout.labelled import PhotoSelection
 from triof.rollout.rollout_service import RolloutRefused
 from triof.settings.loader import Loaded
 from triof.settings.tree import Settings
@@ -27,7 +27,7 @@ from triof.storage import data_folder
 @SPLIT
 @CORRECTIONS
 @click.option("--anyway", is_flag=True, help="Even if the comparison, or its training, does not say so.")
-@click.option("--why", default="", help="The reason, for the journal.")
+@click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
 def promote(
     ctx: click.Context,
@@ -37,20 +37,20 @@ def promote(
     split: Split,
     corrected: Path | None,
     anyway: bool,
-    why: str,
+    comment: str,
 ) -> None:
     """Put the candidate of TASK, or the candidate VERSION, into production: at once in a running kiosk."""
     loaded = load_settings(ctx)
     settings = loaded.settings
     task = _task(settings, name)
-    shown = Photos(read_photos(source, settings, corrected), split) if source else None
+    shown = PhotoSelection(read_photos(source, settings, corrected), split) if source else None
     with data_folder.database(settings) as database:
-        turn = use_cases.promote(
-            settings, Journal(database), task, actor=user(), comment=why, shown=shown, anyway=anyway
+        change = use_cases.promote(
+            settings, Journal(database), task, actor=user(), comment=comment, shown=shown, anyway=anyway
         )
-    click.echo(f"{task}: {turn.name} answers now, before it {turn.before} did.")
-    if turn.provider == AZURE:
-        write_name(loaded, turn.name)
+    click.echo(f"{task}: {change.name} answers now, before it {change.before} did.")
+    if change.provider == AZURE:
+        write_name(loaded, change.name)
         click.echo(f"To go back: triof models rollback {task} --azure")
     else:
         click.echo(f"To go back: triof models rollback {task}")

@@ -15,15 +15,15 @@ from triof.storage import data_folder
 @click.command()
 @click.argument("task", type=click.Choice(TASKS))
 @click.option("--azure", is_flag=True, help="Go back to the iteration before, rather than to the bundle before.")
-@click.option("--why", default="", help="The reason, for the journal.")
+@click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
-def rollback(ctx: click.Context, task: Task, *, azure: bool, why: str) -> None:
+def rollback(ctx: click.Context, task: Task, *, azure: bool, comment: str) -> None:
     """End the canary of TASK; where there is none, put the model before the last promotion into production again."""
     loaded = load_settings(ctx)
     with data_folder.database(loaded.settings) as database:
-        turn = use_cases.roll_back(
-            loaded.settings, Journal(database), task, AZURE if azure else LOCAL, actor=user(), comment=why
+        change = use_cases.roll_back(
+            loaded.settings, Journal(database), task, AZURE if azure else LOCAL, actor=user(), comment=comment
         )
-    click.echo(f"{task}: {turn.name} answers now; {turn.before} does not any more.")
-    if turn.provider == AZURE:
-        write_name(loaded, turn.name)
+    click.echo(f"{task}: {change.name} answers now; {change.before} does not any more.")
+    if change.provider == AZURE:
+        write_name(loaded, change.name)

@@ -16,11 +16,11 @@ from triof.cli.models.beginning import begin
     show_default=True,
     help="Of the deposits; each one that asks the cloud costs a call more.",
 )
-@click.option("--why", default="", help="The reason, for the journal.")
+@click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
-def shadow(ctx: click.Context, version: str, *, azure: bool, share: float, why: str) -> None:
+def shadow(ctx: click.Context, version: str, *, azure: bool, share: float, comment: str) -> None:
     """Ask the bundle VERSION (or TASK/VERSION) too, once the person has the answer of the one in production."""
-    candidate = begin(load_settings(ctx).settings, version, "shadow", share, why, azure=azure)
+    candidate = begin(load_settings(ctx).settings, version, "shadow", share, comment, azure=azure)
     name, task = candidate.model.name, candidate.task
     click.echo(
         f"{task}: {name} is asked beside {candidate.against.name} in {share:.0%} of the deposits, never believed."

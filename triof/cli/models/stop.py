@@ -12,11 +12,11 @@ from triof.storage import data_folder
 
 @click.command()
 @click.argument("task", type=click.Choice(TASKS))
-@click.option("--why", default="", help="The reason, for the journal.")
+@click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
-def stop(ctx: click.Context, task: Task, why: str) -> None:
+def stop(ctx: click.Context, task: Task, comment: str) -> None:
     """End the candidate of TASK; production answers alone, from the next question on."""
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
-        candidate = use_cases.stop_candidate(settings, Journal(database), task, actor=user(), comment=why)
+        candidate = use_cases.stop_candidate(settings, Journal(database), task, actor=user(), comment=comment)
     click.echo(f"{task}: {candidate.model.name} is not asked any more; {candidate.against.name} answers alone.")

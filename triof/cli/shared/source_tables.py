@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Column, Table
 
-from triof.evaluation.by_source import MACHINE, MODELS, Part
+from triof.evaluation.by_source import MACHINE, MODELS, SourceFigures
 from triof.evaluation.curves import Figure
 
 
-def print_parts(parts: Sequence[Part], console: Console) -> None:
+def print_parts(parts: Sequence[SourceFigures], console: Console) -> None:
     """What the models say, and what the machine would have done; readable in 120 columns."""
     for title, names in (("What the models say", MODELS), ("What the machine would have done", MACHINE)):
         if parts:
             console.print(_table(title, names, parts))
 
 
-def _table(title: str, names: Sequence[str], parts: Sequence[Part]) -> Table:
+def _table(title: str, names: Sequence[str], parts: Sequence[SourceFigures]) -> Table:
     table = Table(Column("source, photos", no_wrap=True), *names, title=title, title_justify="left", show_lines=True)
     for part in parts:
         figures = (part.figures.get(name) for name in names)

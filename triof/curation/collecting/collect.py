@@ -10,8 +10,14 @@ from typing import Any
 from triof.common.errors import TriofError
 from triof.curation.collecting import fetch_errors
 from triof.curation.collecting.http_client import Web
-from triof.curation.collecting.photo_folder import Album
-from triof.curation.collecting.sources.base import UNKNOWN, Candidate, Source, SourceError, allows_commerce_and_change
+from triof.curation.collecting.photo_folder import PhotoFolder
+from triof.curation.collecting.sources.base import (
+    UNKNOWN,
+    FoundPhoto,
+    PhotoSource,
+    SourceError,
+    allows_commerce_and_change,
+)
 from triof.curation.folder_lock import alone_in
 from triof.curation.photo_checks import SHORTEST_SIDE, NotAdmitted, admit
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
@@ -37,7 +43,7 @@ _SILENT_AT_FIRST, _SILENT_LATER = 5, 20
 _GOES_ON = "it goes on where it stopped."
 _FAULTS: dict[type[fetch_errors.FetchError], str] = {
     fetch_errors.Gone: "gone",
-    fetch_errors.Refused: "refused",
+    fetch_errors.FetchRefused: "refused",
     fetch_errors.KeptOut: "not asked",
     fetch_errors.TooLarge: "too large",
     fetch_errors.NotWanted: "not a photo",
@@ -53,7 +59,7 @@ class CollectError(TriofError):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CollectRequest:
     """What to look for, and what to write beside each photo. ``count`` is in all runs together, None for all."""
 
     query: str
@@ -74,13 +80,13 @@ class Collection:
 
     def __init__(
         self,
-        wanted: Wanted,
-        source: Source,
+        request: CollectRequest,
+        source: PhotoSource,
         client: Web,
         limits: PhotoLimits = DEFAULT_LIMITS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.wanted, self._source, self._web, self._limits, self._now = wanted, source, client, limits, now
+        self.request, self._source, self._web, self._limits, self._now = request, source, client, limits, now
         self.tally: Counter[str] = Counter()
         self.unlicensed = 0
         self.vanished = 0
@@ -94,12 +100,12 @@ class Collection:
     @property
     def is_complete(self) -> bool:
         """Whether there are as many as wanted."""
-        return self.wanted.count is not None and self.kept >= self.wanted.count
+        return self.request.count is not None and self.kept >= self.request.count
 
     def run(self, folder: Path, on_step: Callable[[], None]) -> None:
         """Collect into ``folder`` until there are enough or no more. Raises CollectError, TriofError."""
         with alone_in(folder):
-            album = Album(folder, self._limits)
+            album = PhotoFolder(folder, self._limits)
             self.vanished = album.vanished
             entries = album.ledger.entries("kept")
             self.tally["kept before"] = sum(self._is_ours(entry) and album.holds(entry) for entry in entries)
@@ -108,7 +114,7 @@ class Collection:
             finally:
                 album.save()
 
-    def _collect(self, album: Album, on_step: Callable[[], None]) -> None:
+    def _collect(self, album: PhotoFolder, on_step: Callable[[], None]) -> None:
         on_step()
         for candidate in self._candidates():
             if self.is_complete:
@@ -121,16 +127,16 @@ class Collection:
         if self._silent and not self._heard:
             raise self._nobody_answers()
 
-    def _candidates(self) -> Iterator[Candidate]:
+    def _candidates(self) -> Iterator[FoundPhoto]:
         if self.is_complete:
             return
         try:
-            for candidate in self._source.find(self.wanted.query):
+            for candidate in self._source.find(self.request.query):
                 author, licence = candidate.author, candidate.licence
                 yield replace(
                     candidate,
-                    author=author or self.wanted.author,
-                    licence=(self.wanted.licence or UNKNOWN) if licence == UNKNOWN else licence,
+                    author=author or self.request.author,
+                    licence=(self.request.licence or UNKNOWN) if licence == UNKNOWN else licence,
                 )
         except fetch_errors.Unreachable as error:
             raise CollectError(f"{error} Check the network, then run the same command again: {_GOES_ON}") from error
@@ -139,7 +145,7 @@ class Collection:
         except fetch_errors.FetchError as error:
             raise SourceError(f"{self._source.name} cannot be searched: {error}") from error
 
-    def _take(self, album: Album, candidate: Candidate) -> str | None:
+    def _take(self, album: PhotoFolder, candidate: FoundPhoto) -> str | None:
         """What becomes of a candidate; None for one that an earlier run has kept, which is counted already."""
         entry = album.ledger.entry(candidate.address)
         if entry and entry["outcome"] != "writing":
@@ -153,7 +159,7 @@ class Collection:
             album.ledger.add(candidate.address, outcome, **self._request())
         return outcome
 
-    def _fetch(self, album: Album, candidate: Candidate) -> str:
+    def _fetch(self, album: PhotoFolder, candidate: FoundPhoto) -> str:
         try:
             image = self._bytes(candidate)
             admitted = admit(image, self._limits)
@@ -169,7 +175,7 @@ class Collection:
         self.unlicensed += candidate.licence == UNKNOWN
         return "kept"
 
-    def _bytes(self, candidate: Candidate) -> bytes:
+    def _bytes(self, candidate: FoundPhoto) -> bytes:
         if candidate.path is None:
             image = self._web.photo(candidate.url, max_bytes=self._limits.max_bytes, invited=self._source.searches)
             self._listen(None)
@@ -199,12 +205,12 @@ class Collection:
         )
 
     def _request(self) -> dict[str, str]:
-        return {"label": self.wanted.label, "source": self._source.name, "query": self.wanted.query}
+        return {"label": self.request.label, "source": self._source.name, "query": self.request.query}
 
     def _is_ours(self, entry: dict[str, Any]) -> bool:
         return self._request().items() <= entry.items()
 
-    def _facts(self, candidate: Candidate) -> dict[str, Any]:
+    def _facts(self, candidate: FoundPhoto) -> dict[str, Any]:
         notes = {
             "source": candidate.source,
             "title": candidate.title,
@@ -213,7 +219,7 @@ class Collection:
             "licence_url": candidate.licence_url,
             "page_url": candidate.page_url,
             "url": candidate.address,
-            "query": self.wanted.query,
+            "query": self.request.query,
             "collected_at": self._now().isoformat(timespec="seconds"),
         }
-        return {**self._request(), "labels": self.wanted.labels, "notes": notes}
+        return {**self._request(), "labels": self.request.labels, "notes": notes}

@@ -4,7 +4,7 @@
 
     FetchError
     ├── Gone          there is nothing
-    ├── Refused       the host does not let us in
+    ├── FetchRefused  the host does not let us in
     │   └── KeptOut   we do not go there
     ├── TooLarge
     ├── NotWanted     it is no photo, by the host's own word
@@ -23,11 +23,11 @@ class Gone(FetchError):
     """There is nothing at this address, and there will not be."""
 
 
-class Refused(FetchError):
+class FetchRefused(FetchError):
     """The host does not let us in."""
 
 
-class KeptOut(Refused):
+class KeptOut(FetchRefused):
     """We do not go there: no address of the web, a private network, a robots.txt."""
 
 

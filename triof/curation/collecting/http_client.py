@@ -24,10 +24,10 @@ from triof import __version__
 from triof.curation.collecting.fetch_errors import (
     Busy,
     FetchError,
+    FetchRefused,
     Gone,
     KeptOut,
     NotWanted,
-    Refused,
     TooLarge,
     Unreachable,
 )
@@ -94,7 +94,7 @@ class Web:
             if isinstance(answer, bytes):
                 return answer
             url = answer
-        raise Refused(f"{_host(url)} redirects in a circle.")
+        raise FetchRefused(f"{_host(url)} redirects in a circle.")
 
     def _once(self, url: str, max_bytes: int, check: "_Check") -> bytes | str:
         """Ask once: the body, or the address that it has moved to."""
@@ -216,7 +216,7 @@ def _check_status(response: requests.Response, host: str) -> None:
         raise Gone(f"{host} has nothing there any more (HTTP {status}).")
     if status >= 500 or status == 408:
         raise Unreachable(f"{host} has a fault of its own (HTTP {status}).")
-    raise Refused(f"{host} does not let us in (HTTP {status}).")
+    raise FetchRefused(f"{host} does not let us in (HTTP {status}).")
 
 
 def _retry_after(response: requests.Response) -> float | None:
@@ -252,14 +252,14 @@ def _cause(error: BaseException) -> str:
     return " ".join((str(error) or type(error).__name__).split())[:120]
 
 
-class _Session(requests.Session):
+class _FetchSession(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """None: requests would read the whole body of a redirect, however long, even without following it."""
         return None
 
 
 def _session(allow_private: bool) -> requests.Session:
-    session = _Session()
+    session = _FetchSession()
     # Proxies of the environment are used, but no password out of ~/.netrc is carried anywhere.
     session.auth = lambda request: request
     if not allow_private:

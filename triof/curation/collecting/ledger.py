@@ -16,7 +16,7 @@ LEDGER = ".collect.jsonl"
 
 
 @dataclass
-class Ledger:
+class CollectionLedger:
     """The ledger of one folder, read when it is opened. Raises OSError."""
 
     folder: Path

@@ -6,8 +6,8 @@ from typing import Any
 
 from providers.base import Task
 from triof.common.atomic_files import replace_file
-from triof.curation.collecting.ledger import Ledger
-from triof.curation.photo_checks import Admitted, Known, NotAdmitted, admit, sha256
+from triof.curation.collecting.ledger import CollectionLedger
+from triof.curation.photo_checks import Admitted, KnownPhotos, NotAdmitted, admit, sha256
 from triof.datasets import photo_dataset
 from triof.datasets.photo_dataset import MANIFEST, LabelledPhoto
 from triof.settings.sections.photo import PhotoLimits
@@ -16,13 +16,13 @@ _NAME_DIGITS = 16
 """Of the SHA-256; they name a file and are its group."""
 
 
-class Album:
+class PhotoFolder:
     """One folder of collected photos. Opening it mends what a killed run left. Raises DatasetError, OSError."""
 
     def __init__(self, folder: Path, limits: PhotoLimits) -> None:
         self.folder = folder
         self._limits = limits
-        self.ledger = Ledger(folder)
+        self.ledger = CollectionLedger(folder)
         self.vanished = 0
         """Photos that somebody has taken out of the folder since the last run; they are not fetched again."""
         manifest = folder / MANIFEST
@@ -78,9 +78,9 @@ class Album:
         labels: dict[Task, str] = entry["labels"]
         self._rows.setdefault(path, LabelledPhoto(path, labels, group, photo_dataset.split_for(group), entry["notes"]))
 
-    def _look_around(self) -> Known:
+    def _look_around(self) -> KnownPhotos:
         """Everything that was ever kept here, and what the manifest names besides."""
-        known = Known()
+        known = KnownPhotos()
         for entry in (*self.ledger.entries("kept"), *self._strangers()):
             known.add(entry["path"], entry["sha256"], int(entry["phash"], 16) if entry.get("phash") else None)
         return known

@@ -73,13 +73,13 @@ class _Segment(NamedTuple):
 
 def read(image: bytes) -> JpegFile:
     """Read the segments of a whole JPEG. Raises Undecodable, Unsupported, TooCostly."""
-    reader = _Reader(image)
+    reader = _JpegReader(image)
     for segment in reader.segments():
         reader.take(segment)
     return reader.file()
 
 
-class _Reader:
+class _JpegReader:
     def __init__(self, image: bytes) -> None:
         self._image = image
         self._parts = [b"\xff\xd8"]

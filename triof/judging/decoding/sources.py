@@ -30,7 +30,7 @@ _HEIC_BYTES = 10
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSource:
     """An image that can be decoded. Width and height are as stored, ``orientation`` (1 to 8) says how it is turned."""
 
     width: int
@@ -44,7 +44,7 @@ class Source:
     """The RGB picture, reduced by such a factor. Raises DecodingError."""
 
 
-def open_source(image: bytes, format_: ImageFormat, seconds: float) -> Source:
+def open_source(image: bytes, format_: ImageFormat, seconds: float) -> ImageSource:
     """Open ``image``, which may take ``seconds`` of processor time. Raises DecodingError."""
     try:
         return _OPENERS[format_](image, seconds)
@@ -57,7 +57,7 @@ def open_source(image: bytes, format_: ImageFormat, seconds: float) -> Source:
         raise Undecodable(str(error)) from error
 
 
-def _jpeg(image: bytes, seconds: float) -> Source:
+def _jpeg(image: bytes, seconds: float) -> ImageSource:
     file = jpeg.read(image)
     if file.has_gap:
         raise Undecodable("zeros in a scan")
@@ -75,7 +75,7 @@ def _jpeg(image: bytes, seconds: float) -> Source:
     def bytes_for(factor: int) -> int:
         return file.buffered_bytes + 4 * _up(file.width, factor) * _up(file.height, factor)
 
-    return Source(
+    return ImageSource(
         file.width,
         file.height,
         file.orientation,
@@ -107,13 +107,13 @@ def _array(decoded: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.asarray(decoded, np.uint8)
 
 
-def _png(image: bytes, seconds: float) -> Source:
+def _png(image: bytes, seconds: float) -> ImageSource:
     file = png.read(image)
     opened = Image.open(MeteredBytes(file.lean, seconds), formats=("PNG",))
     return _pillow(opened, file.orientation, has_16_bits=file.bits == 16)
 
 
-def _webp(image: bytes, seconds: float) -> Source:
+def _webp(image: bytes, seconds: float) -> ImageSource:
     file = webp.read(image)
 
     def decode(factor: int) -> Image.Image:
@@ -122,18 +122,18 @@ def _webp(image: bytes, seconds: float) -> Source:
 
     width, height = file.width, file.height
     shrinks_to = _afterwards(width, height)
-    return Source(width, height, file.orientation, shrinks_to, lambda _: width * height * _WEBP_BYTES, decode)
+    return ImageSource(width, height, file.orientation, shrinks_to, lambda _: width * height * _WEBP_BYTES, decode)
 
 
-def _gif(image: bytes, seconds: float) -> Source:
+def _gif(image: bytes, seconds: float) -> ImageSource:
     return _pillow(Image.open(MeteredBytes(image, seconds), formats=("GIF",)), orientation.UPRIGHT)
 
 
-def _bmp(image: bytes, seconds: float) -> Source:
+def _bmp(image: bytes, seconds: float) -> ImageSource:
     return _pillow(Image.open(MeteredBytes(image, seconds), formats=("BMP",)), orientation.UPRIGHT)
 
 
-def _heic(image: bytes, seconds: float) -> Source:
+def _heic(image: bytes, seconds: float) -> ImageSource:
     """Raises ImportError where the extra ``heic`` is not installed."""
     import pi_heif
 
@@ -145,10 +145,10 @@ def _heic(image: bytes, seconds: float) -> Source:
 
     # libheif turns the picture itself.
     shrinks_to = _afterwards(width, height)
-    return Source(width, height, orientation.UPRIGHT, shrinks_to, lambda _: width * height * _HEIC_BYTES, decode)
+    return ImageSource(width, height, orientation.UPRIGHT, shrinks_to, lambda _: width * height * _HEIC_BYTES, decode)
 
 
-_OPENERS: Mapping[ImageFormat, Callable[[bytes, float], Source]] = {
+_OPENERS: Mapping[ImageFormat, Callable[[bytes, float], ImageSource]] = {
     "JPEG": _jpeg,
     "PNG": _png,
     "WEBP": _webp,
@@ -159,7 +159,7 @@ _OPENERS: Mapping[ImageFormat, Callable[[bytes, float], Source]] = {
 """One for each of ``image_format.FORMATS``."""
 
 
-def _pillow(opened: Image.Image, turned: int, *, has_16_bits: bool = False) -> Source:
+def _pillow(opened: Image.Image, turned: int, *, has_16_bits: bool = False) -> ImageSource:
     width, height = opened.size
     native = width * height * _NATIVE_BYTES.get(opened.mode, 4)
 
@@ -171,7 +171,7 @@ def _pillow(opened: Image.Image, turned: int, *, has_16_bits: bool = False) -> S
             # Its pixels go now, not when the source goes.
             opened.close()
 
-    return Source(width, height, turned, _afterwards(width, height), lambda _: native, decode)
+    return ImageSource(width, height, turned, _afterwards(width, height), lambda _: native, decode)
 
 
 def _afterwards(width: int, height: int) -> Callable[[int], int]:

@@ -11,7 +11,7 @@ from providers.base import LABELS, TASKS, Photo, Provider, ProviderError, Task
 from providers.local_cnn.provider import LocalCnn
 from triof.journal.journal import Journal
 from triof.judging.cloud_providers import left_out
-from triof.judging.guarded_provider import Guard
+from triof.judging.guarded_provider import GuardedProvider
 from triof.judging.quota import WARNED_FROM, ledgers
 from triof.judging.router import Router
 from triof.judging.verdict import threshold
@@ -87,7 +87,7 @@ def precision(parts: CheckedParts) -> CheckResult | None:
     if not choices:
         return None
     told = "; ".join(
-        f"{task} in {'8 bits' if choice.eight_bit else 'half precision'}: {choice.why}"
+        f"{task} in {'8 bits' if choice.eight_bit else 'half precision'}: {choice.reason}"
         for task, choice in choices.items()
     )
     return warning(told) if any(choice.is_fault for choice in choices.values()) else ok(told)
@@ -129,7 +129,7 @@ def _route(parts: CheckedParts, task: Task) -> CheckResult:
     router = parts.router()
     members, told, faults = router.members(task), dict[str, str](), list[str]()
     for member in members:
-        if isinstance(member, Guard):
+        if isinstance(member, GuardedProvider):
             continue
         try:
             member.ping()
@@ -137,7 +137,7 @@ def _route(parts: CheckedParts, task: Task) -> CheckResult:
         except ProviderError as error:
             faults.append(f"{member.name}: {error}")
     for member in members if not told else ():
-        if isinstance(member, Guard):
+        if isinstance(member, GuardedProvider):
             try:
                 member.ping()
                 told[member.name] = member.name
@@ -153,8 +153,8 @@ def _route(parts: CheckedParts, task: Task) -> CheckResult:
 def _thresholds(member: Provider, task: Task, settings: Settings) -> str:
     """The model of a provider and from which probability each label is believed, and who says so."""
     prediction = member.predict(_grey(member.needed_side, settings), timeout=settings.deadline_seconds)
-    believed = ((label, *threshold(prediction, label, settings.policy)) for label in LABELS[task])
-    labels = ", ".join(f"{label} from {probability:g} ({source})" for label, probability, source in believed)
+    accepted = ((label, *threshold(prediction, label, settings.policy)) for label in LABELS[task])
+    labels = ", ".join(f"{label} from {probability:g} ({source})" for label, probability, source in accepted)
     return f"{member.name} {prediction.model_version} believes {labels}"
 
 
@@ -170,7 +170,7 @@ def _asked(parts: CheckedParts, router: Router) -> CheckResult:
     for task, guard in _guards(router):
         started = time.monotonic()
         try:
-            prediction = guard.trial(_grey(guard.needed_side, parts.settings), parts.settings.cloud_seconds)
+            prediction = guard.probe(_grey(guard.needed_side, parts.settings), parts.settings.cloud_seconds)
         except ProviderError as error:
             return _fall_back(router, f"{guard.name} did not answer for {task}: {error}")
         seconds = time.monotonic() - started
@@ -180,8 +180,8 @@ def _asked(parts: CheckedParts, router: Router) -> CheckResult:
     return ok("; ".join(told) or f"not asked in mode {router.mode}")
 
 
-def _guards(router: Router) -> Iterator[tuple[Task, Guard]]:
-    return ((task, each) for task in TASKS for each in router.members(task) if isinstance(each, Guard))
+def _guards(router: Router) -> Iterator[tuple[Task, GuardedProvider]]:
+    return ((task, each) for task in TASKS for each in router.members(task) if isinstance(each, GuardedProvider))
 
 
 def _fall_back(router: Router, message: str, value: float | None = None) -> CheckResult:

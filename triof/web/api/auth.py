@@ -10,7 +10,7 @@ _CHALLENGE = 'Bearer realm="triof"'
 _SCOPES = {f"api.{route.name}": route.scopes for route in ROUTES}
 
 
-class Door:
+class ApiAuth:
     """Knows the keys."""
 
     def __init__(self, keys: Keys) -> None:

@@ -11,12 +11,12 @@ from werkzeug.datastructures import FileStorage
 
 from triof.judging import photo as photos
 from triof.predictions import results
-from triof.predictions.queue import Asked, Job
+from triof.predictions.queue import PredictionJob, RequestIdentity
 from triof.predictions.results import Outcome
 from triof.services import Services
 from triof.web.api import headers, models, openapi, problems, request_parsing
-from triof.web.api.auth import Door
-from triof.web.api.machine_status import Standing
+from triof.web.api.auth import ApiAuth
+from triof.web.api.machine_status import MachineStatus
 from triof.web.api.problems import Refusal
 from triof.web.api.routes import ROUTES
 
@@ -24,8 +24,8 @@ from triof.web.api.routes import ROUTES
 class _Version(NamedTuple):
     """What a version tells of an outcome; nothing else tells the versions apart."""
 
-    prediction: type[models.Model]
-    batch: type[models.Model]
+    prediction: type[models.ApiModel]
+    batch: type[models.ApiModel]
 
 
 _V1 = _Version(models.PredictionV1, models.BatchV1)
@@ -40,9 +40,9 @@ class Api:
         self._operations = services.operations
         self._settings = services.operations.settings.api
         self._jobs = services.operations.jobs
-        self._standing = Standing(services.operations, services.sorter.router)
+        self._machine_status = MachineStatus(services.operations, services.sorter.router)
         self._clock = clock
-        self._door = Door(services.operations.keys)
+        self._auth = ApiAuth(services.operations.keys)
 
     def blueprint(self) -> Blueprint:
         """Every address under ``/api/``."""
@@ -51,7 +51,7 @@ class Api:
             view = getattr(self, route.name)
             blueprint.add_url_rule(route.rule, route.name, view, methods=[route.method])
         blueprint.get("/api/docs")(self.docs)
-        blueprint.before_request(self._door.admit)
+        blueprint.before_request(self._auth.admit)
         blueprint.after_app_request(headers.Headers(self._settings).add)
         return blueprint
 
@@ -73,7 +73,7 @@ class Api:
 
     def prediction(self, id: UUID) -> Response:  # noqa: A002 (the name in the address)
         """What has become of a prediction that this key asked for."""
-        job = self._jobs.find(id, self._door.key.id)
+        job = self._jobs.find(id, self._auth.key.id)
         if not job or (job.outcome and "items" in job.outcome):
             raise Refusal("not_found", "There is no such prediction of this key, or it is too old.")
         response = _json(_job(job))
@@ -83,11 +83,11 @@ class Api:
 
     def machine(self) -> Response:
         """How the machine stands."""
-        return _json(self._standing.machine())
+        return _json(self._machine_status.machine())
 
     def summary(self) -> Response:
         """What was dropped into the machine."""
-        return _json(self._standing.summary())
+        return _json(self._machine_status.summary())
 
     def document(self) -> Response:
         """The OpenAPI document."""
@@ -110,7 +110,7 @@ class Api:
         uploads = request_parsing.photos(self._settings.batch_bytes)
         # The request itself was counted as one.
         if len(uploads) > 1:
-            self._door.count(len(uploads) - 1)
+            self._auth.count(len(uploads) - 1)
         outcome = self._once(map(request_parsing.content, uploads), lambda _: {"items": list(self._judge_all(uploads))})
         items = [
             {
@@ -134,7 +134,7 @@ class Api:
         idempotency_key = request_parsing.idempotency_key()
         if idempotency_key is None:
             return ask(uuid4())
-        job = self._jobs.claim(Asked(self._door.key.id, idempotency_key, request_parsing.fingerprint(images)))
+        job = self._jobs.claim(RequestIdentity(self._auth.key.id, idempotency_key, request_parsing.fingerprint(images)))
         if job.outcome:
             return job.outcome
         try:
@@ -151,7 +151,9 @@ class Api:
     def _queue(self) -> Response:
         image = request_parsing.photo()
         photos.check_length(len(image), self._operations.settings.photo)
-        asked = Asked(self._door.key.id, request_parsing.idempotency_key(), request_parsing.fingerprint([image]))
+        asked = RequestIdentity(
+            self._auth.key.id, request_parsing.idempotency_key(), request_parsing.fingerprint([image])
+        )
         job = self._jobs.put(asked, image)
         response = _json(_job(job), 202)
         response.headers["Location"] = url_for("api.prediction", id=job.id)
@@ -159,11 +161,11 @@ class Api:
         return response
 
 
-def _job(job: Job) -> models.Job:
+def _job(job: PredictionJob) -> models.JobV2:
     """As v2 tells it."""
     outcome = job.outcome or {}
     problem = outcome.get("problem")
-    return models.Job.model_validate(
+    return models.JobV2.model_validate(
         {
             "id": job.id,
             "status": job.status if job.is_finished else "running",
@@ -176,5 +178,5 @@ def _job(job: Job) -> models.Job:
     )
 
 
-def _json(model: models.Model, status: int = 200) -> Response:
+def _json(model: models.ApiModel, status: int = 200) -> Response:
     return Response(model.model_dump_json(), status, mimetype="application/json")

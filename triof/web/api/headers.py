@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 from flask import Response, g, request
 
-from triof.access.api_keys import WINDOW_SECONDS, Usage
+from triof.access.api_keys import WINDOW_SECONDS, KeyUsage
 from triof.settings.sections.api import ApiSettings
 from triof.web.api import problems
 
@@ -35,7 +35,7 @@ class Headers:
         return response
 
     def _add_usage(self, response: Response) -> None:
-        usage: Usage | None = g.get("api_usage")
+        usage: KeyUsage | None = g.get("api_usage")
         if usage:
             response.headers["RateLimit-Policy"] = f'"key";q={usage.limit};w={WINDOW_SECONDS}'
             response.headers["RateLimit"] = f'"key";r={usage.remaining};t={usage.seconds}'

@@ -10,7 +10,7 @@ from flask import request
 
 from providers.base import TASKS, Task
 from triof import __version__
-from triof.judging.guarded_provider import Guard
+from triof.judging.guarded_provider import GuardedProvider
 from triof.judging.quota import ledgers
 from triof.judging.router import Member, Router
 from triof.operations.operations import Operations
@@ -25,7 +25,7 @@ _DAY = re.compile(r"20\d\d-\d\d-\d\d", re.ASCII)
 Faults = Mapping[tuple[Task, str], str]
 
 
-class Standing:
+class MachineStatus:
     """Answers about the machine; ``clock`` in monotonic seconds."""
 
     def __init__(self, operations: Operations, router: Router, clock: Callable[[], float] = time.monotonic) -> None:
@@ -94,7 +94,7 @@ class Standing:
             name=member.name,
             needs_network=member.needs_network,
             model_version=card.version if card else None,
-            breaker=member.state if isinstance(member, Guard) else None,
+            breaker=member.state if isinstance(member, GuardedProvider) else None,
             problem=faults.get((task, member.name)),
         )
 

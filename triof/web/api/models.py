@@ -19,13 +19,13 @@ Probability = Annotated[float, Field(ge=0, le=1, description="From 0 to 1.")]
 Seconds = Annotated[float, Field(ge=0, description="Seconds.")]
 
 
-class Model(BaseModel):
+class ApiModel(BaseModel):
     """Fields that a version does not know are left out of its answer."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class LabelV1(Model):
+class LabelV1(ApiModel):
     """The answer to one question."""
 
     label: str
@@ -40,7 +40,7 @@ class LabelV2(LabelV1):
     model_version: str
 
 
-class PredictionV1(Model):
+class PredictionV1(ApiModel):
     """What a photo shows. A question that nobody answered is null."""
 
     id: UUID
@@ -48,7 +48,7 @@ class PredictionV1(Model):
     cleanliness: LabelV1 | None = Field(description=f"{_CLEANLINESS}.")
 
 
-class Verdict(Model):
+class VerdictV1(ApiModel):
     """What the machine would do with the item, and why."""
 
     action: Action
@@ -60,7 +60,7 @@ class Verdict(Model):
     )
 
 
-class Attempt(Model):
+class AttemptV2(ApiModel):
     """One provider asked once."""
 
     provider: str
@@ -69,25 +69,25 @@ class Attempt(Model):
     message: str
 
 
-class Attempts(Model):
+class Attempts(ApiModel):
     """Who was asked, in order."""
 
-    waste_type: tuple[Attempt, ...]
-    cleanliness: tuple[Attempt, ...]
+    waste_type: tuple[AttemptV2, ...]
+    cleanliness: tuple[AttemptV2, ...]
 
 
-class PredictionV2(Model):
+class PredictionV2(ApiModel):
     """What a photo shows, what follows, and who said so. A question that nobody answered is null."""
 
     id: UUID
     waste_type: LabelV2 | None = Field(description=f"{_TYPES}.")
     cleanliness: LabelV2 | None = Field(description=f"{_CLEANLINESS}.")
-    verdict: Verdict
+    verdict: VerdictV1
     attempts: Attempts
     duration: Seconds
 
 
-class Problem(Model):
+class Problem(ApiModel):
     """What went wrong (RFC 9457)."""
 
     type: str = Field(description="Where the problem is explained.")
@@ -101,33 +101,33 @@ class Problem(Model):
     )
 
 
-class ItemV1(Model):
+class ItemV1(ApiModel):
     """What came of one photo of a batch: a prediction or a problem."""
 
     prediction: PredictionV1 | None
     problem: Problem | None
 
 
-class ItemV2(Model):
+class ItemV2(ApiModel):
     """What came of one photo of a batch: a prediction or a problem."""
 
     prediction: PredictionV2 | None
     problem: Problem | None
 
 
-class BatchV1(Model):
+class BatchV1(ApiModel):
     """What came of each photo, in the order in which they were sent."""
 
     items: tuple[ItemV1, ...]
 
 
-class BatchV2(Model):
+class BatchV2(ApiModel):
     """What came of each photo, in the order in which they were sent."""
 
     items: tuple[ItemV2, ...]
 
 
-class Job(Model):
+class JobV2(ApiModel):
     """A prediction that was asked for to be fetched later."""
 
     id: UUID
@@ -138,7 +138,7 @@ class Job(Model):
     problem: Problem | None = Field(description="Once it has failed.")
 
 
-class ProviderStanding(Model):
+class ProviderStanding(ApiModel):
     """One provider of a route."""
 
     name: str
@@ -148,14 +148,14 @@ class ProviderStanding(Model):
     problem: str | None = Field(description="Why it could not answer now; looked at every 15 seconds at most.")
 
 
-class Routes(Model):
+class Routes(ApiModel):
     """Who is asked, in order."""
 
     waste_type: tuple[ProviderStanding, ...]
     cleanliness: tuple[ProviderStanding, ...]
 
 
-class Quota(Model):
+class Quota(ApiModel):
     """Calls to a vendor in the last 30 days."""
 
     provider: str
@@ -166,7 +166,7 @@ class Quota(Model):
     resets_at: datetime | None
 
 
-class MachineCheck(Model):
+class MachineCheck(ApiModel):
     """What one health check has found, at most five seconds ago."""
 
     name: str
@@ -175,7 +175,7 @@ class MachineCheck(Model):
     remedy: str = Field(description="What to do; empty where the message says it.")
 
 
-class Machine(Model):
+class Machine(ApiModel):
     """How the machine stands."""
 
     machine_id: str
@@ -188,7 +188,7 @@ class Machine(Model):
     checks: tuple[MachineCheck, ...] = Field(description="What every health check has found.")
 
 
-class Summary(Model):
+class Summary(ApiModel):
     """Deposits of some days, both included, in the time zone of the machine; drills are left out."""
 
     since: date

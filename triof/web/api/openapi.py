@@ -11,8 +11,8 @@ from pydantic.json_schema import models_json_schema
 from triof import __version__
 from triof.settings.sections.api import BATCH, ApiSettings
 from triof.web.api import problems, request_parsing
-from triof.web.api.models import Model, Problem
-from triof.web.api.routes import ROUTES, Answer, Parameter, Route
+from triof.web.api.models import ApiModel, Problem
+from triof.web.api.routes import ROUTES, Parameter, Route, RouteResponse
 
 Document = dict[str, Any]
 
@@ -52,7 +52,7 @@ def document(settings: ApiSettings) -> Document:
 
 @cache
 def _schemas() -> Document:
-    models: list[type[Model]] = [answer.model for route in ROUTES for answer in route.answers if answer.model]
+    models: list[type[ApiModel]] = [answer.model for route in ROUTES for answer in route.answers if answer.model]
     kinds = [(model, "serialization") for model in dict.fromkeys([*models, Problem])]
     _, definitions = models_json_schema(kinds, ref_template=_REFERENCE)  # type: ignore[arg-type]
     schemas: Document = definitions["$defs"]
@@ -100,7 +100,7 @@ def _content(route: Route) -> Document:
     return content
 
 
-def _success(answer: Answer, route: Route) -> Document:
+def _success(answer: RouteResponse, route: Route) -> Document:
     schema = {"$ref": _REFERENCE.format(model=answer.model.__name__)} if answer.model else {"type": "object"}
     headers = {
         name: {"description": description, "schema": {"type": "string"}, "required": True}

@@ -24,12 +24,12 @@ class Parameter(NamedTuple):
     description: str
 
 
-class Answer(NamedTuple):
+class RouteResponse(NamedTuple):
     """One way in which a request may succeed."""
 
     status: int
     description: str
-    model: type[models.Model] | None = None
+    model: type[models.ApiModel] | None = None
     headers: Mapping[str, str] = {}
 
 
@@ -45,7 +45,7 @@ class Route(NamedTuple):
     scopes: tuple[KeyScope, ...]
     summary: str
     description: str
-    answers: tuple[Answer, ...]
+    answers: tuple[RouteResponse, ...]
     problems: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     body: Literal["", "photo", "photos"] = ""
@@ -89,7 +89,7 @@ ROUTES = (
         ("predict",),
         "Judge a photo",
         "What the photo shows, and whether that is clean. A question that nobody answered is null.",
-        (Answer(200, "The photo is judged.", models.PredictionV1),),
+        (RouteResponse(200, "The photo is judged.", models.PredictionV1),),
         (*_INTAKE_PROBLEMS, *_PHOTO_PROBLEMS, *_IDEMPOTENCY_PROBLEMS, "no_provider_answered"),
         (_IDEMPOTENCY_KEY,),
         "photo",
@@ -101,7 +101,7 @@ ROUTES = (
         ("predict",),
         "Judge several photos",
         "Up to 16 photos, one after the other; what is wrong with one fails no other.",
-        (Answer(200, "Each photo has a prediction or a problem.", models.BatchV1),),
+        (RouteResponse(200, "Each photo has a prediction or a problem.", models.BatchV1),),
         (*_INTAKE_PROBLEMS, *_IDEMPOTENCY_PROBLEMS),
         (_IDEMPOTENCY_KEY,),
         "photos",
@@ -114,11 +114,11 @@ ROUTES = (
         "Judge a photo, and say why",
         "As in v1, with the machine's verdict, who answered, every attempt, and how long it took.",
         (
-            Answer(200, "The photo is judged.", models.PredictionV2),
-            Answer(
+            RouteResponse(200, "The photo is judged.", models.PredictionV2),
+            RouteResponse(
                 202,
                 "The photo is on the disk and will be judged.",
-                models.Job,
+                models.JobV2,
                 {"Location": "Where to fetch the prediction.", "Preference-Applied": "respond-async"},
             ),
         ),
@@ -133,7 +133,7 @@ ROUTES = (
         ("predict",),
         "Judge several photos, and say why",
         "Up to 16 photos, one after the other; what is wrong with one fails no other.",
-        (Answer(200, "Each photo has a prediction or a problem.", models.BatchV2),),
+        (RouteResponse(200, "Each photo has a prediction or a problem.", models.BatchV2),),
         (*_INTAKE_PROBLEMS, *_IDEMPOTENCY_PROBLEMS),
         (_IDEMPOTENCY_KEY,),
         "photos",
@@ -145,7 +145,7 @@ ROUTES = (
         ("predict", "read"),
         "Fetch a prediction",
         "One that was asked for with Prefer: respond-async or with an Idempotency-Key, by the same key.",
-        (Answer(200, "How far it is.", models.Job),),
+        (RouteResponse(200, "How far it is.", models.JobV2),),
         ("not_found",),
         (Parameter("id", "path", {"type": "string", "format": "uuid"}, "As in the header Location of the 202."),),
     ),
@@ -156,7 +156,7 @@ ROUTES = (
         ("read",),
         "How the machine stands",
         "Mode, who is asked, which models answer, the quota, how many photos wait, and what the health checks found.",
-        (Answer(200, "The machine.", models.Machine),),
+        (RouteResponse(200, "The machine.", models.Machine),),
     ),
     Route(
         "GET",
@@ -165,7 +165,7 @@ ROUTES = (
         ("read",),
         "What was dropped into the machine",
         "Counts of some days, both included. Predictions of this API are no deposits and do not count.",
-        (Answer(200, "The counts.", models.Summary),),
+        (RouteResponse(200, "The counts.", models.Summary),),
         ("dates_unfit",),
         (
             Parameter("since", "query", _DAY, "The first day; today where it is missing."),
@@ -185,6 +185,6 @@ ROUTES = (
         (),
         "This document",
         "The OpenAPI document of both versions.",
-        (Answer(200, "An OpenAPI 3.1 document."),),
+        (RouteResponse(200, "An OpenAPI 3.1 document."),),
     ),
 )

@@ -18,6 +18,6 @@ def register(app: Flask, services: Services, settings: Settings, clock: Callable
     app.session_interface = login.Cookies()
     app.jinja_env.filters.update(labels.FILTERS)
     app.register_blueprint(gate.blueprint())
-    app.register_blueprint(pages.Pages(services, settings).blueprint(gate))
-    app.register_blueprint(actions.Acts(services, settings).blueprint(gate))
+    app.register_blueprint(pages.DashboardPages(services, settings).blueprint(gate))
+    app.register_blueprint(actions.DashboardActions(services, settings).blueprint(gate))
     app.context_processor(lambda: {**login.current_user(), "pages": labels.PAGES, "roles": labels.ROLES})

@@ -13,7 +13,7 @@ from triof.settings.tree import Settings
 from triof.web import login
 
 
-class Acts:
+class DashboardActions:
     """Changes the machine that ``services`` are about, on a technician's word."""
 
     def __init__(self, around: Services, settings: Settings) -> None:
@@ -24,7 +24,7 @@ class Acts:
 
     def blueprint(self, gate: login.Gate) -> Blueprint:
         """The addresses; operators are turned away."""
-        blueprint = Blueprint("acts", __name__, url_prefix="/dashboard")
+        blueprint = Blueprint("actions", __name__, url_prefix="/dashboard")
         blueprint.post("/mode")(self.turn_mode)
         blueprint.post("/quota/resume")(self.resume_quota)
         blueprint.post("/alerts/accept")(self.accept)
@@ -32,46 +32,48 @@ class Acts:
         blueprint.post("/models/stop")(self.stop)
         blueprint.post("/models/rollback")(self.roll_back)
         blueprint.before_request(gate.check_may_act)
-        login.with_faults(blueprint)
+        login.add_error_pages(blueprint)
         return blueprint
 
     def turn_mode(self) -> login.Page:
         """Turn the switch between cloud and local, as `triof mode` does."""
-        mode, why = request.form.get("mode", ""), _why()
-        if not why:
+        mode, comment = request.form.get("mode", ""), _comment()
+        if not comment:
             return _not_valid()
         return self._do(
-            lambda: use_cases.turn_mode(self._settings, self._journal, mode, actor=g.user.name, comment=why),
+            lambda: use_cases.turn_mode(self._settings, self._journal, mode, actor=g.user.name, comment=comment),
             "dashboard.machine",
         )
 
     def resume_quota(self) -> login.Page:
         """Ask a provider again though it said that its quota is used up, as `triof quota --resume` does."""
-        provider, why = request.form.get("provider", ""), _why()
+        provider, comment = request.form.get("provider", ""), _comment()
         return self._do(
-            lambda: use_cases.resume_quota(self._settings, self._journal, provider, actor=g.user.name, comment=why),
+            lambda: use_cases.resume_quota(self._settings, self._journal, provider, actor=g.user.name, comment=comment),
             "dashboard.answers",
         )
 
     def accept(self) -> login.Page:
         """Say that the change behind an alert is meant, as `triof alerts accept` does."""
-        machine, name, why = request.form.get("machine", ""), request.form.get("name", ""), _why()
+        machine, name, comment = request.form.get("machine", ""), request.form.get("name", ""), _comment()
         return self._do(
-            lambda: use_cases.accept_alerts(self._alerts, machine, [name], actor=g.user.name, comment=why),
+            lambda: use_cases.accept_alerts(self._alerts, machine, [name], actor=g.user.name, comment=comment),
             "dashboard.models",
         )
 
     def promote(self) -> login.Page:
         """Put a candidate into service, as `triof models promote` does."""
         return self._change(
-            lambda task, why: use_cases.promote(self._settings, self._journal, task, actor=g.user.name, comment=why)
+            lambda task, comment: use_cases.promote(
+                self._settings, self._journal, task, actor=g.user.name, comment=comment
+            )
         )
 
     def stop(self) -> login.Page:
         """Let production answer alone, as `triof models stop` does."""
         return self._change(
-            lambda task, why: use_cases.stop_candidate(
-                self._settings, self._journal, task, actor=g.user.name, comment=why
+            lambda task, comment: use_cases.stop_candidate(
+                self._settings, self._journal, task, actor=g.user.name, comment=comment
             )
         )
 
@@ -79,8 +81,8 @@ class Acts:
         """End a canary, or put the model before into service again, as `triof models rollback` does."""
         provider = request.form.get("provider", "")
         return self._change(
-            lambda task, why: use_cases.roll_back(
-                self._settings, self._journal, task, provider, actor=g.user.name, comment=why
+            lambda task, comment: use_cases.roll_back(
+                self._settings, self._journal, task, provider, actor=g.user.name, comment=comment
             )
         )
 
@@ -94,17 +96,17 @@ class Acts:
         return redirect(url_for(then), 303)
 
     def _change(self, act: Callable[[Task, str], object]) -> login.Page:
-        task, why = request.form.get("task"), _why()
-        if task not in TASKS or not why:
+        task, comment = request.form.get("task"), _comment()
+        if task not in TASKS or not comment:
             return _not_valid()
         try:
-            return self._do(lambda: act(task, why), "dashboard.models")
+            return self._do(lambda: act(task, comment), "dashboard.models")
         except (TriofError, ProviderError) as error:
             page = render_template("dashboard/fault.html", fault="refused", why=str(error))
             return Response(page, 409)
 
 
-def _why() -> str:
+def _comment() -> str:
     return request.form.get("why", "").strip()
 
 

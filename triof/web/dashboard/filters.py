@@ -18,7 +18,7 @@ _MOST_MACHINES = 200
 
 
 @dataclass(frozen=True)
-class Asked:
+class DashboardFilter:
     """What was asked for; ``period`` is empty where two days were named, ``machines`` where all are meant."""
 
     period: str
@@ -42,16 +42,16 @@ class Asked:
         return {name: value for name, value in wanted.items() if value not in (None, "", [])}
 
 
-def read(address: MultiDict[str, str], today: date, usual: str) -> Asked:
+def read(address: MultiDict[str, str], today: date, usual: str) -> DashboardFilter:
     """What ``address`` asks for; what makes no sense there is taken as the ``usual`` period."""
     machines = tuple(dict.fromkeys(address.getlist("machine")[:_MOST_MACHINES]))
     since, until = _day(address.get("since")), _day(address.get("until"))
     if since and until and since <= until and until >= _EARLIEST and "period" not in address:
         last = min(until, today)
-        return Asked("", max(min(since, last), last - timedelta(LONGEST_DAYS - 1)), last, machines)
+        return DashboardFilter("", max(min(since, last), last - timedelta(LONGEST_DAYS - 1)), last, machines)
     period = address.get("period", "")
     period = period if period in PERIODS else usual
-    return Asked(period, today - timedelta(PERIODS[period] - 1), today, machines)
+    return DashboardFilter(period, today - timedelta(PERIODS[period] - 1), today, machines)
 
 
 def month(text: str | None, today: date) -> date | None:

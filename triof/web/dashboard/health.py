@@ -15,16 +15,16 @@ Level = Literal["bad", "look"]
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing that is not as it should be; ``why`` is the machine's own word, in English."""
+    """One thing that is not as it should be; ``reason`` is the machine's own word, in English."""
 
     topic: str
     level: Level
     what: str
     remedy: str = ""
-    why: str = ""
+    reason: str = ""
 
 
-class Wellness:
+class DashboardHealth:
     """What the health checks of ``services`` have found, and which alerts are open."""
 
     def __init__(self, services: Services) -> None:

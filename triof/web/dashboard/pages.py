@@ -1,4 +1,4 @@
-"""The dashboard's pages. A GET never changes anything; what a technician may do stands in ``acts.py``."""
+"""The dashboard's pages. A GET never changes anything; what a technician may do stands in ``actions.py``."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -15,23 +15,23 @@ from triof.settings.tree import Language, Settings
 from triof.statistics import month
 from triof.web import login
 from triof.web.dashboard import charts, condition, labels
-from triof.web.dashboard.filters import PERIODS, Asked, read
+from triof.web.dashboard.filters import PERIODS, DashboardFilter, read
 from triof.web.dashboard.filters import month as wanted_month
-from triof.web.dashboard.health import Wellness
+from triof.web.dashboard.health import DashboardHealth
 
 _LIVE_SECONDS = 10
 _HOURS_UP_TO_DAYS = 2
 _LATEST = 6
 
 
-class Pages:
+class DashboardPages:
     """Every page that an operator sees, about the machines whose journals meet in the database of ``around``."""
 
     def __init__(self, around: Services, settings: Settings) -> None:
         self._services = around
         self._settings = settings
         self._statistics = around.operations.statistics
-        self._wellness = Wellness(around)
+        self._health = DashboardHealth(around)
 
     def blueprint(self, gate: login.Gate) -> Blueprint:
         """The addresses; whoever is not logged in is led to the login."""
@@ -44,7 +44,7 @@ class Pages:
         blueprint.get("/export.csv")(self.export)
         blueprint.get("/report")(self.report)
         blueprint.before_request(gate.check)
-        login.with_faults(blueprint)
+        login.add_error_pages(blueprint)
         return blueprint
 
     def today(self) -> str:
@@ -65,7 +65,7 @@ class Pages:
             chart=charts.verdicts(*over),
             recycled=self._statistics.recycled(scope),
             latest=self._statistics.latest(scope, _LATEST),
-            notices=self._wellness.notices(asked.machines or self._statistics.machines()),
+            notices=self._health.notices(asked.machines or self._statistics.machines()),
             types=labels.TYPES,
             action_names=labels.ACTIONS,
             endings=labels.ENDINGS,
@@ -111,7 +111,7 @@ class Pages:
             "machine",
             self._asked("today"),
             live_seconds=_LIVE_SECONDS,
-            notices=self._wellness.notices([self._services.journal.machine_id]),
+            notices=self._health.notices([self._services.journal.machine_id]),
             own=self._services.journal.machine_id,
             gauges=condition.gauges(self._settings.home, health),
             checks=health.results.items(),
@@ -160,10 +160,10 @@ class Pages:
         today = self._statistics.today
         return self._statistics.days(today - timedelta(7), today, [self._services.journal.machine_id])
 
-    def _asked(self, usual: str) -> Asked:
+    def _asked(self, usual: str) -> DashboardFilter:
         return read(request.args, self._statistics.today, usual)
 
-    def _page(self, name: str, asked: Asked, **values: Any) -> str:
+    def _page(self, name: str, asked: DashboardFilter, **values: Any) -> str:
         usual = {"lang": None, "since": None, "until": None}
         return render_template(
             f"dashboard/{name}.html",
@@ -184,7 +184,7 @@ def _with_language(code: str) -> Mapping[str, Any]:
     return {**request.args.to_dict(flat=False), "lang": code}
 
 
-def _said(asked: Asked) -> str:
+def _said(asked: DashboardFilter) -> str:
     if asked.period == "today":
         return labels.long_day(asked.last)
     return str(_("%(first)s to %(last)s", first=labels.long_day(asked.first), last=labels.long_day(asked.last)))

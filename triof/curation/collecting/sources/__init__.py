@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
 
-from triof.curation.collecting.sources.base import Source
+from triof.curation.collecting.sources.base import PhotoSource
 
 SOURCES: Mapping[str, str] = MappingProxyType(
     {
@@ -16,8 +16,8 @@ SOURCES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def load(name: str) -> type[Source]:
+def load(name: str) -> type[PhotoSource]:
     """The class of the source called ``name``. Raises KeyError."""
     module, _, attribute = SOURCES[name].partition(":")
-    source: type[Source] = getattr(import_module(module), attribute)
+    source: type[PhotoSource] = getattr(import_module(module), attribute)
     return source

@@ -21,7 +21,7 @@ class SourceError(TriofError):
 
 
 @dataclass(frozen=True)
-class Candidate:
+class FoundPhoto:
     """A photo that may be collected. It has either a ``url`` or a ``path``; sizes in pixels are 0 where not known."""
 
     source: str
@@ -41,7 +41,7 @@ class Candidate:
         return self.path.absolute().as_uri() if self.path else self.url
 
 
-class Source(Protocol):
+class PhotoSource(Protocol):
     """One place to look for photos."""
 
     name: str
@@ -52,7 +52,7 @@ class Source(Protocol):
 
     def __init__(self, web: Web) -> None: ...
 
-    def find(self, query: str) -> Iterator[Candidate]:
+    def find(self, query: str) -> Iterator[FoundPhoto]:
         """Everything it has for ``query``, best first. Raises SourceError, FetchError."""
         ...
 
@@ -68,12 +68,14 @@ def allows_commerce_and_change(licence: str, *, vouched_for: bool) -> bool:
     return vouched_for or bool(_FREE.match(words))
 
 
-def understood(who: str, read: Callable[[dict[str, Any]], list[Candidate]], answer: dict[str, Any]) -> list[Candidate]:
+def understood(
+    source: str, read: Callable[[dict[str, Any]], list[FoundPhoto]], answer: dict[str, Any]
+) -> list[FoundPhoto]:
     """What ``read`` finds in an API's answer. Raises SourceError where it is not built as documented."""
     try:
         return read(answer)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise SourceError(f"{who} answers in a way that this Triof does not understand: update it.") from error
+        raise SourceError(f"{source} answers in a way that this Triof does not understand: update it.") from error
 
 
 def plain(text: object, longest: int = 300) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from triof.common.image_files import pictures_in
 from triof.curation.collecting.http_client import Web
-from triof.curation.collecting.sources.base import Candidate, SourceError
+from triof.curation.collecting.sources.base import FoundPhoto, SourceError
 
 
 class Folder:
@@ -18,10 +18,10 @@ class Folder:
     def __init__(self, web: Web) -> None:
         pass
 
-    def find(self, query: str) -> Iterator[Candidate]:
+    def find(self, query: str) -> Iterator[FoundPhoto]:
         """In the order of the names. Raises SourceError."""
         folder = Path(query)
         if not folder.is_dir():
             raise SourceError(f"{query} is no folder: name the folder that holds the photos.")
         for path in pictures_in(folder):
-            yield Candidate(self.name, path=path, title=path.name)
+            yield FoundPhoto(self.name, path=path, title=path.name)

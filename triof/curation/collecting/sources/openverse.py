@@ -7,9 +7,9 @@ Without a key it gives 20 results a page, 240 a query, and about one answer a se
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from triof.curation.collecting.fetch_errors import Refused
+from triof.curation.collecting.fetch_errors import FetchRefused
 from triof.curation.collecting.http_client import Web
-from triof.curation.collecting.sources.base import Candidate, SourceError, count, plain, understood
+from triof.curation.collecting.sources.base import FoundPhoto, SourceError, count, plain, understood
 
 _API = "https://api.openverse.org/v1/images/"
 _PAGE_SIZE = 20
@@ -25,7 +25,7 @@ class Openverse:
     def __init__(self, web: Web) -> None:
         self._web = web
 
-    def find(self, query: str) -> Iterator[Candidate]:
+    def find(self, query: str) -> Iterator[FoundPhoto]:
         """Page by page, best first. Raises SourceError, FetchError."""
         page, pages = 1, 1
         while page <= pages:
@@ -39,16 +39,16 @@ class Openverse:
         asked = {"q": query, "license_type": "commercial,modification", "mature": "false"}
         try:
             return self._web.json(_API, {**asked, "page": page, "page_size": _PAGE_SIZE})
-        except Refused as error:
+        except FetchRefused as error:
             raise SourceError(f"Openverse refused the search for {query!r} ({error}): try other words.") from error
 
 
-def _candidates(answer: dict[str, Any]) -> list[Candidate]:
+def _candidates(answer: dict[str, Any]) -> list[FoundPhoto]:
     return [_candidate(result) for result in answer["results"] if result.get("url") and not result.get("mature")]
 
 
-def _candidate(result: Mapping[str, Any]) -> Candidate:
-    return Candidate(
+def _candidate(result: Mapping[str, Any]) -> FoundPhoto:
+    return FoundPhoto(
         source=f"openverse:{plain(result.get('source') or result.get('provider'), 40)}".rstrip(":"),
         url=str(result["url"]),
         title=plain(result.get("title")),

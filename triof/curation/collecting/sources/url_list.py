@@ -5,7 +5,7 @@ from pathlib import Path
 
 from providers.text_files import decoded
 from triof.curation.collecting.http_client import Web
-from triof.curation.collecting.sources.base import UNKNOWN, Candidate, SourceError, plain
+from triof.curation.collecting.sources.base import UNKNOWN, FoundPhoto, SourceError, plain
 
 
 class UrlList:
@@ -18,7 +18,7 @@ class UrlList:
     def __init__(self, web: Web) -> None:
         pass
 
-    def find(self, query: str) -> Iterator[Candidate]:
+    def find(self, query: str) -> Iterator[FoundPhoto]:
         """In the order of the lines. Raises SourceError."""
         try:
             text = decoded(Path(query).read_bytes())
@@ -27,4 +27,4 @@ class UrlList:
         for line in text.split("\n"):
             if line.strip() and not line.lstrip().startswith("#"):
                 url, author, licence, *_ = (*line.strip().split("\t"), "", "")
-                yield Candidate(self.name, url=url.strip(), author=plain(author), licence=plain(licence) or UNKNOWN)
+                yield FoundPhoto(self.name, url=url.strip(), author=plain(author), licence=plain(licence) or UNKNOWN)

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Any
 
-from triof.curation.collecting.fetch_errors import Busy, Refused
+from triof.curation.collecting.fetch_errors import Busy, FetchRefused
 from triof.curation.collecting.http_client import Web
-from triof.curation.collecting.sources.base import UNKNOWN, Candidate, SourceError, count, plain, understood
+from triof.curation.collecting.sources.base import UNKNOWN, FoundPhoto, SourceError, count, plain, understood
 
 _API = "https://commons.wikimedia.org/w/api.php"
 _FILES = 6
@@ -41,7 +41,7 @@ class Wikimedia:
     def __init__(self, web: Web) -> None:
         self._web = web
 
-    def find(self, query: str) -> Iterator[Candidate]:
+    def find(self, query: str) -> Iterator[FoundPhoto]:
         """Batch by batch, best first. Raises SourceError, FetchError."""
         following: dict[str, str | int] = {}
         while True:
@@ -54,7 +54,7 @@ class Wikimedia:
     def _ask(self, asked: Mapping[str, str | int]) -> dict[str, Any]:
         try:
             answer = self._web.json(_API, asked)
-        except Refused as error:
+        except FetchRefused as error:
             raise SourceError(f"Wikimedia refused the search ({error}): is --contact an address of yours?") from error
         if fault := answer.get("error"):
             if fault.get("code") in _LAGGING:
@@ -63,15 +63,15 @@ class Wikimedia:
         return answer
 
 
-def _candidates(answer: dict[str, Any]) -> list[Candidate]:
+def _candidates(answer: dict[str, Any]) -> list[FoundPhoto]:
     # An answer may hold a "continue" and no file at all.
     pages = sorted(answer.get("query", {}).get("pages", []), key=lambda page: page.get("index", 0))
     return [_candidate(page, info) for page in pages for info in page.get("imageinfo", [])[:1]]
 
 
-def _candidate(page: Mapping[str, Any], info: Mapping[str, Any]) -> Candidate:
+def _candidate(page: Mapping[str, Any], info: Mapping[str, Any]) -> FoundPhoto:
     said = {name: _text(entry.get("value")) for name, entry in (info.get("extmetadata") or {}).items()}
-    return Candidate(
+    return FoundPhoto(
         source="wikimedia",
         url=str(info.get("thumburl") or info.get("url") or ""),
         title=said.get("ObjectName") or plain(page.get("title")).removeprefix("File:"),

@@ -5,8 +5,8 @@ from threading import Event
 from typing import TypeVar
 
 from providers.base import ProviderError, ProviderUnavailable, RateLimited
-from providers.custom_vision.faults import Refused
-from providers.custom_vision.pace import Pace
+from providers.custom_vision.errors import TrainingRefused
+from providers.custom_vision.rate_limiter import RateLimiter
 
 T = TypeVar("T")
 
@@ -15,18 +15,18 @@ _SECONDS = 300.0
 _LONGEST_PAUSE_SECONDS = 15.0
 
 
-class Patience:
-    """Retries calls, which leave at ``pace``; safe to use from many threads. Every method raises ProviderError."""
+class RetryPolicy:
+    """Retries calls within ``rate_limiter``; safe to use from many threads. Every method raises ProviderError."""
 
     def __init__(
         self,
-        make_pace: Callable[[Callable[[float], None]], Pace],
+        make_rate_limiter: Callable[[Callable[[float], None]], RateLimiter],
         on_wait: Callable[[ProviderError], None],
         sleep: Callable[[float], None] | None = None,
     ) -> None:
-        """``make_pace`` gets what to sleep with; ``on_wait`` the reason each time a call is going to be made again."""
+        """``make_rate_limiter`` gets what to sleep with; ``on_wait`` the reason each time a call is made again."""
         self.sleep = sleep or self._pause
-        self.pace = make_pace(self.sleep)
+        self.rate_limiter = make_rate_limiter(self.sleep)
         self._on_wait = on_wait
         self._given_up = Event()
 
@@ -57,7 +57,7 @@ class Patience:
             except ProviderError as error:
                 doubt = doubt or (isinstance(error, ProviderUnavailable) and error.sent)
                 # The first call may have been carried out later than ``done`` looked.
-                if doubt and isinstance(error, Refused) and (found := done()) is not None:
+                if doubt and isinstance(error, TrainingRefused) and (found := done()) is not None:
                     return found
                 raise
 
@@ -73,7 +73,7 @@ class Patience:
 
     def _waits(self, error: Exception) -> bool | float:
         if isinstance(error, RateLimited):
-            self.pace.pause(error.retry_after)
+            self.rate_limiter.pause(error.retry_after)
         elif not isinstance(error, ProviderUnavailable):
             return False
         if self._given_up.is_set():

@@ -36,7 +36,7 @@ _LONGEST_WAIT = 31 * 86_400.0
 """The quota's window is 30 days: whoever says more than this is wrong, and would be believed for years."""
 
 
-class Refused(ProviderError):
+class TrainingRefused(ProviderError):
     """The training API does not do what it is asked; ``code`` is its own word for the reason."""
 
     def __init__(self, message: str, code: str) -> None:
@@ -71,14 +71,14 @@ def training_refusal(status: int, headers: Mapping[str, str], text: str, now: da
         )
     at_all = status != 404 or _OWN_CODE.match(code)
     if at_all and 400 <= status < 500 and status not in _NOT_ABOUT_THE_CALL:
-        return Refused(f"The cloud does not do that{_message(text)}", code)
+        return TrainingRefused(f"The cloud does not do that{_message(text)}", code)
     return _refusal(status, headers, text, now, "training")
 
 
 def download_refusal(status: int, headers: Mapping[str, str], text: str, now: datetime) -> ProviderError:
     """The same for an address that the training API has given out, which carries its own permission for a day."""
     if 400 <= status < 500 and status not in _PASSING:
-        return Refused(
+        return TrainingRefused(
             f"The cloud does not give this out any more (status {status}): its address has expired, ask again.",
             str(status),
         )
@@ -86,10 +86,10 @@ def download_refusal(status: int, headers: Mapping[str, str], text: str, now: da
 
 
 def check_digest(body: bytes, headers: Mapping[str, str]) -> None:
-    """Raise Refused where the answer's ``Content-MD5`` is not that of its body."""
+    """Raise TrainingRefused where the answer's ``Content-MD5`` is not that of its body."""
     stated = headers.get("Content-MD5", "")
     if stated and stated != b64encode(md5(body, usedforsecurity=False).digest()).decode():
-        raise Refused("What came is damaged: its checksum is not the one that the cloud states.", "damaged")
+        raise TrainingRefused("What came is damaged: its checksum is not the one that the cloud states.", "damaged")
 
 
 def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime, resource: str) -> ProviderError:

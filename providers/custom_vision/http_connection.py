@@ -17,22 +17,22 @@ from urllib3.exceptions import ConnectTimeoutError
 _IDLE_SECONDS = 60.0
 """A connection unused for longer may have been forgotten by some router on the way, which answers nothing then."""
 
-Turn = Callable[[int], AbstractContextManager[None]]
+RequestSlot = Callable[[int], AbstractContextManager[None]]
 """Entered when a request of so many bytes is about to leave, left when its answer has come."""
 
 
-def at_once(_size: int) -> AbstractContextManager[None]:
+def no_wait(_size: int) -> AbstractContextManager[None]:
     """The turn of whoever need not wait."""
     return nullcontext()
 
 
-class Line(HTTPAdapter):
+class HttpConnection(HTTPAdapter):
     """One thread's connection to the vendor: never retries, remembers the response, and can be hung up from outside.
 
-    A request is sent within ``turn()``, which may wait; that wait is not part of the call.
+    A request is sent within ``slot()``, which may wait; that wait is not part of the call.
     """
 
-    def __init__(self, turn: Turn = at_once) -> None:
+    def __init__(self, slot: RequestSlot = no_wait) -> None:
         self.response: requests.Response | None = None
         """What came, once it has come whole, with its ``body``."""
         self.body = b""
@@ -42,7 +42,7 @@ class Line(HTTPAdapter):
         self._connection: HTTPConnection | None = None
         self._call = 0
         self._timeout = 0.0
-        self._turn = turn
+        self._slot = slot
         self._lock = threading.Lock()
         self._last_used = 0.0
         # Weakly, as urllib3 keeps a pool's connections as long as they keep their pool, which would be for ever.
@@ -112,7 +112,7 @@ class Line(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         """Send on a connection that is not too old, and read the answer to its end."""
         size = len(request.body) if isinstance(request.body, str | bytes) else 0
-        with self._turn(size), self._alarm():
+        with self._slot(size), self._alarm():
             idle = time.monotonic() - self._last_used
             if idle > _IDLE_SECONDS:
                 self.close()
@@ -122,14 +122,14 @@ class Line(HTTPAdapter):
         return response
 
 
-def _pools(line: Line) -> dict[str, Any]:
+def _pools(owner: HttpConnection) -> dict[str, Any]:
     class Plain(HTTPConnection):
         def connect(self) -> None:
-            line.connect(self, super().connect)
+            owner.connect(self, super().connect)
 
     class Secure(HTTPSConnection):
         def connect(self) -> None:
-            line.connect(self, super().connect)
+            owner.connect(self, super().connect)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain

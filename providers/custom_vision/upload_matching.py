@@ -20,7 +20,7 @@ _SKEW = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
-class Photo:
+class UploadPhoto:
     """A photo made fit for the vendor; ``name`` is unique within its batch."""
 
     name: str
@@ -45,7 +45,9 @@ def of_batches(newest: Iterable[Image], counts: Mapping[str, int], since: dateti
     return {batch: list(images.values()) for batch, images in found.items()}
 
 
-def match(images: Sequence[Image], photos: Sequence[Photo], download: Callable[[str, Path], None]) -> dict[str, Image]:
+def match(
+    images: Sequence[Image], photos: Sequence[UploadPhoto], download: Callable[[str, Path], None]
+) -> dict[str, Image]:
     """Which photo is which image, by the photo's name; told by their contents, as the cloud does not say the names."""
     found: dict[str, Image] = {}
     with TemporaryDirectory() as folder:
@@ -57,7 +59,7 @@ def match(images: Sequence[Image], photos: Sequence[Photo], download: Callable[[
     return {name: found[digest] for name, digest in digests.items() if digest in found}
 
 
-def by_name(photos: Sequence[Photo], stored: Sequence[Stored]) -> dict[str, Stored]:
+def by_name(photos: Sequence[UploadPhoto], stored: Sequence[Stored]) -> dict[str, Stored]:
     """What became of each photo: by the names in the answer, or by its order where it has none."""
     names = {result.name: result for result in stored}
     if set(names) == {photo.name for photo in photos}:

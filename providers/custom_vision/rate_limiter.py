@@ -18,14 +18,14 @@ _FORGIVEN_SECONDS = 3600.0
 """So long after the last refusal, one call a second more is tried."""
 
 
-class Learned(NamedTuple):
+class LearnedRate(NamedTuple):
     """What refusals have taught, in calls a second: the pace, and the most that was not refused."""
 
     per_second: int
     most: int
 
 
-class Pace:
+class RateLimiter:
     """At most ``per_second`` calls arrive within any second. ``clock`` in monotonic seconds."""
 
     def __init__(
@@ -34,8 +34,8 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         *,
-        learned: Learned | None = None,
-        on_learned: Callable[[Learned], None] = lambda _: None,
+        learned: LearnedRate | None = None,
+        on_learned: Callable[[LearnedRate], None] = lambda _: None,
     ) -> None:
         """``learned`` in an earlier process; ``on_learned`` is told, from any thread, when a refusal teaches more."""
         self._granted = per_second
@@ -50,7 +50,7 @@ class Pace:
         self._changed_at = self._refused_at = clock()
 
     @contextmanager
-    def turn(self, size: int) -> Iterator[None]:
+    def slot(self, size: int) -> Iterator[None]:
         """Wait until a call of ``size`` bytes may leave; it lasts until the answer has come."""
         call = self._wait(large=size >= _LARGE_BYTES)
         failed = True
@@ -72,7 +72,7 @@ class Pace:
                 self.per_second = max(1, int(self.per_second * _SLOWER))
             self._paused_until = max(self._paused_until, now + seconds)
             self._changed_at = self._refused_at = self._paused_until
-            learned = Learned(self.per_second, self._most)
+            learned = LearnedRate(self.per_second, self._most)
         if is_news:
             self._on_learned(learned)
 
