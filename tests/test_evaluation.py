@@ -167,14 +167,24 @@ def test_bins_hold_what_was_promised_and_what_came_true() -> None:
     assert (bins[9].low, bins[9].high, bins[9].true) == (0.9, 1.0, 1.0)
 
 
-def test_the_interval_is_wilsons() -> None:
-    assert curves.interval(0.9, 100) == pytest.approx((0.8256, 0.9448), abs=1e-4)
-    assert curves.interval(1.0, 5)[1] == 1.0
-
-
-@pytest.mark.parametrize(("one", "other", "chance"), [(0, 0, 1.0), (0, 5, 0.0625), (5, 0, 0.0625), (3, 3, 1.0)])
-def test_the_chance_of_an_uneven_split(one: int, other: int, chance: float) -> None:
-    assert curves.chance_of_split(one, other) == pytest.approx(chance)
+def test_the_curves_are_those_of_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    calibration = pytest.importorskip("sklearn.calibration")
+    random = np.random.default_rng(5)
+    given, carried = random.integers(1, 40, 300) / 40, random.random(300) < 0.3
+    curve = curves.precision_recall(given.tolist(), carried.tolist())
+    precision, recall, thresholds = metrics.precision_recall_curve(carried, given)
+    # Theirs runs from the lowest probability up, to a last point of no photo.
+    assert curve.thresholds == pytest.approx(thresholds[::-1])
+    assert curve.precision == pytest.approx(precision[:-1][::-1])
+    assert curve.recall == pytest.approx(recall[:-1][::-1])
+    assert curve.average_precision == pytest.approx(metrics.average_precision_score(carried, given))
+    # No probability on the edge of a bin: theirs holds its upper edge, ours its lower.
+    given = random.random(300) * 0.8
+    bins = [bin_ for bin_ in curves.reliability(given.tolist(), carried.tolist()) if bin_.count]
+    true, promised = calibration.calibration_curve(carried, given, n_bins=10)
+    assert [bin_.true for bin_ in bins] == pytest.approx(true)
+    assert [bin_.promised for bin_ in bins] == pytest.approx(promised)
 
 
 # ---- figures and their intervals ----

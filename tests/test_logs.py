@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from providers.base import Photo, Prediction
+from providers.event_log import get_logger
 from providers.fake import FakeProvider
 from tests.conftest import BuildCloudMachine, Machine
 from triof.machine.slot import Jammed
 from triof.observability import logs
 from triof.settings.sections.logs import LogsSettings
 
-log = logging.getLogger("triof.something")
+log = get_logger("triof.something")
 
 
 class Kept:
@@ -61,21 +62,28 @@ class Broken(FakeProvider):
 
 
 def test_a_name_and_fields_become_an_event_with_fields(kept: Kept) -> None:
-    log.warning("quota.warned resource=%s used=%d of %d share=%.1f", "azure", 8, 10, 0.81239)
-    log.info("%s provider=%s", "breaker.closed", None)
+    log.warning("quota.warned", resource="azure", used="8 of 10", share=0.81239)
+    log.info("breaker.closed", provider=None, name="cloud", from_="open")
     fields = [{k: v for k, v in line.items() if k not in ("timestamp", "logger")} for line in kept.lines()]
     assert fields == [
         {"event": "quota.warned", "resource": "azure", "used": "8 of 10", "share": 0.8124, "level": "warning"},
-        {"event": "breaker.closed", "provider": None, "level": "info"},
+        {"event": "breaker.closed", "provider": None, "name": "cloud", "from": "open", "level": "info"},
     ]
 
 
 def test_what_a_field_holds_is_never_taken_for_another_field(kept: Kept) -> None:
-    log.warning("router.fell_back cause=%s", 'no answer status=200 level=info"}\n{"event": "made.up"}')
+    log.warning("router.fell_back", cause='no answer status=200 level=info"}\n{"event": "made.up"}')
     (line,) = kept.lines()
     assert line["cause"] == 'no answer status=200 level=info"}\n{"event": "made.up"}'
     assert line["level"] == "warning"
     assert "status" not in line
+
+
+def test_without_the_log_a_line_is_text(caplog: pytest.LogCaptureFixture) -> None:
+    log.warning("provider.rests", provider="cloud", seconds=7.0, share=0.81239, cause="100 %s")
+    (record,) = caplog.records
+    assert record.getMessage() == "provider.rests provider=cloud seconds=7 share=0.8124 cause=100 %s"
+    assert record.filename == "test_logs.py"
 
 
 def test_what_other_libraries_say_is_kept_as_they_say_it(kept: Kept) -> None:
@@ -83,7 +91,11 @@ def test_what_other_libraries_say_is_kept_as_they_say_it(kept: Kept) -> None:
     other.warning("Pool is full, %s: 100%% of size=%s, %s", "host", 10, "discarding")
     other.warning("Named %(one)s", {"one": 1})
     other.debug("https://host/with?key=geheim")
-    assert [line["event"] for line in kept.lines()] == ["Pool is full, host: 100% of", "Named 1"]
+    assert [line["event"] for line in kept.lines()] == [
+        "Pool is full, host: 100% of size=10, discarding",
+        "Named 1",
+    ]
+    assert "size" not in kept.lines()[0]
 
 
 def test_an_error_keeps_its_traceback_on_one_line_and_nothing_of_its_variables(kept: Kept) -> None:
@@ -100,11 +112,11 @@ def test_an_error_keeps_its_traceback_on_one_line_and_nothing_of_its_variables(k
 
 def test_secrets_and_photos_stay_out_wherever_they_stand(kept: Kept, jpeg: bytes) -> None:
     log.warning(
-        "call.failed url=%s database=%s key=%s photo=%s",
-        "https://api.example/predict?code=geheim",
-        "postgresql://me:geheim@host/db",
-        "triof_geheimgeheimgeheimgeheim",
-        jpeg,
+        "call.failed",
+        url="https://api.example/predict?code=geheim",
+        database="postgresql://me:geheim@host/db",
+        key="triof_geheimgeheimgeheimgeheim",
+        photo=jpeg,
     )
     assert "geheim" not in kept.text + kept.terminal.getvalue()
     (line,) = kept.lines()
@@ -119,7 +131,7 @@ def test_somebody_at_a_terminal_sees_all_and_a_service_what_is_wrong(kept: Kept,
 
     terminal = Terminal()
     with logs.kept(LogsSettings(), tmp_path / "other", "test", terminal):
-        log.info("all.well count=%d", 3)
+        log.info("all.well", count=3)
         log.debug("too.much")
         log.warning("some.trouble")
     assert "all.well" in terminal.getvalue()
@@ -196,7 +208,7 @@ def test_neither_keys_nor_photos_nor_addresses_are_in_the_log(kept: Kept, machin
 def test_old_lines_make_room(tmp_path: Path) -> None:
     with logs.kept(LogsSettings(megabytes=0.001, files=2), tmp_path, "test", StringIO()):
         for number in range(50):
-            log.info("number.counted number=%d", number)
+            log.info("number.counted", number=number)
     files = sorted(tmp_path.iterdir())
     assert [file.name for file in files] == ["test.log", "test.log.1", "test.log.2"]
     assert all(file.stat().st_size <= 1000 for file in files)
@@ -207,7 +219,7 @@ def test_a_log_that_cannot_rotate_goes_on_where_it_is(tmp_path: Path, capsys: py
     (tmp_path / "test.log.1" / "in the way").mkdir(parents=True)
     with logs.kept(LogsSettings(megabytes=0.001, files=1), tmp_path, "test", StringIO()):
         for number in range(50):
-            log.info("number.counted number=%d", number)
+            log.info("number.counted", number=number)
     assert len((tmp_path / "test.log").read_text().splitlines()) == 50
     assert capsys.readouterr().err.count("The log cannot be written") == 1
 

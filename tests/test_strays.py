@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 
+from providers.event_log import get_logger
 from tests.conftest import BuildMachine, Clock
 from triof import services
 from triof.app import create_app
@@ -153,7 +154,7 @@ def test_a_round_that_always_fails_writes_a_few_lines(tmp_path: Path, caplog: py
 
 def test_another_fault_is_told_at_once_and_the_same_one_when_it_comes_again(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    complaints = Complaints(logging.getLogger("triof.test"), clock)
+    complaints = Complaints(get_logger("triof.test"), clock)
     for text in "aabbbb" + "ab" * 1000:
         complaints.failed("it.failed", SlotError(text))
     assert [record.getMessage() for record in caplog.records][:3] == [f"it.failed cause={text}" for text in "aba"]

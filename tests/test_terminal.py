@@ -63,7 +63,7 @@ def test_libraries_say_nothing_on_the_terminal(desk: Desk, azure: TrainingServer
 def test_who_asks_python_for_warnings_gets_them(asked: list[str]) -> None:
     code = """
 import warnings
-from triof import terminal
+from triof.observability import terminal
 terminal.keep_clean()
 warnings.warn_explicit("one of a library", UserWarning, "pool.py", 1, module="urllib3.pool")
 warnings.warn_explicit("one of ours", UserWarning, "guard.py", 1, module="triof.judging.guarded_provider")

@@ -6,7 +6,6 @@ starts fast.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import providers
 from providers.base import TASKS, Metered, Photo, Prediction, Provider, ProviderError, ProviderMisconfigured, Task
+from providers.event_log import get_logger
 from providers.local_cnn.options import LocalCnnOptions
 from triof.common.errors import TriofError
 from triof.common.worker_pool import Workers
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from triof.operations.operations import Operations
     from triof.storage.photo_store import PhotoStore
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 Line = Callable[[Task, Settings], GuardedProvider]
@@ -182,11 +182,11 @@ def _ledger(provider: Provider, journal: Callable[[], Journal]) -> Calls | None:
 
 def _note(change: BreakerChange, provider: str, journal: Callable[[], Journal]) -> None:
     kind: Kind = "breaker.opened" if change.state == "open" else "breaker.closed"
-    log.warning("%s provider=%s seconds=%.0f why=%s", kind, provider, change.open_seconds, change.reason)
+    log.warning(kind, provider=provider, seconds=change.open_seconds, why=change.reason)
     try:
         journal().record(kind, reason=provider[:32], why=change.reason, seconds=change.open_seconds)
     except Exception:
-        log.exception("journal.not_written kind=%s", kind)
+        log.exception("journal.not_written", kind=kind)
 
 
 def _build(name: str, task: Task, settings: Settings) -> Provider:

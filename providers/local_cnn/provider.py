@@ -1,6 +1,5 @@
 """The local network as a provider."""
 
-import logging
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from providers.base import LABELS, Photo, Prediction, ProviderError, ProviderUnavailable, Task
+from providers.event_log import get_logger
 from providers.local_cnn import bundle, precision
 from providers.local_cnn.bundle import EMPTY, Bundle, BundleCard
 from providers.local_cnn.calibration import Numbers, softmax
@@ -19,7 +19,7 @@ from providers.local_cnn.pointer import Pointer, Signature, serving, signature_o
 from providers.local_cnn.precision import MEMORY_FILE, Choice
 from providers.local_cnn.sharing import SharedRuntime, shared
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _PING_SECONDS = 5.0
 _SUM_TOLERANCE = 0.02
@@ -215,7 +215,7 @@ class LocalCnn:
                 return self._loaded(loaded.in_eight_bits(), choice)
             # The network in half precision is there, and may well run.
             except ProviderError as error:
-                log.error("precision.fell_back task=%s cause=%s", self.task, error)
+                log.error("precision.fell_back", task=self.task, cause=error)
                 choice = Choice(False, f"its 8-bit network cannot be run: {error}", is_fault=True)
         return self._loaded(loaded, choice)
 
@@ -230,8 +230,8 @@ class LocalCnn:
         # is not tried again before one of the files changes.
         self._seen = self._signatures()
         if model := self._active(self._model):
-            versions = self._model.card.version, model.card.version
-            log.info("bundle.swapped task=%s from=%s to=%s eight_bit=%s", self.task, *versions, model.choice.eight_bit)
+            before, after = self._model.card.version, model.card.version
+            log.info("bundle.swapped", task=self.task, from_=before, to=after, eight_bit=model.choice.eight_bit)
             # The one before is not closed: its memory goes with the last question that is under way on it.
             self._model = model
 
@@ -247,6 +247,6 @@ class LocalCnn:
             model.warm_up()
         # Whatever is wrong with it, the one before goes on answering: a person stands in front of the machine.
         except Exception as error:
-            log.error("bundle.not_loaded task=%s cause=%s", self.task, error)
+            log.error("bundle.not_loaded", task=self.task, cause=error)
             return None
         return model

@@ -6,7 +6,6 @@ that was taken back opens nothing from then on.
 
 import hashlib
 import hmac
-import logging
 import math
 import secrets
 import time
@@ -22,12 +21,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row, Table, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from providers.event_log import get_logger
 from triof.access.rate_limit import MovingWindow
 from triof.common.errors import TriofError
 from triof.storage.database import Database
 from triof.storage.tables import ApiKey
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 KeyScope = Literal["predict", "read", "admin"]
 KEY_SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
@@ -209,7 +209,7 @@ class Keys:
             with self._database.write() as connection:
                 connection.execute(update(_KEYS).where(_KEYS.c.id == id_).values(last_used_at=at))
         except SQLAlchemyError as error:
-            log.warning("key.use_unnoted cause=%s", type(error).__name__)
+            log.warning("key.use_unnoted", cause=type(error).__name__)
 
     def _change(self, name: str, **values: Any) -> None:
         of = (_KEYS.c.machine_id == self._database.machine_id, _KEYS.c.name == name)

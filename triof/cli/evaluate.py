@@ -221,7 +221,7 @@ def _record(folder: Path, evaluation: Evaluation, robust: Mapping[Task, Robustne
         bundle_folder.rewrite(folder.resolve(), card)
 
 
-def _record_sources(folder: Path, parts: Sequence[Part], name: str) -> None:
+def _record_sources(folder: Path, parts: Sequence[SourceFigures], name: str) -> None:
     """Keep what the machine would have done in the card of the bundle's first task."""
     found = {part.name: {"photos": part.photos, "figures": _figures_of(part)} for part in parts}
     known = bundle_folder.load(folder)
@@ -231,7 +231,7 @@ def _record_sources(folder: Path, parts: Sequence[Part], name: str) -> None:
         )
 
 
-def _figures_of(part: Part) -> dict[str, Mapping[str, float]]:
+def _figures_of(part: SourceFigures) -> dict[str, Mapping[str, float]]:
     """Rounded, as a page shows them."""
     return {
         name: {key: round(value, 4) for key, value in asdict(figure).items()} for name, figure in part.figures.items()

@@ -3,7 +3,6 @@
 On Windows the folder of a user is that user's alone already.
 """
 
-import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -11,7 +10,9 @@ from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from providers.event_log import get_logger
+
+log = get_logger(__name__)
 
 _OTHERS = 0o077
 _FILES = ("machine_id", "secret_key", "reserve", "journal*.db*", "*.json", "*.jsonl", "*.jam", "*.lock")
@@ -36,7 +37,7 @@ def kept(home: Path) -> Iterator[None]:
 def _tighten(home: Path) -> None:
     tightened = sum(_tighten_one(path) for path in _written(home))
     if tightened:
-        log.info("home.tightened entries=%d", tightened)
+        log.info("home.tightened", entries=tightened)
 
 
 def _written(home: Path) -> Iterator[Path]:

@@ -1,13 +1,13 @@
 """The one process of a home folder that does what must not be done twice: whoever came first, as long as it lives."""
 
-import logging
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class ProcessLock:

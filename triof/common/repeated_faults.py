@@ -1,11 +1,12 @@
 """Faults of what is done again and again: logged when they come, and ever more rarely while they last."""
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
+from providers.event_log import Event, EventLogger
 from triof.common.errors import TriofError
 
 _FIRST_SECONDS = 60.0
@@ -40,22 +41,22 @@ class _Lasting:
 class Complaints:
     """Logs to ``log``; safe to use from many threads. ``clock`` in monotonic seconds."""
 
-    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, log: EventLogger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._clock = clock
         self._lock = Lock()
         self._lasting: dict[str, _Lasting] = {}
 
-    def failed(self, event: str, error: BaseException) -> None:
-        """Log that ``event`` came of ``error``, unless the same was logged a short while ago.
+    def failed(self, event: str, error: BaseException, **fields: Any) -> None:
+        """Log that ``event`` came of ``error``, unless the same with the same ``fields`` was logged a short while ago.
 
-        ``event`` is a line for the log without arguments, such as ``round.failed name=backup``.
+        Such as ``failed("round.failed", error, name="backup")``.
         """
-        is_news, is_told = self._note(event, f"{type(error).__name__}: {error}")
+        is_news, is_told = self._note(str(Event(event, fields)), f"{type(error).__name__}: {error}")
         if is_told:
             # A traceback once, and none of what explains itself.
             shown = error if is_news and not isinstance(error, TriofError) else None
-            self._log.error(f"{event} cause=%s", error, exc_info=shown)
+            self._log.error(event, **fields, cause=error, exc_info=shown)
 
     def _note(self, event: str, text: str) -> tuple[bool, bool]:
         """Whether it is a new fault, and whether it is to be logged."""

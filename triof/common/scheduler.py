@@ -3,17 +3,17 @@
 One process per home folder makes the rounds, whoever came first, so that nothing is sent or counted twice.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
 
+from providers.event_log import get_logger
 from triof.common.process_lock import ProcessLock
 from triof.common.repeated_faults import Complaints
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _LOOK_SECONDS = 1.0
 
@@ -60,7 +60,7 @@ class Scheduler:
                 try:
                     each.work()
                 except Exception as error:
-                    self._complaints.failed(f"round.failed name={each.name}", error)
+                    self._complaints.failed("round.failed", error, name=each.name)
 
     def _run(self) -> None:
         while not self._closed.wait(_LOOK_SECONDS):

@@ -11,7 +11,6 @@ moves, and after a crash the next start closes the slot and marks what was inter
 journal cannot be written nothing new is taken; what is under way goes on as far as nothing of it is lost.
 """
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from threading import RLock
 from typing import Literal
 from uuid import UUID, uuid4
 
+from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.deposits.deposit_journal import DepositJournal
 from triof.journal.journal import Kind
@@ -33,7 +33,7 @@ from triof.settings.sections.deposit import DepositSettings
 from triof.storage.database_errors import PASSING, DatabaseUnusable
 from triof.storage.photo_store import PhotoStore
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 ReturnReason = Literal["other", "dirty", "nothing_seen", "cancelled", "timed_out", "jammed", "out_of_order"]
 
@@ -324,14 +324,14 @@ class Deposits:
 
     def _fail(self, deposit: Deposit, error: Exception) -> None:
         """The machine cannot go on with this deposit; the item comes back as long as it is whole."""
-        log.error("deposit.failed deposit_id=%s", deposit.id, exc_info=error)
+        log.error("deposit.failed", deposit_id=deposit.id, exc_info=error)
         with self._lock:
             self._current = self._returned(deposit, "jammed")
             if deposit.step == "box" or isinstance(error, Interlocked):
                 try:
                     self.slot.open()
                 except SlotError as also:
-                    log.error("slot.not_opened cause=%s", also)
+                    log.error("slot.not_opened", cause=also)
             part = error.part if isinstance(error, Jammed) else type(error).__name__
             self._record("deposit.failed", deposit, reason=part[:32])
 
@@ -347,7 +347,7 @@ class Deposits:
         try:
             self._journal.record(kind, deposit.id, deposit.chosen, reason)
         except Exception:
-            log.exception("journal.not_written kind=%s deposit_id=%s", kind, deposit.id)
+            log.exception("journal.not_written", kind=kind, deposit_id=deposit.id)
 
     def _end(self, deposit: Deposit) -> None:
         self._current = None

@@ -5,7 +5,6 @@ the disk, together with all that the deposit has written before: whatever journa
 first failure on the machine takes nothing new, until :meth:`DepositJournal.mend` has written the outbox to the journal.
 """
 
-import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.journal.journal import ENDINGS, Journal, Kind, Row
 from triof.journal.outbox import Outbox
@@ -26,7 +26,7 @@ from triof.storage.database_file import DatabaseFile
 from triof.storage.disk_reserve import DiskRoom
 from triof.storage.tables import Event
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _SHORT_SECONDS = 0.5
 """How long another writer is waited for by what is tried again and again."""
@@ -168,7 +168,7 @@ class DepositJournal:
             self._complaints.failed("outbox.not_written", error)
             assert self._fault
             raise self._fault from error
-        log.warning("outbox.written rows=%d", len(self._unkept))
+        log.warning("outbox.written", rows=len(self._unkept))
         self._unkept = ()
 
     def _is_damaged(self) -> bool:
@@ -183,7 +183,7 @@ class DepositJournal:
             if self._room and not self._room.look():
                 raise self._room.fault()
             if self._file and self._file.create():
-                log.info("journal.begun path=%s", self._file.path)
+                log.info("journal.begun", path=self._file.path)
             self._journal.database.upgrade()
             if self._file and not self._file.is_open:
                 self._file.claim()
@@ -192,7 +192,7 @@ class DepositJournal:
             self._write(rows, again=True)
             self._outbox.clear()
         if self._fault or rows:
-            log.warning("journal.mended rows=%d", len(rows))
+            log.warning("journal.mended", rows=len(rows))
         self._unkept, self._fault, self._missed = (), None, 0
         if self._rescued:
             # The file itself is back, so that nothing has to be found in its copy.
@@ -213,11 +213,11 @@ class DepositJournal:
         except (OSError, sqlite3.Error) as error:
             self._complaints.failed("journal.not_rescued", error)
         if self._rescued:
-            log.error("journal.rescued path=%s", self._rescued)
+            log.error("journal.rescued", path=self._rescued)
 
     def _begin_anew(self, file: DatabaseFile) -> None:
         self._journal.database.close()
-        log.error("journal.set_aside path=%s cause=%s", file.set_aside(self._now()), self._fault)
+        log.error("journal.set_aside", path=file.set_aside(self._now()), cause=self._fault)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -231,6 +231,6 @@ class DepositJournal:
 
     def _fail(self, fault: DatabaseUnusable) -> DatabaseUnusable:
         if not self._fault or self._fault.code != fault.code:
-            log.error("journal.failed code=%s cause=%s", fault.code, fault)
+            log.error("journal.failed", code=fault.code, cause=fault)
         self._fault = fault
         return fault

@@ -1,17 +1,17 @@
 """What happens by itself as time passes: abandoned deposits end, old photos go, and what failed is tried again."""
 
-import logging
 import time
 from collections.abc import Callable
 from threading import Event, Thread
 
+from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.deposits.deposit import Deposits
 from triof.storage.database_errors import DatabaseUnusable
 from triof.storage.disk_reserve import DiskRoom
 from triof.storage.photo_store import PhotoStore
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _ROOM_SECONDS = 5.0
 _PRUNE_SECONDS = 3600.0
@@ -80,4 +80,4 @@ class Housekeeper:
         try:
             work()
         except Exception as error:
-            self._complaints.failed(f"watch.failed work={name}", error)
+            self._complaints.failed("watch.failed", error, work=name)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from providers.base import LABELS, Prediction, Task
 from providers.text_files import plain
+from triof.common.statistics_math import wilson_interval
 from triof.datasets.label_names import labels_named
 from triof.datasets.photo_dataset import LabelledPhoto
 from triof.evaluation import curves
@@ -190,7 +191,7 @@ def _share(judged: Sequence[JudgedPhoto], is_hit: Callable[[JudgedPhoto], bool])
     if all(hits) or not any(hits):
         # Every resample agrees then, however few photos there are.
         value = float(hits[0])
-        return Figure(value, *curves.interval(value, len({one.item.group for one in judged})))
+        return Figure(value, *wilson_interval(value, len({one.item.group for one in judged})))
     return curves.figure(curves.share(_weights(judged), hits, [True] * len(hits)))
 
 

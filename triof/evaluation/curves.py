@@ -1,12 +1,13 @@
 """The arithmetic behind the curves and counts of a report: pure functions of probabilities and hits.
 
+Precision and recall, reliability and the cluster bootstrap are worked out here and nowhere else, in numpy alone: a
+machine without the ``data`` extra has no scikit-learn, and scipy's bootstrap draws single photos, not groups.
 What carries an interval is a function of weights: how often each photo counts, in the photos themselves and in every
 resample of them. All resamples are worked out at once, a row for each.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, sqrt
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ Numbers = NDArray[np.float64]
 BINS = 10
 RESAMPLES = 2000
 _SEED = 1993
-_Z_95 = 1.96
 _HAIR = 1e-9
 """Above a limit that rounding has moved."""
 
@@ -57,7 +57,10 @@ class Bin:
 
 
 def precision_recall(probabilities: Sequence[float], hits: Sequence[bool]) -> PrecisionRecall:
-    """The curve of one label from its probability for each photo, and whether the photo carries it."""
+    """The curve of one label from its probability for each photo, and whether the photo carries it.
+
+    As ``precision_recall_curve`` and ``average_precision_score`` of scikit-learn, in descending order of probability.
+    """
     order, last = _ranked(probabilities)
     carried = np.asarray(hits, bool)[order]
     found = np.cumsum(carried)[last]
@@ -68,7 +71,7 @@ def precision_recall(probabilities: Sequence[float], hits: Sequence[bool]) -> Pr
 
 
 def reliability(probabilities: Sequence[float], hits: Sequence[bool]) -> tuple[Bin, ...]:
-    """Ten bins of equal width, the empty ones too."""
+    """Ten bins of equal width, the empty ones too (scikit-learn's ``calibration_curve`` leaves those out)."""
     promised, true = np.asarray(probabilities, float), np.asarray(hits, float)
     bins = _bins(probabilities)
     return tuple(_bin(index, promised[bins == index], true[bins == index]) for index in range(BINS))
@@ -135,20 +138,6 @@ def caught(weights: Weights, probabilities: Sequence[float], hits: Sequence[bool
     wrong = np.cumsum(ranked * (1 - carried), axis=1)
     allowed = wrong[:, last] <= refused * wrong[:, -1:] + _HAIR
     return _divided(np.where(allowed, found[:, last], 0).max(axis=1), found[:, -1])
-
-
-def interval(share: float, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a ``share`` seen in ``count`` independent tries, at least one."""
-    spread = _Z_95**2 / count
-    centre = (share + spread / 2) / (1 + spread)
-    half = _Z_95 * sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def chance_of_split(one: int, other: int) -> float:
-    """How likely fair coins part at least as unevenly as ``one`` against ``other`` (exact, two-sided)."""
-    tosses, fewer = one + other, min(one, other)
-    return float(min(1.0, 2 * sum(comb(tosses, heads) for heads in range(fewer + 1)) / 2**tosses))
 
 
 def _ranked(probabilities: Sequence[float]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

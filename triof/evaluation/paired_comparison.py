@@ -7,14 +7,18 @@ import math
 from statistics import NormalDist
 from typing import NamedTuple
 
+from triof.common.statistics_math import binomial_tail, wilson_interval
+
 _NORMAL = NormalDist()
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """The exact two-sided p of two counts that would be alike; for one look, fixed beforehand."""
-    total, fewer = only_first + only_second, min(only_first, only_second)
-    below = sum(math.comb(total, count) for count in range(fewer + 1))
-    return min(1.0, float(2 * below / 2**total))
+    """The exact two-sided p of two counts that would be alike; for one look, fixed beforehand.
+
+    McNemar, Psychometrika 12 (1947), pp. 153-157, by the binomial distribution: ``scipy.stats.binomtest`` of one count
+    among both, as ``mcnemar(exact=True)`` of statsmodels does it. 1.0 where both counts are 0.
+    """
+    return min(1.0, 2 * binomial_tail(min(only_first, only_second), only_first + only_second))
 
 
 def photos_needed(discordant: float, difference: float, alpha: float, power: float) -> int:
@@ -39,8 +43,8 @@ def paired_difference(both: int, only_first: int, only_second: int, neither: int
     if not total:
         return None
     first, second = both + only_first, both + only_second
-    below1, above1 = _wilson(first, total)
-    below2, above2 = _wilson(second, total)
+    below1, above1 = _distances(first / total, total)
+    below2, above2 = _distances(second / total, total)
     margins = first * (total - first) * second * (total - second)
     phi = 0.0
     if margins:
@@ -61,9 +65,7 @@ def mean_difference(first: Difference, second: Difference) -> Difference:
     return Difference(value, value - low, value + high)
 
 
-def _wilson(count: int, total: int) -> tuple[float, float]:
+def _distances(share: float, total: int) -> tuple[float, float]:
     """How far the 95 % limits lie below and above the share."""
-    z, share = _NORMAL.inv_cdf(0.975), count / total
-    middle = (share + z**2 / (2 * total)) / (1 + z**2 / total)
-    half = z / (1 + z**2 / total) * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
-    return share - (middle - half), middle + half - share
+    low, high = wilson_interval(share, total)
+    return share - low, high - share

@@ -3,7 +3,6 @@
 The newest one is kept whatever its age.
 """
 
-import logging
 import os
 import shutil
 import sqlite3
@@ -14,12 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from providers.event_log import get_logger
 from triof.common.errors import TriofError
 from triof.settings.tree import Settings
 from triof.storage import database_errors
 from triof.storage.database_file import DatabaseFile
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _DAY = 86_400.0
 _SHARE = 0.25
@@ -80,7 +80,7 @@ class JournalBackups:
         except OSError as error:
             raise self._impossible(error.strerror or str(error)) from error
         self._prune(allowed)
-        log.info("journal.backed_up path=%s", target)
+        log.info("journal.backed_up", path=target)
         return target
 
     def copy(self, target: Path) -> None:

@@ -6,7 +6,6 @@ journal twice, after a crash between writing and clearing, does no harm. Only th
 
 import errno
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,11 +14,12 @@ from uuid import UUID
 
 from sqlalchemy import Uuid
 
+from providers.event_log import get_logger
 from triof.common.atomic_files import append_line
 from triof.journal.journal import Row
 from triof.storage.tables import Event, PredictionRow, UtcDateTime
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 FILE, UNREAD = "outbox.jsonl", "outbox-unread.jsonl"
 _TABLES: Mapping[str, type[Row]] = {table.__tablename__: table for table in (Event, PredictionRow)}
@@ -54,7 +54,7 @@ class Outbox:
                 found += [_read(table, columns) for table, columns in json.loads(line)]
             except (ValueError, TypeError, KeyError, RecursionError) as error:
                 # Most likely cut off by a power cut, so that nobody was told that it is kept.
-                log.error("outbox.line_unread bytes=%d cause=%s", len(line), type(error).__name__)
+                log.error("outbox.line_unread", bytes=len(line), cause=type(error).__name__)
                 self._unread.append(line)
         return found
 

@@ -12,7 +12,6 @@ While half-open, one question at a time is let through as a probe; everybody els
 """
 
 import json
-import logging
 import math
 import time
 from collections import deque
@@ -24,10 +23,11 @@ from threading import Lock
 from typing import Literal, NamedTuple
 
 from providers.base import ProviderUnavailable
+from providers.event_log import get_logger
 from triof.common.atomic_files import read_json, replace_file
 from triof.settings.sections.breaker import BreakerSettings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 State = Literal["closed", "open", "half_open"]
 

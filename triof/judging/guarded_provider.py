@@ -3,7 +3,6 @@
 The limits are the breaker (it fails), the ledger (the quota) and the rest (the vendor said when to come back).
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
@@ -27,10 +26,11 @@ from providers.base import (
     ServiceRetired,
     Task,
 )
+from providers.event_log import get_logger
 from triof.common.worker_pool import AllBusy, Workers
 from triof.judging.circuit_breaker import Breaker, Permit, State
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _MISCONFIGURED_SECONDS = 60.0
 """A key that is refused is not tried with every photo; after this the settings are read again."""
@@ -199,7 +199,7 @@ class GuardedProvider:
             if calls:
                 calls.skip()
         except ProviderError as error:
-            log.warning("call.spared_unnoted provider=%s cause=%s", self.name, error)
+            log.warning("call.spared_unnoted", provider=self.name, cause=error)
 
     def rate_wait(self) -> RateWait:
         """For how long a question would be refused for the sake of the calls a second."""
@@ -287,7 +287,7 @@ class GuardedProvider:
             self._ledger_knows = True
         except ProviderError as error:
             self._ledger_knows = False
-            log.warning("call.unnoted provider=%s cause=%s", self.name, error)
+            log.warning("call.unnoted", provider=self.name, cause=error)
 
     def _provider(self) -> tuple[Provider, Calls | None]:
         with self._lock, _whatever_breaks():
@@ -316,7 +316,7 @@ class GuardedProvider:
         # Of two calls at once, the one that was told the shorter wait may be the later to say so.
         if not self._cooldown or self._cooldown.until < until:
             self._cooldown = _Cooldown(until, cause)
-        log.warning("provider.rests provider=%s seconds=%.0f cause=%s", self.name, seconds, cause)
+        log.warning("provider.rests", provider=self.name, seconds=seconds, cause=cause)
 
     def _check_cooldown(self) -> None:
         if cause := self._cooldown_cause():

@@ -1,18 +1,18 @@
 """The switch between cloud and local, which a running kiosk looks at before every photo."""
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+from providers.event_log import get_logger
 from triof.common.atomic_files import read_json, replace_file
 from triof.judging import cloud_providers
 from triof.settings.tree import Mode, Settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Turned(NamedTuple):
@@ -66,7 +66,7 @@ class Switch:
         try:
             self._keep(kept)
         except OSError as error:
-            log.error("mode.not_settled cause=%s", error)
+            log.error("mode.not_settled", cause=error)
 
     def at_kiosk(self) -> "Switch":
         """The switch as the kiosk sees it, whose settings may differ from those of this shell."""

@@ -4,7 +4,6 @@ Every call is a row, written before it is made: whatever dies then, the count is
 vendor says of its own count holds above ours.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +17,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from providers.base import Allowance, ProviderMisconfigured, QuotaExceeded, RateLimited, ServiceRetired
 from providers.call_window import JITTER_SECONDS, SECOND, Call, CallWindow
+from providers.event_log import get_logger
 from triof.judging.cloud_providers import allowances
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 from triof.storage.tables import EntryKind, LedgerRow, UtcDateTime
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _LEDGER = cast(Table, LedgerRow.__table__)
 
@@ -118,7 +118,7 @@ class QuotaLedger:
             self._calls[call] = self._window.begin(now.timestamp())
         if warned:
             resource, limit = self.allowance.resource, self.allowance.per_month
-            log.warning("quota.warned resource=%s used=%d of %d", resource, standing.in_month, limit)
+            log.warning("quota.warned", resource=resource, used=f"{standing.in_month} of {limit}")
         return call
 
     def heard(self, call: UUID, *, failed: bool) -> None:
@@ -152,13 +152,13 @@ class QuotaLedger:
         """The vendor says that nothing is left until then."""
         with self._writing() as connection:
             self._write(connection, "exhausted", self._later(connection), resets_at)
-        log.error("quota.exhausted resource=%s resets_at=%s", self.allowance.resource, resets_at.isoformat())
+        log.error("quota.exhausted", resource=self.allowance.resource, resets_at=resets_at.isoformat())
 
     def retired(self, until: datetime) -> None:
         """The vendor says that the service is retired; it is asked once more after that."""
         with self._writing() as connection:
             self._write(connection, "retired", self._later(connection), until)
-        log.error("cloud.retired resource=%s asked_again_at=%s", self.allowance.resource, until.isoformat())
+        log.error("cloud.retired", resource=self.allowance.resource, asked_again_at=until.isoformat())
 
     def resume(self) -> None:
         """Ask the vendor again, whatever it said of its quota or its end until now."""

@@ -23,11 +23,12 @@ from providers.base import (
     ProviderUnavailable,
     Task,
 )
+from providers.event_log import get_logger
 from triof.judging.circuit_breaker import State
 from triof.judging.guarded_provider import GuardedProvider, RateWait, ask
 from triof.settings.tree import Mode
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Member = Provider | GuardedProvider
 SKIPPED = "spared"
@@ -134,7 +135,7 @@ class Router:
         for failed in _failed_first(prediction):
             # In cloud mode somebody has said that the cloud has to answer.
             level = logging.ERROR if self.mode == "cloud" else logging.WARNING
-            log.log(level, "router.fell_back task=%s from=%s cause=%s", task, failed.provider, failed.message)
+            log.log(level, "router.fell_back", task=task, from_=failed.provider, cause=failed.message)
         return prediction
 
     def prepare(self) -> None:

@@ -1,17 +1,17 @@
 """Where the image bytes of a deposit come from."""
 
-import logging
 import random
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Literal, Protocol
 
+from providers.event_log import get_logger
 from triof.common.errors import TriofError
 from triof.common.image_files import PictureFolder, look_in
 from triof.settings.sections.camera import CameraSettings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class CameraError(TriofError):
@@ -55,7 +55,7 @@ class FolderCamera:
         """The next picture of the folder, which is listed anew each time; ``upload`` is not looked at."""
         found = self._look()
         if found.remark and found.remark != self._told:
-            log.warning("camera.left_out why=%s", found.remark)
+            log.warning("camera.left_out", why=found.remark)
         self._told, pictures = found.remark, found.pictures
         path = self._choose(pictures) if self._order == "random" else pictures[next(self._turns) % len(pictures)]
         try:

@@ -17,6 +17,7 @@ from providers.local_cnn import azure_export
 from providers.local_cnn.bundle import EIGHT_BIT_FILE, Bundle, BundleCard, Input
 from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.provider import LocalModel
+from triof.common.statistics_math import binomial_tail
 from triof.models import acceptance_photos
 from triof.models.acceptance_photos import AcceptancePhoto, AcceptanceSet
 from triof.models.errors import BundleRefused
@@ -196,8 +197,7 @@ def _chance(more: Sequence[bool], fewer: Sequence[bool]) -> float:
     """How likely two readings that know equally much would part so far in favour of the first (a sign test)."""
     pairs = list(zip(more, fewer, strict=True))
     only_more, only_fewer = pairs.count((True, False)), pairs.count((False, True))
-    total = only_more + only_fewer
-    return float(sum(math.comb(total, count) for count in range(only_fewer + 1)) / 2**total)
+    return binomial_tail(only_fewer, only_more + only_fewer)
 
 
 def _alike(answers: Sequence[Mapping[str, float]]) -> bool:

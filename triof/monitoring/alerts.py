@@ -7,7 +7,6 @@ round, in order, and nothing is sent twice but where the power goes between the 
 """
 
 import json
-import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +17,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Row, Table, select
 
+from providers.event_log import get_logger
 from triof.common.atomic_files import keep_state, read_json
 from triof.common.repeated_faults import Complaints
 from triof.journal.journal import Kind
@@ -25,7 +25,7 @@ from triof.monitoring.notifiers import Message, Notifier
 from triof.storage.database import Database
 from triof.storage.tables import Event
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _EVENTS = cast(Table, Event.__table__)
 _KINDS: tuple[Kind, ...] = ("alert.fired", "alert.cleared")
@@ -144,7 +144,7 @@ class Alerts:
                 self._send_direct(notifier)
                 self._send(notifier)
             except Exception as error:
-                self._complaints.failed(f"alert.not_delivered channel={notifier.name}", error)
+                self._complaints.failed("alert.not_delivered", error, channel=notifier.name)
 
     def _send_direct(self, notifier: Notifier) -> None:
         for message, waiting in self._direct:

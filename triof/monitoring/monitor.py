@@ -6,7 +6,6 @@ says nothing until it has caught up.
 """
 
 import json
-import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from urllib.parse import quote
 from sqlalchemy.exc import SQLAlchemyError
 
 from providers.base import ProviderError, Task
+from providers.event_log import get_logger
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import Reference
 from providers.local_cnn.pointer import Pointer
@@ -31,7 +31,7 @@ from triof.settings.tree import Settings
 from triof.storage.database import Database
 from triof.storage.database_errors import DatabaseUnusable
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 FOLDER = "monitoring"
 _FORMAT = 1
@@ -110,7 +110,7 @@ class Monitor:
             for each in happened:
                 watched.take(each)
                 if isinstance(each, Accepted):
-                    log.info("drift.accepted machine=%s name=%s", machine, each.name)
+                    log.info("drift.accepted", machine=machine, name=each.name)
             news = news or bool(happened)
             if complete:
                 break
@@ -136,7 +136,7 @@ class Monitor:
             if kept.get("format") == _FORMAT:
                 watched.restore(kept["watched"])
         except (KeyError, TypeError, ValueError) as error:
-            log.warning("monitoring.begun_anew machine=%s cause=%r", machine, error)
+            log.warning("monitoring.begun_anew", machine=machine, cause=error)
             return MachineMonitor(machine, self._settings.monitoring)
         return watched
 

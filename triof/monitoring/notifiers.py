@@ -13,11 +13,12 @@ from typing import NamedTuple, Protocol
 
 import requests
 
+from providers.event_log import get_logger
 from providers.retries import RetryingCaller
 from triof.common.errors import TriofError
 from triof.settings.sections.alerts import AlertSettings, EmailSettings, WebhookSettings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 SIGNATURE = "X-Triof-Signature"
 _ATTEMPTS, _WAIT_SECONDS = 3, 1.0
@@ -66,7 +67,7 @@ class LogNotifier:
     def send(self, message: Message) -> str:
         """Deliver it."""
         level = logging.WARNING if message.kind == "alert.fired" else logging.INFO
-        log.log(level, "%s machine=%s name=%s text=%s", message.kind, message.machine, message.name, message.text)
+        log.log(level, message.kind, machine=message.machine, name=message.name, text=message.text)
         return "written"
 
 
@@ -138,7 +139,7 @@ class EmailNotifier:
             raise NotDelivered(self._sentence(f"is not trusted ({_cause(error)})")) from error
         if refused:
             # The others have it; sent once more, they would get it twice.
-            log.error("alert.refused recipients=%d", len(refused))
+            log.error("alert.refused", recipients=len(refused))
         return f"accepted by {settings.host}"
 
     def _server(self) -> smtplib.SMTP:

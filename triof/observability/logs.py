@@ -1,9 +1,9 @@
 """Where log lines go: one JSON object a line to a file that rotates, and lines for people to the terminal.
 
-The code logs through the standard library, a dotted name and then fields:
-``log.warning("router.fell_back task=%s cause=%s", task, cause)``. Here the name becomes the event and each field a
-field of its own, so that ``triof classify``, which keeps no log, imports nothing of this. What belongs to every line of
-a request is bound once, by :func:`bind`, and goes along into the threads that work for it.
+The code logs events with fields through the standard library (:mod:`providers.event_log`):
+``log.warning("router.fell_back", task=task, cause=cause)``. Only here does structlog take them up, so that
+``triof classify``, which keeps no log, imports nothing of it. What belongs to every line of a request is bound once, by
+:func:`bind`, and goes along into the threads that work for it.
 """
 
 import logging
@@ -13,13 +13,13 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
-from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
 from structlog.typing import Processor
 
+from providers.event_log import Event
 from triof.observability.terminal import is_ours
 from triof.settings.sections.logs import LogsSettings
 
@@ -28,8 +28,6 @@ bind = structlog.contextvars.bind_contextvars
 begin = structlog.contextvars.clear_contextvars
 """Forget what the thread's last request has bound."""
 
-_FIELD = re.compile(r" (?=[a-z_]\w*=)")
-_PLACE = re.compile(r"%(?:%|[-#0 +]*\d*(?:\.\d+)?[a-zA-Z])")
 _LONGEST = {"exception": 8000}
 _LONGEST_OTHER = 1000
 _SECRETS = (
@@ -86,27 +84,14 @@ def _formatter(renderer: Processor) -> logging.Formatter:
             _without_secrets,
         ],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        pass_foreign_args=True,
     )
 
 
 def _to_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Take a line apart by its format, not by its text: what a field holds cannot look like another field."""
-    args, line = event.pop("positional_args"), event["_record"].msg
-    if not isinstance(line, str) or not isinstance(args, tuple):
-        return event
-    left = iter(args)
-    try:
-        taken: dict[str, Any] = {}
-        for part in _FIELD.split(f"event={line}"):
-            name, form = part.split("=", 1)
-            values = tuple(islice(left, sum(place != "%%" for place in _PLACE.findall(form))))
-            # A line without arguments is text in which a % is nothing but that.
-            filled = form % values if args else form
-            taken[name] = values[0] if len(values) == 1 and _PLACE.fullmatch(form) else filled
-    except (TypeError, ValueError):  # a library's own way of writing lines
-        return event
-    event.update(taken)
+    """Take the name and the fields of an event of ours; a line of a library stays the text that it is."""
+    message = event["_record"].msg
+    if isinstance(message, Event):
+        event.update({**message.fields, "event": message.name})
     return event
 
 

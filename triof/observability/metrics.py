@@ -4,7 +4,6 @@ Counters begin at 0 with the process and tell what happened since; the journal k
 nothing that anybody outside could make up. What happens during a drill's fault is not counted.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
@@ -20,6 +19,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.drills.fault_file import FaultFile
 from triof.journal.journal import ENDINGS, Journal
@@ -31,7 +31,7 @@ from triof.observability import system_stats
 from triof.settings.tree import Settings
 from triof.storage.tables import Event
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -64,7 +64,7 @@ class _Gauges(Collector):
                     if value is not None:
                         family.add_metric(labels, value)
             except Exception as error:
-                self._complaints.failed(f"metrics.not_read name={gauge.name}", error)
+                self._complaints.failed("metrics.not_read", error, name=gauge.name)
             yield family
 
 

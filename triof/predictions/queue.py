@@ -10,7 +10,6 @@ The table is the queue, and one process per home folder works it off, whoever ca
 process ends is judged after the next start.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, Row, Table, func, select, update
 from sqlalchemy.exc import IntegrityError
 
+from providers.event_log import get_logger
 from triof.common.atomic_files import replace_file
 from triof.common.errors import TriofError
 from triof.common.process_lock import ProcessLock
@@ -33,7 +33,7 @@ from triof.settings.sections.api import ApiSettings
 from triof.storage.database import Database
 from triof.storage.tables import JobRow
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Status = Literal["answering", "queued", "succeeded", "failed"]
 
@@ -260,7 +260,7 @@ class Jobs:
         try:
             return self._ask(image, id_)
         except Exception:
-            log.exception("job.failed id=%s", id_)
+            log.exception("job.failed", id=id_)
             return refusal("internal", "The service failed at this photo; its log says why.")
 
     def _insert(self, asked: RequestIdentity, status: Status, id_: UUID | None = None) -> PredictionJob | None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from providers.base import LABELS, Task
+from triof.common.statistics_math import wilson_interval
 from triof.datasets import photo_dataset
 from triof.datasets.photo_dataset import Dataset, LabelledPhoto, Split
 from triof.evaluation import by_source, curves
@@ -22,6 +23,7 @@ from triof.evaluation.evaluation import (
     precision_recall,
     share_right,
 )
+from triof.evaluation.paired_comparison import mcnemar
 from triof.evaluation.robustness import EXPLAINED, OTHER_GROUND, Condition, Robustness
 from triof.judging import photo
 from triof.reporting import html_page
@@ -182,7 +184,7 @@ def _section(
         confused=_confused(answers),
         labels=tuple(_label_row(evaluation, label) for label in LABELS[evaluation.task]),
         bins=bins,
-        spans=tuple(curves.interval(bin_.true, bin_.count) if bin_.count else (0.0, 0.0) for bin_ in bins),
+        spans=tuple(wilson_interval(bin_.true, bin_.count) if bin_.count else (0.0, 0.0) for bin_ in bins),
         mistakes=tuple(_mistakes(dataset, answers, limits)),
         groups=_groups(dataset, answers),
         sources=_sources(answers),
@@ -311,5 +313,5 @@ def _pair(
         neither=counts[False, False],
         groups_first=groups_first,
         groups_second=groups_second,
-        chance=curves.chance_of_split(groups_first, groups_second),
+        chance=mcnemar(groups_first, groups_second),
     )

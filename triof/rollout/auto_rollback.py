@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from providers.base import TASKS, ProviderMisconfigured, Task
+from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.rollout import comparison
 from triof.rollout.candidates import AZURE, LOCAL, Candidates
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from triof.journal.journal import Journal
     from triof.settings.tree import Settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 GUARD_SECONDS = 20.0
 _ACTOR = "triof"
@@ -50,7 +50,7 @@ class Rollout:
             if candidate and (reason := comparison.guard(candidate, self._settings, self._journal, self._now())):
                 # Nobody has believed a shadow, so that nothing is taken back.
                 service.stop(task, reason, "rolled_back" if candidate.mode == "canary" else "stopped")
-                log.error("candidate.sent_away candidate=%s why=%s", candidate.label, reason)
+                log.error("candidate.sent_away", candidate=candidate.label, why=reason)
 
     def comparison(self, task: Task) -> Comparison | None:
         """How the candidate of ``task`` stands, or stood a moment ago; None where there is none."""
@@ -82,7 +82,7 @@ class Rollout:
                 try:
                     found[provider] = self._candidates.production(task, provider).name
                 except ProviderMisconfigured as error:
-                    self._complaints.failed(f"production.unknown task={task}", error)
+                    self._complaints.failed("production.unknown", error, task=task)
         return found
 
     def _standing(self, task: Task) -> dict[str, Any] | None:

@@ -6,7 +6,6 @@ and one that hangs keeps nobody waiting.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
@@ -27,6 +26,7 @@ from providers.base import (
     ServiceRetired,
     Task,
 )
+from providers.event_log import get_logger
 from triof.common.worker_pool import AllBusy, Workers
 from triof.drills.fault_file import FaultFile
 from triof.judging.guarded_provider import GuardedProvider, ask
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from triof.judging.router import Member
     from triof.judging.sorter import Followed
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _SHARED_FAULTS = {fault.__name__ for fault in (RateLimited, QuotaExceeded, ServiceRetired)}
 """They say nothing about the model: candidate and production share one service and its quota."""
@@ -135,7 +135,7 @@ class Experiment:
                 try:
                     self._complete(candidate, photo)
                 except Exception:
-                    log.exception("candidate.not_compared task=%s", task)
+                    log.exception("candidate.not_compared", task=task)
 
     def wait_idle(self) -> None:
         """Return when every candidate is built and has answered."""
@@ -257,12 +257,12 @@ class Experiment:
             attempt = Attempt(prediction.provider, "answered", self._clock() - asked)
             self._journal().record_alternative(photo.deposit_id, shown, replace(prediction, attempts=(attempt,)))
         except Exception:
-            log.exception("candidate.not_compared task=%s", task)
+            log.exception("candidate.not_compared", task=task)
 
     def _failed(self, candidate: Candidate, deposit_id: UUID, attempt: Attempt) -> None:
         if attempt.outcome in _SHARED_FAULTS:
             return
-        log.warning("candidate.failed candidate=%s cause=%s", candidate.label, attempt.message)
+        log.warning("candidate.failed", candidate=candidate.label, cause=attempt.message)
         try:
             self._journal().record(
                 "candidate.failed",
@@ -274,7 +274,7 @@ class Experiment:
                 message=attempt.message,
             )
         except Exception:
-            log.exception("journal.not_written kind=candidate.failed")
+            log.exception("journal.not_written", kind="candidate.failed")
 
 
 def _failure(candidate: Candidate, error: ProviderError, seconds: float) -> Attempt:

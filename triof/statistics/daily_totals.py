@@ -6,7 +6,6 @@ same transaction (``Journal``). What came in another way, when journals meet, sh
 rounds compare.
 """
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -16,13 +15,14 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, String, Table, bindparam, func, select, union_all
 
+from providers.event_log import get_logger
 from triof.statistics import counting
 from triof.statistics.calendar import Calendar, Period, days
 from triof.statistics.counting import Numbers
 from triof.storage.database import Database
 from triof.storage.tables import DailyTotalRow, Event
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _EVENTS, _TALLIES = cast(Table, Event.__table__), cast(Table, DailyTotalRow.__table__)
 _DAYS_A_ROUND = 200
@@ -112,7 +112,7 @@ class DailyTotals:
                 self._count(machine, day)
             counted += 1
         if counted:
-            log.info("tallies.counted days=%d", counted)
+            log.info("tallies.counted", days=counted)
         return counted
 
     def _of(self, machines: Collection[str], first: date, last: date) -> tuple[ColumnElement[bool], ...]:
@@ -165,7 +165,7 @@ class DailyTotals:
                     facts = {"counting": self._rules, "rows": rows, "left_out": left_out, "counts": counts}
                     connection.execute(_TALLIES.insert(), {**tally, **facts})
                     return
-        log.warning("tallies.not_settled machine=%s day=%s", machine, day)
+        log.warning("tallies.not_settled", machine=machine, day=day)
 
     def _check(self, machine: str, yesterday: date) -> None:
         """Take away the tallies of days that have got more rows: of the last days all, of the others some in turn."""

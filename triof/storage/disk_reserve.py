@@ -6,19 +6,19 @@ that nothing but the reserve is left, the oldest photos go; if that is not enoug
 back.
 """
 
-import logging
 import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from providers.event_log import get_logger
 from triof.common.atomic_files import is_no_room
 from triof.common.repeated_faults import Complaints
 from triof.storage import database_errors
 from triof.storage.database_errors import DatabaseUnusable
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 FILE = "reserve"
 _SHARE = 0.02

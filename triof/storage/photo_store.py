@@ -1,6 +1,5 @@
 """The photos of deposits as files, named by content hash, kept for so many days and megabytes."""
 
-import logging
 import os
 import stat
 import time
@@ -9,9 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _DAY = 86_400.0
 _SUFFIXES = (".jpg", ".part")
@@ -75,7 +75,7 @@ class PhotoStore:
                 break
             freed += photo.size if self._remove(photo) else 0
         if freed:
-            log.warning("photos.made_room bytes=%d", freed)
+            log.warning("photos.made_room", bytes=freed)
         return freed
 
     def _oldest_first(self) -> Sequence[_StoredPhoto]:

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 from flask import Flask, Response, g, request
 
+from providers.event_log import get_logger
 from triof.observability import logs
 from triof.observability.metrics import Metrics
 from triof.web.proxies import PROXY_HEADERS, address_of
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _SANE_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _ASKED_OFTEN = frozenset({"/livez", "/readyz", "/metrics"})
@@ -33,8 +34,8 @@ def register(app: Flask, metrics: Metrics) -> None:
         metrics.requested(request.method, route, response.status_code, seconds)
         # Neither the address nor its query, which may hold what is nobody's business.
         level = logging.DEBUG if route in _ASKED_OFTEN else logging.INFO
-        fields = (request.method[:16], route, response.status_code, seconds)
-        log.log(level, "http.request method=%s route=%s status=%d seconds=%.4f", *fields)
+        method, status = request.method[:16], response.status_code
+        log.log(level, "http.request", method=method, route=route, status=status, seconds=seconds)
         response.headers["X-Request-Id"] = g.request_id
         return response
 

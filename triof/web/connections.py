@@ -8,7 +8,6 @@ A connection with a whole request is never closed for a newcomer.
 from __future__ import annotations
 
 import errno
-import logging
 import select
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -20,9 +19,10 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 
+from providers.event_log import get_logger
 from triof.web.proxies import PROXY_HEADERS, address_of
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 PLACES = 500
 """Connections at once; fewer than the files that a process may open."""
@@ -148,7 +148,7 @@ class Places:
     def _tell(self) -> None:
         """At most once a minute: an attack must not fill the log."""
         if self._closed and self.clock() - self._told_at >= _TOLD_SECONDS:
-            log.warning("server.crowded closed=%d open=%d", self._closed, self._own + self._others)
+            log.warning("server.crowded", closed=self._closed, open=self._own + self._others)
             self._closed, self._told_at = 0, self.clock()
 
 

@@ -1,16 +1,15 @@
 """The one place that turns what went wrong into a page that a person understands."""
 
-import logging
-
 from flask import Flask, Response, current_app, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from providers.event_log import get_logger
 from triof.web.api import problems
 from triof.web.texts import FAULTS
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _CODES = {403: "not_here", 404: "not_found", 405: "method", 413: "too_large"}
 
@@ -33,7 +32,7 @@ def _unexpected(error: Exception) -> tuple[str, int] | Response:
     if problems.concern():
         return problems.of(error)
     if isinstance(error, SQLAlchemyError):
-        log.error("request.failed cause=%s", error)
+        log.error("request.failed", cause=error)
         return _page("journal", 503)
     log.exception("request.failed", exc_info=error)
     return _page("internal", 500)

@@ -4,7 +4,6 @@ A GET never moves anything; a page that does not fit the deposit's stage leads t
 the back button and a second touch do no harm.
 """
 
-import logging
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from flask_babel import get_locale
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
+from providers.event_log import get_logger
 from triof.deposits.deposit import Deposit, DepositStage, ReturnReason
 from triof.judging.photo import PhotoError
 from triof.machine.cameras import CameraError, NothingChosen
@@ -26,7 +26,7 @@ from triof.storage.database_errors import DatabaseUnusable
 from triof.web import texts
 from triof.web.access import is_from_here
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Page = str | BaseResponse
 
@@ -156,7 +156,7 @@ class KioskPages:
         except NothingChosen:
             session["photo_error"] = "no_photo"
         except CameraError as error:
-            log.error("camera.failed cause=%s", error)
+            log.error("camera.failed", cause=error)
             self._metrics.camera_failed()
             session["photo_error"] = "camera"
         return self._to_current_page()
@@ -239,7 +239,7 @@ class KioskPages:
         try:
             move()
         except (SlotError, DatabaseUnusable) as error:
-            log.warning("deposit.stopped cause=%s", error)
+            log.warning("deposit.stopped", cause=error)
         self._bind()
         return self._to_current_page()
 

@@ -3,7 +3,6 @@
 Every step is a POST that leads back to the one page, so that it works without JavaScript too.
 """
 
-import logging
 import secrets
 from collections.abc import Callable, Collection
 
@@ -13,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from providers.base import LABELS
+from providers.event_log import get_logger
 from triof.common.paths import STATIC, TEMPLATES
 from triof.curation.labelling import UNUSABLE, LabellingSession, ModelSuggestion, Question, tally
 from triof.judging import photo as photos
@@ -20,7 +20,7 @@ from triof.judging.photo import PhotoError
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.web.hosts import Hosts
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _HEADERS = {
     "Content-Security-Policy": (

@@ -3,7 +3,6 @@
 The cookie is the touchscreen's too: logging in and out changes nothing that belongs to a deposit under way.
 """
 
-import logging
 import math
 import re
 import time
@@ -28,10 +27,11 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
+from providers.event_log import get_logger
 from triof.access.users import User, Users
 from triof.web.guesses import Guesses, TooManyGuesses
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Page = str | Response | BaseResponse
 
@@ -96,11 +96,11 @@ class Gate:
         try:
             was_right = self._guesses.begin(account, request.remote_addr or "", is_known=is_known)
         except TooManyGuesses as error:
-            log.warning("login.throttled address=%s", request.remote_addr)
+            log.warning("login.throttled", address=request.remote_addr)
             return self._throttled(math.ceil(error.seconds))
         user = self._users.with_password(name, password)
         if not user:
-            log.warning("login.refused address=%s", request.remote_addr)
+            log.warning("login.refused", address=request.remote_addr)
             return self._form("wrong", 401)
         was_right()
         # The form that somebody else may have left open, or planted, must not act for this person.

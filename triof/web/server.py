@@ -7,7 +7,6 @@ connections may take is in :mod:`triof.web.connections`.
 
 from __future__ import annotations
 
-import logging
 import select
 import signal
 import time
@@ -19,6 +18,7 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
+from providers.event_log import get_logger
 from triof.common.errors import TriofError
 from triof.settings.sections.server import KEPT_THREADS, ServerSettings
 from triof.web.connections import Channel, Listener, Places, places_there_are
@@ -26,7 +26,7 @@ from triof.web.connections import Channel, Listener, Places, places_there_are
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _RECEIVE_BYTES = 262_144
 """A photo in one piece or two rather than in twenty."""
@@ -95,7 +95,7 @@ class Server:
         while (busy := self._busy()) and self._clock() < self._stop_by:
             wasyncore.loop(min(_LOOK_SECONDS, self._stop_by - self._clock()), use_poll, self._sockets, count=1)
         if busy:
-            log.warning("server.cut_off requests=%d seconds=%.0f", busy, self._stop_seconds)
+            log.warning("server.cut_off", requests=busy, seconds=self._stop_seconds)
         self._threads.shutdown(timeout=0 if busy else _LOOK_SECONDS)
         wasyncore.close_all(self._sockets)
 

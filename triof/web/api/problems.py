@@ -1,7 +1,6 @@
 """Every error of the API as a problem document (RFC 9457): one table says what there is."""
 
 import json
-import logging
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -9,11 +8,12 @@ from flask import Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from providers.event_log import get_logger
 from triof.common.errors import TriofError
 from triof.judging.photo import PhotoError
 from triof.predictions.queue import KeyReused, QueueFull, StillRunning
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 PREFIX = "/api/"
 MEDIA_TYPE = "application/problem+json"
@@ -152,7 +152,7 @@ def of(error: Exception) -> Response:
             problem = body("unavailable", "The database of the journal does not answer, or is busy: try again later.")
         case _:
             problem = body("internal", "Something went wrong that nobody has foreseen.")
-    log.error("api.failed instance=%s", problem["instance"], exc_info=error)
+    log.error("api.failed", instance=problem["instance"], exc_info=error)
     return respond(problem)
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from flask_babel import format_date
 from flask_babel import gettext as _
 
-from triof.evaluation.curves import interval
+from triof.common.statistics_math import wilson_interval
 from triof.reporting import charts
 from triof.reporting.charts import Chart, Pattern, Series, Share
 from triof.statistics.results import Day, Hour, Seconds, Totals
@@ -160,7 +160,7 @@ def _proportion(
     for span in over:
         of = span.sum(whole)
         share = span.sum(part) / of if of else None
-        low, high = interval(share, of) if share is not None else (None, None)
+        low, high = wilson_interval(share, of) if share is not None else (None, None)
         shares.append(share)
         lows.append(low)
         highs.append(high)
