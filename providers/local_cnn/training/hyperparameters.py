@@ -13,14 +13,14 @@ class Hyperparameters(Options):
     """What one may want to change about a training."""
 
     backbone: Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"] = "efficientnet_lite0"
-    input_side: int = Field(default=208, ge=32, le=KEPT_SIDE)
+    input_side: int = Field(default=224, ge=32, le=KEPT_SIDE)
     """Pixels of the photos that the finished model reads."""
-    train_side: int = Field(default=176, ge=32, le=KEPT_SIDE)
+    train_side: int = Field(default=192, ge=32, le=KEPT_SIDE)
     """Pixels of the views in training: smaller ones cost less, and items look larger in views than in a photo that is
     read whole, which evens out at some larger side (Touvron et al. 2019)."""
     plain: float = Field(default=0.15, ge=0, le=1)
     """Share of the views that show a photo as the machine will: whole and unturned."""
-    epochs: int = Field(default=8, ge=0)
+    epochs: int = Field(default=11, ge=0)
     """Of tuning; 0 leaves the backbone as ImageNet made it."""
     members: int = Field(default=1, ge=1)
     """So many networks are tuned from the same beginning on other views; their weights are averaged in the end."""
@@ -39,8 +39,10 @@ class Hyperparameters(Options):
     balance: float = Field(default=0.5, ge=0, le=1)
     """The photos of a source with the same labels are drawn as often as their number to this power says: 1 leaves the
     sources as large as they are, 0 makes them alike."""
-    foreign: float = Field(default=0.5, gt=0, lt=1)
+    foreign: float = Field(default=0.35, gt=0, lt=1)
     """Share of the views that show what is other; sources without plastic would drown it."""
+    foreign_in_service: float = Field(default=0.25, gt=0, lt=1)
+    """Share of what people put into a machine that is other, for which the probabilities are made to hold."""
     other_ground: float = Field(default=0.5, ge=0, le=1)
     """Probability that a view lays an item that was cut out on another ground."""
     whole_ground: float = Field(default=0.15, ge=0, le=1)

@@ -9,10 +9,9 @@
 4. *Tuning*: the upper blocks go on from there (:mod:`.tuning`). A head that fits already keeps the first steps from
    tearing the features apart (Kumar et al. 2022); a running average of the weights generalises better than the last
    ones (Izmailov et al. 2018).
+5. *Label shift*: the probabilities are made to hold for the share of foreign objects in service (:mod:`.label_shift`).
 
-Nothing of the training is chosen on ``val``, whose sources it has learned: the recipe is what did best on sources that
-were left out (tools/leave_one_out.py). ``val`` gives the temperature and the thresholds where nothing better is given;
-the test photos never come here.
+``val`` gives the temperature and the thresholds where nothing better is given; the test photos never come here.
 """
 
 import hashlib
@@ -36,6 +35,7 @@ from providers.local_cnn.training import embedding, familiarity, training_set, w
 from providers.local_cnn.training.head import Floats, Head, fit
 from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.imagenet_weights import imagenet_weights
+from providers.local_cnn.training.label_shift import learned_share, shifted
 from providers.local_cnn.training.rehearsal import RehearsalSet, Rows
 from providers.local_cnn.training.training_set import TOLD, UNKNOWN, Classes, Look, Pictures, TrainingSet, smoothed
 from providers.local_cnn.training.tuning import Checkpoint, State, Tuning, spans_of
@@ -86,6 +86,10 @@ def train(
     keras.utils.set_random_seed(hyperparameters.seed)
     whole = build_model(sum(len(TOLD[task]) for task in tasks), hyperparameters.backbone)
     has_heads = start is not None and _begin_with(whole, start, tasks, hyperparameters)
+    rehearsed = old.learned.classes["waste_type"] if old and hyperparameters.rehearsal else None
+    share = learned_share(photos["train"], hyperparameters, rehearsed)
+    if start and has_heads and share:
+        _shift(whole, tasks, start.card.trained_on.get("foreign_in_service", share), share)
     lower, upper = _halves(whole, hyperparameters)
     look = _look(lower, hyperparameters)
     examples = TrainingSet(
@@ -108,6 +112,8 @@ def train(
         progress = partial(on_progress, "tuning")
         tuning.run(member, state, val, checkpoint=checkpoint.of(member), on_step=progress)
     reached = tuning.finish(states, val)
+    if share:
+        _shift(whole, tasks, share, hyperparameters.foreign_in_service)
     finished, unfamiliar_from = _finished(keras, whole, tasks, photos, hyperparameters)
     model = convert(finished, hyperparameters.input_side, half_precision=True)
     curves = ({"member": member, **curve} for member, state in enumerate(states) for curve in state.curves)
@@ -259,6 +265,14 @@ def _fit_heads(
         heads.append(_head(features[known], classes[known], targets))
     kernel = np.concatenate([fitted.kernel for fitted in heads], axis=1)
     whole.get_layer("head").set_weights([kernel, np.concatenate([fitted.bias for fitted in heads])])
+
+
+def _shift(whole: Any, tasks: Sequence[Task], before: float, after: float) -> None:
+    """Let the type's probabilities hold for a share ``after`` of foreign objects, instead of ``before``."""
+    span = spans_of(tasks)["waste_type"]
+    kernel, bias = whole.get_layer("head").get_weights()
+    bias[span] = shifted(bias[span], before, after)
+    whole.get_layer("head").set_weights([kernel, bias])
 
 
 def _finished(
