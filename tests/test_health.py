@@ -119,7 +119,7 @@ def test_a_deposit_is_measured(build_machine: BuildMachine) -> None:
     visitor = machine.visitor().press("/start").press("/waste/pick-type").press("/return").press("/done")
     visitor.press("/start").press("/waste/pick-type").press("/confirmation", waste_type="bottle").press(
         "/confirmation", waste_type="bottle", sure="1"
-    ).reconcile()
+    ).wait_idle()
     seen = metrics(machine)
     assert seen("triof_verdicts_total", "accept", "sure") == 2
     assert seen("triof_attempts_total", "waste_type", "fake", "answered") == 2

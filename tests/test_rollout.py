@@ -71,7 +71,7 @@ class Trial:
     def begin(self, mode: CandidateMode, share: float, provider: str = LOCAL, name: str = SECOND) -> Candidate:
         """Begin a candidate, and let the machine load it."""
         candidate = self.desk.begin(CandidateRequest("waste_type", provider, name, mode, share), "try it")
-        self.experiment._seat(candidate)
+        self.experiment._load(candidate)
         self.experiment.wait_idle()
         return candidate
 

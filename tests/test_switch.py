@@ -179,7 +179,7 @@ def test_where_no_route_names_the_cloud_it_is_local_and_that_is_said() -> None:
 
 
 def test_a_journal_that_somebody_holds_is_one_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("triof.journal.journal.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("triof.storage.database.BUSY_SECONDS", 0.05)
     triof("mode", "auto")
     with closing(sqlite3.connect(home / "journal.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -223,9 +223,9 @@ def test_a_turn_that_the_settings_overruled_does_not_come_back(home: Path) -> No
 
 def test_a_shell_with_other_settings_turns_the_kiosk_all_the_same(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kiosk = Switch(home, "cloud")
-    kiosk.wait_idle()
+    kiosk.reconcile()
     assert triof("mode", "local").exit_code == 0
     assert kiosk.mode() == "local"
     assert triof("mode").stdout.startswith("local:")
-    kiosk.wait_idle()
+    kiosk.reconcile()
     assert kiosk.mode() == "local", "also after its next start"
