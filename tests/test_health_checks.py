@@ -24,6 +24,7 @@ from triof.observability.health_checks.check import CheckedParts, CheckResult, S
 from triof.observability.health_checks.registry import all_checks
 from triof.observability.health_checks.runner import HealthChecks
 from triof.settings.tree import Settings
+from triof.storage.database import Database
 
 WORDS: Mapping[str, Status] = {"ok": "ok", "warn": "warning", "FAIL": "failed"}
 NUMBERS: Mapping[float, Status] = {0: "ok", 1: "warning", 2: "failed"}
@@ -44,8 +45,8 @@ def _leave_a_deposit_unfinished(machine: Machine) -> None:
 
 
 def _set_a_damaged_journal_aside(machine: Machine) -> None:
-    assert machine.services.journal.path
-    machine.services.journal.path.with_name("journal.damaged-2026-11-30-101500.db").write_bytes(b"")
+    assert machine.services.journal.database.path
+    machine.services.journal.database.path.with_name("journal.damaged-2026-11-30-101500.db").write_bytes(b"")
 
 
 def _use_the_quota_up(machine: Machine) -> None:
@@ -60,16 +61,16 @@ def _lose_the_cloud(machine: Machine) -> None:
 
 def _record_in_the_past(machine: Machine, minutes: float) -> None:
     at = datetime.now(UTC) - timedelta(minutes=minutes)
-    journal = Journal(f"sqlite:///{machine.services.journal.path}", "machine-1", now=lambda: at)
+    journal = Journal(Database(f"sqlite:///{machine.services.journal.database.path}", "machine-1"), now=lambda: at)
     journal.record("breaker.opened", reason="custom_vision", why="silent", seconds=30)
-    journal.close()
+    journal.database.close()
 
 
 def _set_the_clock_back(machine: Machine) -> None:
     at = datetime.now(UTC) + timedelta(days=2)
-    journal = Journal(f"sqlite:///{machine.services.journal.path}", "machine-1", now=lambda: at)
+    journal = Journal(Database(f"sqlite:///{machine.services.journal.database.path}", "machine-1"), now=lambda: at)
     journal.record("machine.started", interrupted=0)
-    journal.close()
+    journal.database.close()
 
 
 class Trouble(NamedTuple):
@@ -134,7 +135,7 @@ def build(tmp_path: Path, new_journal: Path) -> Iterator[Callable[[Mapping[str, 
     for machine in machines:
         machine.services.deposits.close()
         machine.services.sorter.close()
-        machine.services.journal.close()
+        machine.services.journal.database.close()
 
 
 def doctor(settings: Mapping[str, Any]) -> dict[str, tuple[Status, str]]:
@@ -234,8 +235,6 @@ def test_a_check_that_hangs_is_told_and_holds_up_no_other(machine: Machine) -> N
         around.settings,
         router=lambda: machine.services.sorter.router,
         journal=lambda: machine.services.journal,
-        ledgers=lambda journal: {},
-        left_out=dict,
     )
     health = HealthChecks(parts, (hanging, lamp), machine.clock, timeout=0.05)
     services = replace(machine.services, operations=replace(around, health=health))
