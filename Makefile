@@ -21,9 +21,9 @@ kiosk: .venv/stamp-base ## Set all up and run the machine on http://127.0.0.1:80
 	$(BIN)/triof kiosk $(ARGS)
 
 test: .venv/stamp-test,train,data ## Run every test that this machine can run (ARGS='-k journal')
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --deselect tests/test_azure_journey.py $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --deselect tests/azure/test_azure_journey.py $(ARGS)
 # By itself, as it counts calls a second; 5: none of its tests was asked for.
-	@$(BIN)/python -m pytest -q tests/test_azure_journey.py $(ARGS); status=$$?; test $$status -eq 0 -o $$status -eq 5
+	@$(BIN)/python -m pytest -q tests/azure/test_azure_journey.py $(ARGS); status=$$?; test $$status -eq 0 -o $$status -eq 5
 
 lint: .venv/stamp-lint ## Check style and types
 	$(BIN)/ruff check .

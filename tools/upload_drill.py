@@ -22,7 +22,7 @@ from PIL import Image
 
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.trainer import Trainer
-from tests.training_server import TrainingServer
+from testing.azure.training_server import TrainingServer
 
 Filters = Literal["both", "refused"]
 TAGS = {"bottle": "bouteille", "cup": "gobelet", "cutlery": "couvert", "other": "Negative"}

@@ -40,7 +40,7 @@ RATES = (2, 10)
 
 SERVER = """
 import json, sys
-from tests.training_server import TrainingServer
+from testing.azure.training_server import TrainingServer
 with TrainingServer(tier="S0", rate_per_second=int(sys.argv[1]) or None) as azure:
     print(json.dumps([azure.endpoint, azure.training_key, azure.prediction_resource_id]), flush=True)
     sys.stdin.read()
