@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from providers.base import Task
 from providers.fake import FakeProvider, Step
+from providers.local_cnn.backbone import LITE0
 from testing.azure.custom_vision_server import CustomVisionServer
 from testing.image_files import encoded
 from tests.support.browsing import launched, served
@@ -32,9 +34,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+MISSING_FOR_TRAINING = [name for name in ("tensorflow", "cv2", LITE0.package) if find_spec(name) is None]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes the ``browser`` fixture; skip what cannot train here."""
+    skip = pytest.mark.skip(reason=f"the train extra is not installed: {', '.join(MISSING_FOR_TRAINING)}")
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+        if MISSING_FOR_TRAINING and item.get_closest_marker("train"):
+            item.add_marker(skip)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium; whoever needs it is skipped where there is none."""
+    """Chromium; a test that needs it is marked ``browser``, and skipped where there is none."""
     with launched() as browser:
         yield browser
 

@@ -492,6 +492,7 @@ def test_a_training_under_way_is_found_also_where_the_limit_is_reached(
     assert names(few_iterations) == ["Iteration 1", "Iteration 2"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_training_in_peace(desk: Desk, azure: TrainingServer) -> None:
     desk.ready()
     desk.upload(desk.photos({"bottle": 5, "cup": 5}))

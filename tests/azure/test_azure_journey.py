@@ -15,6 +15,8 @@ import pytest
 from testing.azure.training_server import TrainingServer
 from triof.common.paths import DEMO_PICTURES
 
+pytestmark = pytest.mark.slow
+
 PHOTOS = 2000
 KILLED_AFTER = (3, 5, 4)
 """Requests that were stored before the process is killed, in each of its lives; the answer to the last never comes."""

@@ -731,6 +731,7 @@ def begun(desk: Desk, azure: TrainingServer, photos: Path) -> Callable[[], subpr
     return begin
 
 
+@pytest.mark.slow
 def test_an_upload_that_is_interrupted_goes_on_and_sends_nothing_twice(
     desk: Desk, azure: TrainingServer, begun: Callable[[], subprocess.Popen[str]], photos: Path
 ) -> None:
@@ -757,6 +758,7 @@ def test_an_upload_that_is_killed_and_cut_off_sends_nothing_twice_and_nothing_is
     assert came.most_in_a_second <= 10
 
 
+@pytest.mark.slow
 def test_ctrl_c_does_not_wait_for_what_everybody_waits_for(
     desk: Desk, azure: TrainingServer, begun: Callable[[], subprocess.Popen[str]]
 ) -> None:

@@ -141,6 +141,7 @@ def test_doctor_sees_a_jam_and_slot_clears_it() -> None:
     assert triof("doctor").exit_code == 0
 
 
+@pytest.mark.slow
 def test_classifying_loads_neither_web_nor_database_nor_tensorflow(pictures: Path) -> None:
     code = (
         "import sys; from triof.cli import main\n"
@@ -245,6 +246,7 @@ def test_doctor_shows_the_thresholds_in_force() -> None:
     assert "fake script believes clean from 0.8 (default), dirty from 0.8 (default)" in cleanliness
 
 
+@pytest.mark.slow
 def test_a_body_too_large_is_refused_before_it_is_sent(tmp_path: Path) -> None:
     with RunningKiosk(tmp_path / "home") as kiosk, socket.create_connection(("127.0.0.1", kiosk.port), 10) as client:
         client.sendall(b"POST /waste/judge HTTP/1.1\r\nHost: x\r\nContent-Length: 300000000\r\n\r\n")

@@ -1,19 +1,16 @@
 """``triof train`` and ``triof evaluate``, through the front door."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from providers.local_cnn import backbone, bundle
+from providers.local_cnn import bundle
 from providers.local_cnn.options import shipped
 from providers.local_cnn.training import rehearsal
 from tests.support.training_sets import drawn
 from triof.cli import main
-
-MISSING = [name for name in ("tensorflow", "cv2", backbone.LITE0.package) if importlib.util.find_spec(name) is None]
 
 
 def numbers(*others: str) -> list[str]:
@@ -46,7 +43,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.skipif(bool(MISSING), reason=f"the train extra is not installed: {', '.join(MISSING)}")
+@pytest.mark.train
 def test_a_trained_bundle_can_be_evaluated(photos: Path, tmp_path: Path) -> None:
     out, runs = tmp_path / "out", tmp_path / "runs"
     (photos / "notes.md").write_text("Drawn discs and squares.")

@@ -32,6 +32,7 @@ def wrong(home: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_a_home_of_an_earlier_version_is_tightened_and_stays_so(tmp_path: Path, new_journal: Path) -> None:
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
     for folder in ("photos/ab", "logs", "queue", "monitoring", "bundles/waste_type/1", "config", "backups"):

@@ -122,6 +122,7 @@ def test_threads_are_started_when_they_are_needed_and_never_keep_the_program(bui
     assert thread.name.startswith("cloud-")
 
 
+@pytest.mark.slow
 def test_a_program_ends_although_a_call_never_comes_back() -> None:
     code = (
         "from threading import Event\n"

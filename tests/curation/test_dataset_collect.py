@@ -473,6 +473,7 @@ def test_a_dead_network_ends_the_run_early(host: PhotoHost) -> None:
     assert "20 addresses in a row" in collect_list(host.serve("/other.jpg", photo(2)), *lines).stderr
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stopped(host: PhotoHost, tmp_path: Path) -> None:
     release = threading.Event()
     lines = [host.serve(f"/{seed}.jpg", photo(seed)) for seed in range(1, 6)]

@@ -40,6 +40,7 @@ def deposit(visitor: Visitor, label: str) -> str:
     return ended_at
 
 
+@pytest.mark.slow
 def test_every_picture_of_the_camera_goes_through_a_whole_deposit(dataset: Path, tmp_path: Path) -> None:
     pictures = pictures_in(dataset / "camera")
     labels = [next(label for part, label in NAMED.items() if part in path.name.lower()) for path in pictures]

@@ -123,6 +123,7 @@ print("no socket")
 """
 
 
+@pytest.mark.slow
 def test_local_mode_opens_no_socket_to_anywhere(cloud: CustomVisionServer, tmp_path: Path) -> None:
     environ = {
         "PATH": "",

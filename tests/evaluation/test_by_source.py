@@ -172,6 +172,7 @@ def test_scores_of_a_model_that_is_no_provider_are_judged_alike() -> None:
     assert [part.name for part in parts] == ["fold 0", "fold 1", "fold 2", "all"]
 
 
+@pytest.mark.slow
 def test_real_photos_of_every_source_are_judged(dataset: Path, tmp_path: Path) -> None:
     if not (dataset / "all.csv").is_file():
         pytest.skip("the photos of other sources are not there")

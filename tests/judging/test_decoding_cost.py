@@ -154,6 +154,7 @@ print(json.dumps([megabytes("VmHWM") - idle, megabytes("VmRSS") - idle]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_is_bounded_and_given_back(tmp_path: Path) -> None:
     paths = []

@@ -470,6 +470,7 @@ print(taken)
 """
 
 
+@pytest.mark.slow
 def test_the_limit_holds_exactly_under_many_processes(database: Database) -> None:
     command = [sys.executable, "-c", TAKER, f"sqlite:///{database.path}", RESOURCE, "70", "40"]
     takers = [
@@ -635,6 +636,7 @@ def classify(photos: int, kill_after: int | None = None) -> list[str]:
     return answered
 
 
+@pytest.mark.slow
 def test_after_a_kill_in_the_middle_the_count_is_never_below_the_vendors(server: CustomVisionServer) -> None:
     photos = 500
     # Long enough for the kill to meet calls that the vendor has counted and not yet answered.

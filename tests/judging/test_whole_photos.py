@@ -98,6 +98,7 @@ def test_the_pixels_of_a_png_that_changed_are_damage() -> None:
     assert code(bytes(image)) == "damaged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
 def test_of_real_photos_the_cut_ones_are_caught_and_no_whole_one_is_lost(
     dataset: Path, options: dict[str, bool]

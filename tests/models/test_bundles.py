@@ -640,6 +640,7 @@ def test_whenever_an_installation_is_killed_it_can_be_made_again(
     assert sorted(names) == [CUP, CUTLERY, "mine-1"]
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_leaves_no_lock(home: Path) -> None:
     code = (
         "import os, pathlib\n"

@@ -26,6 +26,8 @@ from tests.support.references import small_demo_pictures
 from triof.cli import main
 from triof.models import acceptance_photos
 
+pytestmark = pytest.mark.slow
+
 CASE = SHARED / "cases" / "export_custom_TFLite_Detection_PostProcess.zip"
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
 DIED = "it ends the process that runs it (SIGSEGV)"

@@ -74,6 +74,7 @@ def claiming_directory(content: bytes, claimed: int) -> bytes:
     return content[: end + 12] + struct.pack("<I", claimed) + content[end + 16 :]
 
 
+@pytest.mark.slow
 def test_what_never_ends_or_grows_without_bound_takes_little_time_and_memory(tmp_path: Path) -> None:
     pytest.importorskip("resource")
     os.mkfifo(tmp_path / "pipe")

@@ -27,6 +27,7 @@ logging.getLogger("triof.judging.guarded_provider").warning("ours.is_shown")
 """
 
 
+@pytest.mark.slow
 def test_libraries_say_nothing_on_the_terminal(desk: Desk, azure: TrainingServer, tmp_path: Path) -> None:
     """A photo whose EXIF Pillow warns of, models that LiteRT tells of, calls that are made again."""
     desk.trained()
@@ -58,6 +59,7 @@ def test_libraries_say_nothing_on_the_terminal(desk: Desk, azure: TrainingServer
     assert "status 503" in ran.stdout, "our own word for it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [["-W", "default"], []])
 def test_who_asks_python_for_warnings_gets_them(asked: list[str]) -> None:
     code = """

@@ -87,6 +87,7 @@ def test_tensorflow_is_imported_inside_functions_only() -> None:
         assert not any(name.split(".")[0] in ("tensorflow", "keras") for name in names), path
 
 
+@pytest.mark.slow
 def test_rooms_import_downwards_only() -> None:
     """The contracts of pyproject.toml; imports inside functions count."""
     linter = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
@@ -135,6 +136,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("*.whl"))
 
 
+@pytest.mark.slow
 def test_a_wheel_carries_all_that_runs_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for needed in (
@@ -152,6 +154,7 @@ def test_a_wheel_carries_all_that_runs_and_nothing_else(wheel: Path) -> None:
     assert not [name for name in names if ".env" in name or name.startswith(("tests/", "tools/", "docs/"))]
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_finds_its_files(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     code = (

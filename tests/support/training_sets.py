@@ -1,21 +1,14 @@
-"""Small training sets of drawn items, and a skip where training is not possible."""
-
-import importlib
-import importlib.util
+"""Small training sets of drawn items."""
 
 import numpy as np
-import pytest
 from PIL import Image, ImageDraw
 
 from providers.base import LABELS
-from providers.local_cnn import backbone
 from providers.local_cnn.training import (
     augmentation,
 )
 from providers.local_cnn.training.hyperparameters import Recipe
 from providers.local_cnn.training.training_set import Pictures
-
-MISSING = [name for name in ("tensorflow", "cv2", backbone.LITE0.package) if importlib.util.find_spec(name) is None]
 
 
 def drawn(index: int) -> Image.Image:
@@ -51,6 +44,3 @@ SMALL = Recipe(
     held=0,
     whole_ground=0,
 )
-
-
-needs_training = pytest.mark.skipif(bool(MISSING), reason=f"the train extra is not installed: {', '.join(MISSING)}")

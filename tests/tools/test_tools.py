@@ -29,6 +29,7 @@ def test_a_tool_that_needs_photos_says_that_there_are_none(
     assert str(ended.value.code).startswith(f"Nothing can be measured, there are no labelled photos in {tmp_path}")
 
 
+@pytest.mark.slow
 def test_the_bench_says_at_once_what_it_leaves_out(tmp_path: Path) -> None:
     environ = {**os.environ, "TRIOF_DATASET": str(tmp_path / "nowhere")}
     command = [sys.executable, "-m", "tools.bench", "--only", "uploads", "--out", str(tmp_path / "bench.json")]

@@ -118,6 +118,7 @@ def test_a_proxy_of_the_settings_stands_for_many(serve: Serve) -> None:
     assert all(map(is_open, here))
 
 
+@pytest.mark.slow
 def test_where_few_files_may_be_opened_idle_connections_keep_nobody_out() -> None:
     pytest.importorskip("resource")
     served = subprocess.Popen([sys.executable, "-c", FEW_FILES], stdout=subprocess.PIPE, text=True)

@@ -377,6 +377,7 @@ def command(dataset: Dataset, tmp_path: Path) -> Callable[..., "subprocess.Popen
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_serves_and_ends_with_what_to_do_next(command: Any, dataset: Dataset, end: signal.Signals) -> None:
     import requests
@@ -400,6 +401,7 @@ def test_the_command_serves_and_ends_with_what_to_do_next(command: Any, dataset:
     assert "Traceback" not in rest
 
 
+@pytest.mark.slow
 def test_a_rerun_leaves_out_what_is_decided(command: Any, dataset: Dataset) -> None:
     for item in dataset.photos:
         label = item.labels.get("waste_type", "")
@@ -411,6 +413,7 @@ def test_a_rerun_leaves_out_what_is_decided(command: Any, dataset: Dataset) -> N
     assert "Nothing is left to look at." in rest
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_one_sentence(command: Any) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -117,6 +117,7 @@ def test_a_port_that_is_taken_is_one_sentence() -> None:
             assert isinstance(ran.exception, SystemExit)
 
 
+@pytest.mark.slow
 def test_a_server_that_a_service_manager_ends_answers_first(tmp_path: Path, jpeg: bytes) -> None:
     home = tmp_path / "home"
     database = open_database(Settings(home=home))

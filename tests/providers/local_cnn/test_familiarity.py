@@ -8,10 +8,8 @@ import pytest
 
 from providers.local_cnn.training import familiarity
 
-needs_keras = pytest.mark.skipif(importlib.util.find_spec("keras") is None, reason="the train extra is not installed")
 
-
-@needs_keras
+@pytest.mark.train
 def test_the_network_works_the_distance_out_itself() -> None:
     keras = importlib.import_module("keras")
     rng = np.random.default_rng(1)

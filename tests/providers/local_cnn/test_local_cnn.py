@@ -134,6 +134,7 @@ def test_hands_and_empty_slots_that_no_training_has_seen_are_other() -> None:
     assert labels.count("other") >= 54
 
 
+@pytest.mark.slow
 def test_serving_needs_no_tensorflow() -> None:
     code = (
         "import sys\n"
@@ -145,6 +146,7 @@ def test_serving_needs_no_tensorflow() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "kept"), [("waste_type", 0.9), ("cleanliness", 0.9)])
 def test_another_ground_under_the_item_changes_few_answers(dataset: Path, task: Task, kept: float) -> None:
     provider = LocalCnn(task, LocalCnnOptions())

@@ -34,6 +34,7 @@ def steps(document: str) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page_does_what_it_shows(new_journal: Path, tmp_path: Path) -> None:
     if not shutil.which("curl") or not shutil.which("bash"):
         pytest.skip("curl and bash are needed to type what the page shows")

@@ -36,6 +36,7 @@ def document(desk: Desk) -> Any:
     return desk.client.get("/api/openapi.json").json
 
 
+@pytest.mark.slow
 def test_schemathesis_finds_nothing(desk: Desk) -> None:
     for media_type in RAW_TYPES:
         schemathesis.openapi.media_type(media_type, PHOTOS)

@@ -1,6 +1,5 @@
 """Conversion of a network to 8 bits; skipped where TensorFlow is missing."""
 
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,7 @@ from providers.local_cnn.training import quantization, trainer
 
 SIDE = 16
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tensorflow") is None, reason="the train extra is not installed: tensorflow"
-)
+pytestmark = pytest.mark.train
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from providers.local_cnn.training import rehearsal
 from providers.local_cnn.training.rehearsal import RehearsalSet, Rows
 from providers.local_cnn.training.training_set import UNKNOWN, Batch, TrainingSet
 from tests.support import colour_models
-from tests.support.training_sets import CUP, OTHER, SMALL, needs_training, pictures
+from tests.support.training_sets import CUP, OTHER, SMALL, pictures
 from triof.evaluation.training_comparison import ACCEPTING, Hits, LearnedMore
 from triof.models import training_outcome
 
@@ -46,7 +46,7 @@ def test_a_new_source_gets_its_share_of_the_rows() -> None:
     assert len(both.elsewhere({"canteen", "web"})) == 16, "where no other source is left, all of them judge"
 
 
-@needs_training
+@pytest.mark.train
 def test_a_part_of_each_batch_is_rehearsed() -> None:
     asked: list[int] = []
 
@@ -62,7 +62,7 @@ def test_a_part_of_each_batch_is_rehearsed() -> None:
     assert first.classes["waste_type"].tolist() == [CUP] * 6 + [OTHER] * 2
 
 
-@needs_training
+@pytest.mark.train
 def test_few_photos_make_an_epoch_of_many_batches() -> None:
     assert TrainingSet(("waste_type",), pictures(2), RECIPE.model_copy(update={"fewest_batches": 30})).steps == 30
 

@@ -34,7 +34,7 @@ from providers.local_cnn.training.hyperparameters import Recipe
 from providers.local_cnn.training.training_set import TOLD, UNKNOWN, Classes, Pictures, TrainingSet
 from providers.local_cnn.training.tuning import Checkpoint, State
 from testing.image_files import encoded
-from tests.support.training_sets import CUP, OTHER, SMALL, drawn, needs_training, pictures
+from tests.support.training_sets import CUP, OTHER, SMALL, drawn, pictures
 from triof.evaluation import before_after
 from triof.judging import photo
 from triof.settings.sections.policy import Policy
@@ -70,7 +70,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     return Whole(train(path, on_progress), stages, path / "left")
 
 
-@needs_training
+@pytest.mark.train
 def test_some_epochs_make_a_bundle_that_answers(whole: Whole, tmp_path: Path) -> None:
     trained, stages, _ = whole
     bundle.save(tmp_path / "bundle", trained.card, trained.model)
@@ -105,7 +105,7 @@ def test_some_epochs_make_a_bundle_that_answers(whole: Whole, tmp_path: Path) ->
     assert (said.label, set(said.scores)) == ("cup", set(LABELS["waste_type"]))
 
 
-@needs_training
+@pytest.mark.train
 def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(whole: Whole) -> None:
     stages: list[str] = []
     resumed = train(whole.left, lambda stage, *_: stages.append(stage))
@@ -114,7 +114,7 @@ def test_an_interrupted_training_goes_on_and_ends_as_if_nothing_had_happened(who
     assert resumed.curves == whole.trained.curves
 
 
-@needs_training
+@pytest.mark.train
 def test_the_weights_of_a_bundle_can_be_read_back(whole: Whole, tmp_path: Path) -> None:
     before = whole.trained
     like, other = (trainer.build_model(labels) for labels in (7, 3))
@@ -128,7 +128,7 @@ def test_the_weights_of_a_bundle_can_be_read_back(whole: Whole, tmp_path: Path) 
         weight_import.load_weights(other, start)
 
 
-@needs_training
+@pytest.mark.train
 def test_a_bundle_without_the_empty_slot_keeps_what_it_knows(tmp_path: Path) -> None:
     everything: dict[trainer.Part, Pictures] = {"train": pictures(12), "val": pictures(4)}
     types = {
@@ -144,7 +144,7 @@ def test_a_bundle_without_the_empty_slot_keeps_what_it_knows(tmp_path: Path) -> 
     assert said == pytest.approx(calibration.softmax(before[None])[0], abs=0.02)
 
 
-@needs_training
+@pytest.mark.train
 def test_a_network_that_answers_the_new_photos_alone_is_worse_elsewhere(whole: Whole, tmp_path: Path) -> None:
     trained = whole.trained
     kept = rehearsal_check.keep(
@@ -204,21 +204,21 @@ def labels_of(task: Task, recipe: Recipe, tasks: tuple[Task, ...] = TASKS) -> se
 SIMPLE = Recipe(train_side=32, empty=0, plain=0)
 
 
-@needs_training
+@pytest.mark.train
 def test_stains_turn_clean_into_dirty_and_no_type_into_another() -> None:
     recipe = SIMPLE.model_copy(update={"stained": 1.0})
     assert labels_of("cleanliness", recipe, ("cleanliness",)) == {"dirty"}
     assert labels_of("waste_type", recipe) == {"cup", "other"}
 
 
-@needs_training
+@pytest.mark.train
 def test_an_empty_slot_is_empty_and_neither_clean_nor_dirty() -> None:
     recipe = SIMPLE.model_copy(update={"empty": 1.0})
     assert labels_of("waste_type", recipe) == {bundle.EMPTY}
     assert labels_of("cleanliness", recipe) == set()
 
 
-@needs_training
+@pytest.mark.train
 def test_a_training_draws_the_same_views_for_the_same_seeds_alone() -> None:
     def drawn_with(recipe: Recipe, *seeds: int) -> NDArray[np.float32]:
         photos = TrainingSet(TASKS, pictures(4), recipe)
@@ -231,7 +231,7 @@ def test_a_training_draws_the_same_views_for_the_same_seeds_alone() -> None:
     assert not np.array_equal(first, drawn_with(SIMPLE.model_copy(update={"seed": 2}), 0, 1))
 
 
-@needs_training
+@pytest.mark.train
 def test_both_halves_of_a_network_give_what_it_gives() -> None:
     whole = trainer.build_model(6)
     photo_ = backbone.scaled(np.random.default_rng(1).integers(0, 255, (1, 64, 64, 3), np.uint8))
@@ -253,13 +253,13 @@ def test_a_source_of_foreign_objects_does_not_drown_the_plastic() -> None:
     assert dump / home == pytest.approx(8**0.5)
 
 
-@needs_training
+@pytest.mark.train
 def test_what_nobody_said_teaches_nothing() -> None:
     targets = training_set.smoothed(np.array([1, UNKNOWN]), 2, 0.1)
     assert targets.tolist() == [pytest.approx([0.05, 0.95]), [0, 0]]
 
 
-@needs_training
+@pytest.mark.train
 def test_a_photo_without_a_label_for_a_task_moves_none_of_its_logits() -> None:
     tensorflow = importlib.import_module("tensorflow")
     types = training_set.smoothed(np.array([1, 1]), 5, 0.1)
