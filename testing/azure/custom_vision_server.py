@@ -279,6 +279,8 @@ class Service:
         self._switch = threading.Lock()
         self._started = False
         self.tls = self._certify() if tls else None
+        self.canned: dict[Fault | None, Reply] = dict(CANNED)
+        """What faults answer that are an answer of their own."""
         # Bound from now on, also while stopped: the address refuses, and nobody else can take it.
         self._listener = _Listener(self, port=0)
         self.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.server_port}"
@@ -362,7 +364,7 @@ class CustomVisionServer(Service):
         self.quota: int | None = None
         self.rate_per_second: int | None = None
         self.calls = 0
-        self._clock = clock
+        self.clock = clock
         self._images: deque[Received] = deque(maxlen=32)
         self._let_in: deque[float] = deque()
 
@@ -380,7 +382,7 @@ class CustomVisionServer(Service):
         fault = self._fault
         image = image_of(request)
         problem = complaint(image)
-        reply = CANNED.get(fault) or self._prediction(fault)
+        reply = self.canned.get(fault) or self._prediction(fault)
         with self._lock:
             self._remember(request, image)
             refusal = self._too_much() or problem
@@ -407,7 +409,7 @@ class CustomVisionServer(Service):
         """The gateway's refusal; a request it lets in counts for the rate, even when its image is refused later."""
         if self.quota is not None and self.calls >= self.quota:
             return QUOTA_USED
-        now = self._clock()
+        now = self.clock()
         while self._let_in and self._let_in[0] <= now - 1:
             self._let_in.popleft()
         if self.rate_per_second is not None and len(self._let_in) >= self.rate_per_second:

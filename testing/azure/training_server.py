@@ -20,7 +20,6 @@ from urllib.parse import unquote, urlsplit
 from testing.azure.azure_export import azure_export_zip, expected_scores, zipped
 from testing.azure.custom_vision_server import (
     ACCESS_DENIED,
-    CANNED,
     CLASSIFY,
     NO_RESOURCE,
     QUOTA_USED,
@@ -91,20 +90,22 @@ class TrainingServer(TrainingService, Service):
         """What is said of an image, probability by tag; None: what the exported model says."""
         self.on_request: Callable[[str, str], None] | None = None
         """Called with method and path when a request has come whole."""
-        self.on_reply: Callable[[Request, Reply], None] | None = None
-        """Called with each answer of the service itself, before it goes out."""
+        self.on_reply: Callable[[Request, Reply], Reply | None] | None = None
+        """Called with each answer of the service itself, before it goes out; may give another one."""
+        self.answers_instead: Callable[[Request], Reply | None] | None = None
+        """Called with each request before anything looks at it: an answer in place of the server's."""
         self.after_store: Callable[[int], None] | None = None
         """Called with the number of uploads so far when one was stored, before the answer goes out."""
-        self._clock = clock
+        self.clock = clock
         self._export_zip: bytes | None = None
         self._let_in: dict[bool, deque[float]] = {True: deque(), False: deque()}
-        self._next: deque[tuple[Fault | None, re.Pattern[str], bool]] = deque()
+        self._next_faults: deque[tuple[Fault | None, re.Pattern[str], bool]] = deque()
 
     @property
     def photos(self) -> dict[str, Photo]:
         """All photos of all projects, by the sha256 of their contents."""
         with self._lock:
-            return {sha256: photo for project in self._projects.values() for sha256, photo in project.photos.items()}
+            return {sha256: photo for project in self.projects.values() for sha256, photo in project.photos.items()}
 
     @property
     def peak_per_second(self) -> int:
@@ -131,13 +132,25 @@ class TrainingServer(TrainingService, Service):
         if fault == "hang_before_read" and only:
             raise ValueError("a request that is never read cannot be chosen by its path")
         with self._lock:
-            self._next.extend([(known(fault), re.compile(only), handled)] * n)
+            self._next_faults.extend([(known(fault), re.compile(only), handled)] * n)
+
+    def clear_faults(self) -> None:
+        """Forget the faults that :meth:`faults_next` announced and that have not come yet."""
+        with self._lock:
+            self._next_faults.clear()
+
+    def forget_arrivals(self) -> None:
+        """Begin to count anew: as if no request had come so far."""
+        with self._lock:
+            self.arrivals.clear()
+            for let_in in self._let_in.values():
+                let_in.clear()
 
     def hangs(self) -> bool:
         """Whether what comes on a connection now is never read."""
         with self._lock:
-            if self._next and self._next[0][0] == "hang_before_read":
-                self._next.popleft()
+            if self._next_faults and self._next_faults[0][0] == "hang_before_read":
+                self._next_faults.popleft()
                 return True
         return super().hangs()
 
@@ -147,7 +160,7 @@ class TrainingServer(TrainingService, Service):
         training = path.startswith(ROOT)
         limit = self.rate_per_second if training else self.prediction_rate_per_second
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             if training:
                 self.arrivals.append(now)
             if not self._may_enter(path, headers):
@@ -168,7 +181,8 @@ class TrainingServer(TrainingService, Service):
 
     def judge(self, request: Request) -> tuple[Reply, Fault | None]:
         """The answer, and the fault by which it is delivered."""
-        reply, fault = self._judge(request, unquote(urlsplit(request.path).path))
+        instead = self.answers_instead(request) if self.answers_instead else None
+        reply, fault = (instead, None) if instead else self._judge(request, unquote(urlsplit(request.path).path))
         with self._lock:
             self.refused += 400 <= reply.status < 500
         return reply, fault
@@ -192,7 +206,7 @@ class TrainingServer(TrainingService, Service):
         self, request: Request, path: str, work: Callable[[Fault | None], Reply]
     ) -> tuple[Reply, Fault | None]:
         fault, handled = self._fault_for(f"{request.method} {path}", bending=path.startswith(PREDICTION_ROOT))
-        canned = CANNED.get(fault)
+        canned = self.canned.get(fault)
         if canned is TOO_FAST and path.startswith(ROOT):
             canned = TRAINING_TOO_FAST
         if canned and not handled:
@@ -202,10 +216,10 @@ class TrainingServer(TrainingService, Service):
 
     def _fault_for(self, address: str, *, bending: bool) -> tuple[Fault | None, bool]:
         with self._lock:
-            for entry in self._next:
+            for entry in self._next_faults:
                 fault, only, handled = entry
                 if only.search(address) and (bending or fault not in BENDING):
-                    self._next.remove(entry)
+                    self._next_faults.remove(entry)
                     return fault, handled
         return (self._fault, False) if bending or self._fault not in BENDING else (None, False)
 
@@ -225,7 +239,7 @@ class TrainingServer(TrainingService, Service):
                 with self._lock:
                     self.violations.append(f"{request.method} {path}: {refusal.message}")
         if self.on_reply:
-            self.on_reply(request, reply)
+            reply = self.on_reply(request, reply) or reply
         if stored > uploads and self.after_store:
             self.after_store(stored)
         return reply

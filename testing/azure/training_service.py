@@ -75,7 +75,13 @@ class TrainingService:
         """The sizes of the uploads that were taken."""
         self.operations: Counter[str] = Counter()
         """How often each was asked, by its name in the swagger."""
-        self._projects: dict[str, Project] = {}
+        self.projects: dict[str, Project] = {}
+        self.on_call: Callable[[Call], Reply | None] | None = None
+        """Called with each request that was understood: may change it, or give an answer in place of the service's."""
+        self.refuses_photo: Callable[[bytes], str | None] | None = None
+        """Called with each photo that is uploaded: the status with which it is refused (None: it is taken)."""
+        self.still_answers: Iteration | None = None
+        """The iteration that published names stand for whatever was published since, as the real service may lag."""
         self._blobs: dict[str, Callable[[], tuple[str, bytes]]] = {}
         self._began = datetime.now(UTC)
         self._ticks = 0
@@ -83,6 +89,8 @@ class TrainingService:
     def perform(self, call: Call) -> Reply:
         """Do what is asked. Raises Refused."""
         self.operations[call.operation] += 1
+        if self.on_call and (instead := self.on_call(call)):
+            return instead
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", call.operation).lower()
         answer = getattr(self, f"_{name}")(call)
         return answer if isinstance(answer, Reply) else Reply(200, json.dumps(answer).encode())
@@ -115,9 +123,9 @@ class TrainingService:
         platforms = query.get("targetExportPlatforms", [])
         if platforms and not domain.exportable:
             raise Refused(400, "BadRequestProjectUnsupportedExportPlatform", "The domain cannot be exported")
-        if self.unique_project_names and any(query["name"] == each.name for each in self._projects.values()):
+        if self.unique_project_names and any(query["name"] == each.name for each in self.projects.values()):
             raise Refused(400, "BadRequestProjectNameNotUnique", "There is a project of this name")
-        if len(self._projects) >= self.limits.projects:
+        if len(self.projects) >= self.limits.projects:
             raise Refused(400, "BadRequestExceedProjectLimit", "Your subscription has as many projects as it may")
         now = self._now()
         # Multilabel is what the vendor takes when nobody says anything, and is rarely what is wanted.
@@ -132,11 +140,11 @@ class TrainingService:
             created=now,
             modified=now,
         )
-        self._projects[project.id] = project
+        self.projects[project.id] = project
         return project_json(project)
 
     def _get_projects(self, call: Call) -> Any:
-        return [project_json(project) for project in sorted(self._projects.values(), key=lambda each: each.id)]
+        return [project_json(project) for project in sorted(self.projects.values(), key=lambda each: each.id)]
 
     def _get_project(self, call: Call) -> Any:
         return project_json(self._its(call))
@@ -155,11 +163,11 @@ class TrainingService:
         project = self._its(call)
         if any(iteration.publish_name for iteration in project.iterations.values()):
             raise Refused(400, "BadRequestIterationIsPublished", "Unpublish the project's iterations first")
-        del self._projects[project.id]
+        del self.projects[project.id]
         return Reply(204)
 
     def _its(self, call: Call) -> Project:
-        project = self._projects.get(call.path["projectId"])
+        project = self.projects.get(call.path["projectId"])
         if project is None:
             raise Refused(404, "NotFoundProject", "Invalid project")
         return project
@@ -247,6 +255,8 @@ class TrainingService:
         self, project: Project, image: bytes, name: str | None, tags: set[str], metadata: dict[str, str]
     ) -> tuple[str, Photo | None]:
         """Judge one photo of a batch, and store it if it is good and new."""
+        if self.refuses_photo and (refusal := self.refuses_photo(image)):
+            return refusal, None
         if len(image) > MOST_TRAINING_IMAGE_BYTES:
             self.violations.append(f"CreateImagesFromFiles: {name!r} has {len(image)} bytes")
             return "ErrorImageSize", None
@@ -490,12 +500,12 @@ class TrainingService:
 
     def published(self, project_id: str, name: str) -> tuple[Project, Iteration]:
         """What the prediction resource serves under this name. Raises Refused."""
-        project = self._projects.get(project_id.lower())
+        project = self.projects.get(project_id.lower())
         if project is None:
             raise Refused(404, "NotFoundProject", "Invalid project")
         for iteration in project.iterations.values():
             if iteration.publish_name == name:
-                return project, iteration
+                return project, self.still_answers or iteration
         raise Refused(404, "NotFoundIteration", "Invalid iteration")
 
     def _publish_iteration(self, call: Call) -> Any:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from providers.custom_vision import options as vendor
 from providers.custom_vision.client import TrainingClient
 from providers.custom_vision.options import CustomVisionOptions
 from testing.azure.custom_vision_server import Fault, Reply, page
+from testing.azure.training_api import Call
 from testing.azure.training_records import COMPACT, COMPACT_S1, GENERAL
 from testing.azure.training_server import TrainingServer
 from testing.image_files import encoded
@@ -42,7 +44,7 @@ def written(desk: Desk) -> dict[str, str]:
 def stranger(azure: TrainingServer, desk: Desk, *, kind: str = "Multiclass", domain: str = COMPACT.id) -> str:
     """A project called triof that somebody has made in the portal; its id."""
     desk.ready()
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     (desk.home / "config" / "azure-written.toml").unlink()
     project.classification = kind
     project.domain = next(found for found in (COMPACT, COMPACT_S1, GENERAL) if found.id == domain)
@@ -85,7 +87,7 @@ def test_without_a_project_the_way_to_one_is_named(desk: Desk) -> None:
 
 def test_a_project_that_was_removed_in_the_portal_is_named(desk: Desk, azure: TrainingServer) -> None:
     desk.ready()
-    azure._projects.clear()
+    azure.projects.clear()
     for command in ("setup", "train", "status"):
         assert "custom_vision.project_id" in desk.fails(command)
 
@@ -137,19 +139,23 @@ def test_whatever_answers_instead_of_the_cloud_is_one_sentence(
         assert "<" not in ran.stderr
 
 
-def test_null_answers_are_one_sentence(desk: Desk, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def _instead(operation: str, reply: Reply, call: Call) -> Reply | None:
+    return reply if call.operation == operation else None
+
+
+def test_null_answers_are_one_sentence(desk: Desk, azure: TrainingServer) -> None:
     desk.ready()
     asked = {
-        "project": "setup",
-        "tags": "train",
-        "iterations": "iterations",
-        "image_count": "status",
+        "GetProject": "setup",
+        "GetTags": "train",
+        "GetIterations": "iterations",
+        "GetImageCount": "status",
     }
     for operation, command in asked.items():
         for null in (None, [None], [{}], {}):
-            with monkeypatch.context() as patch:
-                patch.setattr(azure, f"_get_{operation}", lambda _, null=null: null)
-                assert "makes no sense" in desk.fails(command), (operation, null)
+            reply = Reply(200, json.dumps(null).encode())
+            azure.on_call = partial(_instead, operation, reply)
+            assert "makes no sense" in desk.fails(command), (operation, null)
 
 
 def test_passing_faults_are_tried_again_and_said_once(desk: Desk, azure: TrainingServer) -> None:
@@ -185,10 +191,8 @@ def test_a_wrong_endpoint_is_named(desk: Desk, azure: TrainingServer) -> None:
     assert "training_endpoint" in ran.stderr
 
 
-def test_a_web_server_at_the_endpoint_is_named(
-    desk: Desk, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(azure, "judge", lambda _: (page(404, "Not Found"), None))
+def test_a_web_server_at_the_endpoint_is_named(desk: Desk, azure: TrainingServer) -> None:
+    azure.answers_instead = lambda _: page(404, "Not Found")
     assert "check custom_vision.training_endpoint" in desk.fails("status")
 
 
@@ -197,7 +201,7 @@ def test_a_web_server_at_the_endpoint_is_named(
 
 def test_setup_makes_the_project_and_its_tags_and_may_be_called_again(desk: Desk, azure: TrainingServer) -> None:
     made = desk.well("setup")
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     assert (project.name, project.classification, project.domain) == ("triof", "Multiclass", COMPACT)
     assert {tag.name: tag.type for tag in project.tags.values()} == {
         "bouteille": "Regular",
@@ -217,14 +221,14 @@ def test_setup_makes_the_project_and_its_tags_and_may_be_called_again(desk: Desk
 def test_setup_takes_the_domain_of_the_settings_and_the_name_of_the_option(desk: Desk, azure: TrainingServer) -> None:
     desk.set(domain="general_compact_s1")
     desk.well("setup", "--name", "canteen [/b] 3")
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     assert (project.name, project.domain) == ("canteen [/b] 3", COMPACT_S1)
     assert "canteen [/b] 3" in desk.well("status")
 
 
 def test_setup_finds_the_project_of_that_name_and_adds_what_lacks(desk: Desk, azure: TrainingServer) -> None:
     id_ = stranger(azure, desk)
-    project = azure._projects[id_]
+    project = azure.projects[id_]
     project.tags = {key: tag for key, tag in project.tags.items() if tag.name != "couvert"}
     told = desk.well("setup")
     assert "tag couvert: made" in told
@@ -236,7 +240,7 @@ def test_setup_makes_the_tags_of_the_settings(desk: Desk, azure: TrainingServer)
     (desk.home / "config").mkdir()
     (desk.home / "config" / "site.toml").write_text('[custom_vision.tags]\nflacon = "bottle"\n')
     desk.ready()
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     assert "flacon" in {tag.name for tag in project.tags.values()}
 
 
@@ -274,8 +278,8 @@ def test_projects_of_one_name_are_told_apart_by_the_settings(desk: Desk, azure: 
     first = stranger(azure, desk)
     desk.well("setup", "--name", "other")
     (desk.home / "config" / "azure-written.toml").unlink()
-    second = next(id_ for id_ in azure._projects if id_ != first)
-    azure._projects[second].name = "triof"
+    second = next(id_ for id_ in azure.projects if id_ != first)
+    azure.projects[second].name = "triof"
     told = desk.fails("setup")
     assert first in told
     assert second in told
@@ -293,7 +297,7 @@ def test_status_shows_what_is_there_and_what_is_left(desk: Desk, azure: Training
     assert row(desk.well("status"), "projects") == ["0", "2", "2"]
     desk.trained({"bottle": 7, "cup": 5, "other": 3 + 2})
     desk.well("publish", "latest")
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     next(iter(project.tags.values())).name = "[/b]"
     shown = desk.well("status")
     assert f"* project triof ({project.id})" in shown
@@ -347,7 +351,7 @@ def test_a_training_that_fails_is_told_with_its_reason(desk: Desk, azure: Traini
     azure.training_ends_as = "Completed"
     told = desk.well("train", "--wait")
     assert told.index("Failed (The model did not converge)") < told.index("Iteration 2 is trained")
-    project = next(iter(azure._projects.values()))
+    project = next(iter(azure.projects.values()))
     del project.iterations[list(project.iterations)[1]]
     for command in (("publish",), ("export",), ("evaluate",)):
         assert "could not be trained (The model did not converge)" in desk.fails(*command, "Iteration 1")
@@ -376,7 +380,7 @@ def test_tags_with_too_few_photos_are_left_untaught(desk: Desk, azure: TrainingS
     told = desk.well("train", "--wait")
     assert "fewer than 5 photos: Negative (0), couvert (0)." in told
     assert "advises 50 photos a tag or more: bouteille (5)." in told
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     (iteration,) = project.iterations.values()
     assert {tag.name for tag in iteration.tags} == {"bouteille", "gobelet"}
 
@@ -408,7 +412,7 @@ def test_an_advanced_training_names_its_price_first(desk: Desk, azure: TrainingS
     assert "which F0 has 1 of a month" in desk.run("train", "--advanced", "1", answer="n\n").output
     desk.well("train", "--advanced", "3", "--wait", answer="y\n")
     assert "(advanced)" in desk.well("iterations")
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     assert [(each.training_type, each.budget) for each in project.iterations.values()] == [("Advanced", 3)]
     assert desk.run("train", "--advanced", "0").exit_code == 2
 
@@ -429,7 +433,7 @@ def more(desk: Desk) -> None:
 
 
 def names(azure: TrainingServer) -> list[str]:
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     return [iteration.name for iteration in project.iterations.values()]
 
 
@@ -512,7 +516,7 @@ def test_ctrl_c_leaves_the_training_in_peace(desk: Desk, azure: TrainingServer) 
     azure.on_request = None
     assert process.returncode == 1
     assert complaints == "Error: The training goes on in the cloud: `triof azure train --wait` looks again.\n"
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     (iteration,) = project.iterations.values()
     iteration.polls = 5
     assert "Iteration 1 is trained" in desk.well("train", "--wait")
@@ -535,7 +539,7 @@ def test_a_training_that_ends_while_another_is_asked_for_is_no_failure(desk: Des
 def test_publishing_lets_machines_ask_and_is_kept(desk: Desk, azure: TrainingServer) -> None:
     desk.trained()
     assert "answers as triof now" in desk.well("publish", "latest")
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     assert written(desk) == {"project_id": project.id, "published_name": "triof"}
     assert load({}).settings.custom_vision.published_name == "triof"
     again = desk.well("publish", "latest")
@@ -556,7 +560,7 @@ def test_a_name_passes_over_in_one_step_and_back(desk: Desk, azure: TrainingServ
     assert azure.operations["UnpublishIteration"] == 0
     back = told.split("`triof azure publish ")[1].split("`")[0].split()
     assert "Iteration 1 answers as canteen now" in desk.well("publish", *back)
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     assert [each.publish_name for each in project.iterations.values()] == ["canteen", None]
 
 
@@ -629,7 +633,7 @@ def test_iterations_are_meant_by_id_name_published_name_or_latest(desk: Desk, az
     desk.well("publish", "latest")
     more(desk)
     desk.well("train", "--wait")
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     first, second = project.iterations.values()
     for wanted in (first.id, first.id.upper(), first.id[:6], "Iteration 1", "triof"):
         assert "Iteration 1 (" in desk.well("evaluate", wanted), wanted
@@ -699,17 +703,17 @@ def test_an_evaluation_names_the_command_that_holds_an_installed_export_against_
 
 
 def test_a_name_that_still_answers_with_the_iteration_before_spoils_no_record(
-    desk: Desk, azure: TrainingServer, published: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, azure: TrainingServer, published: Path
 ) -> None:
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     (before,) = project.iterations.values()
     more(desk)
     desk.well("train", "--wait")
     desk.well("publish", "latest")
     evaluate = ("evaluate", "triof", "--data", str(published), "--split", "train", "--yes", "--no-report")
-    with monkeypatch.context() as patch:
-        patch.setattr(azure, "published", lambda *_: (project, before))
-        told = desk.fails(*evaluate)
+    azure.still_answers = before
+    told = desk.fails(*evaluate)
+    azure.still_answers = None
     assert f"still answers with triof@{before.id}" in told
     assert "the same command goes on" in told
     assert not list((desk.home / "azure").rglob("*.jsonl"))
@@ -802,7 +806,7 @@ def test_another_iteration_than_the_machine_s_is_asked_by_its_own_name(
     desk.well("train", "--wait")
     desk.set(published_name="triof")
     desk.well("publish", "latest", "--as", "canary")
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     asked: list[str] = []
     azure.on_request = lambda _, path: asked.append(path)
     desk.well("evaluate", "canary", "--data", str(published), "--split", "train", "--yes", "--no-report")
@@ -815,7 +819,7 @@ def test_another_iteration_than_the_machine_s_is_asked_by_its_own_name(
 
 def test_an_export_comes_home_as_a_zip_and_can_answer(desk: Desk, azure: TrainingServer) -> None:
     desk.trained(dict.fromkeys(TAGS, 5))
-    next(iter(azure._projects.values())).name = "bottles/cups [b]"
+    next(iter(azure.projects.values())).name = "bottles/cups [b]"
     azure.export_polls = 2
     told = desk.well("export", "latest")
     (zip_,) = desk.folder.glob("*.zip")
@@ -914,20 +918,18 @@ def test_a_backup_goes_on_where_it_stopped(desk: Desk, azure: TrainingServer) ->
     assert not list((desk.folder / "b").rglob("*.part"))
 
 
-def test_a_photo_that_does_not_come_ends_no_backup(
-    desk: Desk, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_photo_that_does_not_come_ends_no_backup(desk: Desk, azure: TrainingServer) -> None:
     desk.trained()
     desk.well("backup", "b", "--no-exports")
     empty, missing = sorted((desk.folder / "b" / "photos").iterdir())[:2]
     empty.write_bytes(b"")
     missing.unlink()
-    download = azure._download
 
     def run(instead: Reply) -> Result:
-        with monkeypatch.context() as patch:
-            patch.setattr(azure, "_download", lambda asked: instead if missing.stem in asked.path else download(asked))
-            return desk.run("backup", "b", "--no-exports")
+        azure.answers_instead = lambda asked: instead if f"images/{missing.stem}" in asked.path else None
+        ran = desk.run("backup", "b", "--no-exports")
+        azure.answers_instead = None
+        return ran
 
     ran = run(page(404, "Not Found"))
     assert ran.exit_code == 1

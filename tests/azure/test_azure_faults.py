@@ -52,7 +52,7 @@ def test_faults_at_every_step_are_survived_and_nothing_is_done_twice(
     desk.well("export", "latest", "--out", "model.zip")
     desk.well("backup", "home_again")
     desk.well("unpublish", "latest", "--yes")
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     (iteration,) = project.iterations.values()
     assert len(project.tags) == 4
     assert len(project.photos) == 10
@@ -82,7 +82,7 @@ def test_whatever_ends_the_looks_the_training_is_said_to_go_on(desk: Desk, azure
     told = desk.fails("train", "--wait")
     assert "The training goes on in the cloud: `triof azure train --wait` looks again" in told
     azure.on_request = azure.fault = None
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     next(iter(project.iterations.values())).polls = 3
     assert "is trained" in desk.well("train", "--wait")
     assert azure.operations["TrainProject"] == 1
@@ -95,7 +95,7 @@ def test_where_nobody_knows_whether_a_training_has_begun_it_is_said(desk: Desk, 
     assert "The training may have begun all the same: `triof azure train --wait` looks." in told
     azure.on_request = azure.fault = None
     assert "Iteration 1" in desk.well("train", "--wait")
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     assert len(project.iterations) == 1
 
 
@@ -116,9 +116,9 @@ def test_an_answer_that_is_lost_for_good_tells_how_to_go_on(desk: Desk, azure: T
     desk.well("train", "--wait")
     azure.faults_next(ATTEMPTS * ATTEMPTS, "reset", only="(POST|GET) .*/export")
     assert "broke off" in desk.fails("export", "latest")
-    azure._next.clear()
+    azure.clear_faults()
     desk.well("export", "latest", "--out", "model.zip")
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     (iteration,) = project.iterations.values()
     assert len(iteration.exports) == 1
 
@@ -163,7 +163,7 @@ def test_rubbish_that_comes_each_time_is_counted_named_and_not_kept(
     assert len([path for path in (desk.folder / "b").rglob("*") if path.is_file()]) == 9 + len(["manifest", "project"])
     told = desk.fails("backup", "b", "--verify")
     assert "2 things are wrong" in told
-    azure._next.clear()
+    azure.clear_faults()
     desk.well("backup", "b")
     assert whole(desk, azure)
 
@@ -222,7 +222,7 @@ def test_rubbish_instead_of_an_export_is_fetched_once_more_and_never_kept(desk: 
         told = desk.fails("export", "latest", "--out", "model.zip")
         assert "key" not in told
         assert not list(desk.folder.glob("model*"))
-        azure._next.clear()
+        azure.clear_faults()
         azure.faults_next(1, fault, only="GET /blobs/exports")
         desk.well("export", "latest", "--out", "model.zip")
         (desk.folder / "model.zip").unlink()

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock, Timeout
@@ -20,7 +19,8 @@ from PIL import Image
 
 from providers.custom_vision import options as vendor
 from providers.custom_vision.trainer import Trainer
-from testing.azure.custom_vision_server import CANNED, Fault, Reply, Request
+from testing.azure.custom_vision_server import Fault, Reply, Request
+from testing.azure.training_api import Call
 from testing.azure.training_server import TrainingServer
 from testing.image_files import encoded
 from tests.support.azure_desk import ATTEMPTS, RATE, Desk, a_photo, row, sent_once
@@ -98,15 +98,10 @@ def test_the_held_back_split_stays_here_and_is_said(desk: Desk, azure: TrainingS
 
 
 def test_what_the_vendor_refuses_is_told_with_the_reason_and_not_sent_again(
-    desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, azure: TrainingServer, photos: Path
 ) -> None:
     victim = sorted((photos / "cup").iterdir())[3]
-    take = azure._take
-
-    def refuse(project: Any, image: bytes, *rest: Any) -> Any:
-        return ("ErrorImageFormat", None) if image == victim.read_bytes() else take(project, image, *rest)
-
-    monkeypatch.setattr(azure, "_take", refuse)
+    azure.refuses_photo = lambda image: "ErrorImageFormat" if image == victim.read_bytes() else None
     for _ in range(2):
         told = desk.upload(photos)
         assert row(told, "gobelet")[3] == "1"
@@ -116,13 +111,13 @@ def test_what_the_vendor_refuses_is_told_with_the_reason_and_not_sent_again(
 
 @pytest.mark.parametrize("status", ["ErrorStorage", "ErrorUnknown", "ErrorLimitExceed", "ErrorInvalidTag", "ErrorNew"])
 def test_what_may_pass_is_tried_again_by_the_next_run(
-    desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch, status: str
+    desk: Desk, azure: TrainingServer, photos: Path, status: str
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(azure, "_take", lambda *_: (status, None))
-        told = desk.upload(photos)
-        assert row(told, "all") == ["0", "0", "0", "70", "0"]
-        assert "Refused 50 more: " in told
+    azure.refuses_photo = lambda _: status
+    told = desk.upload(photos)
+    assert row(told, "all") == ["0", "0", "0", "70", "0"]
+    assert "Refused 50 more: " in told
+    azure.refuses_photo = None
     assert row(desk.upload(photos), "all") == ["70", "0", "0", "0", "0"]
 
 
@@ -237,7 +232,7 @@ def test_a_tag_with_too_few_photos_is_told_before_the_first_byte(desk: Desk, azu
 
 
 def test_a_label_without_a_tag_is_told_before_the_first_byte(desk: Desk, azure: TrainingServer, photos: Path) -> None:
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     project.tags = {key: tag for key, tag in project.tags.items() if tag.name != "gobelet"}
     told = desk.fails("upload", str(photos))
     assert "no tag for cup" in told
@@ -392,17 +387,14 @@ def test_a_silent_cloud_is_left_after_the_timeout_and_asked_what_it_has(
     assert all_arrived_once(azure)
 
 
-def test_where_only_a_part_arrived_only_the_rest_is_sent(
-    desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = azure._create_images_from_files
+def test_where_only_a_part_arrived_only_the_rest_is_sent(desk: Desk, azure: TrainingServer, photos: Path) -> None:
 
-    def half(call: Any) -> Any:
-        monkeypatch.setattr(azure, "_create_images_from_files", store)
-        call.body["images"] = call.body["images"][: len(call.body["images"]) // 2]
-        return store(call)
+    def half(call: Call) -> None:
+        if call.operation == "CreateImagesFromFiles":
+            azure.on_call = None
+            call.body["images"] = call.body["images"][: len(call.body["images"]) // 2]
 
-    monkeypatch.setattr(azure, "_create_images_from_files", half)
+    azure.on_call = half
     azure.faults_next(1, "reset", only=STORE)
     assert row(desk.upload(photos), "all") == ["70", "0", "0", "0", "0"]
     assert all_arrived_once(azure)
@@ -420,31 +412,28 @@ def test_where_nobody_can_ask_what_arrived_nothing_is_sent_again(
     assert "the same command goes on" in desk.fails("upload", str(photos), "--split", "all")
     assert sent_once(azure)
     azure.after_store = None
-    azure._next.clear()
+    azure.clear_faults()
     assert sum(map(int, row(desk.upload(photos), "all"))) == PHOTOS
     assert all_arrived_once(azure)
 
 
 @pytest.mark.parametrize("named", [True, False])
 def test_results_are_told_apart_by_their_names_or_their_order(
-    desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+    desk: Desk, azure: TrainingServer, photos: Path, named: bool
 ) -> None:
     victims = [path.read_bytes() for path in sorted((photos / "cup").iterdir())[::7]]
     azure.shuffles = named
-    store, take = azure._create_images_from_files, azure._take
 
-    def refuse(project: Any, image: bytes, *rest: Any) -> Any:
-        return ("ErrorImageSize", None) if image in victims else take(project, image, *rest)
-
-    def unnamed(call: Any) -> Any:
-        reply = store(call)
+    def unnamed(request: Request, reply: Reply) -> Reply | None:
+        if not request.path.endswith("/files"):
+            return None
         answer = json.loads(reply.body)
         for result in answer["images"]:
             result["sourceUrl"] = result["sourceUrl"] if named else None
         return replace(reply, body=json.dumps(answer).encode())
 
-    monkeypatch.setattr(azure, "_take", refuse)
-    monkeypatch.setattr(azure, "_create_images_from_files", unnamed)
+    azure.refuses_photo = lambda image: "ErrorImageSize" if image in victims else None
+    azure.on_reply = unnamed
     told = desk.upload(photos)
     refused = {line.split()[1].rstrip(":") for line in told.splitlines() if line.startswith("Refused")}
     assert {Path(path).read_bytes() for path in refused} == set(victims)
@@ -453,11 +442,13 @@ def test_results_are_told_apart_by_their_names_or_their_order(
 def test_an_answer_that_does_not_name_each_photo_is_not_believed(
     desk: Desk, azure: TrainingServer, photos: Path
 ) -> None:
-    def lacks_one(_: Request, reply: Reply) -> None:
+    def lacks_one(request: Request, reply: Reply) -> Reply | None:
+        if not request.path.endswith("/files"):
+            return None
         azure.on_reply = None
-        object.__setattr__(reply, "body", json.dumps({"images": json.loads(reply.body)["images"][1:]}).encode())
+        return replace(reply, body=json.dumps({"images": json.loads(reply.body)["images"][1:]}).encode())
 
-    azure.on_reply = lambda request, reply: lacks_one(request, reply) if request.path.endswith("/files") else None
+    azure.on_reply = lacks_one
     assert row(desk.upload(photos), "all") == ["70", "0", "0", "0", "0"]
     assert all_arrived_once(azure)
 
@@ -472,17 +463,17 @@ def test_what_passes_is_waited_for(desk: Desk, azure: TrainingServer, photos: Pa
 
 
 @contextmanager
-def retry_after(seconds: int) -> Iterator[None]:
+def retry_after(azure: TrainingServer, seconds: int) -> Iterator[None]:
     """A vendor that wants us to wait so long."""
-    limited = replace(CANNED["empty_429"], headers={"Retry-After": str(seconds)})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("testing.azure.training_server.CANNED", {**CANNED, "empty_429": limited})
-        yield
+    before = azure.canned["empty_429"]
+    azure.canned["empty_429"] = replace(before, headers={"Retry-After": str(seconds)})
+    yield
+    azure.canned["empty_429"] = before
 
 
 def test_retry_after_is_waited_for_by_everybody(desk: Desk, azure: TrainingServer, photos: Path, clock: Clock) -> None:
     before = clock.seconds
-    with retry_after(77):
+    with retry_after(azure, 77):
         azure.faults_next(1, "empty_429", only=STORE)
         desk.upload(photos)
     assert 77 <= clock.seconds - before < 77 + 5
@@ -527,7 +518,7 @@ def cut_off(azure: TrainingServer) -> None:
 def connect(azure: TrainingServer) -> None:
     """Let all be well again."""
     azure.after_store = azure.fault = None
-    azure._next.clear()
+    azure.clear_faults()
 
 
 @pytest.mark.parametrize("filters", ["both", "refused"])
@@ -549,18 +540,17 @@ def test_a_request_in_doubt_is_finished_by_the_next_run(
 
 
 def test_a_request_of_which_a_part_arrived_is_finished_by_the_next_run(
-    desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, azure: TrainingServer, photos: Path
 ) -> None:
-    store = azure._create_images_from_files
 
-    def half(call: Any) -> Any:
-        call.body["images"] = call.body["images"][::2]
-        return store(call)
+    def half(call: Call) -> None:
+        if call.operation == "CreateImagesFromFiles":
+            call.body["images"] = call.body["images"][::2]
 
-    with monkeypatch.context() as patch:
-        patch.setattr(azure, "_create_images_from_files", half)
-        cut_off(azure)
-        desk.fails("upload", str(photos), "--split", "all")
+    azure.on_call = half
+    cut_off(azure)
+    desk.fails("upload", str(photos), "--split", "all")
+    azure.on_call = None
     connect(azure)
     assert 0 < len(azure.photos) < PHOTOS
     assert row(desk.upload(photos), "all") == ["70", "0", "0", "0", "0"]
@@ -578,7 +568,7 @@ def test_what_an_earlier_version_left_in_doubt_is_finished(desk: Desk, azure: Tr
 
 
 def test_two_uploads_at_once_are_one_too_many(desk: Desk, azure: TrainingServer, photos: Path) -> None:
-    lock = FileLock(desk.home / f"upload-{next(iter(azure._projects))}.lock", thread_local=False)
+    lock = FileLock(desk.home / f"upload-{next(iter(azure.projects))}.lock", thread_local=False)
     held: list[bool] = []
 
     def try_it(_: int) -> None:
@@ -653,7 +643,7 @@ def test_one_that_was_removed_in_the_portal_keeps_no_other_label_from_being_carr
     desk.upload(photos)
     relabelled(photos, 3)
     gone = sorted((photos / "bottle").iterdir(), key=lambda path: int(path.stem))[-2]
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     digest = next(key for key, photo in project.photos.items() if photo.contents == gone.read_bytes())
     del project.photos[digest]
     told = desk.upload(photos)
@@ -667,8 +657,7 @@ def test_one_that_was_removed_in_the_portal_keeps_no_other_label_from_being_carr
 
 def test_a_whole_upload_keeps_the_rate(desk: Desk, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.ready()
-    azure.arrivals.clear()
-    azure._let_in[True].clear()
+    azure.forget_arrivals()
     monkeypatch.setattr(session, "Trainer", Trainer)
     monkeypatch.setattr(upload, "BATCH_PHOTOS", 2)
     azure.rate_per_second = 10
@@ -699,7 +688,7 @@ def test_a_rate_that_was_found_out_holds_in_the_next_run(
     desk: Desk, azure: TrainingServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As users of F0 report: two calls a second, where the table says ten."""
-    monkeypatch.setattr(azure, "_clock", clock)
+    azure.clock = clock
     monkeypatch.setattr(upload, "BATCH_PHOTOS", 1)
     desk.set(training_calls_per_second=None)
     desk.ready()
@@ -763,7 +752,7 @@ def test_ctrl_c_does_not_wait_for_what_everybody_waits_for(
     desk: Desk, azure: TrainingServer, begun: Callable[[], subprocess.Popen[str]]
 ) -> None:
     process = begun()
-    with retry_after(200):
+    with retry_after(azure, 200):
         azure.faults_next(8, "empty_429", only=STORE)
         assert process.stdout
         while "Trying again" not in process.stdout.readline():
@@ -778,7 +767,7 @@ def test_photos_that_were_removed_in_the_portal_are_sent_again_when_asked(desk: 
     desk.ready()
     photos = desk.photos({"bottle": 5, "cup": 5})
     desk.upload(photos)
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     removed = next(iter(project.photos))
     del project.photos[removed]
     assert row(desk.upload(photos), "all")[:2] == ["0", "10"]
@@ -803,7 +792,7 @@ def test_a_photo_that_nobody_has_tagged_gets_its_tag(desk: Desk, azure: Training
     desk.ready()
     photos = desk.photos({"bottle": 5, "cup": 5})
     desk.upload(photos)
-    (project,) = azure._projects.values()
+    (project,) = azure.projects.values()
     untagged = next(iter(project.photos.values()))
     tagged = set(untagged.tag_ids)
     untagged.tag_ids.clear()

@@ -14,7 +14,7 @@ import requests
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from testing.azure.custom_vision_server import CANNED, CustomVisionServer
+from testing.azure.custom_vision_server import CustomVisionServer
 from tools.running_kiosk import QUICK, RunningKiosk
 from triof.cli import main
 from triof.cli.drill import _leave
@@ -252,12 +252,9 @@ def test_classify_asks_once_more_where_the_vendor_finds_it_too_fast_and_then_bel
     assert f"refused    {set_up.received} calls beside these" in triof("quota").stdout
 
 
-def test_classify_does_not_wait_as_long_as_a_vendor_may_want(
-    set_up: CustomVisionServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_classify_does_not_wait_as_long_as_a_vendor_may_want(set_up: CustomVisionServer) -> None:
     set_up.fault = "rate_limited"
-    patient = replace(CANNED["rate_limited"], headers={"Retry-After": "120"})
-    monkeypatch.setattr("testing.azure.custom_vision_server.CANNED", {**CANNED, "rate_limited": patient})
+    set_up.canned["rate_limited"] = replace(set_up.canned["rate_limited"], headers={"Retry-After": "120"})
     started = time.monotonic()
     assert triof("classify", *[BOTTLE] * 3).stdout.count("(local_cnn)") == 3
     assert time.monotonic() - started < 5

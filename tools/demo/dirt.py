@@ -5,8 +5,9 @@ from math import atan2, exp, hypot, pi, sin
 
 import bpy
 import numpy as np
-from demo.shapes import dress, mesh
 from mathutils import Vector, noise
+
+from tools.demo.shapes import dress, mesh
 
 Mask = Callable[[Vector, Vector], float]
 

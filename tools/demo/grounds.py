@@ -5,10 +5,11 @@ from zlib import crc32
 
 import bpy
 import numpy as np
-from demo import stage
-from demo.materials import Colour, Shader, Socket
-from demo.shapes import dress, mesh, move
 from mathutils import Matrix, Vector
+
+from tools.demo import stage
+from tools.demo.materials import Colour, Shader, Socket
+from tools.demo.shapes import dress, mesh, move
 
 Dice = np.random.Generator
 SIDES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))

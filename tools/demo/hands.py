@@ -9,10 +9,11 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from demo.dirt import cloud
-from demo.materials import Colour, Shader
-from demo.shapes import dress, mesh, settle
 from mathutils import Vector
+
+from tools.demo.dirt import cloud
+from tools.demo.materials import Colour, Shader
+from tools.demo.shapes import dress, mesh, settle
 
 FINGERS = ("index-finger", "middle-finger", "ring-finger", "pinky-finger")
 PHALANXES = ("phalanx-proximal", "phalanx-intermediate", "phalanx-distal")

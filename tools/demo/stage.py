@@ -7,10 +7,11 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from demo.materials import Colour, Shader
-from demo.shapes import corners, dress, lathe, soften
 from mathutils import Matrix, Vector
 from PIL import Image
+
+from tools.demo.materials import Colour, Shader
+from tools.demo.shapes import corners, dress, lathe, soften
 
 WIDTH, HEIGHT = 960, 720
 LENS, SENSOR = 45.0, 36.0

@@ -5,16 +5,17 @@ from math import cos, pi, sin
 
 import bpy
 import numpy as np
-from demo import plastic, scenes
-from demo.dirt import Mask, coat, ease, paint
-from demo.materials import pet, tumbler
-from demo.materials import plastic as polystyrene
-from demo.shapes import below, dress, lathe, move, soften
 from mathutils import Matrix, Vector
-from views import bend, residue
-from views.look import COARSE, around, band, colour, print_of
-from views.plan import Colour, Dice, Scene
-from views.residue import Residue, Things
+
+from tools.demo import plastic, scenes
+from tools.demo.dirt import Mask, coat, ease, paint
+from tools.demo.materials import pet, tumbler
+from tools.demo.materials import plastic as polystyrene
+from tools.demo.shapes import below, dress, lathe, move, soften
+from tools.views import bend, residue
+from tools.views.look import COARSE, around, band, colour, print_of
+from tools.views.plan import Colour, Dice, Scene
+from tools.views.residue import Residue, Things
 
 CLEAR: Colour = (0.96, 0.985, 0.99)
 TINTS: tuple[tuple[Colour, Colour], ...] = (
