@@ -18,14 +18,13 @@ from providers.local_cnn.backbone import LITE0
 from testing.azure.custom_vision_server import CustomVisionServer
 from testing.image_files import encoded
 from tests.support.browsing import launched, served
-from tests.support.machines import BuildCloudMachine, BuildMachine, Machine, assemble, cloud_settings
+from tests.support.machines import BuildCloudMachine, BuildMachine, Machine, ScriptedHardware, assemble, cloud_settings
 from tests.support.paths import SHARED
 from triof import services as factory
 from triof.common.paths import DEMO_PICTURES
 from triof.judging.router import Router
 from triof.judging.sorter import Sorter
 from triof.machine.cameras import BrowserCamera, Camera, FolderCamera
-from triof.machine.simulated import SimulatedHardware
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 
@@ -108,8 +107,8 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
         waste_type: Sequence[Step] = ("bottle",),
         cleanliness: Sequence[Step] = ("clean",),
         camera: Camera | None = None,
-        moving: Callable[[], object] = lambda: None,
-        hardware: type[SimulatedHardware] = SimulatedHardware,
+        moving: Callable[[], None] = lambda: None,
+        hardware: type[ScriptedHardware] = ScriptedHardware,
         **changes: Any,
     ) -> Machine:
         settings = Settings(home=tmp_path / "home", language="en", **changes)

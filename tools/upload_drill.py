@@ -186,7 +186,7 @@ def main() -> int:
     print("|---|---|---|---|---|---|---|---|---|")
     well = True
     for filters in ("refused", "both"):
-        came = drill(filters, given.photos, given.kills, seed=given.seed)  # type: ignore[arg-type]
+        came = drill(filters, given.photos, given.kills, seed=given.seed)
         well = well and came.well
         print(
             f"| {'allowed' if filters == 'both' else filters} | {came.photos} | {came.lives} | {came.requests:,} |"

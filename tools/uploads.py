@@ -22,6 +22,7 @@ import requests
 
 from providers.custom_vision.arrivals import Photo
 from providers.custom_vision.options import CustomVisionOptions
+from providers.custom_vision.records import Tag
 from providers.custom_vision.trainer import Trainer
 from providers.text_files import plain
 from tools import bench
@@ -106,7 +107,7 @@ class _Recorded(Trainer):
 def ours(options: CustomVisionOptions, items: list[LabelledPhoto]) -> tuple[float, list[list[Photo]]]:
     """Seconds of an upload with all that belongs to it: reading, hashing, decoding, ledger; and what it sent."""
     trainer = _Recorded(options)
-    by_label = {trainer.options.tags[plain(tag.name)]: tag for tag in trainer.tags()}
+    by_label: dict[str, Tag] = {trainer.options.tags[plain(tag.name)]: tag for tag in trainer.tags()}
     time.sleep(1.1)
     with tempfile.TemporaryDirectory() as folder, data_folder.database(Settings(home=Path(folder))) as database:
         run = Upload(trainer, UploadLedger(database, trainer.project_id))

@@ -165,9 +165,9 @@ def litert_model(
     if channels == "Bgr8":
         weights = np.ascontiguousarray(weights.reshape(-1, 4, 3)[:, :, ::-1].reshape(-1, 12))
     if nominal_range == "Normalized_0_1":
-        weights *= np.float32(255)
+        weights = (weights * 255).astype(np.float32)
     if alike:
-        weights, bias = np.zeros_like(weights), bias + np.arange(len(tags), dtype=np.float32)
+        weights, bias = np.zeros_like(weights), (bias + np.arange(len(tags))).astype(np.float32)
     network = Network()
     photo = network.tensor("Placeholder", (1, SIDE, SIDE, 3))
     quarters = network.tensor("quarters", (1, 2, 2, 3))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.api_desk import START, Desk, form
 from tests.support.clock import Clock
 from tests.support.machines import BuildMachine, Machine
+from triof.access.api_keys import KeyScope
 from triof.access.rate_limit import MovingWindow
 from triof.cli import main
 
@@ -68,7 +69,12 @@ def test_without_a_key_nothing_is_answered(desk: Desk, header: str | None) -> No
 
 
 def test_each_scope_opens_its_own_and_admin_everything(desk: Desk, jpeg: bytes) -> None:
-    for scope, opened in (("predict", (200, 403)), ("read", (403, 200)), ("admin", (200, 200))):
+    doors: tuple[tuple[KeyScope, tuple[int, int]], ...] = (
+        ("predict", (200, 403)),
+        ("read", (403, 200)),
+        ("admin", (200, 200)),
+    )
+    for scope, opened in doors:
         key = desk.keys.create(scope, [scope])
         desk.clock.pass_(2)
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "image/jpeg"}

@@ -49,8 +49,8 @@ class Shell:
 
     def begin(self, *arguments: str) -> Popen[str]:
         command = [sys.executable, "-m", "triof.cli", *arguments]
-        output = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return Popen(command, env=self._environ, cwd=self.folder, text=True, **output)
+        pipe = subprocess.PIPE
+        return Popen(command, env=self._environ, cwd=self.folder, text=True, stdout=pipe, stderr=pipe)
 
     def run(self, *arguments: str) -> CompletedProcess[str]:
         process = self.begin(*arguments)

@@ -714,8 +714,8 @@ def begun(desk: Desk, azure: TrainingServer, photos: Path) -> Callable[[], subpr
     def begin() -> subprocess.Popen[str]:
         code = "from triof.azure import upload; upload._BATCH_BYTES = 6000; from triof.cli import main; main()"
         command = [sys.executable, "-c", code, "azure", "upload", str(photos), "--split", "all"]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, text=True, cwd=desk.folder, **pipes)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, text=True, cwd=desk.folder, stdout=pipe, stderr=pipe)
 
     return begin
 

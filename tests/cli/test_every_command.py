@@ -105,8 +105,8 @@ def good(tmp_path_factory: pytest.TempPathFactory, new_journal: Path) -> Iterato
         (place.here / "empty").mkdir()
         place.home.mkdir()
         shutil.copy(new_journal, place.home / "journal.db")
-        made = [["keys", "create", name] for name in ("till", "old")]
-        for arguments in (*made, *(["users", "create", name, "--password-stdin"] for name in ("bob", "eve"))):
+        keys = [["keys", "create", name] for name in ("till", "old")]
+        for arguments in (*keys, *(["users", "create", name, "--password-stdin"] for name in ("bob", "eve"))):
             made = CliRunner().invoke(
                 main, ["--set", f"home={place.home}", *arguments], input="a long password of ten words\n"
             )

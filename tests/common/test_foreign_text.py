@@ -20,6 +20,7 @@ from tests.support.foreign_text import (
     LINE_ENDS,
     Rows,
     Style,
+    UnicodeForm,
     csv_styles,
     encoded_csv,
     encoded_text,
@@ -125,7 +126,7 @@ def test_case_blanks_and_plural_of_a_label_do_not_matter(
 
 
 @given(form=st.sampled_from(("NFC", "NFD", "NFKC", "NFKD")), blank=st.sampled_from((" ", "\xa0", "\u2009", "  ")))
-def test_a_tag_of_the_settings_names_its_label_in_any_form(form: str, blank: str) -> None:
+def test_a_tag_of_the_settings_names_its_label_in_any_form(form: UnicodeForm, blank: str) -> None:
     options = CustomVisionOptions.model_validate({"tags": {"Canette à thé": "other"}})
     written = unicodedata.normalize(form, f"canette{blank}À thé")
     assert label_named("waste_type", written, options.tags) == "other"
@@ -200,7 +201,7 @@ def test_a_stray_nul_makes_no_utf_16(text: str) -> None:
     assert decoded(text.encode()) == text
 
 
-@given(text=st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\0\ufeff")))
+@given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0\ufeff")))
 def test_text_in_utf_8_and_utf_16_is_read_as_it_is(text: str) -> None:
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         assert decoded(text.encode(encoding)) == text

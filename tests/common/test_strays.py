@@ -9,12 +9,11 @@ from typing import ClassVar
 import pytest
 
 from tests.support.clock import Clock
-from tests.support.machines import BuildMachine
+from tests.support.machines import BuildMachine, ScriptedHardware
 from triof import services
 from triof.app import create_app
 from triof.common.repeated_faults import Complaints
 from triof.common.scheduler import Round, Rounds
-from triof.machine.simulated import SimulatedHardware
 from triof.machine.slot import Part, SlotError
 from triof.settings.tree import Settings
 
@@ -79,7 +78,7 @@ def test_photos_behind_a_link_are_not_removed(tmp_path: Path) -> None:
 # ---- what fails again and again ----
 
 
-class _Failing(SimulatedHardware):
+class _Failing(ScriptedHardware):
     """Says another number each time, as drivers do."""
 
     numbers: ClassVar = count()
@@ -120,7 +119,7 @@ class _Dead(_Failing):
 
 @pytest.mark.parametrize("hardware", [_Deaf, _Blind, _Dead])
 def test_hardware_that_fails_all_day_writes_a_few_lines(
-    build_machine: BuildMachine, hardware: type[SimulatedHardware], caplog: pytest.LogCaptureFixture
+    build_machine: BuildMachine, hardware: type[ScriptedHardware], caplog: pytest.LogCaptureFixture
 ) -> None:
     machine = build_machine(hardware=hardware)
     for _ in range(24 * 360):

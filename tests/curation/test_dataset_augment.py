@@ -12,6 +12,7 @@ from PIL import Image
 
 from testing.image_files import encoded
 from triof.cli import main
+from triof.common.atomic_files import replace_file
 from triof.curation import augmentation, copies
 from triof.curation.copies import OPERATIONS
 from triof.datasets import corrections, photo_dataset
@@ -114,7 +115,7 @@ def test_no_two_copies_are_alike(source: Path, tmp_path: Path) -> None:
 
 def test_what_is_there_is_not_made_again(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Path] = []
-    whole = augmentation.replace_file
+    whole = replace_file
 
     def interrupted(path: Path, content: bytes, mode: int) -> None:
         if len(written) == 4:

@@ -98,10 +98,10 @@ def test_both_tasks_stand_in_one_order(tmp_path: Path) -> None:
         for cleanliness in ("clean", "dirty")
         for path in save(tmp_path / cleanliness, f"{label}-{cleanliness}", range(8))
     ]
-    name, label, _, *rest = rows[3]
-    rows[3] = (name, label, "dirty", *rest)
-    name, _, cleanliness, *rest = rows[-3]
-    rows[-3] = (name, "bottle", cleanliness, *rest)
+    name, label, *_ = rows[3]
+    rows[3] = (name, label, "dirty", "", "")
+    name, _, cleanliness, *_ = rows[-3]
+    rows[-3] = (name, "bottle", cleanliness, "", "")
     found = findings(manifest(tmp_path / "manifest.csv", rows))["suggestions"]
     assert {(each["path"], each["task"]) for each in found[:2]} == {
         (rows[3][0], "cleanliness"),

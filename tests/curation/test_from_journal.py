@@ -20,6 +20,7 @@ from providers.local_cnn import bundle
 from providers.local_cnn.options import shipped
 from tests.support.machines import BuildMachine
 from triof.cli import main
+from triof.common.atomic_files import replace_file
 from triof.common.paths import DEMO_PICTURES
 from triof.curation.folder_lock import LOCK
 from triof.datasets import photo_dataset
@@ -213,7 +214,7 @@ def test_unsure_is_a_question_or_an_item_handed_back_before_one(past: Past, tmp_
 
 
 SHIPPED = bundle.load(shipped("waste_type")).card
-DIRTY = {"action": "refuse", "reason": "dirty", "returned": "dirty"}
+DIRTY: dict[str, Any] = {"action": "refuse", "reason": "dirty", "returned": "dirty"}
 
 
 @pytest.mark.parametrize("probability", [0.05, 0.85, 0.95])
@@ -397,14 +398,14 @@ def test_what_was_copied_before_the_disk_was_full_is_listed(
         past.deposit("bottle", "cup")
     from triof.curation import from_journal
 
-    real, left = from_journal.replace_file, iter([True, True, False])
+    left = iter([True, True, False])
 
-    def replace_file(path: Path, content: bytes) -> None:
+    def full(path: Path, content: bytes) -> None:
         if not next(left):
             raise OSError(28, "No space left on device")
-        real(path, content)
+        replace_file(path, content)
 
-    monkeypatch.setattr(from_journal, "replace_file", replace_file)
+    monkeypatch.setattr(from_journal, "replace_file", full)
     ran = triof("dataset", "from-journal", "--out", tmp_path / "out")
     assert ran.exit_code == 1
     assert "No space left on device" in ran.output
@@ -427,7 +428,7 @@ def test_a_year_is_not_read_into_memory_at_once(past: Past, tmp_path: Path) -> N
     sizes: list[int] = []
 
     @listening.listens_for(Engine, "after_cursor_execute")
-    def _(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+    def count(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         sizes.append(statement.count("?"))
 
     looked = 0

@@ -1,9 +1,11 @@
 """What people found out about labels, kept beside the photos."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from providers.base import Task
 from triof.common import atomic_files
 from triof.datasets import corrections, photo_dataset
 from triof.datasets.corrections import UNDONE, Correction
@@ -27,8 +29,8 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "corrections.csv"
 
 
-def labels(manifest: Path, file: Path) -> list[dict[str, str]]:
-    return [dict(item.labels) for item in corrections.mended(manifest, file).photos]
+def labels(manifest: Path, file: Path) -> list[Mapping[Task, str]]:
+    return [item.labels for item in corrections.mended(manifest, file).photos]
 
 
 def test_labels_are_changed_given_and_taken_away(manifest: Path, file: Path) -> None:

@@ -104,7 +104,7 @@ def test_folders_that_are_called_like_splits_are_the_splits(
     tmp_path_factory: pytest.TempPathFactory, place: dict[str, Any], used: set[str]
 ) -> None:
     root = tmp_path_factory.mktemp("set")
-    expected = {}
+    expected: dict[str, Any] = {}
     for split in used:
         for label in ("bottle", "cup"):
             middle = (

@@ -181,11 +181,11 @@ def test_pages_that_need_the_journal_say_so(machine: Machine, path: Path) -> Non
 
 @pytest.mark.parametrize("lose", [_delete, _move_home, _delete_wal])
 def test_nothing_is_shredded_whose_rows_would_be_lost(
-    build_machine: BuildMachine, path: Path, lose: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+    build_machine: BuildMachine, path: Path, lose: Callable[[Path], None]
 ) -> None:
     machine = build_machine()
     visitor = judged(machine)
-    monkeypatch.setattr(machine.hardware, "shred", lambda: pytest.fail("shredded"))
+    machine.hardware.instead["shred"] = lambda: pytest.fail("shredded")
     lose(path)
     visitor.press("/confirmation", waste_type="bottle").settle().open("/confirmation")
     assert visitor.shown == "returned"

@@ -157,7 +157,7 @@ def test_scores_of_a_model_that_is_no_provider_are_judged_alike() -> None:
     photos = [
         LabelledPhoto(Path(f"{n}.jpg"), {"waste_type": "cup", "cleanliness": "clean"}, str(n), "test") for n in range(3)
     ]
-    types = [[0, 1, 0, 0], [0, 0.6, 0.4, 0], [0, 0, 0, 1]]
+    types: list[list[float]] = [[0, 1, 0, 0], [0, 0.6, 0.4, 0], [0, 0, 0, 1]]
     dirt = [[0.9, 0.1]] * 3
     judged = by_source.judge(
         photos,

@@ -233,7 +233,11 @@ def turned_away(error: ProviderError) -> ProviderError:
 
 
 def test_a_call_that_the_vendor_turned_away_is_told_from_one_that_it_answered(guarded: Build, ask: Ask) -> None:
-    errors = [turned_away(RateLimited("too fast", 0.0)), ProviderMisconfigured("unknown tag"), "cup"]
+    errors: list[ProviderError | str] = [
+        turned_away(RateLimited("too fast", 0.0)),
+        ProviderMisconfigured("unknown tag"),
+        "cup",
+    ]
     guard = guarded(Cloud(errors))
     for _ in errors[:2]:
         refused(ask, guard)

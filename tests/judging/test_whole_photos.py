@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ def test_the_pixels_of_a_png_that_changed_are_damage() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
 def test_of_real_photos_the_cut_ones_are_caught_and_no_whole_one_is_lost(
-    dataset: Path, options: dict[str, bool]
+    dataset: Path, options: dict[str, Any]
 ) -> None:
     with (dataset / "all.csv").open() as file:
         paths = [dataset / row["path"] for row in csv.DictReader(file)]

@@ -561,7 +561,7 @@ def test_a_temperature_softens_probabilities_as_it_does_logits(tmp_path: Path) -
             task="waste_type",
             version="warm",
             labels=tuple(MEANING.values()),
-            gives=gives,  # type: ignore[arg-type]
+            gives=gives,
             input=Input(width=SIDE, height=SIDE, channels="bgr", range=(0, 255)),
             temperature=2.5,
             sha256=hashlib.sha256(model).hexdigest(),

@@ -24,6 +24,7 @@ from tests.support.candidates import activate
 from tests.support.paths import SHARED
 from tests.support.references import small_demo_pictures
 from triof.cli import main
+from triof.common.paths import DEMO_PICTURES
 from triof.models import acceptance_photos
 
 pytestmark = pytest.mark.slow
@@ -109,7 +110,7 @@ def test_one_that_can_be_run_answers_as_in_this_process() -> None:
     here, isolated = interpreter_of(model), IsolatedInterpreter(Path("x.zip"), model)
     try:
         for photo in np.random.default_rng(7).uniform(0, 255, (2, 1, SIDE, SIDE, 3)).astype(np.float32):
-            answers = []
+            answers: list[Any] = []
             for interpreter in (here, isolated):
                 interpreter.tensor(interpreter.get_input_details()[0]["index"])()[:] = photo
                 interpreter.invoke()
@@ -196,7 +197,7 @@ def test_one_that_was_put_there_by_hand_is_tried_before_anything_runs_it(home: P
         ("bundles", "activate", "mine-1"),
         ("models", "shadow", "mine-1"),
         ("models", "canary", "mine-1"),
-        (*chosen, "classify", "--mode", "local", acceptance_photos.DEMO_PICTURES / "bottle-clean-1.jpg"),
+        (*chosen, "classify", "--mode", "local", DEMO_PICTURES / "bottle-clean-1.jpg"),
         (*chosen, "doctor"),
     ):
         assert "SIGSEGV" in triof(*command), command
@@ -211,7 +212,7 @@ def test_what_was_tried_once_runs_without_another_process(
     # No other interpreter of Python can be started from here on.
     monkeypatch.setattr("sys.executable", str(tmp_path / "nowhere"))
     triof("bundles", "activate", "mine-1", code=0)
-    picture = acceptance_photos.DEMO_PICTURES / "bottle-clean-1.jpg"
+    picture = DEMO_PICTURES / "bottle-clean-1.jpg"
     triof("classify", "--mode", "local", picture, code=0)
     triof("--set", f"local_cnn.waste_type_bundle={tmp_path / 'bundle'}", "classify", picture, code=0)
     other = own_bundle(tmp_path / "other", litert_model(TAGS[::-1], logits=True), "mine-2")

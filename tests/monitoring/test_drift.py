@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -33,7 +33,8 @@ def seen(kind: str, rng: np.random.Generator, day_effect: np.ndarray, step: floa
     """One observation; ``step`` in standard deviations, of a share in its own units."""
     if kind == "share":
         return np.array([float(rng.random() < 0.15 + 0.03 * day_effect[0] + step)])
-    return rng.normal(day_effect + step / np.sqrt(len(day_effect)), 1.0)
+    drawn: np.ndarray = rng.normal(day_effect + step / np.sqrt(len(day_effect)), 1.0)
+    return drawn
 
 
 class Canteen:
@@ -112,9 +113,7 @@ def test_fewer_photos_need_a_larger_step() -> None:
 
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-EVENTS, PREDICTIONS = Event.__table__, PredictionRow.__table__
-assert isinstance(EVENTS, Table)
-assert isinstance(PREDICTIONS, Table)
+EVENTS, PREDICTIONS = cast(Table, Event.__table__), cast(Table, PredictionRow.__table__)
 
 
 class Site:

@@ -18,6 +18,7 @@ from triof import services as factory
 from triof.app import create_app
 from triof.cli import main
 from triof.journal.journal import Journal
+from triof.judging.quota import ledgers
 from triof.machine.cameras import BrowserCamera, FolderCamera
 from triof.observability.health_checks.check import CheckedParts, CheckResult, Status, health_check, ok
 from triof.observability.health_checks.registry import all_checks
@@ -43,12 +44,12 @@ def _leave_a_deposit_unfinished(machine: Machine) -> None:
 
 
 def _set_a_damaged_journal_aside(machine: Machine) -> None:
-    assert machine.services.journal.path
-    machine.services.journal.path.with_name("journal.damaged-2026-11-30-101500.db").write_bytes(b"")
+    assert machine.services.journal.database.path
+    machine.services.journal.database.path.with_name("journal.damaged-2026-11-30-101500.db").write_bytes(b"")
 
 
 def _use_the_quota_up(machine: Machine) -> None:
-    (ledger,) = factory.ledgers(machine.services.operations.settings, machine.services.journal).values()
+    (ledger,) = ledgers(machine.services.operations.settings, machine.services.journal.database).values()
     ledger.take()
 
 
@@ -59,16 +60,13 @@ def _lose_the_cloud(machine: Machine) -> None:
 
 def _record_in_the_past(machine: Machine, minutes: float) -> None:
     at = datetime.now(UTC) - timedelta(minutes=minutes)
-    journal = Journal(f"sqlite:///{machine.services.journal.path}", "machine-1", now=lambda: at)
+    journal = Journal(machine.services.journal.database, now=lambda: at)
     journal.record("breaker.opened", reason="custom_vision", why="silent", seconds=30)
-    journal.close()
 
 
 def _set_the_clock_back(machine: Machine) -> None:
     at = datetime.now(UTC) + timedelta(days=2)
-    journal = Journal(f"sqlite:///{machine.services.journal.path}", "machine-1", now=lambda: at)
-    journal.record("machine.started", interrupted=0)
-    journal.close()
+    Journal(machine.services.journal.database, now=lambda: at).record("machine.started", interrupted=0)
 
 
 class Trouble(NamedTuple):
@@ -133,7 +131,7 @@ def build(tmp_path: Path, new_journal: Path) -> Iterator[Callable[[Mapping[str, 
     for machine in machines:
         machine.services.deposits.close()
         machine.services.sorter.close()
-        machine.services.journal.close()
+        machine.services.journal.database.close()
 
 
 def doctor(settings: Mapping[str, Any]) -> dict[str, tuple[Status, str]]:
@@ -233,8 +231,6 @@ def test_a_check_that_hangs_is_told_and_holds_up_no_other(machine: Machine) -> N
         around.settings,
         router=lambda: machine.services.sorter.router,
         journal=lambda: machine.services.journal,
-        ledgers=lambda journal: {},
-        left_out=dict,
     )
     health = HealthChecks(parts, (hanging, lamp), machine.clock, timeout=0.05)
     services = replace(machine.services, operations=replace(around, health=health))

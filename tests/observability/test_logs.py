@@ -139,13 +139,11 @@ def test_the_lines_of_libraries_are_in_the_file_and_not_on_the_terminal(kept: Ke
 # ---- requests and deposits ----
 
 
-def test_every_line_of_a_deposit_tells_whose_it_is(
-    kept: Kept, machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_line_of_a_deposit_tells_whose_it_is(kept: Kept, machine: Machine) -> None:
     def jam() -> None:
         raise Jammed("shredder")
 
-    monkeypatch.setattr(machine.hardware, "shred", jam)
+    machine.hardware.instead["shred"] = jam
     visitor = machine.visitor().press("/start").press("/waste/pick-type")
     visitor.press("/confirmation", waste_type="bottle").settle()
     (opened,) = machine.events("deposit.opened")

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from tests.support.candidates import FIRST, SECOND, make_home
 from tests.support.dashboard import CLOUD, Person, create
 from tests.support.machines import BuildMachine, Machine
-from triof import services
 from triof.cli import main
+from triof.judging.quota import ledgers
 from triof.storage.tables import Event
 
 
@@ -23,7 +23,7 @@ def _begin_canary(machine: Machine) -> None:
 
 
 def _use_the_quota_up(machine: Machine) -> None:
-    (ledger,) = services.ledgers(machine.services.operations.settings, machine.services.journal).values()
+    (ledger,) = ledgers(machine.services.operations.settings, machine.services.journal.database).values()
     ledger.exhausted(datetime.now(UTC) + timedelta(3))
 
 

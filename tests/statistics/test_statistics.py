@@ -213,12 +213,16 @@ def test_the_night_in_which_clocks_are_set_back_has_25_hours(place: Place) -> No
 
 
 def test_who_answered_how_fast_and_why_another_one_had_to(place: Place) -> None:
-    cloud = ("waste_type", "bottle", "custom_vision", "iteration-7")
     for milliseconds in range(100, 200):
         attempts = (Attempt("custom_vision", "answered", milliseconds / 1000),)
         place.deposit(provider="custom_vision", version="iteration-7", attempts=attempts)
     late = (Attempt("custom_vision", "ProviderUnavailable", 1.5, "too slow"), Attempt("local_cnn", "answered", 0.03))
-    place.deposit(label="cup", chosen="bottle", attempts=late, beside=(prediction(*cloud, attempts=()),))
+    place.deposit(
+        label="cup",
+        chosen="bottle",
+        attempts=late,
+        beside=(prediction("waste_type", "bottle", "custom_vision", "iteration-7", attempts=()),),
+    )
     spared = (Attempt("custom_vision", "spared", 0.0), Attempt("local_cnn", "answered", 0.03))
     place.deposit(attempts=spared)
     place.deposit(label=None)

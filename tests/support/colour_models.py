@@ -87,7 +87,7 @@ def save_both(
     model = colour_model(outputs)
     parts = {
         task: {"task": task, "labels": LABELS[task], "thresholds": THRESHOLDS[task], "temperature": temperature}
-        for task, temperature in (("waste_type", 1.0), ("cleanliness", 2.0))
+        for task, temperature in zip(TASKS, (1.0, 2.0), strict=True)
     }
     card = {
         **parts["waste_type"],

@@ -4,9 +4,11 @@ import csv
 import unicodedata
 from collections.abc import Sequence
 from io import StringIO
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies as st
+
+UnicodeForm = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252")
 LINE_ENDS = ("\n", "\r\n", "\r")
@@ -38,7 +40,7 @@ csv_styles = st.fixed_dictionaries(
 def encoded_text(text: str, style: Style) -> bytes:
     """``text``, whose lines end with a line feed, as a file."""
     # Windows-1252 has no letters put together from two.
-    form = "NFC" if style["encoding"] == "cp1252" else style["form"]
+    form: UnicodeForm = "NFC" if style["encoding"] == "cp1252" else style["form"]
     return unicodedata.normalize(form, text).replace("\n", style["line_end"]).encode(style["encoding"])
 
 

@@ -75,12 +75,32 @@ class Visitor:
         return found[1] if found else None
 
 
+class ScriptedHardware(SimulatedHardware):
+    """Simulated hardware; what ``instead`` holds under the name of a step is called in its place."""
+
+    def __init__(self, path: Path, seconds: SimulatedSeconds, wait: Callable[[float], None]) -> None:
+        super().__init__(path, seconds, wait)
+        self.instead: dict[str, Callable[..., object]] = {}
+
+    def open_slot(self) -> None:
+        self.instead.get("open_slot", super().open_slot)()
+
+    def close_slot(self) -> None:
+        self.instead.get("close_slot", super().close_slot)()
+
+    def move_box(self, number: int) -> None:
+        self.instead.get("move_box", super().move_box)(number)
+
+    def shred(self) -> None:
+        self.instead.get("shred", super().shred)()
+
+
 @dataclass(frozen=True)
 class Machine:
     """A whole machine in memory, but for its journal and the slot's file."""
 
     clock: Clock
-    hardware: SimulatedHardware
+    hardware: ScriptedHardware
     services: KioskServices
     client: Callable[[], FlaskClient]
 
@@ -115,8 +135,8 @@ def assemble(
     settings: Settings,
     sorter: Sorter,
     camera: Camera,
-    moving: Callable[[], object] = lambda: None,
-    hardware_class: type[SimulatedHardware] = SimulatedHardware,
+    moving: Callable[[], None] = lambda: None,
+    hardware_class: type[ScriptedHardware] = ScriptedHardware,
 ) -> Machine:
     """A machine on the home folder of the settings, whose journal must exist; ``moving`` is called as parts move."""
     clock = Clock()

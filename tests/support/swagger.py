@@ -67,7 +67,7 @@ class Swagger:
         if "$ref" in schema:
             name = schema["$ref"].rpartition("/")[2]
             yield from self._wrongs({**self.definitions[name], "title": name}, value, where)
-        elif not isinstance(value, _TYPES[schema["type"]]) or (schema["type"] != "boolean" and isinstance(value, bool)):
+        elif not _has_type(schema["type"], value):
             yield f"{where} {value!r} is no {schema['type']}"
         elif "enum" in schema and value not in schema["enum"]:
             yield f"{where} {value!r} is not one of the enum"
@@ -102,3 +102,7 @@ def _has_format(format_: str, value: Any) -> bool:
     except ValueError:
         return False
     return format_ != "int32" or -(2**31) <= value < 2**31
+
+
+def _has_type(name: str, value: Any) -> bool:
+    return isinstance(value, _TYPES[name]) and (name == "boolean" or not isinstance(value, bool))

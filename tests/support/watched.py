@@ -12,7 +12,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, invoked: Callable[[], object]) -> l
     """Call ``invoked`` whenever one of LiteRT's interpreters is to run; gives those that were made."""
     made: list[Interpreter] = []
 
-    class Watched(Interpreter):
+    class Watched(Interpreter):  # type: ignore[misc]
         def __init__(self, **options: object) -> None:
             super().__init__(**options)
             made.append(self)

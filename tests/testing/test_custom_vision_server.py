@@ -194,6 +194,7 @@ def test_the_limits_themselves_are_taken(server: CustomVisionServer) -> None:
 def test_the_sdk_cannot_read_the_gateway(server: CustomVisionServer, jpeg: bytes) -> None:
     with pytest.raises(CustomVisionErrorException) as caught:
         sdk(server, "k3y-wrong").classify_image(server.project_id, server.published_name, jpeg, timeout=SOON)
+    assert caught.value.error is not None
     assert caught.value.error.code is None
     assert caught.value.response.status_code == 401
     assert "invalid subscription key" in caught.value.response.text

@@ -132,7 +132,7 @@ def picture(seed: int) -> bytes:
 
 def upload(sdk: Any, project: Any, *images: bytes, tag: str | None = None, **batch: Any) -> Any:
     tag_ids = None if tag is None else [tag]
-    entries = [ImageFileCreateEntry(name=f"{i}.png", contents=image) for i, image in enumerate(images)]
+    entries = [ImageFileCreateEntry(name=f"{i}.png", contents=bytearray(image)) for i, image in enumerate(images)]
     return sdk.create_images_from_files(project.id, ImageFileCreateBatch(images=entries, tag_ids=tag_ids, **batch))
 
 
@@ -158,7 +158,8 @@ def code_of(ask: Callable[..., Any], *args: Any, **options: Any) -> str:
     """The code with which the service refuses."""
     with pytest.raises(CustomVisionErrorException) as caught:
         ask(*args, **options)
-    return f"{caught.value.response.status_code} {caught.value.error.code}"
+    answer: Any = caught.value
+    return f"{answer.response.status_code} {answer.error.code}"
 
 
 def by_hand(azure: TrainingServer, method: str, path: str, **options: Any) -> requests.Response:
@@ -326,7 +327,7 @@ def test_each_photo_is_judged(azure: TrainingServer, sdk: Any, project: Any, ima
 
 
 def test_tags_that_do_not_go(sdk: Any, project: Any, tags: Ids) -> None:
-    entry = ImageFileCreateEntry(name="x", contents=picture(1))
+    entry = ImageFileCreateEntry(name="x", contents=bytearray(picture(1)))
     for wrong, status in (
         ([NOBODY], "ErrorInvalidTag"),
         ([tags["gobelet"], tags["Negative"]], "ErrorNegativeAndRegularTagOnSameImage"),

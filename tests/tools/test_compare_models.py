@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from providers.base import Task
 from testing.image_files import encoded
 from tests.support.training_sets import drawn
 from tools import compare_models
 from tools.compare_models import Judged
 from tools.frozen_features import Photos, Records
+from triof.datasets.label_names import Split
 from triof.datasets.photo_dataset import DatasetError, LabelledPhoto
 
 
@@ -32,14 +34,13 @@ def test_features_are_kept_and_half_a_record_is_cut_off(tmp_path: Path) -> None:
 
 def test_examples_are_those_of_the_split_that_are_labelled_and_were_seen(tmp_path: Path) -> None:
     items = []
-    for index, (split, labels) in enumerate(
-        [
-            ("train", {"cleanliness": "clean"}),
-            ("train", {"cleanliness": "dirty"}),
-            ("train", {"waste_type": "cup"}),
-            ("val", {"cleanliness": "clean"}),
-        ]
-    ):
+    labelled: list[tuple[Split, dict[Task, str]]] = [
+        ("train", {"cleanliness": "clean"}),
+        ("train", {"cleanliness": "dirty"}),
+        ("train", {"waste_type": "cup"}),
+        ("val", {"cleanliness": "clean"}),
+    ]
+    for index, (split, labels) in enumerate(labelled):
         path = tmp_path / f"{index}.png"
         path.write_bytes(encoded(drawn(index), "PNG"))
         items.append(LabelledPhoto(path, labels, str(index), split))

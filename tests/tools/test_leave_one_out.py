@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rich.progress import Progress
 
-from providers.base import LABELS
+from providers.base import LABELS, Task
 from providers.local_cnn.training.hyperparameters import Recipe
 from tools import leave_one_out
 from tools.leave_one_out import Answers, Trainings
@@ -41,7 +42,10 @@ def keep(manifest: Path, out: Path, fold: str, rows: list[tuple[str, list[float]
     """Answers of a fold, as a training would have left them."""
     names = tuple(name for name, _ in rows)
     clean = np.array([[3.0, -3.0] if int(Path(name).stem) % 2 == 0 else [-3.0, 3.0] for name in names], np.float32)
-    logits = {"waste_type": np.array([logits for _, logits in rows], np.float32), "cleanliness": clean}
+    logits: dict[Task, NDArray[np.float32]] = {
+        "waste_type": np.array([logits for _, logits in rows], np.float32),
+        "cleanliness": clean,
+    }
     folder = Trainings(photo_dataset.read(manifest), Recipe(), out, Progress()).folder
     Answers(names, logits, LABELS, np.zeros(len(names), np.float32)).save(folder / f"{fold}.npz")
 

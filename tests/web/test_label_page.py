@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 from werkzeug.test import TestResponse
 
+from providers.base import Task
 from providers.local_cnn.options import LocalCnnOptions
 from testing.image_files import encoded
 from tests.support.browsing import Window, served
@@ -55,7 +56,7 @@ def dataset(tmp_path: Path) -> Dataset:
 
 def suggestion(dataset: Dataset, name: str, suggested: str, probability: float = 0.9) -> Suggestion:
     item = next(item for item in dataset.photos if item.path.name == name)
-    task = "cleanliness" if suggested in ("clean", "dirty") else "waste_type"
+    task: Task = "cleanliness" if suggested in ("clean", "dirty") else "waste_type"
     return Suggestion(item, task, item.labels[task], suggested, probability, "near-duplicates are bottles")
 
 

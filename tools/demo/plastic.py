@@ -7,7 +7,7 @@ import numpy as np
 from mathutils import Vector, noise
 
 from tools.demo.dirt import ease, tint
-from tools.demo.materials import Colour, painted, pet, plastic
+from tools.demo.materials import Colour, painted, pet, plastic, shaded
 from tools.demo.shapes import Point2, displace, dress, follow, lathe, refine, sheet, soften
 
 BOTTLE = [
@@ -77,7 +77,7 @@ def label(colour: Colour, light: Colour, crush: float = 0.0, seed: float = 0.0) 
             if dx * dx + dz * dz < 0.55 * (1 - 0.55 * max(-1, min(1, dz / 0.9))):
                 return light
         if z < wave:
-            return tuple(c * 0.45 for c in colour)
+            return shaded(colour, lambda c: c * 0.45)
         return light if z < second else colour
 
     tint(band, shade)

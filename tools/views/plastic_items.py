@@ -11,7 +11,7 @@ from tools.demo import plastic, scenes
 from tools.demo.dirt import Mask, coat, ease, paint
 from tools.demo.materials import pet, tumbler
 from tools.demo.materials import plastic as polystyrene
-from tools.demo.shapes import below, dress, lathe, move, soften
+from tools.demo.shapes import below, corners, dress, lathe, move, soften
 from tools.views import bend, residue
 from tools.views.look import COARSE, around, band, colour, print_of
 from tools.views.plan import Colour, Dice, Scene
@@ -177,7 +177,7 @@ def utensil(kind: str, dice: Dice, material: bpy.types.Material, food: Residue |
         smear = scenes.smear(float(dice.uniform(4, 9)), float(dice.uniform(10, 14)), residue.seed(dice))
         paint(thing, _faded(smear))
         things.append(coat(thing, smear, float(dice.uniform(0.08, 0.2)), food.wet(), trim=True))
-    bend.put(things, bend.bow(bend.corners(things), dice, float(dice.normal(0, bent)), axis=0))
+    bend.put(things, bend.bow(corners(things), dice, float(dice.normal(0, bent)), axis=0))
     length, width = dice.uniform(0.68, 1.15), dice.uniform(0.85, 1.2)
     move(things, Matrix.Diagonal((length, length * width, length, 1)))
     return things

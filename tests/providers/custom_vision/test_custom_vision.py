@@ -47,6 +47,7 @@ from providers.custom_vision.provider import CustomVision
 from testing.azure.custom_vision_server import DRIP_SECONDS, LONGEST_SIDE, MOST_ASPECT, CustomVisionServer, Fault
 from testing.image_files import encoded
 from tests.support.cloud_options import CLEANLINESS_TAGS, options_for
+from tests.support.foreign_text import UnicodeForm
 from triof.cli import main
 from triof.judging import photo
 from triof.settings.loader import SettingsError, load, rows
@@ -963,7 +964,9 @@ def test_neither_case_nor_blanks_matter(server: CustomVisionServer) -> None:
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
-def test_neither_the_form_of_letters_nor_the_kind_of_blank_matters(server: CustomVisionServer, form: str) -> None:
+def test_neither_the_form_of_letters_nor_the_kind_of_blank_matters(
+    server: CustomVisionServer, form: UnicodeForm
+) -> None:
     told = {unicodedata.normalize(form, "Tasse\xa0à café"): 0.4, "bouteille": 0.6}
     assert scores(server, told, **{unicodedata.normalize("NFD", "tasse à\u202fcafé"): "cup"})["cup"] == pytest.approx(
         0.4

@@ -153,7 +153,8 @@ def test_a_machine_runs_it_once_for_each_photo(home: Path, monkeypatch: pytest.M
 
 
 def test_who_asks_second_waits_for_the_call_under_way(both: LocalCnnOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, let, runs = Event(), Event(), []
+    asked, let = Event(), Event()
+    runs: list[None] = []
     watched(monkeypatch, lambda: (runs.append(None), asked.set(), let.wait(10)))
     cup = photo.load(CUP)
     types, dirt = (LocalCnn(task, both) for task in TASKS)

@@ -190,7 +190,8 @@ def test_a_batch_has_limits_of_its_own(build_desk: Build, jpeg: bytes, monkeypat
 
 
 def _apis(desk: Desk) -> Any:
-    yield desk.app.view_functions["api.predict_v2"].__self__  # type: ignore[attr-defined]
+    view: Any = desk.app.view_functions["api.predict_v2"]
+    yield view.__self__
 
 
 def test_a_photo_may_be_judged_later(desk: Desk, jpeg: bytes, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def test_schemathesis_finds_nothing(desk: Desk) -> None:
     tried: Counter[str] = Counter()
     with served(desk.app) as url:
         schema = schemathesis.openapi.from_url(f"{url}/api/openapi.json", config=config)
+        event: Any
         for event in from_schema(schema).execute():
             if type(event).__name__ in ("NonFatalError", "FatalError"):
                 found.append(str(getattr(event, "info", event)))

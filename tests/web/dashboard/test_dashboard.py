@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
+from werkzeug.security import check_password_hash
 from werkzeug.test import TestResponse
 
 from tests.support.dashboard import CLOUD, LOGIN, PAGES, PASSWORD, Person, create, deposit, judged_elsewhere
@@ -67,9 +68,10 @@ def test_a_wrong_name_costs_and_says_as_much_as_a_wrong_password(
 ) -> None:
     create(machine)
     costs: list[str] = []
-    check = users.check_password_hash
     monkeypatch.setattr(
-        users, "check_password_hash", lambda digest, password: costs.append(digest) or check(digest, password)
+        users,
+        "check_password_hash",
+        lambda digest, password: costs.append(digest) or check_password_hash(digest, password),
     )
     person = Person(machine.client())
     pages = [person.log_in(name, "wrong password").page for name in ("marie", "nobody")]

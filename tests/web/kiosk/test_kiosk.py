@@ -1,5 +1,6 @@
 """The whole deposit through HTTP, with a scripted judge: what the person sees, what moves, what is written."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -53,7 +54,8 @@ def test_the_box_of_the_type_is_moved_under_the_slot(build_machine: BuildMachine
     machine = build_machine(waste_type=["cutlery"])
     judged(machine).press("/confirmation", waste_type="cutlery")
     machine.services.deposits.settle()
-    assert machine.hardware._state().box == 3
+    state = machine.services.operations.settings.home / "simulated_machine.json"
+    assert json.loads(state.read_bytes())["box"] == 3
 
 
 @pytest.mark.parametrize(
@@ -270,15 +272,13 @@ def test_an_upload_beyond_every_limit_is_a_sentence(build_machine: BuildMachine)
     assert "The photo is too large" in visitor.page.text
 
 
-def test_a_jammed_box_gives_the_item_back_and_takes_the_machine_out_of_order(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_jammed_box_gives_the_item_back_and_takes_the_machine_out_of_order(machine: Machine) -> None:
     def jam(_: int) -> None:
         machine.hardware.jam("box")
         raise Jammed("box")
 
     visitor = judged(machine)
-    monkeypatch.setattr(machine.hardware, "move_box", jam)
+    machine.hardware.instead["move_box"] = jam
     visitor.press("/confirmation", waste_type="bottle")
     visitor.settle().open("/confirmation")
     assert (visitor.shown, machine.hardware.slot_is_open()) == ("returned", True)
@@ -332,25 +332,23 @@ def test_an_item_is_handed_back_when_the_shredder_jams_before_it_begins(machine:
     assert "confirmed" not in [kind for kind, *_ in machine.happened()]
 
 
-def test_two_jams_end_the_deposit_too(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_jams_end_the_deposit_too(machine: Machine) -> None:
     visitor = judged(machine)
 
     def jam_everything(_: int) -> None:
         machine.hardware.jam("slot")
         raise Jammed("box")
 
-    monkeypatch.setattr(machine.hardware, "move_box", jam_everything)
+    machine.hardware.instead["move_box"] = jam_everything
     visitor.press("/confirmation", waste_type="bottle").settle()
     assert "Something is stuck" in visitor.open("/").page.text
     assert machine.happened()[-1] == ("failed", "bottle", "box")
 
 
-def test_the_interlock_stops_the_shredder_and_gives_the_item_back(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_interlock_stops_the_shredder_and_gives_the_item_back(machine: Machine) -> None:
     visitor = judged(machine)
-    monkeypatch.setattr(machine.hardware, "move_box", lambda _: machine.hardware.open_slot())
-    monkeypatch.setattr(machine.hardware, "shred", lambda: pytest.fail("shredded with the slot open"))
+    machine.hardware.instead["move_box"] = lambda _: machine.hardware.open_slot()
+    machine.hardware.instead["shred"] = lambda: pytest.fail("shredded with the slot open")
     visitor.press("/confirmation", waste_type="bottle").settle()
     assert visitor.open("/").shown == "returned"
     assert machine.happened()[-1] == ("failed", "bottle", "Interlocked")
@@ -358,20 +356,18 @@ def test_the_interlock_stops_the_shredder_and_gives_the_item_back(
 
 
 @pytest.mark.parametrize("step", ["open_slot", "close_slot", "move_box", "shred"])
-def test_hardware_that_does_not_answer_ends_the_deposit(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
+def test_hardware_that_does_not_answer_ends_the_deposit(machine: Machine, step: str) -> None:
     def unplugged(*_: int) -> None:
         raise OSError(5, "Input/output error")
 
     visitor = machine.visitor()
-    with monkeypatch.context() as broken:
-        broken.setattr(machine.hardware, step, unplugged)
-        for press in ("/start", "/waste/pick-type", "/confirmation"):
-            visitor.press(press, waste_type="bottle").settle().open("/")
-            if visitor.shown == "returned":
-                break
-        assert "Something is stuck" in visitor.page.text
+    machine.hardware.instead[step] = unplugged
+    for press in ("/start", "/waste/pick-type", "/confirmation"):
+        visitor.press(press, waste_type="bottle").settle().open("/")
+        if visitor.shown == "returned":
+            break
+    assert "Something is stuck" in visitor.page.text
+    machine.hardware.instead.clear()
     machine.clock.pass_(61)
     machine.services.deposits.expire()
     machine.services.deposits.expire()
@@ -393,14 +389,12 @@ def test_an_item_that_may_still_lie_inside_is_named(build_machine: BuildMachine)
     assert "take it out first" not in machine.visitor().press("/start").page.text
 
 
-def test_trying_again_does_not_close_the_slot_around_a_hand(
-    build_machine: BuildMachine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trying_again_does_not_close_the_slot_around_a_hand(build_machine: BuildMachine) -> None:
     machine = build_machine(cleanliness=["dirty"])
     visitor = judged(machine)
-    with monkeypatch.context() as watched:
-        watched.setattr(machine.hardware, "close_slot", lambda: pytest.fail("closed"))
-        assert visitor.press("/start").shown == "insert"
+    machine.hardware.instead["close_slot"] = lambda: pytest.fail("closed")
+    assert visitor.press("/start").shown == "insert"
+    machine.hardware.instead.clear()
     assert machine.hardware.slot_is_open()
 
 

@@ -56,7 +56,8 @@ def test_views_are_the_same_for_the_same_seed_and_differ_from_each_other() -> No
     first, again, other = (
         augmentation.view(subject(), 64, DRAWN, np.random.default_rng(seed), other_ground=0.5) for seed in (1, 1, 2)
     )
-    assert (first.shape, first.dtype) == ((64, 64, 3), np.uint8)
+    assert first.shape == (64, 64, 3)
+    assert first.dtype == np.uint8
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 

@@ -42,7 +42,7 @@ from triof.settings.sections.policy import Policy
 
 def train(path: Path, on_progress: trainer.Progress = lambda *_: None) -> trainer.Trained:
     """One network for both tasks."""
-    photos = {"train": pictures(12), "val": pictures(4)}
+    photos: dict[trainer.Part, Pictures] = {"train": pictures(12), "val": pictures(4)}
     return trainer.train(TASKS, photos, SMALL, Checkpoint(path / "checkpoint.npz"), on_progress)
 
 

@@ -23,7 +23,10 @@ class Call:
         self.name, self.arguments = name, arguments
 
 
-class TorchPickler(pickle._Pickler):  # type: ignore[name-defined,misc]
+_PythonPickler: Any = pickle._Pickler
+
+
+class TorchPickler(_PythonPickler):  # type: ignore[misc]
     """Writes the names that PyTorch writes, without PyTorch."""
 
     def save(self, obj: Any, *args: Any, **kwargs: Any) -> None:
