@@ -12,7 +12,7 @@ ARGS ?=
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
 	@touch $@
 
-.PHONY: help kiosk test lint bench kill-drill upload-drill attack planted-errors compare-models leave-one-out simulate-rollout simulate-drift demo-pictures translations clean
+.PHONY: help kiosk check test lint bench kill-drill upload-drill attack planted-errors compare-models leave-one-out simulate-rollout simulate-drift demo-pictures translations clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,10 +20,13 @@ help: ## Say what can be made
 kiosk: .venv/stamp-base ## Set all up and run the machine on http://127.0.0.1:8080 (ARGS='--port 9000')
 	$(BIN)/triof kiosk $(ARGS)
 
+check: .venv/stamp-test,train,data ## Run the quick tests on two cores (ARGS='tests/judging')
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m 'not slow and not browser and not train' $(ARGS)
+
 test: .venv/stamp-test,train,data ## Run every test that this machine can run (ARGS='-k journal')
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --deselect tests/test_azure_journey.py $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --deselect tests/azure/test_azure_journey.py $(ARGS)
 # By itself, as it counts calls a second; 5: none of its tests was asked for.
-	@$(BIN)/python -m pytest -q tests/test_azure_journey.py $(ARGS); status=$$?; test $$status -eq 0 -o $$status -eq 5
+	@$(BIN)/python -m pytest -q tests/azure/test_azure_journey.py $(ARGS); status=$$?; test $$status -eq 0 -o $$status -eq 5
 
 lint: .venv/stamp-lint ## Check style and types
 	$(BIN)/ruff check .

@@ -1,58 +1,63 @@
 """Fixtures: the real photos, and a machine whose time, camera and judges are in the test's hand."""
 
 import os
-import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from io import BytesIO
+from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
-from flask.testing import FlaskClient
 from PIL import Image
-from werkzeug.test import TestResponse
 
 from providers.base import Task
 from providers.fake import FakeProvider, Step
-from tests.browsing import launched
-from tests.custom_vision_server import CustomVisionServer
+from providers.local_cnn.backbone import LITE0
+from testing.azure.custom_vision_server import CustomVisionServer
+from testing.image_files import encoded
+from tests.support.browsing import launched, served
+from tests.support.machines import BuildCloudMachine, BuildMachine, Machine, ScriptedHardware, assemble, cloud_settings
+from tests.support.paths import SHARED
 from triof import services as factory
-from triof.app import create_app
 from triof.common.paths import DEMO_PICTURES
-from triof.deposits.deposit import Deposits
-from triof.deposits.deposit_journal import DepositJournal
-from triof.deposits.housekeeping import Housekeeper
-from triof.journal.journal import Journal
 from triof.judging.router import Router
 from triof.judging.sorter import Sorter
 from triof.machine.cameras import BrowserCamera, Camera, FolderCamera
-from triof.machine.simulated import SimulatedHardware
-from triof.machine.slot import Slot
-from triof.operations import operations
-from triof.services import KioskServices
-from triof.settings.sections.slot import SimulatedSeconds
 from triof.settings.tree import Settings
 from triof.storage.database import Database
-from triof.storage.disk_reserve import DiskRoom
-from triof.storage.photo_store import PhotoStore
-from triof.storage.tables import Event
-
-ROOT = Path(__file__).resolve().parent.parent
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what runs in its background, and the processes of the tests would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+MISSING_FOR_TRAINING = [name for name in ("tensorflow", "cv2", LITE0.package) if find_spec(name) is None]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes the ``browser`` fixture; skip what cannot train here."""
+    skip = pytest.mark.skip(reason=f"the train extra is not installed: {', '.join(MISSING_FOR_TRAINING)}")
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+        if MISSING_FOR_TRAINING and item.get_closest_marker("train"):
+            item.add_marker(skip)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium; whoever needs it is skipped where there is none."""
+    """Chromium; a test that needs it is marked ``browser``, and skipped where there is none."""
     with launched() as browser:
         yield browser
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Machine], str]]:
+    """Serves machines over real HTTP; gives their address."""
+    with ExitStack() as servers:
+        yield lambda machine: servers.enter_context(served(machine.client().application))
 
 
 @pytest.fixture(autouse=True)
@@ -67,115 +72,16 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 @pytest.fixture(scope="session")
 def dataset() -> Path:
     """The real labelled photos, which are not part of the repository."""
-    folder = Path(os.environ.get("TRIOF_DATASET", ROOT.parent / "shared" / "data"))
+    folder = Path(os.environ.get("TRIOF_DATASET", SHARED / "data"))
     if not (folder / "manifest.csv").exists():
         pytest.skip(f"no labelled photos in {folder}: set TRIOF_DATASET")
     return folder
-
-
-class Clock:
-    """Time that passes when the test says so."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-    def pass_(self, seconds: float) -> None:
-        self.seconds += seconds
-
-
-def encoded(picture: Image.Image, format_: str = "JPEG", **options: Any) -> bytes:
-    """The bytes of a picture as a file."""
-    buffer = BytesIO()
-    picture.save(buffer, format_, **options)
-    return buffer.getvalue()
 
 
 @pytest.fixture
 def jpeg() -> bytes:
     """A plain grey photo of the machine's camera."""
     return encoded(Image.new("RGB", (640, 480), "grey"))
-
-
-class Visitor:
-    """A person at the touchscreen: reads the page and presses its buttons."""
-
-    def __init__(self, client: FlaskClient, deposits: Deposits) -> None:
-        self.client = client
-        self.page: TestResponse
-        self._deposits = deposits
-
-    def wait_idle(self) -> "Visitor":
-        """Wait until the machine has sorted the item."""
-        self._deposits.wait_idle()
-        return self
-
-    def open(self, path: str) -> "Visitor":
-        self.page = self.client.get(path, follow_redirects=True)
-        return self
-
-    def press(self, path: str, **form: Any) -> "Visitor":
-        """Send the form that leads to ``path``, with the token of the page shown."""
-        token = re.search(r'name="csrf_token" value="([^"]+)"', self.page.text)
-        assert token, f"the page has no form:\n{self.page.text}"
-        form["csrf_token"] = token[1]
-        self.page = self.client.post(path, data=form, follow_redirects=True)
-        return self
-
-    @property
-    def at(self) -> str:
-        """The address of the page shown."""
-        return self.page.request.path
-
-    @property
-    def shown(self) -> str:
-        """Which page it is, by its own word."""
-        found = re.search(r'data-page="(\w+)"', self.page.text)
-        assert found, self.page.text
-        return found[1]
-
-    @property
-    def ticked(self) -> str | None:
-        """The type whose tile is ticked."""
-        found = re.search(r'value="(\w+)"[^>]* checked', self.page.text)
-        return found[1] if found else None
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A whole machine in memory, but for its journal and the slot's file."""
-
-    clock: Clock
-    hardware: SimulatedHardware
-    services: KioskServices
-    client: Callable[[], FlaskClient]
-
-    def visitor(self) -> Visitor:
-        """Somebody with a touchscreen of their own, who looks at the first page."""
-        return Visitor(self.client(), self.services.deposits).open("/")
-
-    def events(self, *kinds: str) -> list[Event]:
-        """What the journal holds, oldest first."""
-        from sqlalchemy import select
-        from sqlalchemy.orm import Session
-
-        self.services.sorter.router.wait_idle()
-        with self.services.journal.database.read() as connection, Session(connection) as session:
-            rows = session.scalars(select(Event).order_by(Event.at)).all()
-        return [row for row in rows if not kinds or row.kind in kinds]
-
-    def happened(self) -> list[tuple[str, str | None, str | None]]:
-        """Kind, waste type and reason of the deposits' events."""
-        return [
-            (row.kind.removeprefix("deposit."), row.waste_type, row.reason)
-            for row in self.events()
-            if row.deposit_id is not None
-        ]
-
-
-BuildMachine = Callable[..., Machine]
 
 
 @pytest.fixture(scope="session")
@@ -201,8 +107,8 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
         waste_type: Sequence[Step] = ("bottle",),
         cleanliness: Sequence[Step] = ("clean",),
         camera: Camera | None = None,
-        moving: Callable[[], object] = lambda: None,
-        hardware: type[SimulatedHardware] = SimulatedHardware,
+        moving: Callable[[], None] = lambda: None,
+        hardware: type[ScriptedHardware] = ScriptedHardware,
         **changes: Any,
     ) -> Machine:
         settings = Settings(home=tmp_path / "home", language="en", **changes)
@@ -217,43 +123,6 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
     for machine in machines:
         machine.services.deposits.close()
         machine.services.journal.database.close()
-
-
-def assemble(
-    settings: Settings,
-    sorter: Sorter,
-    camera: Camera,
-    moving: Callable[[], object] = lambda: None,
-    hardware_class: type[SimulatedHardware] = SimulatedHardware,
-) -> Machine:
-    """A machine on the home folder of the settings, whose journal must exist; ``moving`` is called as parts move."""
-    clock = Clock()
-    at_once = SimulatedSeconds(slot=0, box=0, shred=0)
-    hardware = hardware_class(settings.home / "simulated_machine.json", at_once, lambda _: moving())
-    # Nobody waits five seconds for another writer in a test.
-    journal = Journal(Database(f"sqlite:///{settings.home / 'journal.db'}?timeout=0.05", "machine-1"))
-    photo_store = PhotoStore(settings.home / "photos", keep_days=30, keep_megabytes=100)
-    room = DiskRoom(settings.home, [photo_store.make_room], reserve_bytes=65_536)
-    deposit_journal = DepositJournal(journal, settings.home, room)
-    deposits = Deposits(
-        sorter=sorter,
-        camera=camera,
-        slot=Slot(hardware),
-        boxes=settings.slot.boxes.model_dump(),
-        journal=deposit_journal,
-        photo_store=photo_store,
-        settings=settings.deposit,
-        clock=clock,
-    )
-    deposits.recover()
-    lock = FileLock(settings.home / "machine.lock")
-    around = operations.build(settings, sorter, journal, clock)
-    around.monitoring.journal_fault = deposit_journal.fault
-    around.health.add_machine(camera, deposits.slot)
-    watch = Housekeeper(deposits, photo_store, room, clock=clock)
-    services = KioskServices(sorter, journal, around, camera, photo_store, deposits, watch, lock)
-    app = create_app(settings, services, clock)
-    return Machine(clock, hardware, services, app.test_client)
 
 
 @pytest.fixture
@@ -273,23 +142,6 @@ def cloud() -> Iterator[CustomVisionServer]:
     """Azure Custom Vision on loopback, which sees bottles."""
     with CustomVisionServer() as server:
         yield server
-
-
-def cloud_settings(cloud: CustomVisionServer, home: Path, **changes: object) -> Settings:
-    """The settings of a machine whose cloud is the loopback server, and which loses patience soon."""
-    custom_vision = {
-        "prediction_endpoint": cloud.endpoint,
-        "prediction_key": cloud.key,
-        "project_id": cloud.project_id,
-        "published_name": cloud.published_name,
-        "calls_per_second": 1000,
-    }
-    patience = {"cloud_seconds": 1.5, "deadline_seconds": 4.0}
-    settings = {"home": home, "language": "en", "custom_vision": custom_vision, **patience, **changes}
-    return Settings.model_validate(settings)
-
-
-BuildCloudMachine = Callable[..., Machine]
 
 
 @pytest.fixture

@@ -34,8 +34,7 @@ import psutil
 import requests
 from PIL import Image
 
-from tests.conftest import encoded
-from tests.image_files import JPEGS, flat_png, flat_webp, many_scans
+from testing.image_files import JPEGS, encoded, flat_png, flat_webp, many_scans
 from tools.running_kiosk import QUICK, RunningKiosk
 from triof.drills.visitor import Visitor
 

@@ -6,7 +6,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class CompileTranslations(BuildHookInterface):  # type: ignore[type-arg]
+class CompileTranslations(BuildHookInterface):  # type: ignore[misc]  # hatchling is not installed where types are checked
     """Runs before hatchling collects the files."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -243,7 +243,7 @@ def ratios(rounds: int, deposits: int = DEPOSITS) -> Sequence[Ratio]:
         told(f"filling in {deposits:,} deposits", lambda: fill(full, deposits, noon))
         started(empty)
         journals = [Journal(Database(f"sqlite:///{path}", MACHINE), now=lambda: noon) for path in (full, empty)]
-        settings = Settings(home=Path(folder), custom_vision=_CLOUD)  # type: ignore[arg-type]
+        settings = Settings(home=Path(folder), custom_vision=_CLOUD)
         ask_full, ask_empty = (Statistics(journal.database, settings, now=lambda: noon) for journal in journals)
         told("unfinished deposits, at the start", journals[0].unfinished)
         told("the first 100 judged deposits", lambda: next(journals[0].judged()))

@@ -1,12 +1,12 @@
 """Render the demo pictures that the simulated camera shows: everything procedural, nothing from any file.
 
-    python tools/render_demo.py                         # all of them, into static/demo
-    python tools/render_demo.py cup-dirty-1 --scale 40  # one small trial
+    python -m tools.render_demo                         # all of them, into static/demo
+    python -m tools.render_demo cup-dirty-1 --scale 40  # one small trial
 
 The renderer is Blender's Cycles as a wheel (Python 3.11), so it lives in an environment of its own:
 
     python3.11 -m venv /tmp/render-venv && /tmp/render-venv/bin/pip install bpy==5.0.1 pillow
-    /tmp/render-venv/bin/python tools/render_demo.py
+    /tmp/render-venv/bin/python -m tools.render_demo
 
 (bpy may ask for libxi6 libxxf86vm1 libxfixes3 libxrender1 libxkbcommon0 libsm6 libgl1 from apt.) On two cores that
 other work kept busy a picture took 50 to 170 s at 8 rays per pixel, all twenty about 25 minutes in one run. Seeds are
@@ -18,8 +18,8 @@ import time
 import zlib
 from pathlib import Path
 
-from demo import stage
-from demo.scenes import SHOTS, Shot
+from tools.demo import stage
+from tools.demo.scenes import SHOTS, Shot
 
 OUT = Path(__file__).resolve().parent.parent / "static" / "demo"
 

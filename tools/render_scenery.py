@@ -1,8 +1,8 @@
 """Render what training pastes photos onto and reaches into them: empty grounds, and cut-out hands.
 
-    python tools/render_scenery.py grounds hands --model HAND.glb  # all, into providers/local_cnn/scenery
-    python tools/render_scenery.py hands --model HAND.glb --only 3 17
-    python tools/render_scenery.py grounds --only steel wood
+    python -m tools.render_scenery grounds hands --model HAND.glb  # all, into providers/local_cnn/scenery
+    python -m tools.render_scenery hands --model HAND.glb --only 3 17
+    python -m tools.render_scenery grounds --only steel wood
 
 The grounds are procedural. The hands are renders of one rigged hand model, "generic-hand" of the npm package
 @webxr-input-profiles/assets 1.0.20 (MIT licence, Copyright (c) 2019 Amazon); only the renders are kept, not the model:
@@ -28,8 +28,9 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from demo import grounds, hand_poses, hands, stage
 from PIL import Image
+
+from tools.demo import grounds, hand_poses, hands, stage
 
 OUT = Path(__file__).resolve().parent.parent / "providers" / "local_cnn" / "scenery"
 LONGER, COLOURS, GROUND = 200, 255, 256

@@ -1,7 +1,7 @@
 """Render random pictures of items for training, with a manifest that ``triof train --data`` reads.
 
-    python tools/render_views.py OUT --count 2000
-    python tools/render_views.py OUT --count 2000 --hand /tmp/package/dist/profiles/generic-hand/right.glb
+    python -m tools.render_views OUT --count 2000
+    python -m tools.render_views OUT --count 2000 --hand /tmp/package/dist/profiles/generic-hand/right.glb
 
 It runs in the environment of render_demo.py, on one thread; --hand is the model of render_scenery.py.
 The number of a scene is its seed. Scenes whose picture exists are skipped, so an interrupted run goes on where it
@@ -17,10 +17,10 @@ import sys
 import threading
 from pathlib import Path
 
-from demo import hands, stage
-from views import studio
-from views.album import render_all, write_manifest
-from views.plan import Scene
+from tools.demo import hands, stage
+from tools.views import studio
+from tools.views.album import render_all, write_manifest
+from tools.views.plan import Scene
 
 
 def arguments() -> argparse.Namespace:

@@ -23,8 +23,8 @@ from unittest import mock
 from providers.base import Photo, Prediction, Task
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.provider import fitted
-from tests.custom_vision_server import CustomVisionServer
-from tests.custom_vision_server import Fault as ServerFault
+from testing.azure.custom_vision_server import CustomVisionServer
+from testing.azure.custom_vision_server import Fault as ServerFault
 from tools import bench
 from triof import services
 from triof.common.atomic_files import read_json
@@ -46,7 +46,7 @@ GRACE = 0.1
 
 SERVER = """
 import json, sys
-from tests.custom_vision_server import CustomVisionServer
+from testing.azure.custom_vision_server import CustomVisionServer
 with CustomVisionServer() as server:
     server.latency = float(sys.argv[1])
     names = ("endpoint", "key", "project_id", "published_name")

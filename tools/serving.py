@@ -200,8 +200,8 @@ def ratios(turns: int = 5, seconds: float = 4.0) -> list[Ratio]:
 
 def _compared(seen: Mapping[str, Sequence[ServingMeasurement]]) -> Iterator[Ratio]:
     def ratio(name: str, ours: str, other: str, goal: str) -> Ratio:
-        rates = (median(turn.per_second for turn in seen[side]) for side in (ours, other))
-        return Ratio(name, *rates, "/s", goal)
+        mine, theirs = (median(turn.per_second for turn in seen[side]) for side in (ours, other))
+        return Ratio(name, mine, theirs, "/s", goal)
 
     for clients in CLIENTS:
         bare = "bare, 1 client" if clients == 1 else "bare"

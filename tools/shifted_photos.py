@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -87,7 +88,8 @@ def pool(data: Path, bundles: dict[Task, Path], cache: Path, limit: int | None =
     path = cache / f"pool-{hashlib.sha256(made_of).hexdigest()[:12]}-{len(photos)}.npz"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, **_measured(photos, {task: LocalModel(each) for task, each in loaded.items()}))
+        measured: dict[str, Any] = _measured(photos, {task: LocalModel(each) for task, each in loaded.items()})
+        np.savez_compressed(path, **measured)
     with np.load(path) as kept:
         return _pool(photos, dict(kept), all(each.card.embedding for each in loaded.values()))
 

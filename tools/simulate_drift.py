@@ -98,7 +98,8 @@ class World:
         def seen(of: "Attribute") -> np.ndarray:
             usual = of(looks[USUAL])[photo]
             daily = lamp * (of(looks["new lamp"])[photo] - usual) + lens * (of(looks["dirty lens"])[photo] - usual)
-            return of(base)[photo] + daily
+            shown: np.ndarray = of(base)[photo] + daily
+            return shown
 
         answers = {task: self._seen(task, base, photo, seen) for task in TASKS}
         label, action = answers["waste_type"].label, _action(answers)

@@ -103,7 +103,7 @@ def report(better_by: float, people: People, runs: int, seed: int) -> bool:
     rightly = right + (counts["kept"] if better_by < 0 else 0)
     print(f"           rightly {rightly / runs:.1%}")
     wrong = counts["rolled back"] if better_by > 0 else counts["promoted"]
-    return wrong <= options.alpha * runs + 2 * (options.alpha * (1 - options.alpha) * runs) ** 0.5
+    return bool(wrong <= options.alpha * runs + 2 * (options.alpha * (1 - options.alpha) * runs) ** 0.5)
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.trainer import Trainer
-from tests.training_server import TrainingServer
+from testing.azure.training_server import TrainingServer
 
 Filters = Literal["both", "refused"]
 TAGS = {"bottle": "bouteille", "cup": "gobelet", "cutlery": "couvert", "other": "Negative"}
@@ -186,7 +186,7 @@ def main() -> int:
     print("|---|---|---|---|---|---|---|---|---|")
     well = True
     for filters in ("refused", "both"):
-        came = drill(filters, given.photos, given.kills, seed=given.seed)  # type: ignore[arg-type]
+        came = drill(filters, given.photos, given.kills, seed=given.seed)
         well = well and came.well
         print(
             f"| {'allowed' if filters == 'both' else filters} | {came.photos} | {came.lives} | {came.requests:,} |"

@@ -21,6 +21,7 @@ from typing import Any
 import requests
 
 from providers.custom_vision.options import CustomVisionOptions
+from providers.custom_vision.records import Tag
 from providers.custom_vision.trainer import Trainer
 from providers.custom_vision.upload_matching import UploadPhoto
 from providers.text_files import plain
@@ -40,7 +41,7 @@ RATES = (2, 10)
 
 SERVER = """
 import json, sys
-from tests.training_server import TrainingServer
+from testing.azure.training_server import TrainingServer
 with TrainingServer(tier="S0", rate_per_second=int(sys.argv[1]) or None) as azure:
     print(json.dumps([azure.endpoint, azure.training_key, azure.prediction_resource_id]), flush=True)
     sys.stdin.read()
@@ -106,7 +107,7 @@ class _RecordingTrainer(Trainer):
 def ours(options: CustomVisionOptions, items: list[LabelledPhoto]) -> tuple[float, list[list[UploadPhoto]]]:
     """Seconds of an upload with all that belongs to it: reading, hashing, decoding, ledger; and what it sent."""
     trainer = _RecordingTrainer(options)
-    by_label = {trainer.options.tags[plain(tag.name)]: tag for tag in trainer.tags()}
+    by_label: dict[str, Tag] = {trainer.options.tags[plain(tag.name)]: tag for tag in trainer.tags()}
     time.sleep(1.1)
     with tempfile.TemporaryDirectory() as folder, data_folder.database(Settings(home=Path(folder))) as database:
         run = Upload(trainer, UploadLedger(database, trainer.project_id))

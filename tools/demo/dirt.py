@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from math import atan2, exp, hypot, pi, sin
+from typing import Any
 
 import bpy
 import numpy as np
-from demo.shapes import dress, mesh
 from mathutils import Vector, noise
+
+from tools.demo.shapes import dress, mesh
 
 Mask = Callable[[Vector, Vector], float]
 
@@ -75,7 +77,9 @@ def coat(
     """
     data = thing.data
     values = [where(v.co, v.normal) for v in data.vertices]
-    verts, faces, index = [], [], {}
+    verts: list[Any] = []
+    faces: list[Any] = []
+    index: dict[int, int] = {}
     for polygon in data.polygons:
         if max(values[i] for i in polygon.vertices) <= 0:
             continue

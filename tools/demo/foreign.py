@@ -5,10 +5,11 @@ from math import cos, pi, radians, sin
 
 import bpy
 import numpy as np
-from demo.dirt import tint
-from demo.materials import Colour, glass, kraft, metal, painted, paper, plastic
-from demo.shapes import apply_modifiers, dress, lathe, mesh, move, soften
 from mathutils import Euler, Matrix, Vector, noise
+
+from tools.demo.dirt import tint
+from tools.demo.materials import Colour, glass, kraft, metal, painted, paper, plastic
+from tools.demo.shapes import apply_modifiers, dress, lathe, mesh, move, soften
 
 GREEN = (0.18, 0.42, 0.12)
 BROWN = (0.55, 0.22, 0.04)

@@ -1,14 +1,16 @@
 """Empty grounds: trays, the machine's inside, and the floors and tables a photo may be taken on. Unit: 1 cm."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from zlib import crc32
 
 import bpy
 import numpy as np
-from demo import stage
-from demo.materials import Colour, Shader, Socket
-from demo.shapes import dress, mesh, move
 from mathutils import Matrix, Vector
+
+from tools.demo import stage
+from tools.demo.materials import Colour, Shader, Socket, shaded
+from tools.demo.shapes import dress, mesh, move
 
 Dice = np.random.Generator
 SIDES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
@@ -37,7 +39,7 @@ def flat(surface: Callable[[Shader], Socket], dice: Dice, *, level: float = 0.0)
 
 
 def scaled(colour: Colour, by: float) -> Colour:
-    return tuple(min(1.0, c * by) for c in colour)
+    return shaded(colour, lambda c: min(1.0, c * by))
 
 
 def cells(make: Shader, scale: float, output: str = "Distance", **settings: str) -> Socket:
@@ -276,8 +278,12 @@ def asphalt(dice: Dice, _: int) -> None:
     flat(surface, dice)
 
 
+def _coloured_tray(colour: Colour, dice: Dice, _: int) -> None:
+    tray(colour, dice)
+
+
 KINDS: dict[str, tuple[Callable[[Dice, int], None], int]] = {
-    **{name: (lambda dice, _, colour=colour: tray(colour, dice), 2) for name, colour in TRAYS.items()},
+    **{name: (partial(_coloured_tray, colour), 2) for name, colour in TRAYS.items()},
     "machine": (machine, 6),
     "steel": (steel, 2),
     "wood": (wood, 4),

@@ -6,11 +6,12 @@ from math import radians
 
 import bpy
 import numpy as np
-from demo import stage
-from demo.hands import Pose, Rig, hand, skin, sleeve
-from demo.materials import Colour
-from demo.shapes import corners, mesh, move
 from mathutils import Euler, Matrix
+
+from tools.demo import stage
+from tools.demo.hands import Pose, Rig, hand, skin, sleeve
+from tools.demo.materials import Colour
+from tools.demo.shapes import corners, mesh, move
 
 COUNT = 48
 POSES = {

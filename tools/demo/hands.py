@@ -9,10 +9,11 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from demo.dirt import cloud
-from demo.materials import Colour, Shader
-from demo.shapes import apply_modifiers, dress, mesh
 from mathutils import Vector
+
+from tools.demo.dirt import cloud
+from tools.demo.materials import Colour, Shader, shaded
+from tools.demo.shapes import apply_modifiers, dress, mesh
 
 FINGERS = ("index-finger", "middle-finger", "ring-finger", "pinky-finger")
 PHALANXES = ("phalanx-proximal", "phalanx-intermediate", "phalanx-distal")
@@ -230,7 +231,9 @@ def skin(tone: Colour, palm: Colour) -> bpy.types.Material:
     make = Shader("skin")
     flush = (min(1.0, tone[0] * 1.02), tone[1] * 0.72, tone[2] * 0.68)
     nails = tuple(0.55 * t + 0.45 * p for t, p in zip(tone, (0.86, 0.6, 0.52), strict=True))
-    mottled = make.ramp(make.noise(0.8, 6.0), tuple(c * 0.92 for c in tone), tuple(min(1, c * 1.05) for c in tone))
+    mottled = make.ramp(
+        make.noise(0.8, 6.0), shaded(tone, lambda c: c * 0.92), shaded(tone, lambda c: min(1, c * 1.05))
+    )
     colour = mottled
     layers = (("palm", palm, 0.9), ("red", flush, 0.75), ("nail", nails, 0.9))
     for name, over, most in layers:
@@ -276,6 +279,6 @@ def sleeve(rig: Rig, start: float, colour: Colour, seed: float) -> bpy.types.Obj
     wall.thickness, wall.offset = 0.18, 1
     make = Shader("cloth")
     weave = make.noise(9.0, 6.0)
-    tone = make.ramp(make.noise(0.8, 4.0), tuple(c * 0.85 for c in colour), colour)
+    tone = make.ramp(make.noise(0.8, 4.0), shaded(colour, lambda c: c * 0.85), colour)
     cloth = make.finish(make.solid(tone, 0.95, Normal=make.bump(weave, 0.35, 0.08), Sheen_Weight=0.2))
     return dress(apply_modifiers(thing), cloth)

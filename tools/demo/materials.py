@@ -1,11 +1,18 @@
 """Materials as small node trees: plastics, glass, metal, paper, liquids. Nothing is read from a file."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import bpy
 
 Colour = tuple[float, float, float]
-Socket = bpy.types.NodeSocket
+Socket: TypeAlias = bpy.types.NodeSocket
+
+
+def shaded(colour: Colour, change: Callable[[float], float]) -> Colour:
+    """The colour with each of its channels changed."""
+    red, green, blue = colour
+    return change(red), change(green), change(blue)
 
 
 class Shader:
@@ -17,11 +24,11 @@ class Shader:
         self.tree = self.material.node_tree
         self.tree.nodes.clear()
 
-    def add(self, kind: str, inputs: dict[str | int, Any] | None = None, **settings: Any) -> bpy.types.Node:
+    def add(self, kind: str, inputs: Mapping[Any, Any] | None = None, **settings: Any) -> bpy.types.Node:
         """A node with these inputs (values or sockets) and settings."""
         node = self.tree.nodes.new(f"ShaderNode{kind}")
-        for key, value in settings.items():
-            setattr(node, key, value)
+        for name, value in settings.items():
+            setattr(node, name, value)
         for key, value in (inputs or {}).items():
             if isinstance(value, bpy.types.NodeSocket):
                 self.tree.links.new(value, node.inputs[key])
@@ -101,18 +108,18 @@ def pet(
     clear = make.film(tint, edge, 0.03, 0.075, wavy)
     if dirt is None:
         return make.finish(clear)
-    speckled = make.ramp(make.noise(3.0), tuple(c * 0.6 for c in dirt), dirt)
+    speckled = make.ramp(make.noise(3.0), shaded(dirt, lambda c: c * 0.6), dirt)
     return make.finish(make.mix(make.attribute("dirt"), clear, make.milk(speckled, 0.7)))
 
 
 def tumbler(colour: Colour = (0.93, 0.95, 0.96), haze: float = 0.1, dirt: Colour | None = None) -> bpy.types.Material:
     """Cup plastic from clear (haze 0) over frosted (0.5) to opaque (1)."""
     make = Shader("tumbler")
-    clear = make.film(tuple(0.5 + c / 2 for c in colour), tuple(c * 0.55 for c in colour), 0.06, 0.035)
+    clear = make.film(shaded(colour, lambda c: 0.5 + c / 2), shaded(colour, lambda c: c * 0.55), 0.06, 0.035)
     wall = make.mix(haze, clear, make.milk(colour, 0.3))
     if dirt is None:
         return make.finish(wall)
-    speckled = make.ramp(make.noise(2.0), tuple(c * 0.5 for c in dirt), dirt)
+    speckled = make.ramp(make.noise(2.0), shaded(dirt, lambda c: c * 0.5), dirt)
     return make.finish(make.mix(make.attribute("dirt"), wall, make.milk(speckled, 0.5)))
 
 
@@ -123,7 +130,7 @@ def plastic(colour: Colour = (0.76, 0.76, 0.74), rough: float = 0.28, dirt: Colo
     wall = make.solid(colour, rough, **soft)
     if dirt is None:
         return make.finish(wall)
-    speckled = make.ramp(make.noise(2.5), tuple(c * 0.6 for c in dirt), dirt)
+    speckled = make.ramp(make.noise(2.5), shaded(dirt, lambda c: c * 0.6), dirt)
     return make.finish(make.mix(make.attribute("dirt"), wall, make.solid(speckled, 0.45)))
 
 
@@ -140,7 +147,7 @@ def sauce(colour: Colour, deep: Colour, rough: float = 0.16) -> bpy.types.Materi
 def soil(colour: Colour = (0.17, 0.1, 0.055)) -> bpy.types.Material:
     make = Shader("soil")
     grain = make.noise(9.0, 8.0)
-    tone = make.ramp(grain, tuple(c * 0.45 for c in colour), tuple(min(1, c * 1.5) for c in colour))
+    tone = make.ramp(grain, shaded(colour, lambda c: c * 0.45), shaded(colour, lambda c: min(1, c * 1.5)))
     return make.finish(make.solid(tone, 0.85, Normal=make.bump(grain, 1.0, 0.2)))
 
 
@@ -194,7 +201,7 @@ def kraft(colour: Colour = (0.42, 0.27, 0.15)) -> bpy.types.Material:
     """Brown corrugated cardboard: fibres, and the flutes showing faintly through the liner."""
     make = Shader("kraft")
     fibre = make.noise(2.5, 10.0, (1, 1, 3))
-    tone = make.ramp(fibre, tuple(c * 0.82 for c in colour), tuple(c * 1.12 for c in colour))
+    tone = make.ramp(fibre, shaded(colour, lambda c: c * 0.82), shaded(colour, lambda c: c * 1.12))
     where = make.add("TexCoord").outputs["Object"]
     flutes = make.add("TexWave", {"Vector": where, "Scale": 0.45, "Distortion": 0.4}, bands_direction="X").outputs[
         "Fac"

@@ -4,10 +4,11 @@ from math import cos, pi, sin
 
 import bpy
 import numpy as np
-from demo.dirt import ease, tint
-from demo.materials import Colour, painted, pet, plastic
-from demo.shapes import Point2, displace, dress, follow, lathe, refine, sheet, soften
 from mathutils import Vector, noise
+
+from tools.demo.dirt import ease, tint
+from tools.demo.materials import Colour, painted, pet, plastic, shaded
+from tools.demo.shapes import Point2, displace, dress, follow, lathe, refine, sheet, soften
 
 BOTTLE = [
     (0.01, 0.75), (1.3, 0.6), (2.4, 0.0), (2.75, 0.02), (3.2, 0.8), (3.25, 1.6), (3.25, 13.6), (3.22, 14.4),
@@ -76,7 +77,7 @@ def label(colour: Colour, light: Colour, crush: float = 0.0, seed: float = 0.0) 
             if dx * dx + dz * dz < 0.55 * (1 - 0.55 * max(-1, min(1, dz / 0.9))):
                 return light
         if z < wave:
-            return tuple(c * 0.45 for c in colour)
+            return shaded(colour, lambda c: c * 0.45)
         return light if z < second else colour
 
     tint(band, shade)

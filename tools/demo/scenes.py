@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import bpy
-from demo import foreign, plastic
-from demo.dirt import Mask, cloud, coat, drips, ease, paint, spatter
-from demo.materials import Colour, liquid, pet, sauce, soil, tumbler
-from demo.materials import plastic as white_plastic
-from demo.shapes import below, dress, lathe, place, refine
 from mathutils import Vector
+
+from tools.demo import foreign, plastic
+from tools.demo.dirt import Mask, cloud, coat, drips, ease, paint, spatter
+from tools.demo.materials import Colour, liquid, pet, sauce, soil, tumbler
+from tools.demo.materials import plastic as white_plastic
+from tools.demo.shapes import below, dress, lathe, place, refine
 
 Things = list[bpy.types.Object]
 COFFEE, COFFEE_DEEP = (0.2, 0.09, 0.035), (0.06, 0.022, 0.008)

@@ -14,7 +14,11 @@ Radius = Callable[[float, float, float], float]
 
 
 def mesh(
-    name: str, verts: Sequence[Sequence[float]], faces: Sequence[Sequence[int]], *, smooth: bool = True
+    name: str,
+    verts: Sequence[Sequence[float]] | np.ndarray,
+    faces: Sequence[Sequence[int]] | np.ndarray,
+    *,
+    smooth: bool = True,
 ) -> bpy.types.Object:
     """A new object in the scene."""
     data = bpy.data.meshes.new(name)

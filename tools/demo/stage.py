@@ -7,10 +7,11 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from demo.materials import Colour, Shader
-from demo.shapes import corners, dress, lathe, soften
 from mathutils import Matrix, Vector
 from PIL import Image
+
+from tools.demo.materials import Colour, Shader, shaded
+from tools.demo.shapes import corners, dress, lathe, soften
 
 WIDTH, HEIGHT = 960, 720
 LENS, SENSOR = 45.0, 36.0
@@ -57,7 +58,7 @@ def tray(colour: Colour = (0.5, 0.53, 0.56), segments: int = 240) -> bpy.types.O
 
     floor = lathe("tray", rings, segments, corner)
     make = Shader("tray")
-    tone = make.ramp(make.noise(0.35, 2.0), tuple(c * 0.94 for c in colour), colour)
+    tone = make.ramp(make.noise(0.35, 2.0), shaded(colour, lambda c: c * 0.94), colour)
     return dress(floor, make.finish(make.solid(tone, 0.5)))
 
 

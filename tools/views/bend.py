@@ -2,9 +2,10 @@
 
 import bpy
 import numpy as np
-from demo.foreign import crease
-from demo.shapes import corners
-from views.plan import Dice
+
+from tools.demo.foreign import crease
+from tools.demo.shapes import corners
+from tools.views.plan import Dice
 
 Points = np.ndarray
 

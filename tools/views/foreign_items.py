@@ -5,15 +5,16 @@ from math import cos, pi, radians, sin
 
 import bpy
 import numpy as np
-from demo import foreign, scenes
-from demo.materials import Shader, glass, kraft, metal, painted, paper
-from demo.shapes import Point2, dress, lathe, mesh, move, soften
 from mathutils import Matrix, Vector
-from views import bend, residue
-from views.look import COARSE, WHITE, around, band, colour, print_of, printed
-from views.plan import PLASTIC, Colour, Dice, Scene
-from views.plastic_items import utensil
-from views.residue import Residue, Things
+
+from tools.demo import foreign, scenes
+from tools.demo.materials import Shader, glass, kraft, metal, painted, paper
+from tools.demo.shapes import Point2, dress, lathe, mesh, move, soften
+from tools.views import bend, residue
+from tools.views.look import COARSE, WHITE, around, band, colour, print_of, printed
+from tools.views.plan import PLASTIC, Colour, Dice, Scene
+from tools.views.plastic_items import utensil
+from tools.views.residue import Residue, Things
 
 GLASSES: tuple[Colour, ...] = (foreign.GREEN, foreign.BROWN, (0.8, 0.93, 0.88), (0.93, 0.97, 0.96), (0.35, 0.5, 0.8))
 

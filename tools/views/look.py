@@ -6,11 +6,12 @@ from math import cos, pi, sin
 
 import bpy
 import numpy as np
-from demo.dirt import tint
-from demo.materials import painted
-from demo.shapes import dress, lathe
 from mathutils import Vector
-from views.plan import Colour, Dice
+
+from tools.demo.dirt import tint
+from tools.demo.materials import painted
+from tools.demo.shapes import dress, lathe
+from tools.views.plan import Colour, Dice
 
 COARSE = 4.5
 """How much longer and wider faces are than those of the demo pictures, which are four times as wide."""

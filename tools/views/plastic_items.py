@@ -5,16 +5,17 @@ from math import cos, pi, sin
 
 import bpy
 import numpy as np
-from demo import plastic, scenes
-from demo.dirt import Mask, coat, ease, paint
-from demo.materials import pet, tumbler
-from demo.materials import plastic as polystyrene
-from demo.shapes import below, dress, lathe, move, soften
 from mathutils import Matrix, Vector
-from views import bend, residue
-from views.look import COARSE, around, band, colour, print_of
-from views.plan import Colour, Dice, Scene
-from views.residue import Residue, Things
+
+from tools.demo import plastic, scenes
+from tools.demo.dirt import Mask, coat, ease, paint
+from tools.demo.materials import pet, tumbler
+from tools.demo.materials import plastic as polystyrene
+from tools.demo.shapes import below, corners, dress, lathe, move, soften
+from tools.views import bend, residue
+from tools.views.look import COARSE, around, band, colour, print_of
+from tools.views.plan import Colour, Dice, Scene
+from tools.views.residue import Residue, Things
 
 CLEAR: Colour = (0.96, 0.985, 0.99)
 TINTS: tuple[tuple[Colour, Colour], ...] = (
@@ -176,7 +177,7 @@ def utensil(kind: str, dice: Dice, material: bpy.types.Material, food: Residue |
         smear = scenes.smear(float(dice.uniform(4, 9)), float(dice.uniform(10, 14)), residue.seed(dice))
         paint(thing, _faded(smear))
         things.append(coat(thing, smear, float(dice.uniform(0.08, 0.2)), food.wet(), trim=True))
-    bend.put(things, bend.bow(bend.corners(things), dice, float(dice.normal(0, bent)), axis=0))
+    bend.put(things, bend.bow(corners(things), dice, float(dice.normal(0, bent)), axis=0))
     length, width = dice.uniform(0.68, 1.15), dice.uniform(0.85, 1.2)
     move(things, Matrix.Diagonal((length, length * width, length, 1)))
     return things

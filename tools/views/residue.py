@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import bpy
-from demo import plastic, scenes
-from demo.dirt import Mask, cloud, coat, drips, ease, paint, spatter
-from demo.materials import liquid, sauce, soil
 from mathutils import Vector
-from views.look import COARSE
-from views.plan import Colour, Dice
+
+from tools.demo import plastic, scenes
+from tools.demo.dirt import Mask, cloud, coat, drips, ease, paint, spatter
+from tools.demo.materials import liquid, sauce, soil
+from tools.views.look import COARSE
+from tools.views.plan import Colour, Dice
 
 Things = list[bpy.types.Object]
 

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from demo import grounds, hand_poses, stage
-from demo.hands import Rig, hand, skin, sleeve
-from demo.shapes import corners, move, place
 from mathutils import Euler, Matrix
-from views import plastic_items, residue
-from views.foreign_items import BUILDERS
-from views.look import colour
-from views.plan import PLASTIC, Dice, Scene
+
+from tools.demo import grounds, hand_poses, stage
+from tools.demo.hands import Rig, hand, skin, sleeve
+from tools.demo.shapes import corners, move, place
+from tools.views import plastic_items, residue
+from tools.views.foreign_items import BUILDERS
+from tools.views.look import colour
+from tools.views.plan import PLASTIC, Dice, Scene
 
 BUILD = {
     **BUILDERS,

@@ -1,0 +1,1 @@
+"""A strict fake of Azure Custom Vision on loopback: prediction, training and exports, with faults on demand."""

@@ -1,0 +1,54 @@
+"""A kiosk in a process of its own, killed in the middle of deposits: the drill that `make kill-drill` runs longer."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.kill_drill import SCRIPT, drill
+from tools.running_kiosk import RunningKiosk
+from triof.drills.visitor import Visitor
+
+
+def test_three_kills_lose_no_confirmation_and_leave_no_slot_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert drill(tmp_path, rounds=3, seed=5)
+    assert "lost 0" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_an_orderly_stop_finishes_what_was_begun(tmp_path: Path) -> None:
+    with RunningKiosk(tmp_path, SCRIPT) as kiosk:
+        person = Visitor(kiosk.url)
+        person.press("/start")
+        person.press("/waste/pick-type")
+        person.press("/confirmation", waste_type=person.ticked)
+    with RunningKiosk(tmp_path, SCRIPT) as kiosk:
+        assert Visitor(kiosk.url).shown == "attract"
+    from sqlalchemy import create_engine, text
+
+    with create_engine(f"sqlite:///{tmp_path / 'journal.db'}").connect() as journal:
+        kinds = set(journal.scalars(text("SELECT kind FROM events")))
+    assert "deposit.shredded" in kinds
+    assert "deposit.interrupted" not in kinds
+
+
+@pytest.mark.slow
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with RunningKiosk(tmp_path / "one", SCRIPT) as kiosk:
+        second = RunningKiosk(tmp_path / "two", SCRIPT)
+        second.port = kiosk.port
+        with pytest.raises(RuntimeError, match=r"Cannot listen on .* choose another port") as refused, second:
+            pass
+    assert "Traceback" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_a_second_kiosk_does_not_touch_the_machine_of_the_first(tmp_path: Path) -> None:
+    with RunningKiosk(tmp_path, SCRIPT) as kiosk:
+        person = Visitor(kiosk.url)
+        person.press("/start")
+        with pytest.raises(RuntimeError, match="Another kiosk runs the machine"), RunningKiosk(tmp_path, SCRIPT):
+            pass
+        person.press("/waste/pick-type")
+        assert person.shown == "pick_type"

@@ -1,0 +1,87 @@
+"""The dashboard in a real browser: on every screen, in both languages, for people who do not see it, and live."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.browsing import Window, served
+from tests.support.dashboard import PAGES, PASSWORD, create, deposit, judged_elsewhere
+from tests.support.machines import Machine
+
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+
+SCREENS = {"touchscreen": (800, 480), "standing": (1080, 1920), "desktop": (1440, 900)}
+
+
+@pytest.fixture
+def address(machine: Machine) -> Iterator[str]:
+    """A server of a machine that has a technician and some days behind it."""
+    create(machine)
+    deposit(machine)
+    now = datetime.now(UTC)
+    for hours in range(0, 24 * 20, 7):
+        judged_elsewhere(machine, "hall", now - timedelta(hours=hours))
+    with served(machine.client().application) as url:
+        yield f"{url}/dashboard"
+
+
+def log_in(browser: Any, address: str, screen: str, **context: Any) -> Window:
+    window = Window(browser, f"{address}/login", SCREENS[screen], **context)
+    page = window.page
+    page.fill("[name=name]", "marie")
+    page.fill("[name=password]", PASSWORD)
+    page.click("main form button")
+    page.wait_for_selector("[data-number=judged]")
+    return window
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_page_fits_its_screen_and_is_told_to_those_who_do_not_see_it(
+    browser: Any, address: str, screen: str
+) -> None:
+    window = log_in(browser, address, screen)
+    page = window.page
+    language = {"touchscreen": "fr", "standing": "en", "desktop": "fr"}[screen]
+    for path in PAGES:
+        page.goto(f"{address}{path}?lang={language}&period=30")
+        assert page.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0, path
+        # Colours, names and order are those of every screen.
+        if screen == "desktop":
+            found = axe.Axe().run(page).response["violations"]
+            assert not [(each["id"], each["nodes"][0]["html"][:200]) for each in found], path
+        window.keep(f"dashboard-{screen}{path.replace('/', '-')}", full_page=True)
+    assert not window.complaints
+    page.context.close()
+
+
+def test_numbers_change_while_somebody_looks_and_what_is_open_stays_open(
+    machine: Machine, browser: Any, address: str
+) -> None:
+    page = log_in(browser, address, "desktop").page
+    page.clock.install()
+    page.reload()
+    before = int(page.inner_text("[data-number=bottle]"))
+    page.click(".numbers > summary")
+    deposit(machine)
+    page.clock.fast_forward(11_000)
+    page.wait_for_selector(f"[data-number=bottle]:text-is('{before + 1}')")
+    assert page.get_attribute(".numbers", "open") is not None
+    page.context.clear_cookies()
+    page.clock.fast_forward(11_000)
+    page.wait_for_url("**/dashboard/login**")
+    page.context.close()
+
+
+def test_it_works_without_scripts(browser: Any, address: str) -> None:
+    page = log_in(browser, address, "desktop", java_script_enabled=False).page
+    page.click("text=1 year")
+    assert "period=365" in page.url
+    page.click("text=Over time")
+    assert page.url.endswith("/over-time?period=365")
+    page.click(".menu:has-text('All machines') > summary")
+    page.check("input[value=hall]")
+    page.click(".menu:has-text('All machines') button")
+    assert "machine=hall" in page.url
+    page.context.close()
