@@ -1,7 +1,7 @@
 """Log lines as events: a dotted name, and fields that stay values until a handler writes them.
 
 ``log.warning("router.fell_back", task=task, cause=cause)`` is a record of the standard library whose ``msg`` is an
-:class:`Event`. A handler that knows no events writes ``router.fell_back task=… cause=…``; the machine's own log takes
+:class:`LogEvent`. A handler that knows no events writes ``router.fell_back task=… cause=…``; the machine's own log takes
 the fields as they are. Here and not above, as providers log too; structlog is left to the log, for its import time.
 """
 
@@ -14,7 +14,7 @@ _OF_LOGGING = ("exc_info", "stack_info", "stacklevel")
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class LogEvent:
     """What happened, and its fields; as text a line of ``name key=value``, for people only."""
 
     name: str
@@ -32,10 +32,10 @@ class EventLogger(logging.LoggerAdapter[logging.Logger]):
     ``extra``, ``level`` or ``msg``.
     """
 
-    def process(self, msg: str, kwargs: MutableMapping[str, Any]) -> tuple[Event, dict[str, Any]]:
+    def process(self, msg: str, kwargs: MutableMapping[str, Any]) -> tuple[LogEvent, dict[str, Any]]:
         """Gather the fields of a call; called only where the level is enabled."""
         of_logging = {name: kwargs.pop(name) for name in _OF_LOGGING if name in kwargs}
-        return Event(msg, {name.removesuffix("_"): value for name, value in kwargs.items()}), of_logging
+        return LogEvent(msg, {name.removesuffix("_"): value for name, value in kwargs.items()}), of_logging
 
 
 def get_logger(name: str) -> EventLogger:

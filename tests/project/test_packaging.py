@@ -36,8 +36,8 @@ def test_a_wheel_carries_all_that_runs_and_nothing_else(wheel: Path) -> None:
         "triof/config/triof.toml",
         "triof/translations/fr/LC_MESSAGES/messages.mo",
         "triof/storage/migrations/script.py.mako",
-        "providers/local_cnn/bundles/waste_type/model.tflite",
-        "providers/local_cnn/bundles/waste_type/model-card.md",
+        "providers/local_cnn/bundles/all/model.tflite",
+        "providers/local_cnn/bundles/all/model-card.md",
         "providers/local_cnn/backbone.tflite",
         "providers/local_cnn/scenery/hands/00.png",
     ):

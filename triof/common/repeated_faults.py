@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from providers.event_log import Event, EventLogger
+from providers.event_log import EventLogger, LogEvent
 from triof.common.errors import TriofError
 
 _FIRST_SECONDS = 60.0
@@ -52,7 +52,7 @@ class Complaints:
 
         Such as ``failed("round.failed", error, name="backup")``.
         """
-        is_news, is_told = self._note(str(Event(event, fields)), f"{type(error).__name__}: {error}")
+        is_news, is_told = self._note(str(LogEvent(event, fields)), f"{type(error).__name__}: {error}")
         if is_told:
             # A traceback once, and none of what explains itself.
             shown = error if is_news and not isinstance(error, TriofError) else None

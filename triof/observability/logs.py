@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import Processor
 
-from providers.event_log import Event
+from providers.event_log import LogEvent
 from triof.observability.terminal import is_ours
 from triof.settings.sections.logs import LogsSettings
 
@@ -90,7 +90,7 @@ def _formatter(renderer: Processor) -> logging.Formatter:
 def _to_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Take the name and the fields of an event of ours; a line of a library stays the text that it is."""
     message = event["_record"].msg
-    if isinstance(message, Event):
+    if isinstance(message, LogEvent):
         event.update({**message.fields, "event": message.name})
     return event
 

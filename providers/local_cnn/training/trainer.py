@@ -14,12 +14,10 @@
 ``val`` gives the temperature and the thresholds where nothing better is given; the test photos never come here.
 """
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from typing import Any, Literal
 
@@ -27,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from providers import native_lines
-from providers.base import LABELS, ProviderMisconfigured, Task
-from providers.local_cnn import backbone, calibration
-from providers.local_cnn.bundle import EMPTY, Bundle, BundleCard, Input, Reference, TaskCard, counted_to
+from providers.base import ProviderMisconfigured, Task
+from providers.local_cnn import backbone
+from providers.local_cnn.bundle import EMPTY, Bundle, BundleCard
 from providers.local_cnn.runtime import Extractor
 from providers.local_cnn.training import embedding, familiarity, training_set, weight_import
 from providers.local_cnn.training.head import Floats, Head, fit
@@ -37,9 +35,18 @@ from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.imagenet_weights import imagenet_weights
 from providers.local_cnn.training.label_shift import learned_share, shifted
 from providers.local_cnn.training.rehearsal import RehearsalSet, Rows
-from providers.local_cnn.training.training_set import TOLD, UNKNOWN, Classes, Look, Pictures, TrainingSet, smoothed
+from providers.local_cnn.training.trained_card import trained_card
+from providers.local_cnn.training.training_set import (
+    TOLD,
+    UNKNOWN,
+    Classes,
+    Examples,
+    Look,
+    Pictures,
+    TrainingSet,
+    smoothed,
+)
 from providers.local_cnn.training.tuning import Checkpoint, State, Tuning, spans_of
-from providers.photo_statistics import SIDE, measured
 
 Part = Literal["train", "val"]
 Progress = Callable[[str, int, int], None]
@@ -104,10 +111,7 @@ def train(
     if not states:
         if not has_heads:
             _fit_heads(whole, examples, look, hyperparameters, partial(on_progress, "fitting the heads"))
-        begun = tuning.begin(val)
-        for member in range(hyperparameters.members):
-            checkpoint.of(member).save(begun)
-        states = [begun.copy() for _ in range(hyperparameters.members)]
+        states = _begun(tuning, val, checkpoint, hyperparameters)
     for member, state in enumerate(states):
         progress = partial(on_progress, "tuning")
         tuning.run(member, state, val, checkpoint=checkpoint.of(member), on_step=progress)
@@ -119,12 +123,12 @@ def train(
     curves = ({"member": member, **curve} for member, state in enumerate(states) for curve in state.curves)
     logits, classes = tuning.answers(val), photos["val"].classes
     if old:
-        _, judge = backbone.halves(
-            keras, whole, old.judged_side, old.blocks, backbone.VARIANTS[hyperparameters.backbone]
-        )
-        logits = np.concatenate([logits, answers(judge, old.judged)])
+        told = _judged_again(keras, whole, old, hyperparameters)
+        logits = np.concatenate([logits, told])
         classes = {task: np.concatenate([found, old.judged.classes[task]]) for task, found in classes.items()}
-    card = _card(tasks, model, hyperparameters, val=photos["val"], logits=logits, classes=classes, reached=reached)
+    card = trained_card(
+        tasks, model, hyperparameters, val=photos["val"], logits=logits, classes=classes, reached=reached
+    )
     card = card.model_copy(update={"unfamiliar_from": unfamiliar_from})
     return Trained(card, model, tuple(curves))
 
@@ -319,80 +323,23 @@ def _states(tuning: Tuning, checkpoint: Checkpoint, hyperparameters: Hyperparame
     return fitting if len(fitting) == hyperparameters.members else []
 
 
+def _begun(tuning: Tuning, val: Examples, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> list[State]:
+    """The state that each network begins with, kept. Raises OSError."""
+    begun = tuning.begin(val)
+    for member in range(hyperparameters.members):
+        checkpoint.of(member).save(begun)
+    return [begun.copy() for _ in range(hyperparameters.members)]
+
+
+def _judged_again(keras: Any, whole: Any, old: RehearsalSet, hyperparameters: Hyperparameters) -> Floats:
+    """The logits that the whole network gives for the rows of ``old`` that judge: (n, labels)."""
+    variant = backbone.VARIANTS[hyperparameters.backbone]
+    _, upper = backbone.halves(keras, whole, old.judged_side, old.blocks, variant)
+    return answers(upper, old.judged)
+
+
 def _head(features: Floats, classes: Classes, targets: Floats) -> Head:
     """The best of several penalties, on one in _JUDGING views."""
     judging = np.arange(len(classes)) % _JUDGING == 0
     learned = features[~judging], targets[~judging], np.ones(int((~judging).sum()), np.float32)
     return fit(*learned, features[judging], classes[judging])
-
-
-def _card(
-    tasks: Sequence[Task],
-    model: bytes,
-    hyperparameters: Hyperparameters,
-    *,
-    val: Pictures,
-    logits: Floats,
-    classes: Mapping[Task, Classes],
-    reached: Mapping[str, float],
-) -> BundleCard:
-    """What the bundle says of itself; ``logits`` are those of all tasks for the photos of ``val`` and perhaps more."""
-    sha256 = hashlib.sha256(model).hexdigest()
-    first, *others = (
-        _task_card(task, logits[:, span], classes[task], val=val, hyperparameters=hyperparameters, reached=reached)
-        for task, span in spans_of(tasks).items()
-    )
-    return BundleCard(
-        **dict(first),
-        version=f"{'-'.join(tasks)}-{date.today().isoformat()}-{sha256[:8]}",
-        input=Input(width=hyperparameters.input_side, height=hyperparameters.input_side, range=backbone.INPUT_RANGE),
-        embedding=embedding.SIZE,
-        sha256=sha256,
-        trained_on=hyperparameters.model_dump(),
-        also=tuple(others),
-    )
-
-
-def _task_card(
-    task: Task,
-    logits: Floats,
-    classes: Classes,
-    *,
-    val: Pictures,
-    hyperparameters: Hyperparameters,
-    reached: Mapping[str, float],
-) -> TaskCard:
-    known, columns = classes != UNKNOWN, counted_to(task, TOLD[task])
-    temperature = calibration.fit_temperature(logits[known], classes[known], columns)
-    probabilities = calibration.softmax(logits, temperature, columns)
-    return TaskCard(
-        task=task,
-        labels=TOLD[task],
-        reference=_reference(task, val, probabilities[: len(val.subjects)]),
-        temperature=round(temperature, 4),
-        thresholds=calibration.fit_thresholds(
-            probabilities[known], classes[known], LABELS[task], hyperparameters.costs
-        ),
-        metrics={"training": dict(reached)},
-    )
-
-
-def _reference(task: Task, val: Pictures, probabilities: calibration.Numbers) -> Reference:
-    """What ``val`` is like."""
-    small = (training_set.resized(seen.picture, SIDE) for seen in val.subjects)
-    statistics = np.array([measured(pixels) for pixels in small])
-    believed = probabilities.argmax(axis=1)
-    shares = np.bincount(believed, minlength=len(LABELS[task])) / len(believed)
-    brightness, sharpness = zip(statistics.mean(axis=0), statistics.std(axis=0), strict=True)
-    top = probabilities.max(axis=1)
-    return Reference(
-        photos=len(believed),
-        brightness=_rounded(*brightness),
-        sharpness=_rounded(*sharpness),
-        probability=_rounded(top.mean(), top.std()),
-        labels={label: round(float(share), 4) for label, share in zip(LABELS[task], shares, strict=True)},
-    )
-
-
-def _rounded(mean: float, deviation: float) -> tuple[float, float]:
-    return round(float(mean), 4), round(float(deviation), 4)

@@ -12,6 +12,7 @@ from providers.base import LABELS, TASKS, ProviderMisconfigured, Task
 from providers.local_cnn import bundle
 from providers.local_cnn.options import SHIPPED_BUNDLES, LocalCnnOptions, shipped
 from providers.local_cnn.provider import LocalCnn
+from tests.support import colour_models
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ INPUT = {"width": 224, "height": 224, "channels": "rgb", "range": [-1, 1], "resi
         (without(bundle.LABELS_FILE), r"labels\.txt cannot be read"),
         (without(bundle.CARD_FILE), r"bundle\.json cannot be read"),
         (changed_card(labels=["cup", "bottle", "cutlery", "other"]), "different labels"),
-        (changed_card(labels=["bottle", "cup"], thresholds={}), "different labels"),
+        (changed_card(labels=["bottle", "cup", "cutlery"], thresholds={}), "different labels"),
         (changed_card(labels=["bottle", "bottle"]), "at least two of bottle, cup, cutlery, other"),
         (changed_card(labels=["bottle", "clean"]), "and no other"),
         (changed_card(labels=[]), "at least two"),
@@ -76,7 +77,8 @@ def test_a_bundle_that_does_not_fit_is_refused(folder: Path, damage: Callable[[P
     assert "triof train" in str(refusal.value)
 
 
-def test_the_bundle_of_the_other_task_is_refused(folder: Path) -> None:
+def test_the_bundle_of_the_other_task_is_refused(tmp_path: Path) -> None:
+    folder = colour_models.save(tmp_path / "bundle", "waste_type")
     with pytest.raises(ProviderMisconfigured, match="answers waste_type, not cleanliness"):
         LocalCnn("cleanliness", LocalCnnOptions(cleanliness_bundle=folder))
 
