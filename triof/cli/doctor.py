@@ -56,6 +56,7 @@ def _tell(name: str, status: Status, text: str) -> None:
 
 def _parts(ctx: click.Context, settings: Settings) -> CheckedParts:
     """What the checks look at, each built when the first check needs it and closed at the end of the command."""
+    from triof.journal.journal import Journal
     from triof.observability.health_checks.check import CheckedParts
 
     @cache
