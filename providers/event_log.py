@@ -1,8 +1,8 @@
 """Log lines as events: a dotted name, and fields that stay values until a handler writes them.
 
 ``log.warning("router.fell_back", task=task, cause=cause)`` is a record of the standard library whose ``msg`` is an
-:class:`LogEvent`. A handler that knows no events writes ``router.fell_back task=… cause=…``; the machine's own log takes
-the fields as they are. Here and not above, as providers log too; structlog is left to the log, for its import time.
+:class:`LogEvent`. A handler that knows no events writes ``router.fell_back task=… cause=…``; the machine's own log
+takes the fields as they are. Providers log too, so it lies here; structlog is left to the log, for its import time.
 """
 
 import logging

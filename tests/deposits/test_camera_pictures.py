@@ -67,7 +67,7 @@ def test_the_demo_pictures_get_the_right_verdict_or_a_question(tmp_path: Path) -
     assert sum(is_right(*pair) for pair in pairs) >= 15, pairs
 
 
-def is_right(name: str, verdict: tuple[str, str | None, str]) -> bool:
+def is_right(name: str, verdict: tuple[str, str | None, str | None]) -> bool:
     """Whether action, type and reason are those that a demo picture's name asks for."""
     label, state, *_ = name.split("-")
     action, type_, reason = verdict
