@@ -127,7 +127,7 @@ def test_one_large_image_waits_and_others_are_refused_while_small_ones_pass() ->
 MEASURE = """
 import json, pathlib, sys
 from threading import Thread
-from triof import photo
+from triof.judging import photo
 from triof.judging.decoding.budget import return_freed_memory
 
 def megabytes(name):

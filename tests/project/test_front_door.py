@@ -26,14 +26,14 @@ STILL_PATCHED: dict[str, set[str]] = {
     },
     "curation/test_dataset_check.py": {"FrozenBackbone.__call__"},
     "curation/test_dataset_collect.py": {
-        "photo_folder.Album.save",
+        "photo_folder.PhotoFolder.save",
         "photo_folder.replace_file",
         "triof.cli.dataset.collect.Web",
     },
     "curation/test_from_journal.py": {"from_journal.replace_file"},
     "judging/test_guard.py": {"triof.judging.guarded_provider._PING_SECONDS"},
     "judging/test_quota.py": {"triof.judging.quota._PATIENCE_SECONDS"},
-    "judging/test_switch.py": {"triof.journal.journal.BUSY_SECONDS"},
+    "judging/test_switch.py": {"triof.storage.database.BUSY_SECONDS"},
     "judging/test_unfamiliar.py": {"runtime.ask"},
     "models/test_azure_export.py": {
         "acceptance_photos.DEMO_PICTURES",
@@ -100,7 +100,7 @@ STILL_PRIVATE: dict[str, set[str]] = {
         "server._listener",
         "server._listener._open",
     },
-    "rollout/test_rollout.py": {"self.contest._seat"},
+    "rollout/test_rollout.py": {"self.experiment._load"},
     "tools/test_compare_models.py": {"compare_models._cells"},
     "web/api/test_api.py": {"desk.machine.services.sorter._policy", "desk.machine.services.sorter.router._routes"},
 }
@@ -142,6 +142,10 @@ def patched(tree: ast.Module) -> Iterator[str]:
             yield f"{ast.unparse(target)}.{name}"
 
 
+def _is_hidden(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
+
+
 def private(tree: ast.Module) -> Iterator[str]:
     """Attributes with a leading underscore of objects other than ``self``, unless this module defines them."""
     foreign = foreign_names(tree)
@@ -149,13 +153,13 @@ def private(tree: ast.Module) -> Iterator[str]:
     attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
     own |= {node.attr for node in attributes if ast.unparse(node.value) == "self" and isinstance(node.ctx, ast.Store)}
     for each in attributes:
-        hidden = each.attr.startswith("_") and not each.attr.endswith("__")
+        hidden = _is_hidden(each.attr)
         of_others = isinstance(each.value, ast.Name) and each.value.id in {"self", "cls", *foreign}
         if hidden and each.attr not in {*own, "_replace"} and not of_others:
             yield ast.unparse(each)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if alias.name.startswith("_"))
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if _is_hidden(alias.name))
 
 
 def found(rule: Callable[[ast.Module], Iterator[str]]) -> dict[str, set[str]]:

@@ -221,7 +221,7 @@ def test_who_answered_how_fast_and_why_another_one_had_to(place: Place) -> None:
         label="cup",
         chosen="bottle",
         attempts=late,
-        beside=(prediction("waste_type", "bottle", "custom_vision", "iteration-7", attempts=()),),
+        alternatives=(prediction("waste_type", "bottle", "custom_vision", "iteration-7", attempts=()),),
     )
     spared = (Attempt("custom_vision", "spared", 0.0), Attempt("local_cnn", "answered", 0.03))
     place.deposit(attempts=spared)
