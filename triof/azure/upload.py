@@ -59,7 +59,7 @@ class _Read(NamedTuple):
 
 
 class Upload:
-    """One upload run. ``on_photos`` gets the number of completed photos, from any thread; ``on_stop`` reports a stop."""
+    """One upload run. ``on_photos`` gets the number of completed photos, from any thread; ``on_stop`` reports stops."""
 
     def __init__(
         self,
