@@ -88,13 +88,13 @@ class Store:
         return Isolation(self._folder)
 
     def entries(self, task: Task) -> list[BundleEntry]:
-        """Return the shipped bundle, then the installed ones by name. Raises ProviderMisconfigured for a bad pointer."""
+        """Return the shipped bundle, then the installed ones by name. Raises ProviderMisconfigured for a bad file."""
         active, before = self._pointer.version(task), self._before(task)
         previous = before[-1] if before else ""
         return [self._entry(task, version, active, previous) for version in self._versions(task)]
 
     def check_active(self, task: Task) -> str:
-        """Run the active bundle and return its version. Raises ProviderError and others; then the shipped one serves."""
+        """Run the active bundle and return its version. Raises ProviderError and others; then the shipped one runs."""
         from providers.local_cnn.provider import LocalModel, try_first
 
         version = self._pointer.version(task)

@@ -138,7 +138,7 @@ class SequentialTest:
         return None if needed is None else round(needed / discordant)
 
     def difference(self) -> Difference | None:
-        """Return the difference in confirmed accuracy, candidate minus production; kept wrong ticks bias it towards 0."""
+        """Return the difference in confirmed accuracy, candidate minus production; kept ticks bias it towards 0."""
         arms = {accepted: paired_difference(*table) for accepted, table in self.tables.items()}
         candidate, production = arms.get("candidate"), arms.get("production")
         if candidate and production:
@@ -147,7 +147,7 @@ class SequentialTest:
         return paired_difference(*self.table)
 
     def _chance(self, pair: PredictionPair) -> tuple[float, float]:
-        """Return the candidate's chance of the point between equal models, and the share of a difference that is lost."""
+        """Return the candidate's chance of the point between equal models, and the share of a difference lost."""
         if self._mode == "shadow" or pair.accepted == "neither":
             return 0.5, 0.0
         return (self._accepted_share, UNNOTICED) if pair.kept else (1 - self._accepted_share, 0.0)
