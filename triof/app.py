@@ -1,4 +1,4 @@
-"""The Flask app around the services."""
+"""The Flask app factory."""
 
 import secrets
 import time
@@ -21,7 +21,7 @@ from triof.web.hosts import Hosts
 from triof.web.proxies import TrustedProxies
 
 _MULTIPART_BYTES = 65_536
-"""What a form adds to the photo it carries."""
+"""Bytes that a form adds to the photo it carries."""
 
 _SECRET_KEY_BYTES = 32
 
@@ -40,9 +40,9 @@ _HEADERS = {
 def create_app(
     settings: Settings, services: Services | None = None, clock: Callable[[], float] = time.monotonic
 ) -> Flask:
-    """All pages and the API; the touchscreen's only where the services have a machine.
+    """Create the app with all pages and the API; the touchscreen's pages only if the services have a machine.
 
-    Without ``services`` those of a kiosk are built from the settings. ``clock`` in monotonic seconds.
+    Without ``services``, a kiosk's services are built from the settings. ``clock`` in monotonic seconds.
     """
     services = services or factory.build_kiosk(settings)
     app = Flask("triof", template_folder=str(TEMPLATES), static_folder=str(STATIC))
@@ -51,7 +51,7 @@ def create_app(
         SESSION_COOKIE_NAME="triof",
         SESSION_COOKIE_SAMESITE="Strict",
         MAX_CONTENT_LENGTH=settings.photo.max_bytes + _MULTIPART_BYTES,
-        # The first page of a machine stays open for days: its form must still work.
+        # The start page stays open for days: its form must still be valid.
         WTF_CSRF_TIME_LIMIT=None,
         BABEL_TRANSLATION_DIRECTORIES=str(TRANSLATIONS),
     )
@@ -67,7 +67,7 @@ def create_app(
     app.register_blueprint(health.blueprint(services))
     dashboard.register(app, services, settings, clock)
     api = Api(services).blueprint()
-    # Its requests carry a key, which no page of another site can make a browser send.
+    # API requests carry a key, which a page of another site cannot make a browser send.
     csrf.exempt(api)
     app.register_blueprint(api)
     app.before_request(_choose_language)
@@ -84,7 +84,7 @@ def _choose_language() -> None:
 
 def _add_headers(response: Response) -> Response:
     for name, value in _HEADERS.items():
-        # A page may have a policy of its own.
+        # A view may have set its own policy.
         response.headers.setdefault(name, value)
     if request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"
@@ -92,7 +92,7 @@ def _add_headers(response: Response) -> Response:
 
 
 def _secret_key(home: Path) -> bytes:
-    """The key that signs cookies; kept, so that a page open during a restart still works. Raises HomeUnusable."""
+    """Return the key that signs cookies, stored so that open pages survive a restart. Raises HomeUnusable."""
     path = home / "secret_key"
     try:
         if not path.exists() or path.stat().st_size < _SECRET_KEY_BYTES:
@@ -100,6 +100,6 @@ def _secret_key(home: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         if is_no_room(error):
-            # Pages that are open during a restart have to be opened again; a machine that does not start is worse.
+            # Without a stored key, open pages must be reloaded after a restart, but the machine starts.
             return fresh
         raise file_unusable(path, error) from error

@@ -1,6 +1,6 @@
-"""Builds every object from the settings; the only place that knows how the parts fit together.
+"""Builds every object from the settings.
 
-What only the kiosk needs (the database, the machine) is imported when it is built, so that ``triof classify``
+Modules that only the kiosk needs (the database, the machine) are imported when it is built, so that ``triof classify``
 starts fast.
 """
 
@@ -49,11 +49,11 @@ log = get_logger(__name__)
 
 
 Line = Callable[[Task, Settings], GuardedProvider]
-"""Makes a guard of one provider, with settings that may name another model of it."""
+"""Builds a GuardedProvider; the settings may name another model of the provider."""
 
 
 class _Unbuildable:
-    """Stands in a route for a provider that could not be built, so that the rest of the machine can run."""
+    """Placeholder in a route for a provider that could not be built, so that the rest of the machine can run."""
 
     needs_network = False
     needed_side = 0
@@ -63,7 +63,7 @@ class _Unbuildable:
         self._error = error
 
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
-        # Without the frames of the last time, which would pile up and keep its photo.
+        # Traceback frames would accumulate and keep the photo alive.
         raise self._error.with_traceback(None)
 
     def ping(self) -> None:
@@ -76,10 +76,10 @@ class _Unbuildable:
 def build_router(
     settings: Settings, mode: Callable[[], Mode] | None = None, journal: Callable[[], Journal] | None = None
 ) -> Router:
-    """The routes of the settings; ``mode`` says before each question what holds (None: the machine's switch).
+    """Build the router; ``mode`` returns the current mode before each photo (None: the machine's switch).
 
-    Calls to the cloud are counted in the database of the ``journal``, which is opened when the first one is made.
-    Raises SettingsError where the mode of the settings leaves the routes without sense.
+    Cloud calls are counted in the database of the ``journal``, which is opened at the first one.
+    Raises SettingsError if the mode leaves a route without a provider.
     """
     return _router(settings, mode, journal)[0]
 
@@ -87,7 +87,7 @@ def build_router(
 def _router(
     settings: Settings, mode: Callable[[], Mode] | None, journal: Callable[[], Journal] | None
 ) -> tuple[Router, Experiment]:
-    """The router of :func:`build_router`, and the candidates beside its routes."""
+    """Build the router of :func:`build_router`, and the experiment with the candidates."""
     cloud = cloud_providers.in_routes(settings)
     if settings.mode == "cloud" and not cloud:
         raise SettingsError(
@@ -122,7 +122,7 @@ def _router(
 def _experiment(
     settings: Settings, journal: Callable[[], Journal], line: Mapping[str, Line], notes: Executor
 ) -> Experiment:
-    """The candidates beside these routes; each in the cloud has a breaker of its own, as production may be well."""
+    """Build the experiment; each cloud candidate has its own circuit breaker, apart from production's."""
 
     def build(candidate: Candidate) -> Member:
         name, task, chosen = candidate.provider, candidate.task, candidate.settings(settings)
@@ -145,7 +145,7 @@ def _experiment(
 
 
 def _line(name: str, settings: Settings, journal: Callable[[], Journal], notes: Executor) -> Line:
-    """Makes the guards of one provider: whatever the task, it is one vendor, who is well or not."""
+    """Return a factory of guarded providers; all tasks share the vendor's circuit breaker."""
     workers = Workers(name, settings.server.all_threads)
     breaker = outliving(
         settings.home / f"breaker-{name.replace(':', '.')}.json",
@@ -176,7 +176,7 @@ def _ledger(provider: Provider, journal: Callable[[], Journal]) -> Calls | None:
     try:
         return QuotaLedger(journal().database, provider.allowance)
     except TriofError as error:
-        # What cannot be counted is not asked; this machine's own answer must not fall with it.
+        # Uncounted calls are not made; the error must not stop the local provider from answering.
         raise ProviderMisconfigured(f"The calls cannot be counted: {error}") from error
 
 
@@ -197,13 +197,13 @@ def _build(name: str, task: Task, settings: Settings) -> Provider:
 
 
 def _built(name: str, task: Task, settings: Settings) -> Provider:
-    """The provider. Raises ProviderError."""
+    """Build the provider. Raises ProviderError."""
     provider = providers.load(name)
     try:
         return provider(task, _options(name, settings))
     except ProviderError:
         raise
-    # A foreign class may raise anything; the machine goes on with the rest of the route.
+    # A third-party class may raise any exception; the other providers of the route must still work.
     except Exception as error:
         raise ProviderMisconfigured(f"Provider {name!r} cannot be built: {error!r}") from error
 
@@ -216,13 +216,13 @@ def _options(name: str, settings: Settings) -> Any:
 def build_sorter(
     settings: Settings, mode: Callable[[], Mode] | None = None, journal: Callable[[], Journal] | None = None
 ) -> Sorter:
-    """The sorter with its router, ready to judge; see :func:`build_router`."""
+    """Build the sorter with its router; see :func:`build_router`."""
     router, experiment = _router(settings, mode, journal)
     return Sorter(router, settings.policy, settings.photo, compare=experiment.follow_up)
 
 
 def build_hardware(settings: Settings) -> SimulatedHardware:
-    """The machine's hardware."""
+    """Build the hardware of the settings."""
     from triof.machine.simulated import SimulatedHardware
 
     return SimulatedHardware(settings.home / "simulated_machine.json", settings.slot.simulated_seconds)
@@ -230,14 +230,14 @@ def build_hardware(settings: Settings) -> SimulatedHardware:
 
 @dataclass(frozen=True)
 class Services:
-    """Everything that a server without a machine is made of."""
+    """The objects of a server without a machine."""
 
     sorter: Sorter
     journal: Journal
     operations: Operations
 
     def close(self) -> None:
-        """Finish what is under way, then close everything."""
+        """Finish running work, then close everything."""
         self.operations.close()
         self.sorter.close()
         self.journal.database.close()
@@ -245,17 +245,17 @@ class Services:
 
 @dataclass(frozen=True)
 class KioskServices(Services):
-    """Everything a running kiosk is made of."""
+    """The objects of a running kiosk."""
 
     camera: Camera
     photo_store: PhotoStore
     deposits: Deposits
     watch: Housekeeper
     lock: BaseFileLock
-    """Held as long as this process runs the machine; the system takes it back from a dead one."""
+    """Held as long as this process runs the machine; the operating system releases it if the process dies."""
 
     def close(self) -> None:
-        """Finish what is being sorted, then close everything."""
+        """Finish the current deposit, then close everything."""
         self.watch.close()
         self.deposits.close()
         super().close()
@@ -263,7 +263,7 @@ class KioskServices(Services):
 
 
 def build(settings: Settings) -> Services:
-    """The services of a server without a machine. Raises HomeUnusable, DatabaseUnusable."""
+    """Build the services of a server without a machine. Raises HomeUnusable, DatabaseUnusable."""
     return _around(settings, _open_journal(settings))
 
 
@@ -281,7 +281,7 @@ def _around(settings: Settings, journal: Journal) -> Services:
 
 
 def build_kiosk(settings: Settings) -> KioskServices:
-    """The kiosk's services: recovered from whatever came before, and watching.
+    """Build the kiosk's services, recover from an interrupted deposit, and start monitoring.
 
     Raises MachineTaken if another process runs the machine of this home folder, HomeUnusable, DatabaseUnusable.
     """
@@ -305,7 +305,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
 
     keep = settings.journal
     photo_store = PhotoStore(settings.home / "photos", keep.keep_photo_days, keep.keep_photo_megabytes)
-    # Before anything is written: a disk that is full must not keep the machine from starting.
+    # Before anything is written, so that the machine starts with a full disk.
     photo_store.prune()
     path = data_folder.database_path(settings)
     prunes = [photo_store.make_room, *([JournalBackups(settings, path).make_room] if path else [])]
@@ -313,7 +313,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     with suppress(OSError):
         room.look()
     Switch(settings.home, settings.mode).reconcile()
-    with suppress(OSError):  # of what is no file, and so no drill
+    with suppress(OSError):  # not a file, so not a drill
         FaultFile(settings.home).clear()
     journal = Journal(data_folder.find_database(settings))
     around = _around(settings, journal)

@@ -301,7 +301,7 @@ def test_status_shows_what_is_there_and_what_is_left(desk: Desk, azure: Training
     next(iter(project.tags.values())).name = "[/b]"
     shown = desk.well("status")
     assert f"* project triof ({project.id})" in shown
-    assert row(shown, "[/b]")[0].startswith("nobody knows")
+    assert row(shown, "[/b]")[0].startswith("unknown:")
     assert row(shown, "couvert") == ["cutlery", "0 (needs 5)"]
     assert row(shown, "Negative (Negative)") == ["other", "5"]
     assert row(shown, "photos") == ["17", "5,000", "4,983"]

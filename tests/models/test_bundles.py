@@ -540,7 +540,7 @@ def test_a_pointer_that_somebody_has_spoilt_is_told_and_mended(
         assert serving(home) == SHIPPED
         assert "activate one again" in refusal("list")
     assert not_loaded(caplog) == 10
-    assert f"waste_type: {CUTLERY} answers now, before it nobody knows what did." in done("activate", CUTLERY)
+    assert f"waste_type: {CUTLERY} answers now, before it an unknown bundle did." in done("activate", CUTLERY)
     assert asked.predict(bottle, timeout=5).model_version == CUTLERY
     assert "Nothing was in service" in refusal("rollback", "waste_type")
 

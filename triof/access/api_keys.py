@@ -1,7 +1,7 @@
-"""The keys of the API: made, checked, counted, replaced and taken back.
+"""API keys: creation, checks, usage counts, rotation and revocation.
 
-A key is shown once and only its digest is kept. Running servers look at the table every two seconds, so that a key
-that was taken back opens nothing from then on.
+A key is shown once and only its digest is stored. Running servers read the table every two seconds, so that a revoked
+key is rejected from then on.
 """
 
 import hashlib
@@ -32,19 +32,19 @@ log = get_logger(__name__)
 KeyScope = Literal["predict", "read", "admin"]
 KEY_SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
 PREFIX = "triof_"
-"""By which scanners of repositories find a key that somebody has committed."""
+"""Prefix by which secret scanners recognise a committed key."""
 _SECRET_BYTES = 32
 _LOOK_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.2
 _USE_NOTED = timedelta(minutes=1)
 WINDOW_SECONDS = 60
-"""What a limit per minute is counted over."""
+"""Window of the rate limit."""
 
 _KEYS = cast(Table, ApiKey.__table__)
 
 
 class KeyRefused(TriofError):
-    """This key opens nothing; ``code`` says why."""
+    """The key is invalid; ``code`` says why."""
 
     def __init__(self, code: Literal["key_unknown", "key_expired", "key_revoked"], message: str) -> None:
         super().__init__(message)
@@ -52,12 +52,12 @@ class KeyRefused(TriofError):
 
 
 class KeyImpossible(TriofError):
-    """A key cannot be made, replaced or taken back as asked."""
+    """A key cannot be created, rotated or revoked as requested."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """Somebody who may ask; ``per_minute`` is None where the settings say it."""
+    """A valid API key; ``per_minute`` is None if the settings' limit applies."""
 
     id: UUID
     name: str
@@ -65,12 +65,12 @@ class Key:
     per_minute: int | None
 
     def may(self, scope: KeyScope) -> bool:
-        """Whether the key opens what needs ``scope``; admin opens everything."""
+        """Return whether the key has ``scope``; admin includes every scope."""
         return scope in self.scopes or "admin" in self.scopes
 
 
 class KeyUsage(NamedTuple):
-    """Where a key stands within its limit. In ``seconds`` there is room for one more, or for what was refused."""
+    """Usage of a key's limit; after ``seconds`` there is room for one more, or for the rejected request."""
 
     allowed: bool
     limit: int
@@ -96,7 +96,7 @@ class Keys:
         self._known: Sequence[Row[Any]] = ()
         self._looked_at: float | None = None
         self._noted: dict[UUID, datetime] = {}
-        # In this process alone: there is one that serves, and a limit that a restart forgets does no harm.
+        # In memory: one process serves, and a limit that a restart resets does no harm.
         self._window = MovingWindow(WINDOW_SECONDS, clock)
         self._notes = ThreadPoolExecutor(1, "key-notes")
 
@@ -108,7 +108,7 @@ class Keys:
         expires_at: datetime | None = None,
         per_minute: int | None = None,
     ) -> str:
-        """Make a key and return it; nobody can show it again. Raises KeyImpossible, SQLAlchemyError."""
+        """Create a key and return it; it cannot be shown again. Raises KeyImpossible, SQLAlchemyError."""
         secret = _new_secret()
         row = {
             "id": uuid4(),
@@ -131,19 +131,19 @@ class Keys:
         return secret
 
     def all(self) -> Sequence[Row[Any]]:
-        """The rows of :class:`ApiKey`, the oldest first. Raises SQLAlchemyError."""
+        """Return the rows of :class:`ApiKey`, oldest first. Raises SQLAlchemyError."""
         with self._database.read() as connection:
             of = _KEYS.c.machine_id == self._database.machine_id
             return connection.execute(select(_KEYS).where(of).order_by(_KEYS.c.at)).all()
 
     def revoke(self, name: str) -> None:
-        """Take a key back for good. Raises KeyImpossible, SQLAlchemyError."""
+        """Revoke a key for good. Raises KeyImpossible, SQLAlchemyError."""
         self._change(name, revoked_at=self._now())
 
     def rotate(self, name: str, grace: timedelta = timedelta()) -> str:
-        """Give a key a new secret, and return it; the one before is taken for the ``grace`` alone.
+        """Give a key a new secret and return it; the former one stays valid for ``grace``.
 
-        What belongs to the key stays its own. Raises KeyImpossible, SQLAlchemyError.
+        The key keeps its id, scopes and limit. Raises KeyImpossible, SQLAlchemyError.
         """
         secret = _new_secret()
         until = self._now() + grace if grace else None
@@ -152,35 +152,35 @@ class Keys:
         return secret
 
     def check(self, secret: str) -> Key:
-        """Whose key this is. Raises KeyRefused."""
+        """Return the key of ``secret``. Raises KeyRefused."""
         digest, now = _digest(secret), self._now()
-        # A key that was made this moment is not turned away; who guesses makes nobody look all the time.
+        # An unknown key reloads the table, at a limited rate, as it may be new.
         found = self._find(digest, now, _LOOK_SECONDS) or self._find(digest, now, _LOOK_AGAIN_SECONDS)
         if not found:
             raise KeyRefused(
                 "key_unknown", "This key is not known here: it was mistyped, replaced, or is another machine's."
             )
         if found.revoked_at:
-            raise KeyRefused("key_revoked", "This key was taken back: ask whoever runs the machine for another one.")
+            raise KeyRefused("key_revoked", "This key was revoked: ask the operator of the machine for a new one.")
         if found.expires_at and found.expires_at <= now:
-            raise KeyRefused("key_expired", f"This key ended on {found.expires_at:%Y-%m-%d}: ask for another one.")
+            raise KeyRefused("key_expired", f"This key expired on {found.expires_at:%Y-%m-%d}: ask for another one.")
         self._note_use(found, now)
         return Key(found.id, found.name, frozenset(found.scopes), found.per_minute)
 
     def count(self, key: Key, photos: int = 1) -> KeyUsage:
-        """Count a question, or so many ``photos``, against the limit of ``key``."""
+        """Count a request, or ``photos`` of them, against the limit of ``key``."""
         limit = key.per_minute or self._per_minute
         use = self._window.use(key.id, limit, photos)
         return KeyUsage(use.allowed, limit, use.remaining, max(1, math.ceil(use.seconds)))
 
     def close(self) -> None:
-        """Write what is still to be noted."""
+        """Write pending usage times."""
         self._notes.shutdown()
 
     def _find(self, digest: str, now: datetime, seconds: float) -> Row[Any] | None:
-        """The row of a digest, in what was seen at most ``seconds`` ago."""
+        """Return the row of a digest, from a table read at most ``seconds`` ago."""
         found: Row[Any] | None = None
-        # Through all of them, so that the time taken tells nothing about any.
+        # Compares with all rows, so that the time taken reveals nothing.
         for row in self._rows(seconds):
             is_former = hmac.compare_digest(row.former_digest or "", digest) and row.former_until > now
             if hmac.compare_digest(row.digest, digest) or is_former:
@@ -196,11 +196,11 @@ class Keys:
 
     def _note_use(self, row: Row[Any], now: datetime) -> None:
         last = self._noted.get(row.id, row.last_used_at)
-        # By its distance: the clock may have been set back.
+        # Absolute difference, as the clock may have been set back.
         if last and abs(now - last) < _USE_NOTED:
             return
         self._noted[row.id] = now
-        # A server that is being closed takes no more notes.
+        # The executor of a closing server takes no more tasks.
         with suppress(RuntimeError):
             self._notes.submit(self._write_use, row.id, now)
 

@@ -1,6 +1,6 @@
-"""How often something may be used: a moving window in memory, by the monotonic clock.
+"""Rate limits: a moving window in memory, on the monotonic clock.
 
-The library ``limits`` goes by the wall clock: set back by a day, that would keep everything counted for a day.
+The library ``limits`` uses the wall clock: set back by a day, it would keep every count for a day.
 """
 
 import time
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Use(NamedTuple):
-    """What came of a use: ``remaining`` uses are left, and in ``seconds`` there is room again.
+    """The result of a use: ``remaining`` uses are left, and after ``seconds`` there is room again.
 
     Room is for one more use if this one was allowed, otherwise for this one.
     """
@@ -25,7 +25,7 @@ class Use(NamedTuple):
 @dataclass
 class _Window:
     uses: deque[tuple[float, int]] = field(default_factory=deque)
-    """When, and how many at once."""
+    """Pairs of time and cost."""
     total: int = 0
 
     def drop_until(self, moment: float) -> None:
@@ -34,9 +34,9 @@ class _Window:
 
 
 class MovingWindow:
-    """Allows each key so many uses within any ``seconds``; keys are kept for ever, so that they have to be few.
+    """Allows each key a number of uses within any ``seconds``; keys are never removed, so there must be few.
 
-    ``clock`` in monotonic seconds; safe for many threads.
+    ``clock`` in monotonic seconds; thread-safe.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,7 +46,7 @@ class MovingWindow:
         self._windows: defaultdict[Hashable, _Window] = defaultdict(_Window)
 
     def use(self, key: Hashable, limit: int, cost: int = 1) -> Use:
-        """Count ``cost`` uses of ``key`` if they fit within its ``limit``; what does not fit is not counted."""
+        """Count ``cost`` uses of ``key`` if they fit within ``limit``; otherwise count nothing."""
         with self._lock:
             now = self._clock()
             window = self._windows[key]
@@ -59,7 +59,7 @@ class MovingWindow:
             return Use(allowed, max(0, limit - window.total), seconds)
 
     def _until_free(self, window: _Window, now: float, wanted: int) -> float:
-        """Seconds until so many uses will have left the window; until all have, if there are fewer."""
+        """Return the seconds until ``wanted`` uses have left the window; until all have, if there are fewer."""
         moment = now
         for at, cost in window.uses:
             moment, wanted = at, wanted - cost

@@ -1,6 +1,6 @@
-"""Who may look at the dashboard, and what they may do there.
+"""Users of the dashboard and their roles.
 
-A password is kept as scrypt's digest. What stands in a person's cookie is the user's ``session``: another one, after a
+Passwords are stored as scrypt digests. A user's cookie holds the ``session`` of the user: changing it, after a
 new password, a logout or a removal, ends every login of that name at once.
 """
 
@@ -22,24 +22,24 @@ from triof.storage.database import Database
 from triof.storage.tables import UserRow
 
 Role = Literal["operator", "technician"]
-"""An operator looks; a technician also acts."""
+"""An operator may view; a technician may also act."""
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 256
 _METHOD = "scrypt:32768:8:1"
-_NOBODYS = f"{_METHOD}${'0' * 16}${'0' * 128}"
-"""A digest that no password has."""
+_UNUSED_DIGEST = f"{_METHOD}${'0' * 16}${'0' * 128}"
+"""A digest that no password has, for the same timing with unknown names."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 _USERS = cast(Table, UserRow.__table__)
 
 
 class UserRefused(TriofError):
-    """A user cannot be made, changed or removed like that."""
+    """A user cannot be created, changed or removed as requested."""
 
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who may log in; ``session`` is what their cookie must hold."""
+    """A user of the dashboard; ``session`` is the value that the cookie must hold."""
 
     name: str
     role: Role
@@ -48,21 +48,21 @@ class User:
 
     @property
     def may_act(self) -> bool:
-        """Whether this is a technician."""
+        """Whether the user is a technician."""
         return self.role == "technician"
 
 
 class Users:
-    """All users in ``database``; safe to use from many threads. Each method raises SQLAlchemyError."""
+    """The users in ``database``; thread-safe. Each method raises SQLAlchemyError."""
 
     def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._database = database
         self._now = now
-        # scrypt takes 32 MB and a core for a moment: many guesses at once must not take the machine's.
+        # scrypt takes 32 MB and a core for a moment, so parallel guesses must not exhaust the machine.
         self._one_at_a_time = Lock()
 
     def create(self, name: str, role: Role, password: str) -> User:
-        """Let somebody in from now on. Raises UserRefused."""
+        """Create a user and return it. Raises UserRefused."""
         name = _plain(name)
         if not _NAME.fullmatch(name):
             raise UserRefused(
@@ -87,41 +87,41 @@ class Users:
         return User(name, role, str(row["session"]), self._now())
 
     def remove(self, name: str) -> None:
-        """Let nobody of this name in, and log them out. Raises UserRefused."""
+        """Remove a user and end their logins. Raises UserRefused."""
         with self._database.write() as connection:
             if not connection.execute(delete(_USERS).where(_USERS.c.name == _plain(name))).rowcount:
                 raise _unknown(name)
 
     def set_password(self, name: str, password: str) -> None:
-        """Change it, and end every login of that name. Raises UserRefused."""
+        """Change a user's password and end their logins. Raises UserRefused."""
         changed = {"password_hash": _digest(password), "session": secrets.token_urlsafe(24)}
         with self._database.write() as connection:
             if not connection.execute(update(_USERS).where(_USERS.c.name == _plain(name)).values(changed)).rowcount:
                 raise _unknown(name)
 
     def end_logins(self, user: User) -> None:
-        """Log that person out, wherever they are logged in."""
+        """End every login of ``user``."""
         fresh = {"session": secrets.token_urlsafe(24)}
         with self._database.write() as connection:
             connection.execute(update(_USERS).where(_USERS.c.name == user.name).values(fresh))
 
     def all(self) -> Sequence[User]:
-        """Everybody, by name."""
+        """Return all users, sorted by name."""
         with self._database.read() as connection:
             return [_user(*row) for row in connection.execute(select(*_COLUMNS).order_by(_USERS.c.name))]
 
     def with_session(self, session: str) -> User | None:
-        """Who is logged in with this cookie."""
+        """Return the user with this session, or None."""
         with self._database.read() as connection:
             row = connection.execute(select(*_COLUMNS).where(_USERS.c.session == session)).one_or_none()
         return _user(*row) if row else None
 
     def with_password(self, name: str, password: str) -> User | None:
-        """Who that is, if it is the password; takes as long for a name that nobody has."""
+        """Return the user if the password is right, else None; takes as long for an unknown name."""
         query = select(_USERS.c.password_hash, *_COLUMNS).where(_USERS.c.name == _plain(name))
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        digest, *columns = row or (_NOBODYS,)
+        digest, *columns = row or (_UNUSED_DIGEST,)
         with self._one_at_a_time:
             right = check_password_hash(digest, password[:LONGEST_PASSWORD])
         return _user(*columns) if row and right and len(password) <= LONGEST_PASSWORD else None

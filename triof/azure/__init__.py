@@ -1,1 +1,1 @@
-"""The project in the cloud: upload, ledger, backup, evaluation; single predictions go through providers."""
+"""The cloud project: upload, ledger, backup and evaluation; single predictions are in providers."""

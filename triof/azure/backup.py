@@ -1,8 +1,8 @@
-"""Brings everything of a project in the cloud home, as the vendor retires it one day.
+"""Downloads everything of a cloud project, as the vendor will retire the service.
 
-The folder is a data set that Triof reads: ``manifest.csv`` and ``photos/``; beside them ``project.json``, which also
-lists what the cloud had, and ``exports/``. What is there already and whole is not fetched again. Every photo is of the
-split ``train``, as the cloud has learned from it: what is measured on them flatters.
+The folder is a data set that Triof reads: ``manifest.csv`` and ``photos/``; with ``project.json``, which also
+lists the contents of the cloud, and ``exports/``. Intact files are not downloaded again. Every photo has the
+split ``train``, as the cloud has learned from it: figures measured on them are too good.
 """
 
 import hashlib
@@ -32,14 +32,14 @@ EXPORTS = "exports"
 _THREADS = 4
 _TOGETHER = 64
 _MOST_AWAY = _THREADS
-"""After so many photos in a row that do not come, it is the network that does not answer."""
+"""Consecutive failed photos after which the network counts as down."""
 _PART = ".part"
-"""What is not there as a whole yet."""
+"""Suffix of unfinished files."""
 _ENDINGS = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"BM": ".bmp", b"GI": ".gif"}
 
 
 class ProjectBackup:
-    """One run. Every method raises ProviderError and OSError; ``on_photo`` is told of each photo that is done."""
+    """One backup run. Methods raise ProviderError and OSError; ``on_photo`` is called for each completed photo."""
 
     def __init__(self, trainer: Trainer, folder: Path, on_photo: Callable[[], None] = lambda: None) -> None:
         self._trainer = trainer
@@ -50,15 +50,15 @@ class ProjectBackup:
         self._failed: dict[str, str] = {}
         self._away = 0
         self.mended: list[Path] = []
-        """What an earlier run had kept though it was not whole; whatever is there now has been fetched again."""
+        """Damaged files of an earlier run; those that exist now have been downloaded again."""
 
     @property
     def missing(self) -> list[str]:
-        """The photos that the cloud does not give out, each with the reason."""
+        """The photos that could not be downloaded, each with the reason."""
         return [f"{image_id}: {reason}" for image_id, reason in sorted(self._failed.items())]
 
     def photos(self) -> int:
-        """Fetch the photos and write the manifest; how many there are. Those that do not come are ``missing``."""
+        """Download the photos and write the manifest; return their number. Failed ones are in ``missing``."""
         _check_own(self._folder)
         self._photos.mkdir(parents=True, exist_ok=True)
         tags = {tag.id: tag for tag in self._trainer.tags()}
@@ -70,7 +70,7 @@ class ProjectBackup:
         return len(items)
 
     def record(self) -> list[Iteration]:
-        """Write down the project, its tags, its iterations and what the vendor says of them; the trained ones."""
+        """Write the project, its tags, its iterations and the vendor's figures; return the trained iterations."""
         iterations = self._trainer.iterations()
         trained = [iteration for iteration in iterations if iteration.status == "Completed"]
         performances = {iteration.id: asdict(self._trainer.performance(iteration)) for iteration in trained}
@@ -83,7 +83,7 @@ class ProjectBackup:
         return trained
 
     def exports(self, trained: Iterable[Iteration]) -> Iterator[Path | str]:
-        """Fetch what was exported of these iterations, and their TensorFlow Lite models: files, or why not."""
+        """Download the exports of these iterations and their TensorFlow Lite models; yield each file, or the error."""
         wanted = []
         for iteration in trained:
             kinds = {export.kind for export in self._trainer.exports(iteration)} | {TFLITE}
@@ -103,7 +103,7 @@ class ProjectBackup:
         return to
 
     def _again(self, tags: Mapping[str, Tag]) -> Iterator[LabelledPhoto]:
-        """Those that did not come the first time: their addresses may have expired meanwhile."""
+        """Yield the failed photos with new URLs, as the first ones may have expired."""
         failed, self._failed = self._failed, {}
         listed: list[str] = []
         yield from self._all(_noted(self._trainer.images_by_id(list(failed)), listed), tags)
@@ -130,7 +130,7 @@ class ProjectBackup:
             self._failed[image.id] = str(error)
             return None
         except ProviderUnavailable as error:
-            # One that the storage cannot give out keeps no other from coming; a dead network ends the run.
+            # One missing photo does not stop the run; a network failure does.
             self._away += 1
             if self._away >= _MOST_AWAY:
                 raise
@@ -150,7 +150,7 @@ class ProjectBackup:
         )
 
     def _is_whole(self, path: Path, check: Callable[[Path], None]) -> bool:
-        """Whether a file of an earlier run may stay; one that may not is removed."""
+        """Return whether a file of an earlier run is intact; a damaged one is removed."""
         try:
             check(path)
         except TrainingRefused:
@@ -177,7 +177,7 @@ class ProjectBackup:
 
 
 def _check_file(path: Path) -> None:
-    """Raise TrainingRefused unless the file is a whole photo."""
+    """Raise TrainingRefused unless the file is a complete photo."""
     check_photo(path.read_bytes())
 
 
@@ -188,7 +188,7 @@ def _noted(images: Iterable[Image], ids: list[str]) -> Iterator[Image]:
 
 
 def _check_own(folder: Path) -> None:
-    """Raise DatasetError where a manifest would be replaced that no backup has written."""
+    """Raise DatasetError if the folder has a manifest that no backup has written."""
     manifest = folder / photo_dataset.MANIFEST
     kept = photo_dataset.read(manifest).photos if manifest.exists() else ()
     own = all(item.notes.get("source") == "azure" for item in kept)

@@ -1,6 +1,6 @@
-"""Proves a backup without any network: all that the cloud had is there, every photo decodes, every export loads.
+"""Verifies a backup offline: everything that the cloud had is there, every photo decodes, every export loads.
 
-Where answers of an iteration are recorded, its export has to give the same ones.
+An export must give the recorded predictions of its iteration, if there are any.
 """
 
 import hashlib
@@ -30,27 +30,27 @@ _THREADS = 4
 
 
 class NoBackup(TriofError):
-    """The folder holds none."""
+    """The folder has no backup."""
 
 
 @dataclass
 class Verified:
-    """What was found."""
+    """The result of a verification."""
 
     photos: int = 0
-    """Those that are whole."""
+    """Number of intact photos."""
     exports: list[str] = field(default_factory=list)
-    """Those that are whole, each with what is known of it."""
+    """Intact exports, each with its details."""
     left_out: list[str] = field(default_factory=list)
-    """What the backup was not asked to bring home."""
+    """What was left out of the backup on request."""
     wrong: list[str] = field(default_factory=list)
-    """What is missing or not whole, each with the reason."""
+    """Missing or damaged files, each with the reason."""
 
 
 def verify(
     folder: Path, settings: Settings, on_photo: Callable[[int, int], None] = lambda done, total: None
 ) -> Verified:
-    """Check the backup in ``folder``; ``on_photo`` gets how many photos are done, and of how many.
+    """Check the backup in ``folder``; ``on_photo`` is called with the number of checked photos and the total.
 
     Raises NoBackup, DatasetError, HomeUnusable, DatabaseUnusable.
     """
@@ -87,7 +87,7 @@ def _check_photos(
 
 
 def _fault(item: LabelledPhoto) -> str:
-    """What is wrong with a photo; empty if it is whole and the one that came."""
+    """Return the fault of a photo; empty if it is intact and has the downloaded contents."""
     try:
         content = item.path.read_bytes()
         check_photo(content)
@@ -125,7 +125,7 @@ def _check_export(path: Path, kind: Kind, settings: Settings, copies: Mapping[st
 
 
 def _agreement(path: Path, settings: Settings, copies: Mapping[str, Path]) -> str:
-    """How it does beside the cloud's recorded answers. Raises BundleRefused where it contradicts them."""
+    """Return how the model agrees with the cloud's records. Raises BundleRefused if it contradicts them."""
     with Isolation(None) as isolation:
         try:
             files = package.read(path, (azure_export.MANIFEST_FILE,))

@@ -1,4 +1,4 @@
-"""Whether what the cloud gave out is what it should be: the login page of a Wi-Fi, too, comes with status 200."""
+"""Checks of downloads: the login page of a Wi-Fi network, too, has status 200."""
 
 import zipfile
 from pathlib import Path
@@ -22,9 +22,9 @@ _LIMITS = PhotoLimits(
     decode_seconds=30.0,
     wait_seconds=600.0,
 )
-"""For all that the vendor may have taken; decoding is not urgent here."""
+"""Limits for every photo that the vendor may have accepted; decoding is not urgent here."""
 _PROOF_SIDE = 64
-"""A photo is read to its end at a fraction of its scale too."""
+"""Side to decode at; a reduced scale also reads the whole file."""
 _RUBBISH = {
     "empty": "it is empty",
     "not_a_photo": "it is something else, such as a web page",
@@ -33,11 +33,11 @@ _RUBBISH = {
     "damaged": "it is damaged or cut short",
 }
 _CORE_ML = b"\x08"
-"""A model for CoreML may come without a zip around it; so its file begins."""
+"""First bytes of a CoreML model, which may be exported without a zip."""
 
 
 def check_photo(content: bytes) -> None:
-    """Raise TrainingRefused unless this is a whole photo."""
+    """Raise TrainingRefused unless ``content`` is a complete photo."""
     try:
         photo.load(content, _LIMITS, needed_side=_PROOF_SIDE)
     except PhotoError as error:
@@ -46,7 +46,7 @@ def check_photo(content: bytes) -> None:
 
 
 def check_export(path: Path, kind: Kind = TFLITE) -> None:
-    """Raise TrainingRefused unless the file is a whole export of this kind, whose model loads if it is TensorFlow Lite.
+    """Raise TrainingRefused unless the file is a complete export of this kind, and a TensorFlow Lite model loads.
 
     Raises OSError.
     """
@@ -58,7 +58,7 @@ def check_export(path: Path, kind: Kind = TFLITE) -> None:
         elif kind[0] != "CoreML" or not _begins(path, _CORE_ML):
             _check_zip(path)
     except ProviderMisconfigured as error:
-        # Its name is that of an unfinished download.
+        # The message names the unfinished download otherwise.
         raise TrainingRefused(
             f"What came is no whole export: {str(error).replace(str(path), 'it')}", "damaged"
         ) from error

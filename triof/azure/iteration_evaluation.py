@@ -1,6 +1,6 @@
-"""Asks a published iteration about labelled photos, at the tier's pace and within its quota, and records the answers.
+"""Runs a published iteration on labelled photos, within rate limit and quota, and records the predictions.
 
-An answer is on the disk before the next photo is asked about, so that an interrupted evaluation goes on where it
+Each prediction is on the disk before the next photo is sent, so that an interrupted evaluation resumes where it
 stopped and no call is paid twice.
 """
 
@@ -19,12 +19,12 @@ from triof.judging.photo import PhotoError
 from triof.settings.tree import Settings
 
 _SECONDS = 10.0
-"""For one answer: nobody stands in front of the machine."""
+"""Timeout of a prediction in seconds; long, as no employee waits."""
 _ATTEMPTS, _PATIENCE_SECONDS = 10, 120.0
 
 
 class EvaluationInterrupted(TriofError):
-    """The cloud does not answer any more; the answers so far are kept."""
+    """The cloud stopped answering; the predictions so far are stored."""
 
 
 def ask(
@@ -36,7 +36,7 @@ def ask(
     unreadable: list[Unreadable],
     on_photo: Callable[[], None] = lambda: None,
 ) -> Iterator[EvaluatedPhoto]:
-    """The answer to every photo, from the record where it is there. Raises EvaluationInterrupted, OSError."""
+    """Return the prediction for every photo, from the record if it has one. Raises EvaluationInterrupted, OSError."""
     known = {answer.sha256: answer for answer in recorded_predictions.read(settings.home, iteration_id)}
     for done, item in enumerate(items):
         try:
@@ -56,7 +56,7 @@ def ask(
 
 
 def count_new(items: Sequence[LabelledPhoto], settings: Settings, iteration_id: str) -> int:
-    """About how many photos the iteration would have to be asked; by their paths, without reading them."""
+    """Return about how many photos are not recorded yet, by path, without reading them."""
     known = {answer.path for answer in recorded_predictions.read(settings.home, iteration_id)}
     return sum(item.path.absolute() not in known for item in items)
 
@@ -79,7 +79,7 @@ def _asked(guard: GuardedProvider, photo: Photo, done: int) -> Prediction:
 
 
 def _check_iteration(prediction: Prediction, iteration_id: str, done: int) -> None:
-    """A name that has just passed over may still answer with the iteration before. Raises EvaluationInterrupted."""
+    """Check the iteration, as a name just republished may still use the old one. Raises EvaluationInterrupted."""
     if not prediction.model_version.lower().endswith(f"@{iteration_id.lower()}"):
         raise EvaluationInterrupted(
             f"The name still answers with {prediction.model_version}, not with {iteration_id}: wait a minute."
@@ -88,7 +88,7 @@ def _check_iteration(prediction: Prediction, iteration_id: str, done: int) -> No
 
 
 def _wait(error: Exception) -> bool | float:
-    """A quota that is used up or a wrong key does not pass by waiting."""
+    """Return how long to wait before a retry; False for an exhausted quota or a wrong key."""
     return error.retry_after if isinstance(error, RateLimited) else isinstance(error, ProviderUnavailable)
 
 

@@ -1,4 +1,4 @@
-"""The calls a second that the vendor of a training resource has really granted, from one command to the next."""
+"""The learned rate limit of a training resource, kept between commands."""
 
 import json
 import time
@@ -12,21 +12,21 @@ from triof.common.atomic_files import read_json, replace_file
 
 _FILE = "azure/pace.json"
 _FORGIVEN_SECONDS = 3600.0
-"""For each of these without a refusal one call a second more is tried."""
+"""Seconds without a 429 after which one more call a second is tried."""
 
 
 class LearnedRateFile:
-    """Keeps it in the home folder. ``now`` in seconds of the epoch."""
+    """Stores the rate in the home folder. ``now`` in Unix time."""
 
     def __init__(self, home: Path, options: CustomVisionOptions, now: Callable[[], float] = time.time) -> None:
         self._path = home / _FILE
-        # Of another resource or tier it says nothing.
+        # Another resource or tier has its own rate.
         tier = f"{options.training_tier} {options.training_calls_per_second or ''}".strip()
         self._of = f"{options.training_endpoint} {tier}"
         self._now = now
 
     def read(self) -> LearnedRate | None:
-        """What an earlier command learned; None: nothing."""
+        """Return the rate that an earlier command learned, or None."""
         kept = read_json(self._path)
         with suppress(KeyError, TypeError, ValueError, OverflowError):
             if kept["of"] == self._of:
@@ -35,7 +35,7 @@ class LearnedRateFile:
         return None
 
     def keep(self, learned: LearnedRate) -> None:
-        """Keep it, if the disk lets us: the next command learns it anew otherwise."""
+        """Store the rate; a write error is ignored, as the next command can learn it again."""
         content = {"of": self._of, "at": self._now(), **learned._asdict()}
         with suppress(OSError):
             replace_file(self._path, json.dumps(content).encode())

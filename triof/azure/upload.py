@@ -1,7 +1,7 @@
-"""Brings labelled photos to a project in the cloud, each once, whatever dies on the way.
+"""Uploads labelled photos to a cloud project, each once, even after a crash.
 
-The main thread reads and hashes, a few workers make photos fit and send them; only what those hold is in memory. A
-photo stands in the ledger before it leaves: after Ctrl-C, a power cut or a dead network the same command goes on.
+The main thread reads and hashes; a few workers resize and send photos, and only theirs are in memory. A
+photo is in the ledger before it is sent: after Ctrl-C, a power cut or a network failure the same command resumes.
 """
 
 import hashlib
@@ -35,9 +35,9 @@ from triof.judging.photo import PhotoError
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
 MAX_BYTES = 6_000_000
-"""The vendor's limit for a training photo."""
+"""The vendor's size limit of a training photo in bytes."""
 _BATCH_BYTES = 1_000_000
-"""Of files in one request: on bad Wi-Fi a large one takes longer than its timeout."""
+"""Bytes per request: on a slow network a larger one exceeds its timeout."""
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF")
 _PROOF_SIDE = 64
 _BUSY_SECONDS = 0.1
@@ -46,7 +46,7 @@ _NOT_CORRECTED = "Its label was corrected, but the cloud does not take the new o
 
 
 class UploadImpossible(TriofError):
-    """The photos cannot be sent as they are; nothing was sent."""
+    """The photos cannot be uploaded as they are; none was sent."""
 
 
 class _Read(NamedTuple):
@@ -59,7 +59,7 @@ class _Read(NamedTuple):
 
 
 class Upload:
-    """One run. ``on_photos`` is told how many photos are done, from any thread; ``on_stop`` that an end is awaited."""
+    """One upload run. ``on_photos`` gets the number of completed photos, from any thread; ``on_stop`` reports stops."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Upload:
         again: bool = False,
         limits: PhotoLimits = DEFAULT_LIMITS,
     ) -> None:
-        """``held`` are the SHA-256 of photos that must not be learned; ``again`` sends what was sent before, too."""
+        """``held``: SHA-256 of photos that must not be learned; ``again``: send photos sent before, too."""
         self.report = Report()
         self._trainer = trainer
         self._ledger = ledger
@@ -84,13 +84,13 @@ class Upload:
         self._anew = again
         self._seen: dict[str, Tag] = {}
         self._cleared: set[str] = set()
-        """Photos of an earlier run that are known to be there since the beginning of this one."""
+        """Photos of an earlier run known to have arrived since this run began."""
         self._since: datetime | None = None
-        """The newest photo that the cloud has told of, by its clock."""
+        """Time of the newest photo that the cloud has reported, by its clock."""
         self._lock = Lock()
 
     def run(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Report:
-        """Send what is not there yet. Raises ProviderError when the cloud stays away, SQLAlchemyError."""
+        """Send the missing photos. Raises ProviderError if the cloud stays unreachable, SQLAlchemyError."""
         self._reconcile_uncertain()
         self._since = self._trainer.newest()
         workers = min(_WORKERS, self._trainer.rate_limiter.per_second)
@@ -99,7 +99,7 @@ class Upload:
             try:
                 for batch in self._batches(items):
                     under_way[self._submit(pool, batch)] = batch
-                    # No more waits in memory than is about to leave.
+                    # Limits the photos in memory to those about to be sent.
                     if len(under_way) > workers:
                         _take_finished(under_way, FIRST_COMPLETED)
                 _take_finished(under_way, ALL_COMPLETED)
@@ -108,19 +108,19 @@ class Upload:
                 self._on_stop()
                 pool.shutdown(cancel_futures=True)
                 never_left = [read.photo for future, batch in under_way.items() if future.cancelled() for read in batch]
-                # Left in doubt they only cost the next run a question.
+                # Uncertain requests cost the next run one query each.
                 with suppress(SQLAlchemyError):
                     self._ledger.forget(never_left)
                 raise
         return self.report
 
     def count_new(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> int:
-        """How many photos the project does not have by our ledger; reads every file."""
+        """Return how many photos are not in the ledger of the project; reads every file."""
         trial = Upload(self._trainer, self._ledger, held=self._held)
         return sum(1 for _ in trial._new(items))
 
     def rehearse(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Report:
-        """What would become of the photos, without a byte sent; ``sent`` are those that would be."""
+        """Return the report of a dry run; ``sent`` counts the photos that would be sent."""
         for read in self._new(items):
             try:
                 fit(read.image, self._side, self._limits)
@@ -137,7 +137,7 @@ class Upload:
         return pool.submit(self._send, name, batch, since)
 
     def _reconcile_uncertain(self) -> None:
-        """Ask what arrived of the requests that were under way when an earlier run died."""
+        """Query the cloud for requests that an earlier run left unfinished."""
         in_doubt = self._ledger.in_doubt()
         if not in_doubt:
             return
@@ -147,19 +147,19 @@ class Upload:
             arrived = self._arrived(found[str(batch)], doubt.photos)
             self._ledger.finalize({photo: ("sent", "", image_id) for photo, image_id in arrived.items()})
             self._ledger.forget({sending.photo for sending in doubt.photos} - arrived.keys())
-            # They are counted when the data set comes to them, if they are still in it.
+            # Counted when the data set reaches them, if they are still in it.
             self._cleared |= arrived.keys()
 
     def _arrived(self, images: Sequence[Image], sendings: Sequence[Sending]) -> Mapping[str, str]:
-        """Which photos of a request are among its ``images`` in the cloud, with its id of each where that is known."""
+        """Return which photos of a request are among the cloud's ``images``, with the cloud's id if it is known."""
         if len(images) >= len(sendings):
             return {sending.photo: "" for sending in sendings}
-        # Part of them: those whose files are still the same are known by their contents.
+        # Only some arrived: match unchanged files by their contents.
         photos = [UploadPhoto(sending.photo, image, "") for sending in sendings if (image := self._again(sending))]
         return {photo: image.id for photo, image in self._trainer.match(images, photos).items()}
 
     def _again(self, sending: Sending) -> bytes | None:
-        """The photo as it was when it left, if its file is still the same."""
+        """Return the photo as it was sent, if its file is unchanged."""
         try:
             image = Path(sending.path).read_bytes()
             same = hashlib.sha256(image).hexdigest() == sending.photo
@@ -168,7 +168,7 @@ class Upload:
             return None
 
     def _batches(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Iterator[list[_Read]]:
-        """What is to be sent, in requests within the vendor's limits."""
+        """Yield the photos to send, in batches within the vendor's limits."""
         batch: list[_Read] = []
         for read in self._new(items, carry=True):
             full = len(batch) == BATCH_PHOTOS
@@ -180,7 +180,7 @@ class Upload:
             yield batch
 
     def _new(self, items: Iterable[tuple[LabelledPhoto, Tag]], *, carry: bool = False) -> Iterator[_Read]:
-        """The photos that the project does not have; ``carry`` tells the cloud what was corrected of the others."""
+        """Yield the photos that the project lacks; ``carry`` updates corrected labels of the others in the cloud."""
         for asked in _together(self._read(items)):
             known = self._ledger.known(read.photo for read in asked)
             if self._anew and carry:
@@ -199,7 +199,7 @@ class Upload:
                     self._count_known(read, known[read.photo], lost=read.photo in lost)
 
     def _read(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Iterator[_Read]:
-        """The files, each content once."""
+        """Yield the files, each content once."""
         for item, tag in items:
             try:
                 image = item.path.read_bytes()
@@ -220,7 +220,7 @@ class Upload:
                 self._count("refused", tag, item.path, reason)
 
     def _count_known(self, read: _Read, known: UploadStatus, *, lost: bool) -> None:
-        """An earlier run has dealt with it."""
+        """Count a photo that an earlier run has handled."""
         if known.outcome == "refused":
             self._count("refused", read.tag, read.path, sentence(known.reason))
             return
@@ -232,7 +232,7 @@ class Upload:
         self._count("sent" if read.photo in self._cleared else "there", read.tag, read.path)
 
     def _carried(self, corrected: Sequence[tuple[_Read, UploadStatus]]) -> set[str]:
-        """Tell the cloud of labels that people have corrected since; the photos whose tag it has changed."""
+        """Update corrected labels in the cloud; return the photos whose tag changed."""
         moves: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         ids = self._ids(corrected)
         for read, known in corrected:
@@ -246,7 +246,7 @@ class Upload:
         return carried
 
     def _ids(self, known: Sequence[tuple[_Read, UploadStatus]]) -> dict[str, str]:
-        """The cloud's id of each photo; where the answer that named it got lost, it is known by its contents."""
+        """Return the cloud's id of each photo, matched by contents if the response with it was lost."""
         ids = {read.photo: its.image_id for read, its in known if its.image_id}
         unnamed: dict[str, list[UploadPhoto]] = defaultdict(list)
         for read, its in known:
@@ -262,11 +262,11 @@ class Upload:
         return ids
 
     def _retagged(self, images: Mapping[str, str], was: str, tag_id: str) -> Mapping[str, str]:
-        """Change the tag of these, the cloud's id by photo; those that are still there."""
+        """Change the tag of ``images``, the cloud's id by photo; return those that still exist."""
         try:
             self._trainer.retag(list(images.values()), [was], tag_id)
         except TrainingRefused:
-            # One that was removed there spoils the call for all.
+            # One removed photo fails the call for all.
             alone = [{photo: image} for photo, image in images.items()] if len(images) > 1 else []
             return {photo: image for one in alone for photo, image in self._retagged(one, was, tag_id).items()}
         return images
@@ -295,7 +295,7 @@ class Upload:
             self._count(outcome, read.tag, read.path, sentence(reason))
 
     def _heard(self, stored: Sequence[Stored]) -> None:
-        """What leaves from now on is newer than every photo that the cloud has told of."""
+        """Note the newest time reported by the cloud: photos sent from now on are newer."""
         with self._lock:
             times = [one.image.created for one in stored if one.image and one.image.created]
             self._since = max([*times, *([self._since] if self._since else [])], default=None)
@@ -306,7 +306,7 @@ class Upload:
         self._ledger.forget(passing)
 
     def _claim(self, became: Stored, read: _Read) -> None:
-        """Give a photo that somebody else has brought there the tag that its label means."""
+        """Set the tag of a photo that was already in the project."""
         if became.status == "OKDuplicate" and became.image and became.image.tags != (read.tag.id,):
             self._trainer.retag([became.image.id], became.image.tags, read.tag.id)
             self.report.count("retagged", read.tag, read.path)
@@ -317,11 +317,11 @@ class Upload:
 
 
 def fit(image: bytes, side: int, limits: PhotoLimits = DEFAULT_LIMITS) -> bytes:
-    """The photo as the vendor takes it: its own bytes where they will do, else a JPEG of about ``side`` pixels.
+    """Return the photo within the vendor's limits: its own bytes if possible, else a JPEG of about ``side`` pixels.
 
     Raises PhotoError, PhotoRejected.
     """
-    # Decoding at a fraction of the scale is enough to know that it can be read to its end.
+    # Decoding at a reduced scale is enough to check the whole file.
     seen = _decoded(image, limits, _PROOF_SIDE)
     if len(image) <= MAX_BYTES and fits(seen.width, seen.height, side) and photos.is_plain(image, _FORMATS):
         return image
@@ -329,7 +329,7 @@ def fit(image: bytes, side: int, limits: PhotoLimits = DEFAULT_LIMITS) -> bytes:
 
 
 def _decoded(image: bytes, limits: PhotoLimits, side: int) -> DecodedPhoto:
-    """The photo, as soon as the other workers leave memory for it: refused once, it would count as refused for good.
+    """Return the decoded photo, waiting for memory: a rejection would be recorded for good.
 
     Raises PhotoError.
     """
@@ -343,13 +343,13 @@ def _decoded(image: bytes, limits: PhotoLimits, side: int) -> DecodedPhoto:
 
 
 def check(upload: Upload, trainer: Trainer, items: Sequence[tuple[LabelledPhoto, Tag]]) -> None:
-    """Raise UploadImpossible if the photos do not fit into what the tier grants. Raises ProviderError."""
+    """Raise UploadImpossible if the photos exceed the limits of the tier. Raises ProviderError."""
     limits, tier = trainer.tier, trainer.options.training_tier
     tags = trainer.tags()
     if len(tags) > limits.tags:
         raise UploadImpossible(f"The project has {len(tags)} tags, and {tier} takes {limits.tags}: remove some.")
     there = trainer.count_images()
-    # What the project has already is only looked for where it matters: reading every file takes its time.
+    # Counted only near the limit, as it reads every file.
     coming = len(items) if there + len(items) <= limits.photos else upload.count_new(items)
     if there + coming > limits.photos:
         raise UploadImpossible(
@@ -364,7 +364,7 @@ def check(upload: Upload, trainer: Trainer, items: Sequence[tuple[LabelledPhoto,
 
 
 def _together(reading: Iterator[_Read]) -> Iterator[list[_Read]]:
-    """Several photos: one question to the database takes as long as reading them. Never more than memory has."""
+    """Group photos, as one database query takes as long as reading them; limited by memory."""
     asked: list[_Read] = []
     for read in reading:
         asked.append(read)
@@ -375,13 +375,13 @@ def _together(reading: Iterator[_Read]) -> Iterator[list[_Read]]:
 
 
 def _earliest(times: Iterable[datetime | None]) -> datetime | None:
-    """None if one of them is not known."""
+    """Return the earliest time; None if one of them is unknown."""
     known = list(times)
     return None if None in known else min(filter(None, known), default=None)
 
 
 def _take_finished(under_way: dict[Future[None], Sequence[_Read]], until: str) -> None:
-    """Wait, and drop those that are done. Raises what one of them raised."""
+    """Wait, and remove the completed futures. Raises the exception of one of them."""
     for future in wait(under_way, return_when=until).done:
         future.result()
         del under_way[future]

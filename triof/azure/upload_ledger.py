@@ -1,6 +1,6 @@
-"""Which photos a project in the cloud has, so that none is sent twice whatever dies on the way.
+"""The photos that a cloud project has, so that none is sent twice after a crash.
 
-In the machine's database: a photo is written down before it leaves and again when the cloud has told what became of it.
+In the machine's database: a row is written before a photo is sent and updated with the cloud's response.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _UPLOADS = cast(Table, UploadRow.__table__)
 
 @dataclass(frozen=True)
 class Sending:
-    """A photo on its way: the SHA-256 of its file, where that is, and the tag that it gets."""
+    """A photo being sent: the SHA-256 of its file, its path and its tag."""
 
     photo: str
     path: str
@@ -29,7 +29,7 @@ class Sending:
 
 @dataclass
 class UncertainRequest:
-    """A request that was under way when an earlier run died; ``since`` by the cloud's clock, if that is known."""
+    """A request that an earlier run left unfinished; ``since`` by the cloud's clock, if known."""
 
     since: datetime | None
     photos: list[Sending] = field(default_factory=list)
@@ -37,19 +37,19 @@ class UncertainRequest:
 
 @dataclass(frozen=True)
 class UploadStatus:
-    """What became of a photo; ``outcome`` is ``sending`` where nobody knows yet."""
+    """The state of a photo; ``outcome`` is ``sending`` while it is unknown."""
 
     outcome: str
     reason: str
     tag_id: str
     image_id: str
-    """Empty where the answer that named it got lost."""
+    """The cloud's id; empty if the response with it was lost."""
     batch: UUID
     since: datetime | None
 
 
 class UploadLedger:
-    """The photos of one project; safe to use from many threads. Each method raises SQLAlchemyError."""
+    """The photos of one project; thread-safe. Each method raises SQLAlchemyError."""
 
     def __init__(
         self, database: Database, project_id: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -59,14 +59,14 @@ class UploadLedger:
         self._now = now
 
     def known(self, photos: Iterable[str]) -> Mapping[str, UploadStatus]:
-        """What is known of these photos, by their SHA-256."""
+        """Return the state of these photos, by their SHA-256."""
         columns = (_UPLOADS.c.photo, *(_UPLOADS.c[name] for name in UploadStatus.__dataclass_fields__))
         with self._database.read() as connection:
             rows = connection.execute(select(*columns).where(*self._are(photos)))
             return {photo: UploadStatus(*rest) for photo, *rest in rows}
 
     def in_doubt(self) -> Mapping[UUID, UncertainRequest]:
-        """The requests of this machine that were under way when an earlier run died."""
+        """Return the requests of this machine that an earlier run left unfinished."""
         here = _UPLOADS.c.machine_id == self._database.machine_id
         which = (_UPLOADS.c.project_id == self._project_id, _UPLOADS.c.outcome == "sending", here)
         columns = (_UPLOADS.c.batch, _UPLOADS.c.since, *(_UPLOADS.c[name] for name in Sending.__dataclass_fields__))
@@ -77,7 +77,7 @@ class UploadLedger:
         return batches
 
     def begin(self, batch: UUID, photos: Sequence[Sending], since: datetime | None) -> None:
-        """These leave now, after ``since`` by the cloud's clock; on return it is on the disk."""
+        """Record that these photos are sent now, after ``since`` by the cloud's clock; on the disk on return."""
         common = {
             "machine_id": self._database.machine_id,
             "at": self._now(),
@@ -93,7 +93,7 @@ class UploadLedger:
             connection.execute(_UPLOADS.insert(), rows)
 
     def finalize(self, outcomes: Mapping[str, tuple[Outcome, str, str]]) -> None:
-        """The cloud has told what became of photos: outcome, reason and the cloud's id by SHA-256."""
+        """Record the cloud's response: outcome, reason and the cloud's id by SHA-256."""
         if not outcomes:
             return
         rows = [
@@ -105,14 +105,14 @@ class UploadLedger:
             connection.execute(update(_UPLOADS).where(*one), rows)
 
     def retagged(self, images: Mapping[str, str], tag_id: str) -> None:
-        """These have another tag now: the cloud's id by SHA-256."""
+        """Record a new tag: the cloud's id by SHA-256."""
         with self._database.write() as connection:
             for photo, image_id in images.items():
                 changed = update(_UPLOADS).where(*self._are([photo]))
                 connection.execute(changed.values(tag_id=tag_id, image_id=image_id))
 
     def forget(self, photos: Iterable[str]) -> None:
-        """These did not arrive, and are to be sent again."""
+        """Remove photos that did not arrive, so that they are sent again."""
         with self._database.write() as connection:
             connection.execute(delete(_UPLOADS).where(*self._are(photos)))
 

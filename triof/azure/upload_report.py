@@ -1,4 +1,4 @@
-"""What became of the photos of an upload, in numbers and in sentences."""
+"""The result of an upload, as counts and sentences."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,25 +19,25 @@ _REFUSALS = {
     "ErrorUnknown": "The cloud does not say why: the same command tries again.",
 }
 _FINAL = ("ErrorImageFormat", "ErrorImageSize", "ErrorImageDimensions")
-"""What the vendor says of the photo itself; any other refusal may have passed or been mended the next time."""
+"""Refusals because of the photo itself; other refusals may succeed another time."""
 
 
 @dataclass
 class Report:
-    """What became of the photos, by tag; safe to count in from many threads."""
+    """The outcomes of the photos, by tag; thread-safe."""
 
     sent: Counter[str] = field(default_factory=Counter)
     there: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     retagged: Counter[str] = field(default_factory=Counter)
     copies: Counter[str] = field(default_factory=Counter)
-    """The same file again."""
+    """Copies of the same file."""
     reasons: list[tuple[Path, str]] = field(default_factory=list)
-    """Of the refused ones."""
+    """Reasons of the refused photos."""
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def count(self, outcome: Outcome | Literal["retagged", "copies"], tag: Tag, path: Path, reason: str = "") -> None:
-        """One more; one with a corrected label counts twice, as it is there too."""
+        """Count an outcome; a photo with a corrected label counts twice, as it is known too."""
         with self._lock:
             getattr(self, outcome)[tag.name] += 1
             if outcome == "refused":
@@ -45,7 +45,7 @@ class Report:
 
 
 def outcome_of(became: Stored) -> tuple[Outcome, str, str]:
-    """What the ledger keeps of the cloud's word: outcome, reason, and the cloud's id of the photo."""
+    """Return the ledger's entry for the cloud's response: outcome, reason, and the cloud's id of the photo."""
     image_id = became.image.id if became.image else ""
     if became.status == "OK":
         return "sent", "", image_id
@@ -55,10 +55,10 @@ def outcome_of(became: Stored) -> tuple[Outcome, str, str]:
 
 
 def may_pass(reason: str) -> bool:
-    """Whether the vendor may take the photo another time."""
+    """Return whether the vendor may accept the photo another time."""
     return reason.startswith("Error") and reason not in _FINAL
 
 
 def sentence(reason: str) -> str:
-    """The vendor's word for a refusal, as a sentence; ours are sentences already."""
+    """Return a refusal as a sentence: the vendor's code, or our own sentence."""
     return _REFUSALS.get(reason, f"The cloud says {reason}.") if reason.startswith("Error") else reason

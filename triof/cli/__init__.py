@@ -1,6 +1,6 @@
 """The command line: one file per command, imported only when it is called.
 
-Here every error becomes one line on stderr and an exit code: 1 for what failed, 2 for what was asked wrongly.
+Every error becomes one line on stderr and an exit code: 1 for a failure, 2 for a usage error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _AskedWrongly(click.ClickException):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands stand in modules of ``package`` that are called like them, imported when called."""
+    """A group that imports each command, when called, from the module of the same name in ``package``."""
 
     def __init__(self, *args: Any, package: str, names: tuple[str, ...], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -33,11 +33,11 @@ class LazyGroup(click.Group):
         self._names = names
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every name, in the order in which people need them."""
+        """Return the command names, in the order of the help."""
         return list(self._names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, if there is one."""
+        """Return the command of that name, or None."""
         if cmd_name not in self._names:
             return None
         name = cmd_name.replace("-", "_")
@@ -81,12 +81,12 @@ def main(ctx: click.Context, flags: tuple[str, ...]) -> None:
 
 
 def load_settings(ctx: click.Context, **flags: object) -> Loaded:
-    """The settings, above them ``--set`` and then those of ``flags`` (``__`` for the dot) that are not None."""
+    """Load the settings, overridden by ``--set`` and then by ``flags`` (``__`` for the dot) that are not None."""
     own = {name.replace("__", "."): str(value) for name, value in flags.items() if value is not None}
     return load({**(ctx.obj or {}), **own})
 
 
 def tell(remarks: Iterable[str]) -> None:
-    """Print sentences on stderr, so that they spoil no JSON and no list."""
+    """Print remarks on stderr, so that stdout holds only the result."""
     for remark in filter(None, remarks):
         click.echo(remark, err=True)

@@ -1,4 +1,4 @@
-"""``triof alerts``: what is not as it was, who is told, and what is meant to be so."""
+"""``triof alerts``: show signals and alerts, test the channels, accept a change."""
 
 import json
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ _COLOURS = {"alarm": "red", "learning": "yellow", "quiet": None}
 
 @click.group()
 def alerts() -> None:
-    """What is not as it was: drift of photos and models, and trouble of the machine."""
+    """Alerts: drift of photos and models, and faults of the machine."""
 
 
 @alerts.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a signal, then one an open alert.")
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """Show where each signal stands, as of the last look, and which alerts are open."""
+    """Show the state of each signal at the latest check, and the open alerts."""
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
         monitor = Monitor(settings, database)
@@ -51,7 +51,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
 @alerts.command()
 @click.pass_context
 def test(ctx: click.Context) -> None:
-    """Send a test message by every channel that is set up, and say what came of it."""
+    """Send a test message by every configured channel, and show the result of each."""
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
         machine = database.machine_id
@@ -78,10 +78,10 @@ def test(ctx: click.Context) -> None:
 @click.option("--machine", help="Another machine of this journal; default: this one.")
 @click.pass_context
 def accept(ctx: click.Context, names: Sequence[str], comment: str, machine: str | None) -> None:
-    """Say that a change is meant: what is seen from now on is the new usual.
+    """Mark a change as intended: a new baseline begins.
 
-    NAME is that of an alert, such as drift.brightness, or `all` after a new camera. The alert is over at the next look,
-    and the signal learns anew.
+    NAME is the name of an alert, such as drift.brightness, or `all` after a new camera. The alert clears at the next
+    check, and the signal's baseline is learned again.
     """
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:

@@ -1,4 +1,4 @@
-"""``triof classify``: say what photos show."""
+"""``triof classify``: judge photos."""
 
 import json
 import re
@@ -25,9 +25,9 @@ from triof.judging.sorter import Judgement, Sorter
 from triof.settings.sections.photo import PhotoLimits
 
 _TURNS = 20
-"""How often to wait for our own turn, which other processes may take."""
+"""Attempts to get a slot from our own rate limiter, which other processes share."""
 _LONGEST_WAIT = 5.0
-"""Seconds that the vendor may ask for before a photo is asked about once more."""
+"""Longest Retry-After, in seconds, after which a photo is sent once more."""
 _REASONS = {
     "sure": "",
     "unsure_type": "not sure of the type",
@@ -47,15 +47,15 @@ _REASONS = {
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, in the order of the input.")
 @click.pass_context
 def classify(ctx: click.Context, paths: tuple[str, ...], mode: str | None, as_json: bool) -> None:
-    """Say of each photo what it shows and what the machine would do.
+    """Print what each photo shows and what the machine would do.
 
-    PATHS are files and folders (walked); - reads a list of them from standard input. Exits 1 if any photo failed; with
-    --mode cloud, one that the cloud did not answer has failed.
+    PATHS are files and folders (recursive); - reads a list of them from standard input. Exits 1 if any photo failed;
+    with --mode cloud, a fall-back counts as a failure.
     """
     settings = load_settings(ctx, mode=mode).settings
     if mode == "cloud" and (missing := left_out(settings)):
         raise click.UsageError(f"There is no cloud to ask: {'; '.join(missing.values())}.")
-    # A mode that was asked for holds above the machine's switch.
+    # --mode overrides the machine's switch.
     sorter = services.build_sorter(settings, (lambda: settings.mode) if mode else None)
     sorter.router.prepare()
     failed = False
@@ -70,7 +70,7 @@ def classify(ctx: click.Context, paths: tuple[str, ...], mode: str | None, as_js
 
 
 def _files(paths: Iterable[str], empty: list[str]) -> Iterator[str]:
-    """The files to judge; what holds none is added to ``empty``."""
+    """Yield the files to judge; paths without a photo are added to ``empty``."""
     for path in paths:
         if path == "-":
             listed = _listed(sys.stdin.buffer.read())
@@ -86,15 +86,15 @@ def _files(paths: Iterable[str], empty: list[str]) -> Iterator[str]:
 
 
 def _listed(content: bytes) -> list[str]:
-    """The paths in a list, one a line, as another system may have written it."""
+    """Return the paths of a list, one a line, which may come from another system."""
     finder = FileFinder(Path())
-    # Windows copies a path with quotes around it.
+    # Windows copies a path in quotes.
     lines = [re.sub(r'^"(.+)"$', r"\1", line.strip()) for line in decoded(content, legacy=True).split("\n")]
     return [_meant(line, finder) for line in lines if line and line != "-"]
 
 
 def _meant(line: str, finder: FileFinder) -> str:
-    """The path of the file that a line names; the line itself where it needs no reading, or names none."""
+    """Return the path of the file that a line names; the line itself if it is a path, or names no file."""
     found = finder.find(line)
     return line if not found or found == Path(line) else str(found)
 
@@ -102,7 +102,7 @@ def _meant(line: str, finder: FileFinder) -> str:
 def _is_folder(path: str) -> bool:
     try:
         return Path(path).is_dir()
-    except (OSError, ValueError):  # reading it will say what is wrong with it
+    except (OSError, ValueError):  # the error is reported when it is read
         return False
 
 
@@ -125,9 +125,9 @@ def _judge(sorter: Sorter, path: str, limits: PhotoLimits) -> dict[str, Any]:
 
 
 def _in_turn(sorter: Sorter, image: bytes) -> Judgement:
-    """Judge at our own pace; where the vendor finds it too fast (429), once more after the time that it wants.
+    """Judge within our rate limit; after a 429, once more after the vendor's delay.
 
-    After that the local answer is believed.
+    After that the local prediction is used.
     """
     asked_again = False
     for _ in range(_TURNS):

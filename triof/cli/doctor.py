@@ -1,4 +1,4 @@
-"""``triof doctor``: check each part of the machine and name the remedy."""
+"""``triof doctor``: check each part of the machine and print the remedies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WORDS: dict[Status, tuple[str, str | None]] = {
 @click.command()
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
-    """Check each part of the machine; exit 1 if it could not work."""
+    """Check each part of the machine; exit 1 if a required part fails."""
     from triof.observability.health_checks.registry import all_checks
 
     try:
@@ -55,7 +55,7 @@ def _tell(name: str, status: Status, text: str) -> None:
 
 
 def _parts(ctx: click.Context, settings: Settings) -> CheckedParts:
-    """What the checks look at, each built when the first check needs it and closed at the end of the command."""
+    """Yield the parts to check, each built when first needed and closed at the end of the command."""
     from triof.journal.journal import Journal
     from triof.observability.health_checks.check import CheckedParts
 
@@ -68,7 +68,7 @@ def _parts(ctx: click.Context, settings: Settings) -> CheckedParts:
     @cache
     def journal() -> Journal | None:
         try:
-            # It only looks: there may be none yet, or one of another version.
+            # Read only: the journal may be missing, or of another version.
             found = ctx.with_resource(data_folder.existing_database(settings))
         except TriofError:
             return None

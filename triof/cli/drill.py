@@ -1,4 +1,4 @@
-"""``triof drill``: rehearse on the running machine what happens when the cloud or the camera fails."""
+"""``triof drill``: inject failures of the cloud or the camera into the running machine."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -33,18 +33,18 @@ _PAGES = {
 
 
 class DrillImpossible(TriofError):
-    """There is no machine to rehearse on, or somebody uses it."""
+    """No machine is running, or it is in use."""
 
 
 class DrillObservation(NamedTuple):
-    """What an employee would have seen, and how long the photo took in seconds."""
+    """What an employee would have seen, and the time from photo to page in seconds."""
 
     page: str
     headline: str
     notice: str
     seconds: float
     deposit_id: str
-    """Empty where nothing was judged."""
+    """Empty if nothing was judged."""
 
 
 @click.command()
@@ -52,11 +52,11 @@ class DrillObservation(NamedTuple):
 @click.option("--yes", is_flag=True, help="Do not ask before the slot moves.")
 @click.pass_context
 def drill(ctx: click.Context, faults: tuple[Fault, ...], yes: bool) -> None:
-    """Rehearse FAULTS (all, if none is named) on the running kiosk, and put everything back.
+    """Inject FAULTS (default: all) into the running kiosk one after the other, and end them all.
 
-    The slot opens and closes, nothing is shredded. The real provider asks a stand-in on this machine instead of the
-    cloud; one call of the quota is used to compare with. Exits 1 if an employee would have been kept waiting or left
-    without help, or if a fault could not be rehearsed.
+    The slot opens and closes, nothing is shredded. The real provider calls a fake server on this machine instead of the
+    cloud; one call of the quota is used for comparison. Exits 1 if an employee would have waited too long or been left
+    without help, or if a fault could not be injected.
     """
     settings = load_settings(ctx).settings
     chosen = faults or FAULTS
@@ -65,7 +65,7 @@ def drill(ctx: click.Context, faults: tuple[Fault, ...], yes: bool) -> None:
         Visitor(url)
         _say_what_cannot_be_rehearsed(settings)
         if not yes:
-            click.confirm(f"The slot will open and close {len(chosen) + 1} times. Is nobody using it?", abort=True)
+            click.confirm(f"The slot will open and close {len(chosen) + 1} times. Is it free?", abort=True)
         well = _drill(settings, url, chosen)
     except requests.RequestException as error:
         raise DrillImpossible(
@@ -79,7 +79,7 @@ def drill(ctx: click.Context, faults: tuple[Fault, ...], yes: bool) -> None:
 
 
 def _drill(settings: Settings, url: str, faults: Sequence[Fault]) -> bool:
-    """Rehearse each fault and print what was seen; whether every employee would have been helped in time."""
+    """Inject each fault and print the observations; return whether every employee would have been helped in time."""
     table = Table("what fails", "seconds", "what an employee sees", "well?")
     well, deposits = True, list[str]()
     with data_folder.database(settings) as database:
@@ -91,14 +91,14 @@ def _drill(settings: Settings, url: str, faults: Sequence[Fault]) -> bool:
                 deposits.append(seen.deposit_id)
                 well &= _row(table, fault, seen, settings, _took_effect(journal, fault, seen))
         finally:
-            # Also what an interrupted drill has seen.
+            # Includes the results of an interrupted drill.
             Console().print(table)
             journal.record("drill.ended", deposits=[deposit for deposit in deposits if deposit])
     return well
 
 
 def _took_effect(journal: Journal, fault: Fault | None, seen: DrillObservation) -> bool:
-    """Whether the kiosk, whose journal this should be, met the fault."""
+    """Return whether the kiosk with this journal met the fault."""
     if fault is None:
         return True
     if fault == "camera_gone":
@@ -117,7 +117,7 @@ def _say_what_cannot_be_rehearsed(settings: Settings) -> None:
 
 
 def _rehearse(settings: Settings, url: str, fault: Fault | None) -> DrillObservation:
-    """One deposit up to the choosing page, with the fault; None: as the machine is."""
+    """Run one deposit up to the choosing page, with the fault; None: without a fault."""
     visitor = Visitor(url)
     visitor.open("/?lang=en")
     try:
@@ -149,7 +149,7 @@ def _failing(settings: Settings, fault: Fault) -> Iterator[None]:
 
 
 def _leave(visitor: Visitor) -> None:
-    """Take the item back and go, from whatever page there is."""
+    """Take the item back and leave, from any page."""
     if visitor.shown in ("insert", "pick_type"):
         visitor.press("/return")
     if visitor.shown == "returned":
@@ -157,8 +157,8 @@ def _leave(visitor: Visitor) -> None:
 
 
 def _row(table: Table, fault: Fault | None, seen: DrillObservation, settings: Settings, took_effect: bool) -> bool:
-    """Add what was seen; whether the fault was rehearsed and the employee helped in time."""
-    # Two questions are asked of a photo, each with its deadline.
+    """Add a row; return whether the fault took effect and the employee was helped in time."""
+    # A photo has two tasks, each with its own deadline.
     in_time = seen.seconds <= 2 * settings.deadline_seconds
     well = took_effect and in_time and (seen.page in _JUDGED or fault == "camera_gone")
     lines = [f"{_PAGES.get(seen.page, seen.page)}: {seen.headline}", seen.notice]

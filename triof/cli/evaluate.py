@@ -1,4 +1,4 @@
-"""``triof evaluate``: how often the local network is right on labelled photos."""
+"""``triof evaluate``: measure the local network on labelled photos."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,9 +42,9 @@ from triof.settings.tree import Settings
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
 @click.option("--bundle", type=click.Path(path_type=Path), help="Another bundle than the settings'.")
 @click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="Labels that people changed.")
-@click.option("--robustness", "harder", is_flag=True, help="Also ask about blurred, dark, turned … photos; slow.")
+@click.option("--robustness", "harder", is_flag=True, help="Also measure on blurred, dark, turned … photos; slow.")
 @click.option("--by", type=click.Choice(["source"]), help="Also judge each source, as the machine would have.")
-@click.option("--record", is_flag=True, help="Keep the figures in the --bundle and its model card.")
+@click.option("--record", is_flag=True, help="Store the figures in the --bundle and its model card.")
 @click.option("--report", type=click.Path(path_type=Path), help="The page to write; default: one in runs/.")
 @click.option("--no-report", is_flag=True, help="Write no page.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
@@ -64,9 +64,9 @@ def evaluate(
     no_report: bool,
     as_json: bool,
 ) -> None:
-    """Measure the local network the way the machine asks it: all tasks, those of the --bundle, or each TASK named.
+    """Measure the local network as the machine uses it: all tasks, those of the --bundle, or each TASK named.
 
-    Also writes a page to look at, with curves and the worst mistakes.
+    Also writes an HTML report with curves and the worst mistakes.
     """
     _check(bundle, report, record=record, no_report=no_report)
     tasks = tasks or (bundle_folder.load(bundle).card.tasks if bundle else TASKS)
@@ -105,7 +105,7 @@ def evaluate(
             if task in robust:
                 console.print(_robustness(robust[task]))
         source_tables.print_parts(parts, console)
-    # Last, below the figures that it is about.
+    # Printed last, below the figures that it is about.
     tell(weak)
     if report:
         console.print(f"To look at: {report}", soft_wrap=True, markup=False, highlight=False)
@@ -119,7 +119,7 @@ def _check(bundle: Path | None, report: Path | None, *, record: bool, no_report:
 
 
 def _data(source: Path, corrected: Path | None, settings: Settings) -> tuple[Dataset, list[str]]:
-    """The photos, and what to say of them above the numbers."""
+    """Return the photos, and remarks to print above the figures."""
     dataset = read_photos(source, settings, corrected)
     if not corrected:
         return dataset, list(dataset.remarks)
@@ -130,29 +130,29 @@ def _data(source: Path, corrected: Path | None, settings: Settings) -> tuple[Dat
 
 
 class _Found(NamedTuple):
-    """What came of asking one model."""
+    """The evaluation of one model."""
 
     evaluation: Evaluation
     answers: list[EvaluatedPhoto]
-    """Also those about photos without a label for its task, where everything was asked about."""
+    """Includes photos without a label for the task, if all photos were evaluated."""
     robust: Robustness | None
 
 
 @dataclass(frozen=True)
 class _Examiner:
-    """Asks the local network about labelled photos, and shows how far it is."""
+    """Runs the local network on labelled photos and shows the progress."""
 
     options: LocalCnnOptions
     limits: PhotoLimits
     console: Console
     everything: bool
-    """Whether to ask about the photos that are labelled for another task only, too."""
+    """Whether to include photos that are labelled for the other task only."""
 
     def evaluate(self, task: Task, dataset: Dataset, split: Split, *, harder: bool) -> _Found:
-        """Measure the model of ``task``, and with ``harder`` also under harder conditions."""
+        """Evaluate the model of ``task``; with ``harder`` also its robustness."""
         labelled = dataset.of(task, split)
         with closing(LocalCnn(task, self.options)) as provider:
-            # First, as it fails where OpenCV is missing.
+            # First, as it fails if OpenCV is missing.
             with self._progress(f"{task}: cutting out", labelled, shown=harder) as advance:
                 cuttings = robustness.cut_out(labelled, advance, self.limits) if harder else None
             answers, unreadable = self.ask(provider, dataset.within(split) if self.everything else labelled)
@@ -164,7 +164,7 @@ class _Examiner:
             return _Found(evaluation, answers, robust)
 
     def ask(self, provider: LocalCnn, photos: Sequence[LabelledPhoto]) -> tuple[list[EvaluatedPhoto], list[Unreadable]]:
-        """What ``provider`` says of ``photos``, and which of them cannot be read."""
+        """Return the predictions of ``provider`` for ``photos``, and the photos that cannot be read."""
         with self._progress(provider.task, photos) as advance:
             return ask(provider, photos, on_photo=advance, limits=self.limits)
 
@@ -188,7 +188,7 @@ def _check_sources(dataset: Dataset, split: Split) -> None:
 def _by_source(
     photos: Sequence[LabelledPhoto], examiner: _Examiner, found: Mapping[Task, _Found], policy: Policy
 ) -> tuple[SourceFigures, ...]:
-    """The verdicts take both answers: the model of a task that is not evaluated is asked here."""
+    """Return figures by source; verdicts need both tasks, so the model of a task not evaluated is run here."""
     said = {task: one.answers for task, one in found.items()}
     for task in TASKS:
         if task not in said:
@@ -212,7 +212,7 @@ def _plain(evaluation: Evaluation, robust: Mapping[Task, Robustness]) -> dict[st
 
 
 def _record(folder: Path, evaluation: Evaluation, robust: Mapping[Task, Robustness], name: str) -> None:
-    """Keep what was measured in the card of the bundle; a later measurement of the same name takes its place."""
+    """Store the figures in the card of the bundle; they replace an earlier evaluation of the same name."""
     measured = _plain(evaluation, robust)
     kept = {part: measured[part] for part in ("photos", "groups", "figures", "robustness") if part in measured}
     known = bundle_folder.load(folder, evaluation.task)
@@ -222,7 +222,7 @@ def _record(folder: Path, evaluation: Evaluation, robust: Mapping[Task, Robustne
 
 
 def _record_sources(folder: Path, parts: Sequence[SourceFigures], name: str) -> None:
-    """Keep what the machine would have done in the card of the bundle's first task."""
+    """Store the machine's figures in the card of the bundle's first task."""
     found = {part.name: {"photos": part.photos, "figures": _figures_of(part)} for part in parts}
     known = bundle_folder.load(folder)
     with writing(folder):
@@ -232,7 +232,7 @@ def _record_sources(folder: Path, parts: Sequence[SourceFigures], name: str) -> 
 
 
 def _figures_of(part: SourceFigures) -> dict[str, Mapping[str, float]]:
-    """Rounded, as a page shows them."""
+    """Return the figures, rounded as in the report."""
     return {
         name: {key: round(value, 4) for key, value in asdict(figure).items()} for name, figure in part.figures.items()
     }
@@ -247,7 +247,7 @@ def _print(evaluation: Evaluation, split: Split, console: Console) -> None:
     )
     console.print(_figures(evaluation), _labels(evaluation), _confusion(evaluation))
     for fault in evaluation.unreadable:
-        # A path may hold what rich would take for markup.
+        # A path may contain rich markup.
         console.print(f"Skipped {fault}", soft_wrap=True, markup=False)
 
 
@@ -279,7 +279,7 @@ def _interval(figure: Figure) -> str:
 
 
 def _ratio(number: float) -> str:
-    # Added to 0, as -0.0001 would be shown as -0.000.
+    # Adding 0 turns -0.0 into 0.0.
     return f"{round(number, 3) + 0:.3f}"
 
 

@@ -1,4 +1,4 @@
-"""``triof mode``: look at the switch between cloud and local, and turn it."""
+"""``triof mode``: show or set the mode, auto, cloud or local."""
 
 from typing import get_args
 
@@ -23,9 +23,9 @@ _MEANING = {
 @click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
 def mode(ctx: click.Context, mode: Mode | None, comment: str) -> None:
-    """Show which MODE holds, or turn to it: at once in a running kiosk, and after restarts.
+    """Show the current mode, or set MODE: at once in a running kiosk, and after restarts.
 
-    It holds until it is turned again, or until somebody changes the mode of the settings.
+    It holds until it is set again, or until the mode of the settings changes.
     """
     settings = load_settings(ctx).settings
     if mode:

@@ -1,4 +1,4 @@
-"""``triof quota``: what was asked of the cloud, what is left, and what it cost."""
+"""``triof quota``: show the calls to the cloud, the remaining quota and the cost."""
 
 import json
 from datetime import datetime
@@ -21,7 +21,7 @@ from triof.storage import data_folder
 @click.option("--why", "comment", default="", help="The reason for that, for the journal.")
 @click.pass_context
 def quota(ctx: click.Context, *, as_json: bool, resume: bool, comment: str) -> None:
-    """Show what was used in the last 30 days, what is left, when it resets, and the cost in euros."""
+    """Show the calls of the last 30 days, the remaining ones, when the quota resets, and the cost in euros."""
     if comment and not resume:
         raise click.UsageError("--why belongs to --resume.")
     settings = load_settings(ctx).settings

@@ -1,4 +1,4 @@
-"""``triof report``: a tenant's month as a page to print, and the days as CSV."""
+"""``triof report``: write a tenant's monthly report as a page, and the days as CSV."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def report(
     table: Path | None,
     language: Language | None,
 ) -> None:
-    """Write what became of the plastic: deposits, kilograms, metres of filament, CO2.
+    """Write the report: deposits, kilograms, metres of filament, CO2.
 
-    The page goes to triof-YYYY-MM.html in the current folder where neither --out nor --csv is given.
+    The page is written to triof-YYYY-MM.html in the current folder unless --out or --csv is given.
     """
     from triof.statistics import month as page
     from triof.statistics.queries import Statistics
@@ -75,7 +75,7 @@ def _check(machines: tuple[str, ...], statistics: Statistics) -> None:
 
 
 def _days(month: datetime | None, since: datetime | None, until: datetime | None, today: date) -> tuple[date, date]:
-    """The first and the last day to report on."""
+    """Return the first and the last day of the report."""
     if since:
         first, last = since.date(), until.date() if until else today
         if last < first:

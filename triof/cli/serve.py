@@ -1,4 +1,4 @@
-"""``triof serve``: the API and the pages for operators, without a machine."""
+"""``triof serve``: run the API and the dashboard, without a machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--port", type=int, help="The port to listen on.")
 @click.pass_context
 def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
-    """Answer other systems: the API, the dashboard and the health of this computer, without touchscreen and slot."""
+    """Serve the API, the dashboard and the health checks of this computer, without touchscreen and slot."""
     settings = load_settings(ctx, server__host=host, server__port=port).settings
     from triof import services as factory
     from triof.common import private_files
@@ -33,7 +33,7 @@ def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
 
 
 def run(settings: Settings, services: Services) -> None:
-    """Serve until told to stop, then finish what is under way and close ``services``. Raises CannotListen."""
+    """Serve until stopped, then finish running work and close ``services``. Raises CannotListen."""
     from triof.app import create_app
     from triof.judging.decoding.budget import return_freed_memory
     from triof.web.server import Server, stopped_by_signals
@@ -46,7 +46,7 @@ def run(settings: Settings, services: Services) -> None:
     except Exception:
         services.close()
         raise
-    # Around the closing too: being told twice to end must not leave the slot open.
+    # Includes closing: a second signal must not leave the slot open.
     with stopped_by_signals(server), closing(services):
         _tell(settings, services)
         services.operations.start()
@@ -56,7 +56,7 @@ def run(settings: Settings, services: Services) -> None:
 def _tell(settings: Settings, services: Services) -> None:
     from triof.judging.cloud_providers import left_out
 
-    # Asking also warms the models up, so that the first person waits no longer than the next.
+    # Also loads the models, so that the first photo takes no longer than the next.
     for task, provider, problem in services.sorter.router.problems():
         click.secho(f"Warning: {provider} cannot judge {task}: {problem}", fg="yellow", err=True)
     for name, remedy in left_out(settings).items():
@@ -67,5 +67,5 @@ def _tell(settings: Settings, services: Services) -> None:
             click.secho(f"Warning: {check.name}: {found.text}", fg="yellow", err=True)
     mode = services.sorter.router.mode
     state = "is ready" if health.is_ready else "runs but is not ready"
-    with suppress(OSError):  # whoever reads the output, the machine runs
+    with suppress(OSError):  # a closed stderr must not stop the machine
         click.echo(f"Triof {state}: http://{settings.server.host}:{settings.server.port}  (mode {mode}; Ctrl-C ends)")

@@ -1,4 +1,4 @@
-"""``triof settings``: what holds, and where it came from."""
+"""``triof settings``: print the settings and their origins."""
 
 import click
 from rich.console import Console
@@ -12,9 +12,9 @@ from triof.settings.loader import rows
 @click.command()
 @click.pass_context
 def settings(ctx: click.Context) -> None:
-    """Print every setting with its value and where that came from. Secrets are hidden.
+    """Print every setting with its value and its origin. Secrets are hidden.
 
-    On a terminal long values are wrapped; into a file or a pipe goes one line a setting, with tabs between.
+    On a terminal long values are wrapped; otherwise each setting is one line, separated by tabs.
     """
     found, console = list(rows(load_settings(ctx))), Console()
     if not console.is_terminal:
@@ -25,6 +25,6 @@ def settings(ctx: click.Context) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value, origin in found:
-        # Not as strings: a value may hold what rich would take for markup.
+        # Text objects, as a value may contain rich markup.
         table.add_row(Text(name), Text(f"{value}  ({origin})"))
     console.print(table)

@@ -1,4 +1,4 @@
-"""``triof slot``: look at the machine's hardware, and let the simulated one jam."""
+"""``triof slot``: show the state of the hardware, and jam the simulated one."""
 
 from typing import get_args
 
@@ -25,14 +25,14 @@ def slot(ctx: click.Context) -> None:
 @click.argument("part", type=click.Choice(get_args(Part)))
 @click.pass_context
 def jam(ctx: click.Context, part: Part) -> None:
-    """Let PART of the simulated machine be stuck, also in a running kiosk."""
+    """Jam PART of the simulated machine, also in a running kiosk."""
     _hardware(ctx).jam(part)
 
 
 @slot.command()
 @click.pass_context
 def clear(ctx: click.Context) -> None:
-    """Say that nothing is stuck any more."""
+    """Clear the jam of the simulated machine."""
     _hardware(ctx).jam(None)
 
 

@@ -1,4 +1,4 @@
-"""``triof train``: make a bundle for the local network out of labelled photos."""
+"""``triof train``: train a bundle for the local network on labelled photos."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ from triof.settings.tree import Settings
 _USED_SPLITS: tuple[Part, ...] = ("train", "val")
 _DEFAULTS = Hyperparameters()
 _MOST_BYTES = 1_000_000
-"""Of a calibration; one has some hundred."""
+"""Maximum bytes of a calibration file; a usual one has some hundred."""
 
 
 @click.command()
@@ -80,7 +80,7 @@ def train(
 ) -> None:
     """Train a bundle that answers each TASK, with one network, and record the run.
 
-    It may be interrupted at any time: the same command goes on after the last whole epoch.
+    An interrupted training is resumed by the same command after the last complete epoch.
     """
     tasks = tuple(task for task in TASKS if task in tasks)
     before, old = _begun(start, tasks)
@@ -125,7 +125,7 @@ def train(
 
 
 def _begun(start: str | None, tasks: tuple[Task, ...]) -> tuple[bundle.Bundle | None, RehearsalSet | None]:
-    """What to go on from, and its rows. Raises ProviderMisconfigured."""
+    """Return the bundle to start from and its rehearsal rows. Raises ProviderMisconfigured."""
     if not start:
         return None, None
     before = bundle.load(shipped(tasks[0]) if start == SHIPPED else Path(start))
@@ -139,7 +139,7 @@ def _begun(start: str | None, tasks: tuple[Task, ...]) -> tuple[bundle.Bundle | 
 def _compared(
     before: bundle.Bundle, made: bundle.Bundle, val: Pictures, old: RehearsalSet | None, settings: Settings
 ) -> bundle.BundleCard:
-    """The card of ``made`` with how it does beside ``before``, where they share a task. Says so on stdout."""
+    """Return the card of ``made`` with a comparison to ``before``, if they share a task. Prints it."""
     found = before_after.compare(before, made, val, old, settings.policy)
     if not found.hits:
         return made.card
@@ -153,11 +153,11 @@ class _Calibration(Options):
     temperature: float = Field(gt=0, le=100)
     thresholds: Mapping[str, bundle.Probability]
     unfamiliar: float = Field(default=1.0, gt=0)
-    """How many times the distance of what ``val`` finds unfamiliar a photo must have to be so."""
+    """Factor on the distance threshold from ``val`` above which a photo is unfamiliar."""
 
 
 def _calibration(path: Path | None, tasks: tuple[Task, ...]) -> dict[Task, _Calibration]:
-    """By task, from a file of tools/leave_one_out.py; empty without one. Raises UsageError."""
+    """Read a file of tools/leave_one_out.py, by task; empty without one. Raises UsageError."""
     if not path:
         return {}
     try:
@@ -168,7 +168,7 @@ def _calibration(path: Path | None, tasks: tuple[Task, ...]) -> dict[Task, _Cali
 
 
 def _calibrated(card: bundle.BundleCard, by_task: Mapping[Task, _Calibration]) -> bundle.BundleCard:
-    """``card`` with other temperatures, thresholds and distance, for those tasks that have some."""
+    """Return ``card`` with the calibration of each task in ``by_task``."""
     changes = {
         task: {"temperature": found.temperature, "thresholds": found.thresholds} for task, found in by_task.items()
     }
@@ -180,7 +180,7 @@ def _calibrated(card: bundle.BundleCard, by_task: Mapping[Task, _Calibration]) -
 
 
 def _hyperparameters(numbers: dict[str, Any], others: tuple[str, ...], settings: Settings) -> Hyperparameters:
-    """The recipe out of its own options, ``--recipe`` and the costs of the policy."""
+    """Build the hyperparameters from the options, ``--recipe`` and the costs of the policy."""
     given = {**numbers, "costs": settings.policy.costs}
     for other in others:
         name, equals, value = other.partition("=")
@@ -196,7 +196,7 @@ def _hyperparameters(numbers: dict[str, Any], others: tuple[str, ...], settings:
 
 
 def _like(before: bundle.Bundle | None, old: RehearsalSet | None) -> dict[str, Any]:
-    """What a bundle that is gone on from, and its rows, say of the recipe."""
+    """Return the hyperparameters given by the starting bundle and its rows."""
     if not before:
         return {}
     rows = {"frozen_blocks": old.blocks, "train_side": old.learned_side} if old else {}
@@ -212,7 +212,7 @@ def _notes(path: Path | None) -> dict[str, str]:
 
 
 def _check_place(out: Path | None, runs: Path) -> None:
-    """Refuse now what could not be written in an hour."""
+    """Raise UsageError now if the results could not be written after the training."""
     if out and out.exists() and not (out / bundle.CARD_FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise click.UsageError(f"--out {out} holds something else than a bundle: name a new folder.")
     for folder in (runs, out.resolve().parent if out else runs):
@@ -221,22 +221,22 @@ def _check_place(out: Path | None, runs: Path) -> None:
 
 
 def _identity(tasks: tuple[Task, ...], hyperparameters: Hyperparameters, start: str, fingerprint: str) -> str:
-    """The same for the same training, so that it can be gone on with."""
+    """Return an id that is the same for the same training, so that it can be resumed."""
     return hashlib.sha256(
         "|".join((*tasks, __version__, start, hyperparameters.model_dump_json(), fingerprint)).encode()
     ).hexdigest()[:12]
 
 
 class Bars:
-    """A bar for each stage, once it begins."""
+    """A progress bar for each stage that has begun."""
 
     def __init__(self, progress: Progress) -> None:
-        """Of ``progress``."""
+        """Draw on ``progress``."""
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
 
     def show(self, stage: str, done: int, total: int) -> None:
-        """Say how many steps of a stage are done."""
+        """Update the number of completed steps of a stage."""
         if stage not in self._bars:
             self._bars[stage] = self._progress.add_task(stage)
         self._progress.update(self._bars[stage], completed=done, total=total)
@@ -253,7 +253,7 @@ def _pictures(
     try:
         return training_photos.read(tasks, dataset, split, limits, on_photo=on_photo, unreadable=unreadable)
     finally:
-        # Also before an error: too few photos may be left because of them.
+        # Also before an error, which unreadable photos may explain.
         tell(f"Skipped {fault.path}: {fault.reason}" for fault in unreadable)
 
 

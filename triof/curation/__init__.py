@@ -1,1 +1,1 @@
-"""Building and mending data sets: collect, check, split, label, copy from the journal; reading them is datasets."""
+"""Building and correcting data sets: collect, check, split, label, copy from the journal; reading is in datasets."""

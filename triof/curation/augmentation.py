@@ -1,7 +1,7 @@
-"""Writing augmented copies of photos as files, for a vendor that wants files.
+"""Writes augmented copies of photos as files, for a vendor that needs files.
 
-A copy belongs to the group and the split of its original, so that no copy of a test photo is ever learned from. Its
-name tells the original's contents, the plan and its number; the same name is the same copy: what is there is skipped.
+A copy has the group and the split of its original, so that no copy of a test photo is learned from. Its
+name is derived from the original's contents, the plan and its number; existing copies are skipped.
 """
 
 import hashlib
@@ -24,13 +24,13 @@ from triof.datasets.photo_dataset import MANIFEST, Dataset, LabelledPhoto, Split
 from triof.settings.sections.photo import PhotoLimits
 
 LONGEST_SIDE = 1280
-"""Pixels of a copy; larger photos are reduced."""
+"""Maximum pixels of a copy; larger photos are reduced."""
 _QUALITY = 92
 _SAVE_EVERY = 50
 _TRIES = 8
-"""Draws for each copy wanted, until all differ."""
+"""Draws per copy, until all differ."""
 _COPY_OF = "copy_of"
-"""The column that names the original of a copy, by the first digits of its SHA-256."""
+"""The column with the first digits of the original's SHA-256."""
 
 
 class AugmentError(TriofError):
@@ -39,7 +39,7 @@ class AugmentError(TriofError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What copies to make of which photos."""
+    """Which copies to make of which photos."""
 
     copies: int
     seed: int
@@ -48,12 +48,12 @@ class Plan:
 
     @property
     def code(self) -> str:
-        """Eight digits that stand in the names of the copies: another seed or choice makes others."""
+        """Eight digits in the names of the copies, which depend on seed and choice."""
         allowed = [name for name in OPERATIONS if name in self.only]
         return hashlib.sha256(f"1|{self.seed}|{allowed}".encode()).hexdigest()[:8]
 
     def recipes(self, original: str) -> list[CopyRecipe]:
-        """How the copies of the photo with these contents are made: no two alike, so that there may be fewer."""
+        """Return different recipes for the copies of a photo with these contents; there may be fewer than wanted."""
         different: dict[tuple[str, ...], CopyRecipe] = {}
         for number in range(_TRIES * self.copies):
             if len(different) == self.copies:
@@ -78,7 +78,7 @@ class Augmentation:
         self._copied: set[tuple[str, Path]] = set()
 
     def run(self, on_step: Callable[[], None]) -> None:
-        """Make what is missing. Raises AugmentError, DatasetError, FolderUnusable."""
+        """Make the missing copies. Raises AugmentError, DatasetError, FolderUnusable."""
         self._check()
         with alone_in(self._out):
             manifest = self._out / MANIFEST
@@ -90,7 +90,7 @@ class Augmentation:
             try:
                 for number, item in enumerate(self.originals):
                     self._copy(item)
-                    # Without a manifest the copies would be read as photos of groups of their own.
+                    # Without a manifest each copy would be read with a group of its own.
                     if number % _SAVE_EVERY == 0:
                         self._save()
                     on_step()
@@ -107,7 +107,7 @@ class Augmentation:
             raise AugmentError(f"{self._out} lies in {source} or around it: name an --out beside it.")
 
     def _follow_originals(self) -> None:
-        """Give copies of earlier runs the group and split that their originals have now; drop those of other labels."""
+        """Update group and split of earlier copies; remove those whose original has another label now."""
         originals = {(self._digest(item), _folder(item)): item for item in reversed(self._dataset.photos)}
         known = {digest for digest, _ in originals}
         for path, row in list(self._rows.items()):
@@ -150,7 +150,7 @@ class Augmentation:
         return None
 
     def _digest(self, item: LabelledPhoto) -> str:
-        """The first digits of the SHA-256; empty for a file that cannot be read, which decoding will say."""
+        """Return the first digits of the SHA-256; empty for an unreadable file, which decoding reports."""
         if item.path not in self._digests:
             try:
                 self._digests[item.path] = hashlib.sha256(item.path.read_bytes()).hexdigest()[:16]

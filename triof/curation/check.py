@@ -1,4 +1,4 @@
-"""What is wrong with a set of labelled photos, as far as a computer can tell; a person decides."""
+"""Checks of a set of labelled photos, whose findings a person decides about."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,9 +18,9 @@ from triof.datasets.photo_dataset import FEW, SPLITS, Dataset, LabelledPhoto, Sp
 from triof.settings.tree import Settings
 
 SMALLEST_SIDE = 96
-"""Pixels. The networks read 224 x 224; a photo below this is enlarged more than twice, and stains are gone."""
+"""Pixels. The networks read 224 x 224; smaller photos are enlarged more than twice, which hides stains."""
 RARE = 4
-"""A label that is more than so many times rarer than another one of its task is told."""
+"""A label rarer than another of its task by more than this factor is reported."""
 
 Family = tuple[LabelledPhoto, ...]
 
@@ -36,7 +36,7 @@ class Tiny:
 
 @dataclass(frozen=True)
 class Conflict:
-    """Near-duplicates, or photos of one group, that carry different labels."""
+    """Near-duplicates, or photos of one group, with different labels."""
 
     task: Task
     family: Family
@@ -44,19 +44,19 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that was found in ``dataset``, whose corrections are applied."""
+    """The findings in ``dataset``, whose corrections are applied."""
 
     dataset: Dataset
     suspects: LabelErrors
-    """Without what somebody has confirmed already."""
+    """Without confirmed labels."""
     confirmed: int
-    """How many suggestions were left out for that."""
+    """Number of confirmed labels left out."""
     unreadable: tuple[Unreadable, ...]
     tiny: tuple[Tiny, ...]
     duplicates: tuple[Family, ...]
-    """Files of the same bytes."""
+    """Sets of identical files."""
     near_duplicates: tuple[Family, ...]
-    """Near-duplicates, copies of the same bytes among them."""
+    """Sets of near-duplicates, including identical files."""
     conflicts: tuple[Conflict, ...]
     crossing: tuple[Family, ...]
     """Near-duplicates that lie in more than one split."""
@@ -65,7 +65,7 @@ class Findings:
 
 
 def check(dataset: Dataset, settings: Settings, console: Console, corrections: Corrections | None = None) -> Findings:
-    """Look for everything. Raises DatasetError and HomeUnusable, see :func:`triof.curation.survey.survey`."""
+    """Run all checks. Raises DatasetError and HomeUnusable, see :func:`triof.curation.survey.survey`."""
     dataset = corrections_file.applied(dataset, corrections or {})
     seen = survey(dataset, settings, console)
     with console.status("Judging the labels"):
@@ -91,7 +91,7 @@ def check(dataset: Dataset, settings: Settings, console: Console, corrections: C
 def suggestions(
     dataset: Dataset, settings: Settings, console: Console, corrections: Corrections | None = None
 ) -> list[Suggestion]:
-    """Which labels to look at, worst first, without those that ``corrections`` confirm. Raises what `check` raises."""
+    """Return the labels to review, worst first, without confirmed ones. Raises the errors of `check`."""
     return list(check(dataset, settings, console, corrections).suspects.suggestions)
 
 
@@ -101,7 +101,7 @@ def _confirmed(dataset: Dataset, suggestion: Suggestion, corrections: Correction
 
 
 def _families(items: Sequence[LabelledPhoto], homes: Iterable[bytes] | NDArray[np.int64]) -> tuple[Family, ...]:
-    """The photos that share a home with another one, in the order of the data set."""
+    """Return the sets of photos with the same home, in the order of the data set."""
     families: dict[bytes | int, list[LabelledPhoto]] = defaultdict(list)
     for item, home in zip(items, homes, strict=True):
         families[home].append(item)

@@ -1,6 +1,6 @@
-"""Other views of a photo as the prototype made them with Augmentor: mirrored, turned, tilted, enlarged, without colour.
+"""Augmented views of a photo, as by Augmentor: mirrored, rotated, skewed, enlarged, without colour.
 
-No edge is ever filled: what a turn or a tilt would leave empty is cropped away, as Augmentor does.
+Empty areas after a rotation or a skew are cropped away, as in Augmentor.
 """
 
 import math
@@ -15,13 +15,13 @@ from PIL import Image, ImageOps
 
 Operation = Literal["flip", "rotate", "skew", "zoom", "grey"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
-"""In the order in which they are done."""
+"""In the order of application."""
 
 PROBABILITIES: Mapping[Operation, float] = {"flip": 0.5, "rotate": 0.5, "skew": 0.4, "zoom": 0.3, "grey": 0.15}
 _DEGREES = 10.0
-"""Turns to either side."""
+"""Maximum rotation to either side."""
 _TILT = 0.15
-"""Of a side, by which a corner may come nearer."""
+"""Maximum shift of a corner, as a share of a side."""
 _ZOOMS = (1.1, 1.5)
 
 _SHARP = Image.Resampling.BICUBIC
@@ -30,21 +30,21 @@ _Step = Callable[[Image.Image], Image.Image]
 
 @dataclass(frozen=True)
 class CopyRecipe:
-    """How one copy is made: the names of its steps, with their drawn strength, and the steps."""
+    """The recipe of a copy: the names of its steps, with their strength, and the steps."""
 
     names: tuple[str, ...]
     steps: tuple[_Step, ...]
 
     def apply(self, picture: Image.Image) -> Image.Image:
-        """The copy, of the same size in pixels."""
+        """Return the copy, with the same size in pixels."""
         for step in self.steps:
             picture = step(picture)
         return picture
 
 
 def draw(allowed: Sequence[Operation], rng: Random) -> CopyRecipe:
-    """Draw each of ``allowed`` by its probability, but always at least one: a mere copy teaches nothing."""
-    # Every operation draws its numbers, done or not: leaving one out does not change the others.
+    """Draw each of ``allowed`` by its probability, but at least one."""
+    # Every operation draws its numbers, so that leaving one out does not change the others.
     drawn = {name: (rng.random() < PROBABILITIES[name], _DRAWERS[name](rng)) for name in OPERATIONS}
     instead = allowed[rng.randrange(len(allowed))]
     chosen = [name for name in OPERATIONS if name in allowed and drawn[name][0]] or [instead]
@@ -89,7 +89,7 @@ def _rotated(picture: Image.Image, degrees: float) -> Image.Image:
     width, height = picture.size
     angle = math.radians(abs(degrees))
     cos, sin = math.cos(angle), math.sin(angle)
-    # The largest rectangle of the same proportions that a turned one holds; its corners must not blend with the empty.
+    # The largest rectangle of the same proportions inside the rotated one, with a margin for interpolation.
     scale = min(width / (width * cos + height * sin), height / (width * sin + height * cos))
     return _zoomed(picture.rotate(degrees, _SHARP), factor=1 / (scale * (1 - 8 / (min(width, height) + 8))))
 
@@ -101,7 +101,7 @@ def _zoomed(picture: Image.Image, factor: float) -> Image.Image:
 
 
 def _skewed(picture: Image.Image, side: str, insets: Sequence[float]) -> Image.Image:
-    """Look at the picture from one ``side``: that side's two corners move inwards, by shares of the sides."""
+    """Skew the picture towards one ``side``: that side's two corners move inwards, by shares of the sides."""
     width, height = picture.size
     corners = {"top left": (0.0, 0.0), "top right": (1.0, 0.0), "bottom right": (1.0, 1.0), "bottom left": (0.0, 1.0)}
     source = []
@@ -114,7 +114,7 @@ def _skewed(picture: Image.Image, side: str, insets: Sequence[float]) -> Image.I
 
 
 def _perspective(frame: Sequence[tuple[float, float]], source: Sequence[tuple[float, float]]) -> tuple[float, ...]:
-    """The eight coefficients with which Pillow finds for each point of ``frame`` the one of ``source``."""
+    """Return Pillow's eight coefficients that map each point of ``frame`` to ``source``."""
     rows, values = [], []
     for (x, y), (u, v) in zip(frame, source, strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]

@@ -1,7 +1,7 @@
-"""What was computed of photos, by the SHA-256 of their files, so that a second look costs nothing.
+"""Cache of computed features, by the SHA-256 of the photo's file.
 
-A file of records of one length. Each is appended as soon as it is known, so that an interrupted look goes on where it
-stopped; half a record, which a power cut may leave, is cut off.
+A file of fixed-length records. Each is appended when computed, so that an interrupted run resumes where it
+stopped; an incomplete record, left by a power cut, is truncated.
 """
 
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ _Records = NDArray[np.void]
 
 
 def record_type(features: int) -> np.dtype[np.void]:
-    """One photo: SHA-256, upright width and height in pixels, hash, features in half precision."""
+    """Return the record type: SHA-256, upright width and height in pixels, hash, features in half precision."""
     return np.dtype(
         [("digest", "V32"), ("size", "<u4", (2,)), ("hash", "<u8", (WORDS,)), ("features", "<f2", (features,))]
     )
 
 
 class FeatureCache:
-    """The records in ``path``; one process at a time adds to them."""
+    """The records in ``path``; only one process at a time may add to them."""
 
     def __init__(self, path: Path, features: int) -> None:
-        """Read what is there. Raises OSError."""
+        """Read the existing records. Raises OSError."""
         self._path = path
         self._type = record_type(features)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,13 +38,13 @@ class FeatureCache:
         self._known: dict[bytes, np.void] = {record["digest"].tobytes(): record for record in known}
 
     def get(self, digest: bytes) -> np.void | None:
-        """The record of the photo whose file has this SHA-256."""
+        """Return the record of the file with this SHA-256, or None."""
         return self._known.get(digest)
 
     def add(
         self, digest: bytes, size: tuple[int, int], hash_: NDArray[np.uint64], features: NDArray[np.float32]
     ) -> np.void:
-        """Keep one more; returns its record. Raises OSError."""
+        """Append a record and return it. Raises OSError."""
         record = np.zeros(1, self._type)
         record["digest"], record["size"], record["hash"], record["features"] = np.void(digest), size, hash_, features
         with self._locked(), self._path.open("ab") as file:

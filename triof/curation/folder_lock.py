@@ -1,4 +1,4 @@
-"""One run at a time in a folder that photos are written to."""
+"""A process lock for a folder that photos are written to."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +17,10 @@ class FolderUnusable(TriofError):
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for this run, and say what a full disk means. Raises FolderUnusable."""
+    """Lock ``folder`` for this run, and translate OSError. Raises FolderUnusable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Two runs would overwrite each other's manifest.
+        # Parallel runs would overwrite each other's manifest.
         with FileLock(folder / LOCK, timeout=0):
             yield
     except Timeout as error:

@@ -1,10 +1,10 @@
-"""The machine's own photos as a set to learn from: those worth a look, with the labels that people gave and no others.
+"""Builds a data set from the machine's own photos, with confirmed labels only.
 
-What the journal knows of a photo's labels is little, and nothing is guessed beyond it:
+Labels are taken from the journal as follows, without guesses:
 
-- the waste type is what the person confirmed, whether they agreed with the machine or corrected it;
-- clean is what the person confirmed where the page asked "If it's empty and clean: what is it?", and only there;
-- an item that was handed back, for whatever reason, has no label: there the machine spoke, or nobody did.
+- the waste type is the confirmed one, whether the employee agreed with the machine or corrected it;
+- cleanliness is clean only if the page asked "If it's empty and clean: what is it?" and the type was confirmed;
+- a returned item has no label, as no person confirmed one.
 """
 
 import hashlib
@@ -37,43 +37,43 @@ WHYS: tuple[Why, ...] = get_args(Why)
 
 _ASKED_IF_CLEAN = ("unsure_cleanliness", "cleanliness_not_answered")
 _TRIED_AGAIN = timedelta(minutes=2)
-"""What is put in so soon after something was handed back is most likely the same item."""
+"""An item inserted within this time after a return is probably the same item."""
 _DAY = 86_400.0
 
 
 @dataclass(frozen=True)
 class JournalFilter:
-    """Which deposits are worth a look: for any of the reasons ``whys``, judged ``since`` then."""
+    """Selects deposits: those with any of the reasons ``whys``, judged from ``since`` on."""
 
     whys: frozenset[Why]
     share: float
-    """Of all deposits, drawn at random; from 0 to 1."""
+    """Share of all deposits, drawn at random; from 0 to 1."""
     seed: int = 0
     since: datetime | None = None
     limit: int | None = None
-    """So many new photos at most."""
+    """Maximum number of new photos."""
 
 
 @dataclass
 class ExtractionCounts:
-    """What became of the deposits that were looked through."""
+    """Counts of the examined deposits, by outcome."""
 
     copied: Counter[Why] = field(default_factory=Counter)
-    """New photos by reason; one photo may have several."""
+    """New photos by reason; a photo may have several."""
     new: int = 0
     labelled: Counter[Task] = field(default_factory=Counter)
     there: int = 0
-    """Photos that the folder held already."""
+    """Photos already in the folder."""
     gone: int = 0
-    """Photos that are not kept any more."""
+    """Photos no longer stored."""
     drilled: int = 0
     confirmed_left_out: int = 0
-    """Deposits whose type somebody confirmed, but that none of the reasons asked for applies to."""
+    """Deposits with a confirmed type, but none of the selected reasons."""
 
 
 @dataclass(frozen=True)
 class JournaledDeposit:
-    """What the journal says of one deposit. ``group`` is shared by the tries of one item."""
+    """The journal's data on one deposit. ``group`` is shared by repeated tries of one item."""
 
     judged: Event
     events: Sequence[Event]
@@ -83,25 +83,25 @@ class JournaledDeposit:
 
     @property
     def confirmed(self) -> str | None:
-        """The waste type that the person confirmed."""
+        """The confirmed waste type, or None."""
         return next((event.waste_type for event in self.events if event.kind == "deposit.confirmed"), None)
 
     @property
     def photo(self) -> str:
-        """The name of the photo in the photo store."""
+        """The photo's name in the photo store."""
         return str(self.judged.detail["photo"])
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can happen to it."""
+        """Whether the deposit has ended."""
         return any(event.kind in ENDINGS for event in self.events)
 
 
 def collect(journal: Journal, out: Path, journal_filter: JournalFilter, settings: Settings) -> ExtractionCounts:
-    """Copy the photos into ``out`` and list them in its manifest; what is there already stays as it is.
+    """Copy the photos to ``out`` and add them to its manifest; existing entries are not changed.
 
-    Raises DatasetError where this machine keeps no photos, or would remove the copies, or the manifest cannot be read;
-    and FolderUnusable. Whatever ends it, the photos copied so far are in the manifest.
+    Raises DatasetError if this machine keeps no photos, or would remove the copies, or the manifest cannot be read;
+    and FolderUnusable. After any error, the photos copied so far are in the manifest.
     """
     _check_allowed(settings.journal, settings.home / "photos", out)
     if not (out / MANIFEST).exists() and pictures_in(out):
@@ -145,7 +145,7 @@ def _collect(journal: Journal, out: Path, journal_filter: JournalFilter, setting
 
 
 def labels(seen: JournaledDeposit) -> dict[Task, str]:
-    """What people said of the photo, and nothing else."""
+    """Return the confirmed labels of the photo."""
     if not seen.confirmed:
         return {}
     if_clean = seen.judged.reason in _ASKED_IF_CLEAN
@@ -164,7 +164,7 @@ def _check_allowed(keep: JournalSettings, photos: Path, out: Path) -> None:
 
 
 def _seen(journal: Journal, journal_filter: JournalFilter, tally: ExtractionCounts) -> Iterator[JournaledDeposit]:
-    """Every deposit that has ended, the oldest first, as its photo will go first; without those of drills."""
+    """Yield every ended deposit, oldest first, as its photo is removed first; drills are left out."""
     drilled = journal.drilled()
     before: JournaledDeposit | None = None
     for events, predictions in journal.judged(journal_filter.since):
@@ -179,7 +179,7 @@ def _seen(journal: Journal, journal_filter: JournalFilter, tally: ExtractionCoun
 
 
 def _again(before: JournaledDeposit, judged: Event) -> bool:
-    """Whether the item of ``judged`` was handed back just before."""
+    """Return whether the item of ``judged`` was returned just before."""
     returned = next((event.at for event in before.events if event.kind == "deposit.returned"), None)
     return returned is not None and returned <= judged.at <= returned + _TRIED_AGAIN
 
@@ -205,13 +205,13 @@ def _is(
 
 
 def _dirty_and_unsure(seen: JournaledDeposit, policy: Policy, cards: Mapping[str, BundleCard]) -> bool:
-    """Whether it was handed back as dirty before anybody could be asked which type it is."""
+    """Return whether it was returned as dirty although its type was unsure."""
     row = seen.accepted.get("waste_type")
     if not row or seen.judged.reason != "dirty":
         return False
     if "label" in seen.judged.detail:
         return seen.judged.detail["label"] is None
-    # Journals of earlier versions do not say. Where the model that answered is gone, the policy's threshold is left.
+    # Earlier versions did not record it. If the model is removed, use the policy's threshold.
     thresholds = cards[row.model_version].thresholds if row.model_version in cards else {}
     said = Prediction(
         "waste_type", row.label, row.probability, row.scores, row.provider, row.model_version, thresholds=thresholds
@@ -220,7 +220,7 @@ def _dirty_and_unsure(seen: JournaledDeposit, policy: Policy, cards: Mapping[str
 
 
 def _kept(path: Path, keep: JournalSettings) -> bytes | None:
-    """The photo; None where it is gone, or would be if the kiosk had run since."""
+    """Return the photo; None if it is removed, or would be at the kiosk's next run."""
     try:
         if time.time() - path.stat().st_mtime > keep.keep_photo_days * _DAY:
             return None

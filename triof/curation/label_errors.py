@@ -1,10 +1,10 @@
-"""Which labels are probably wrong, in the opinion of a model that has not learned them.
+"""Finds labels that are probably wrong, by a model trained on the other photos.
 
-The photos are cut into five parts; near-duplicates and groups stay together. What a frozen network sees in the photos
-of four parts (``providers/local_cnn/features.py``) and their labels teach a support vector machine, which then gives
-each photo of the fifth a probability for every label. The quality of a label is what the model gives it (cleanlab's
-self-confidence), or less where near-duplicates of the photo carry another label. `make planted-errors` measures how
-many errors this finds; docs/measurements/training.md holds the figures and what else was tried.
+The photos are divided into five folds; near-duplicates and groups stay together. The features of the photos
+of four folds (``providers/local_cnn/features.py``) and their labels train a support vector machine, which predicts
+a probability of every label for the fifth. The quality of a label is its predicted probability (cleanlab's
+self-confidence), or less if near-duplicates of the photo have another label. `make planted-errors` measures how
+many errors this finds; docs/measurements/training.md has the figures and the alternatives.
 """
 
 from collections import Counter
@@ -24,23 +24,23 @@ _Classes = NDArray[np.int64]
 
 FOLDS = 5
 SUSPECT_BELOW = 2 / 3
-"""A label of at least this quality is not worth a look."""
+"""Labels of at least this quality are not suggested."""
 
 _SOFTNESS = 3.0
 """The SVM's C."""
 _WIDTH = 0.4
-"""Of the radial kernel's gamma, times the number of features."""
+"""The radial kernel's gamma times the number of features."""
 _MOST_TEACHERS = 6000
-"""So many photos teach the others at most, drawn at random: each takes 4 bytes for every photo in the kernel."""
+"""Maximum training photos, drawn at random: each takes 4 bytes for every photo in the kernel."""
 _VOTE = 9.0
-"""How many times likelier a label becomes by each near-duplicate that carries it: a label in ten may be wrong."""
+"""Odds factor of a label for each near-duplicate that has it: one label in ten may be wrong."""
 _MOST_VOTES = 3
 _LEAST = 1e-6
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Somebody should look at this label; ``probability`` is that of the label ``suggested`` instead."""
+    """A label to review; ``probability`` is that of the label ``suggested`` instead."""
 
     item: LabelledPhoto
     task: Task
@@ -49,18 +49,18 @@ class Suggestion:
     probability: float
     reason: str
     quality: float = 0.0
-    """How probable the label is that it has; the lower, the sooner it should be looked at."""
+    """Probability of the present label; the lowest should be reviewed first."""
 
 
 @dataclass(frozen=True)
 class LabelErrors:
-    """All suggestions, worst first, and what each task's labels are worth as a whole."""
+    """All suggestions, worst first, and figures of each task's labels."""
 
     suggestions: tuple[Suggestion, ...]
     estimates: Mapping[Task, int]
-    """How many labels of each task cleanlab takes for wrong; no entry for what was not judged."""
+    """Estimated number of wrong labels by task, by cleanlab; no entry for a task not judged."""
     unjudged: tuple[str, ...]
-    """One sentence for each label that has too few photos."""
+    """One remark for each label with too few photos."""
 
 
 def find(survey: Survey) -> LabelErrors:
@@ -110,13 +110,13 @@ class _Case:
         return found
 
     def estimated_errors(self) -> int:
-        """By confident learning, over all labels of the task."""
+        """Return the number of wrong labels estimated by confident learning."""
         from cleanlab.count import num_label_issues
 
         return int(num_label_issues(self.classes, self.opinions))
 
     def _with_votes(self, position: int, near: Sequence[int]) -> _Floats:
-        """The opinion on a photo and its near-duplicates as one, raised for the labels that the latter carry."""
+        """Return the joint prediction for a photo and its near-duplicates, raised for the labels of the latter."""
         together = np.log(np.maximum(self.opinions[[position, *near]], _LEAST)).mean(axis=0)
         votes = np.bincount(self.classes[near], minlength=len(self.labels))
         opinion = np.exp(together) * _VOTE ** np.maximum(votes - votes.max(), -_MOST_VOTES).astype(float)
@@ -151,7 +151,7 @@ def _mates(survey: Survey) -> dict[int, list[int]]:
 
 
 def _judged(survey: Survey, task: Task, unjudged: list[str]) -> tuple[NDArray[np.int64], list[str]]:
-    """The rows of the photos whose label can be judged, and these labels: those of at least FOLDS families."""
+    """Return the rows of photos whose label can be judged, and these labels: those of at least FOLDS families."""
     labelled = [row for row, item in enumerate(survey.items) if task in item.labels]
     known = {(survey.items[row].labels[task], int(survey.families[row])) for row in labelled}
     families = Counter(label for label, _ in known)
@@ -168,7 +168,7 @@ def _judged(survey: Survey, task: Task, unjudged: list[str]) -> tuple[NDArray[np
 
 
 def _opinions(features: NDArray[np.float32], classes: _Classes, families: NDArray[np.int64], labels: int) -> _Floats:
-    """(photos, labels) probabilities, none by a model that learned from the photo itself or its like."""
+    """Return (photos, labels) probabilities by models not trained on the photo or its near-duplicates."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -177,7 +177,7 @@ def _opinions(features: NDArray[np.float32], classes: _Classes, families: NDArra
     scores = np.zeros((len(classes), labels))
     for _, part in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(features, classes, families):
         scores[part] = _scores(kernel, classes, teachers, part, labels)
-    # Distances from the SVM's planes are no probabilities yet; one small regression for all parts makes them so.
+    # SVM distances are no probabilities, so one regression over all folds calibrates them.
     return np.asarray(LogisticRegression(C=1e3, max_iter=1000).fit(scores, classes).predict_proba(scores), float)
 
 
@@ -188,7 +188,7 @@ def _scores(
     part: NDArray[np.int64],
     labels: int,
 ) -> _Floats:
-    """How far on its side each label has the photos of ``part``: (photos, labels)."""
+    """Return the decision values of each label for the photos of ``part``: (photos, labels)."""
     from sklearn.svm import SVC
 
     scores = np.zeros((len(part), labels))
@@ -208,7 +208,7 @@ def _scores(
 
 
 def _kernel(features: NDArray[np.float32], teachers: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The radial kernel of every photo with every teacher: (photos, teachers).
+    """Return the radial kernel of every photo with every training photo: (photos, teachers).
 
     NumPy makes it ten times as fast as libsvm, whose own kernels are meant for short vectors.
     """

@@ -1,7 +1,7 @@
-"""Looking at labels one by one: which photos, in which order, what was decided, and taking it back.
+"""A labelling session: photos to review, their order, decisions and undo.
 
-Every decision is a line in the file of corrections, on the disk before the next photo is asked for, so that whoever
-stops at any moment goes on from there the next time.
+Every decision is a line in the file of corrections, on the disk before the next photo is shown, so that an
+interrupted session can be resumed.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 Order = Literal["worst", "as-is", "random"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 UNUSABLE = ""
-"""The decision that a photo shows nothing to learn the task from."""
+"""The decision that a photo is unusable for the task."""
 
 _LOOKED = "looked at"
 _PACE = 30
-"""Over so many decisions the pace is measured,"""
+"""Number of decisions over which the pace is measured, ..."""
 _TOO_FEW = 5
-"""and by more than these."""
+"""... and the minimum for it."""
 
 
 @dataclass(frozen=True)
 class ModelSuggestion:
-    """What a model thinks that a photo shows: the label, its probability from 0 to 1, and why that is remarkable."""
+    """A model's prediction for a photo: the label, its probability from 0 to 1, and why it is remarkable."""
 
     label: str
     probability: float
@@ -46,19 +46,19 @@ class ModelSuggestion:
 
 @dataclass(frozen=True)
 class Question:
-    """One photo and one task. ``label`` is what people said so far, empty where nobody has."""
+    """One photo and one task. ``label`` is the current label, empty if there is none."""
 
     item: LabelledPhoto
     name: str
     task: Task
     label: str
     doubt: ModelSuggestion | None = None
-    """Why it is asked, where something speaks against the label."""
+    """Why the label is doubtful, if it is."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A question that is behind us; ``now`` is None where it was skipped."""
+    """An answered question; ``now`` is None if it was skipped."""
 
     position: int
     now: str | None
@@ -71,10 +71,10 @@ def questions(
     order: Order,
     doubts: Iterable[Question] = (),
 ) -> list[Question]:
-    """What is left to be looked at, task by task, without what is decided already.
+    """Return the photos to review, task by task, without those already decided.
 
-    ``worst``: the photos that were unfamiliar to the machine, those without a label, then the ``doubts`` in their
-    order; the others: every photo.
+    ``worst``: photos unfamiliar to the machine, those without a label, then the ``doubts`` in their
+    order; other orders: every photo.
     """
     everything = {(ask.name, ask.task): ask for ask in _everything(dataset, known, tasks)}
     asked = list(everything.values())
@@ -85,15 +85,15 @@ def questions(
         doubtful = [ask for ask in reversed(doubted.values()) if ask.label and not _was_unfamiliar(ask.item)]
         asked = unfamiliar + [ask for ask in rest if not ask.label] + doubtful
     elif order == "random":
-        random.Random(0).shuffle(asked)  # the same every time, so that one can stop and go on
-    # One task after the other: who is asked two questions in turn presses the key of the other one.
+        random.Random(0).shuffle(asked)  # fixed seed, so that a session can be resumed
+    # One task after the other, as alternating tasks causes wrong key presses.
     return sorted(asked, key=lambda ask: tasks.index(ask.task))
 
 
 class LabellingSession:
-    """The questions in turn; safe to call from many threads.
+    """The session's questions in order; thread-safe.
 
-    A decision names the position it was made for, so that a second press cannot decide about a photo nobody saw.
+    A decision names its position, so that a second key press cannot decide about a photo not yet shown.
     """
 
     def __init__(self, asked: Sequence[Question], path: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -107,37 +107,37 @@ class LabellingSession:
 
     @property
     def position(self) -> int:
-        """Of the question asked now, from 0; past the last one at the end."""
+        """Position of the current question, from 0; past the last one at the end."""
         return self._position
 
     @property
     def answered(self) -> Sequence[Answered]:
-        """What was decided or skipped in this sitting, and not taken back."""
+        """The decisions and skips of this session that were not undone."""
         return tuple(self._answered)
 
     @property
     def per_minute(self) -> float | None:
-        """The pace of late; None before anybody can tell."""
+        """Recent decisions a minute; None for too few decisions."""
         if len(self._times) <= _TOO_FEW:
             return None
         passed = self._times[-1] - self._times[0]
         return 60 * (len(self._times) - 1) / passed if passed else None
 
     def decide(self, position: int, now: str) -> None:
-        """Write the decision ``now`` (a label of the task, or UNUSABLE) and go on. Raises OSError, and stays then."""
+        """Write the decision ``now`` (a label of the task, or UNUSABLE) and advance. Raises OSError, then stays."""
         with self._lock:
             if question := self._at(position):
                 self._write(question, now, _LOOKED)
                 self._go_on(now)
 
     def skip(self, position: int) -> None:
-        """Leave the photo for another time."""
+        """Skip the photo in this session."""
         with self._lock:
             if self._at(position):
                 self._go_on(None)
 
     def undo(self) -> None:
-        """Go back to the last photo, and take back what was decided about it. Raises OSError, and stays then."""
+        """Return to the last photo and revert its decision. Raises OSError without moving."""
         with self._lock:
             if not self._answered:
                 return
@@ -162,7 +162,7 @@ class LabellingSession:
             self._position += 1
 
     def _moot(self, question: Question) -> bool:
-        """Whether it was just found out that the photo shows nothing whose cleanliness matters."""
+        """Return whether a decision on the waste type has made the cleanliness irrelevant."""
         decided = {self.questions[one.position].name: one for one in self._answered if self._is_type(one)}
         last = decided.get(question.name)
         shows_nothing = last is not None and last.now in ("other", UNUSABLE)
@@ -173,7 +173,7 @@ class LabellingSession:
 
 
 def tally(session: LabellingSession) -> dict[str, int]:
-    """What came of this sitting: how many by outcome, in words."""
+    """Return the number of questions of this session by outcome, in words."""
     outcomes = [(session.questions[one.position].label, one.now) for one in session.answered]
     return {
         "confirmed": sum(now == label != UNUSABLE for label, now in outcomes),
@@ -184,7 +184,7 @@ def tally(session: LabellingSession) -> dict[str, int]:
 
 
 def doubts(dataset: Dataset, suggestions: Iterable[Suggestion]) -> list[Question]:
-    """What speaks against labels, as questions in the same order."""
+    """Return the suggestions as questions, in the same order."""
     return [
         Question(
             found.item,
@@ -198,7 +198,7 @@ def doubts(dataset: Dataset, suggestions: Iterable[Suggestion]) -> list[Question
 
 
 def is_decided(known: Corrections, name: str, task: Task, label: str) -> bool:
-    """Whether somebody has looked at the photo since it carries this label."""
+    """Return whether the photo was reviewed with its current label."""
     last = known.get((name, task))
     return last is not None and last.was == label
 
@@ -215,12 +215,12 @@ def _everything(dataset: Dataset, known: Corrections, tasks: Sequence[Task]) -> 
 
 
 def _was_unfamiliar(item: LabelledPhoto) -> bool:
-    """Whether `triof dataset from-journal` took it as the machine had never seen the like."""
+    """Return whether `triof dataset from-journal` copied it as unfamiliar."""
     return "unfamiliar" in item.notes.get("why", "").split()
 
 
 def _shows_nothing_of_ours(mended: LabelledPhoto, name: str, known: Corrections) -> bool:
-    """Whether nobody needs to know how clean it is."""
+    """Return whether the cleanliness of the photo is irrelevant."""
     waste_type = mended.labels.get("waste_type")
     looked = known.get((name, "waste_type"))
     unusable = not waste_type and looked is not None and looked.now == UNUSABLE

@@ -1,4 +1,4 @@
-"""What the machine itself thinks of a photo, for somebody who labels it."""
+"""Predictions of the local models as suggestions for labelling."""
 
 from contextlib import suppress
 from functools import lru_cache
@@ -15,7 +15,7 @@ _TIMEOUT = 5.0
 
 
 class ModelSuggestions:
-    """Asks the local networks; has no opinion where one is missing or the photo cannot be read."""
+    """Runs the local networks; gives no suggestion if one is missing or the photo cannot be read."""
 
     def __init__(self, options: LocalCnnOptions, limits: PhotoLimits = DEFAULT_LIMITS) -> None:
         self._options = options
@@ -23,7 +23,7 @@ class ModelSuggestions:
         self._model = lru_cache(maxsize=None)(self._load)
 
     def of(self, question: Question) -> ModelSuggestion | None:
-        """The likeliest label and its probability."""
+        """Return the most probable label and its probability."""
         model = self._model(question.task)
         if not model:
             return None

@@ -1,8 +1,8 @@
-"""Which photos show the same picture again: copied, scaled, encoded anew, recoloured, or one item in one scene twice.
+"""Finds near-duplicates: copied, scaled, re-encoded or recoloured photos, or one item in one scene twice.
 
-Two photos are near-duplicates when their perceptual hashes are alike and a network sees nearly the same in both, or
-when it sees the same. The hash alone takes any two cups on white for the same picture; the network alone, any two cups
-of a kind. How many near-duplicates these limits find and miss stands in docs/measurements/training.md.
+Two photos are near-duplicates if their perceptual hashes and their network features are similar, or
+if the features are nearly equal. The hash alone matches any two cups on white; the features alone, any two cups
+of a kind. docs/measurements/training.md has the recall and precision of these limits.
 """
 
 from collections.abc import Iterator
@@ -18,20 +18,20 @@ Pairs = NDArray[np.int64]
 
 WORDS = 4
 HASH_SIDE = 16
-"""The hash has HASH_SIDE x HASH_SIDE bits; with 8 x 8, forks and bottles that stand alike on white are the same."""
+"""The hash has HASH_SIDE x HASH_SIDE bits; with 8 x 8, forks and bottles on white have the same hash."""
 
 DIFFERENT_BITS = 60
-"""Of 256. Photos of different items differ in 128 on average."""
+"""Maximum different bits of 256. Photos of different items differ in 128 on average."""
 ALIKE = 0.965
-"""Cosine of the features, for photos whose hashes are alike."""
+"""Minimum cosine of the features, for photos with similar hashes."""
 THE_SAME = 0.99
-"""Cosine of the features, whatever the hashes say."""
+"""Minimum cosine of the features, regardless of the hashes."""
 
 _BLOCK = 512
 
 
 def perceptual_hash(picture: Image.Image) -> Hashes:
-    """ImageHash's pHash of the picture: (WORDS,)."""
+    """Return ImageHash's pHash of the picture: (WORDS,)."""
     import imagehash
 
     bits = imagehash.phash(picture, hash_size=HASH_SIDE).hash
@@ -39,7 +39,7 @@ def perceptual_hash(picture: Image.Image) -> Hashes:
 
 
 def find(hashes: Hashes, features: NDArray[np.float32]) -> Pairs:
-    """Every pair of near-duplicates; ``features`` are (photos, n). Takes 2 s for 4,400 photos, time grows as n²."""
+    """Return every pair of near-duplicates; ``features`` are (photos, n). 2 s for 4,400 photos, growing as n²."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     directions = features / np.maximum(lengths, 1e-9)
     found = [pairs for start in range(0, len(hashes), _BLOCK) for pairs in _in_block(hashes, directions, start)]
@@ -47,7 +47,7 @@ def find(hashes: Hashes, features: NDArray[np.float32]) -> Pairs:
 
 
 def components(count: int, pairs: Pairs) -> NDArray[np.int64]:
-    """For each of ``count`` photos the smallest index among those that ``pairs`` connect with it, over others too."""
+    """Return for each of ``count`` photos the smallest index of its connected component in ``pairs``."""
     home = np.arange(count)
     while len(pairs):
         lowest = np.minimum(home[pairs[:, 0]], home[pairs[:, 1]])
@@ -61,7 +61,7 @@ def components(count: int, pairs: Pairs) -> NDArray[np.int64]:
 
 
 def _in_block(hashes: Hashes, directions: NDArray[np.float32], start: int) -> Iterator[Pairs]:
-    """The pairs whose first photo is one of the _BLOCK from ``start``."""
+    """Yield the pairs whose first photo is one of the _BLOCK from ``start``."""
     rows, others = slice(start, start + _BLOCK), slice(start, None)
     different = np.zeros((len(hashes[rows]), len(hashes[others])), np.uint16)
     for word in range(WORDS):

@@ -1,4 +1,4 @@
-"""Which bytes may come into a set as a photo, and which photos are the same."""
+"""Checks of bytes to be added to a data set as a photo, and detection of duplicates."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,17 +15,17 @@ from triof.judging.photo import PhotoError
 from triof.settings.sections.photo import PhotoLimits
 
 SHORTEST_SIDE = 200
-"""Pixels; what is smaller is an icon or a preview."""
+"""Pixels; smaller pictures are icons or previews."""
 FEWEST_COLOURS = 32
-"""Of 128 x 128 pixels spread over the picture. Of 700 real photos none has fewer (a white cup on white has 41)."""
+"""Minimum colours among 128 x 128 sampled pixels. None of 700 real photos has fewer (a white cup on white has 41)."""
 NEAREST_TWINS = 6
-"""Bits of 64 in which the perceptual hashes of two near-duplicates may differ."""
+"""Maximum different bits of 64 in the perceptual hashes of near-duplicates."""
 
 _TOO_LARGE = ("too_many_bytes", "too_many_pixels", "too_long")
 
 
 class NotAdmitted(TriofError):
-    """These bytes are no photo to keep; ``outcome`` counts the reason."""
+    """The bytes are not an acceptable photo; ``outcome`` counts the reason."""
 
     def __init__(self, outcome: str, message: str) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class NotAdmitted(TriofError):
 
 
 class Admitted(NamedTuple):
-    """A photo that may be kept: its SHA-256, the ending of its real format, its perceptual hash of 64 bits."""
+    """An accepted photo: its SHA-256, the extension of its actual format, its perceptual hash of 64 bits."""
 
     sha256: str
     suffix: str
@@ -41,7 +41,7 @@ class Admitted(NamedTuple):
 
 
 def admit(image: bytes, limits: PhotoLimits) -> Admitted:
-    """Look at a file's bytes; its sides are SHORTEST_SIDE at least, whatever ``limits`` say. Raises NotAdmitted."""
+    """Check a file's bytes; its sides must be at least SHORTEST_SIDE, whatever ``limits``. Raises NotAdmitted."""
     limits = limits.model_copy(update={"min_side": max(limits.min_side, SHORTEST_SIDE)})
     try:
         loaded = photo.load(image, limits, needed_side=SHORTEST_SIDE)
@@ -56,7 +56,7 @@ def admit(image: bytes, limits: PhotoLimits) -> Admitted:
 
 
 def perceptual_hash() -> Callable[[Image.Image], int] | None:
-    """What makes the hash of a picture, None where the extra ``data`` is not installed."""
+    """Return the hash function of pictures; None if the extra ``data`` is not installed."""
     try:
         import imagehash
     except ImportError:
@@ -66,20 +66,20 @@ def perceptual_hash() -> Callable[[Image.Image], int] | None:
 
 @dataclass
 class KnownPhotos:
-    """The photos that are there already, by contents and by looks."""
+    """The existing photos, by contents and by perceptual hash."""
 
     def __post_init__(self) -> None:
         self._by_sha256: dict[str, str] = {}
         self._by_looks: dict[int, str] = {}
 
     def add(self, name: str, sha256: str, phash: int | None) -> None:
-        """Remember the photo called ``name``."""
+        """Add the photo ``name``."""
         self._by_sha256.setdefault(sha256, name)
         if phash is not None:
             self._by_looks.setdefault(phash, name)
 
     def twin(self, admitted: Admitted) -> str | None:
-        """The name of a photo with the same contents, or nearly the same looks."""
+        """Return the name of a photo with the same contents or a similar hash, or None."""
         if found := self._by_sha256.get(admitted.sha256):
             return found
         if admitted.phash is None:
@@ -89,7 +89,7 @@ class KnownPhotos:
 
 
 def sha256(image: bytes) -> str:
-    """The hexadecimal digest that names a photo."""
+    """Return the hexadecimal digest that names a photo."""
     return hashlib.sha256(image).hexdigest()
 
 

@@ -1,7 +1,7 @@
-"""Cutting a data set into train, val and test, so that a model is never tested on what it has learned.
+"""Divides a data set into train, val and test, so that a model is never tested on training photos.
 
-Photos of one family (:attr:`Survey.families`: near-duplicates and groups, also over others) stay together. The families
-are dealt out one by one, the largest first, each to the split that lacks most of what its photos show.
+Photos of one family (:attr:`Survey.families`: near-duplicates and groups, transitively) stay together. The families
+are assigned one by one, the largest first, each to the split that lacks most of its labels.
 """
 
 from collections import Counter, defaultdict
@@ -14,26 +14,26 @@ from triof.curation.survey import Survey
 from triof.datasets.photo_dataset import SPLITS, LabelledPhoto, Split
 
 Shares = Mapping[Split, float]
-"""How much of the photos each split gets; together 1."""
+"""Share of the photos of each split; the sum is 1."""
 _Kind = tuple[str, ...]
-"""What a photo shows: its label for every task, empty where nobody knows."""
+"""The labels of a photo by task, empty if unknown."""
 
 
 @dataclass(frozen=True)
 class Divided:
-    """The photos that can be read, each with its new split and the group of its family."""
+    """The readable photos, each with its new split and the group of its family."""
 
     photos: tuple[LabelledPhoto, ...]
     moved: int
-    """Photos that had a split and now have another one."""
+    """Number of photos moved to another split."""
     families: int
 
 
 def divide(survey: Survey, shares: Shares, *, seed: int, keep: bool) -> Divided:
-    """Give every photo of ``survey`` a split: the same one on every machine, for one ``seed``.
+    """Assign a split to every photo of ``survey``, the same one on every machine for one ``seed``.
 
-    With ``keep``, splits that are written down stay. A family that lies in several of them goes as a whole to the last,
-    in the order train, val, test: what was held back for a test must not be learned.
+    With ``keep``, stated splits stay. A family in several of them goes as a whole to the last,
+    in the order train, val, test, so that test photos are never learned from.
     """
     families: dict[int, list[LabelledPhoto]] = defaultdict(list)
     for item, family in zip(survey.items, survey.families.tolist(), strict=True):
@@ -54,7 +54,7 @@ def divide(survey: Survey, shares: Shares, *, seed: int, keep: bool) -> Divided:
 def _deal(
     families: Mapping[int, Sequence[LabelledPhoto]], homes: dict[int, Split | None], shares: Shares, rng: Random
 ) -> None:
-    """Fill in the homes that are None."""
+    """Assign the families whose split is None."""
     kinds = {family: Counter(map(_kind, items)) for family, items in families.items()}
     totals = Counter(kind for counts in kinds.values() for kind in counts.elements())
     dealt: dict[Split, Counter[_Kind]] = {split: Counter() for split in SPLITS}
@@ -71,7 +71,7 @@ def _deal(
 
 
 def _lack(kinds: Counter[_Kind], dealt: Counter[_Kind], totals: Counter[_Kind], share: float) -> float:
-    """How far a split is from its share of what a family shows: 1 with nothing of it, below 0 with too much."""
+    """Return how much a split lacks of a family's labels: 1 if it has none, below 0 if too many."""
     lacks = (count * (1 - dealt[kind] / (totals[kind] * share)) for kind, count in kinds.items())
     return sum(lacks) / kinds.total()
 

@@ -1,4 +1,4 @@
-"""One look at every photo of a data set: its file, its perceptual hash, and what a frozen network sees in it."""
+"""Survey of every photo of a data set: file, perceptual hash and network features."""
 
 import hashlib
 import importlib
@@ -27,7 +27,7 @@ _EXTRA = ("imagehash", "sklearn", "cleanlab")
 
 @dataclass(frozen=True)
 class Survey:
-    """The photos that can be read, in the order of the data set; the arrays have one row for each."""
+    """The readable photos, in the order of the data set; arrays have one row for each."""
 
     items: tuple[LabelledPhoto, ...]
     digests: tuple[bytes, ...]
@@ -41,12 +41,12 @@ class Survey:
 
     @cached_property
     def near(self) -> Pairs:
-        """The pairs of near-duplicates, exact copies among them."""
+        """The pairs of near-duplicates, including identical files."""
         return near_duplicates.find(self.hashes, self.features)
 
     @cached_property
     def families(self) -> NDArray[np.int64]:
-        """(photos,): one number for all that are near-duplicates or share a group of the data set, also over others."""
+        """(photos,): one number for all near-duplicates and members of a group, transitively."""
         first: dict[str, int] = {}
         grouped = [(first.setdefault(item.group, index), index) for index, item in enumerate(self.items)]
         pairs = np.array([pair for pair in grouped if pair[0] != pair[1]], np.int64).reshape(-1, 2)
@@ -54,7 +54,7 @@ class Survey:
 
 
 def need_extra() -> None:
-    """Raise DatasetError where the libraries are missing that only work on data sets needs."""
+    """Raise DatasetError if the libraries for data sets are missing."""
     for name in _EXTRA:
         try:
             importlib.import_module(name)
@@ -66,10 +66,10 @@ def need_extra() -> None:
 
 
 def survey(dataset: Dataset, settings: Settings, console: Console) -> Survey:
-    """Look at every photo: about 15 ms each on one core the first time, and 0.3 ms when it is known.
+    """Examine every photo: about 15 ms each on one core, 0.3 ms if cached.
 
-    What was seen is kept under ``cache/`` in the home folder. Raises DatasetError when no photo can be read or the data
-    extra is missing, HomeUnusable when nothing can be kept.
+    Results are cached under ``cache/`` in the home folder. Raises DatasetError if no photo can be read or the data
+    extra is missing, HomeUnusable if the cache cannot be written.
     """
     need_extra()
     backbone = FrozenBackbone()
@@ -85,14 +85,14 @@ def survey(dataset: Dataset, settings: Settings, console: Console) -> Survey:
 
 @dataclass(frozen=True)
 class _Eye:
-    """Looks at one file, unless it did so before."""
+    """Computes the record of a file unless it is cached."""
 
     backbone: FrozenBackbone
     cache: FeatureCache
     limits: PhotoLimits
 
     def look(self, path: Path) -> np.void:
-        """The record of a photo. Raises PhotoError; OSError when it cannot be kept."""
+        """Return the record of a photo. Raises PhotoError; OSError if it cannot be cached."""
         image = _read(path, self.limits)
         digest = hashlib.sha256(image).digest()
         known = self.cache.get(digest)
@@ -122,13 +122,13 @@ def _survey(dataset: Dataset, eye: _Eye, photos: Iterable[LabelledPhoto]) -> Sur
 
 
 def _is_within(size: Sequence[int], limits: PhotoLimits) -> bool:
-    """Whether a photo that was looked at under other limits is allowed under these."""
+    """Return whether a photo cached under other limits is within these."""
     width, height = size
     return width * height <= limits.max_pixels and limits.min_side <= min(size) and max(size) <= limits.max_side
 
 
 def _read(path: Path, limits: PhotoLimits) -> bytes:
-    """Raises PhotoError, as it is about this photo alone."""
+    """Read a file. Raises PhotoError, which concerns this photo only."""
     try:
         photo.check_length(path.stat().st_size, limits)
         return path.read_bytes()

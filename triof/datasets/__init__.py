@@ -1,1 +1,1 @@
-"""Labelled photos, read from manifests and folders, with people's corrections; building sets is curation."""
+"""Labelled photos from manifests and folders, with corrections; building data sets is in curation."""

@@ -1,10 +1,10 @@
-"""What people found out about the labels of a data set, beside it: the photos and their manifest stay as they came.
+"""Corrections of a data set's labels, in a file beside it; photos and manifest are not changed.
 
-A CSV file with the columns ``path,task,was,now,why,at``, one line for each time that somebody looked. A line whose
-``now`` is what it ``was`` confirms the label; an empty ``now`` leaves the photo out of the task. Of several lines for
-one photo and task the last one holds; one whose ``why`` is ``undone`` takes the one before it back.
+A CSV file with the columns ``path,task,was,now,why,at``, one line for each decision. A line whose
+``now`` equals ``was`` confirms the label; an empty ``now`` excludes the photo from the task. Of several lines for
+one photo and task the last one counts; one whose ``why`` is ``undone`` reverts the one before it.
 
-The ``path`` is the name that the photo had in its data set: a manifest elsewhere calls it otherwise, see :func:`about`.
+The ``path`` is the photo's name in its data set; a manifest in another folder names it differently, see :func:`about`.
 """
 
 import codecs
@@ -30,7 +30,7 @@ from triof.datasets.photo_dataset import Dataset, DatasetError, LabelledPhoto
 
 @dataclass(frozen=True)
 class Correction:
-    """Somebody looked at the photo ``path`` (as the data set names it) and said ``now`` of the label it ``was``."""
+    """A decision about the photo ``path`` (as named in the data set), whose label ``was`` and is ``now``."""
 
     path: str
     task: Task
@@ -43,18 +43,18 @@ class Correction:
 
 UNDONE = "undone"
 USUAL_NAME = "corrections.csv"
-"""Beside a data set, where nobody names another place."""
+"""Default file name, beside the data set."""
 
 Corrections = Mapping[tuple[str, Task], Correction]
-"""The last word on each photo and task, in the order in which they were said."""
+"""The latest correction of each photo and task, in order of time."""
 
 _COLUMNS = tuple(field.name for field in fields(Correction))
 _NEEDED = _COLUMNS[:4]
-"""The others may be empty, and so may be missing."""
+"""Required columns; the others may be empty or missing."""
 
 
 def read(path: Path, tags: Tags = NO_TAGS) -> Corrections:
-    """The corrections in the file; none where there is no file yet. Raises DatasetError."""
+    """Read the corrections of a file; empty if it does not exist. Raises DatasetError."""
     words: dict[tuple[str, Task], list[Correction]] = {}
     for line, row in _table(path).rows:
         correction = _checked(path, line, row, tags)
@@ -68,7 +68,7 @@ def read(path: Path, tags: Tags = NO_TAGS) -> Corrections:
 
 
 def mended(source: Path, corrected: Path | None, tags: Tags = NO_TAGS) -> Dataset:
-    """The data set at ``source`` with the corrections of a file, if one is named. Raises DatasetError."""
+    """Read the data set at ``source`` and apply the corrections of a file, if given. Raises DatasetError."""
     dataset = photo_dataset.read(source, tags)
     if not corrected:
         return dataset
@@ -77,9 +77,9 @@ def mended(source: Path, corrected: Path | None, tags: Tags = NO_TAGS) -> Datase
 
 
 def named(dataset: Dataset, path: Path, tags: Tags = NO_TAGS) -> tuple[Corrections, list[str]]:
-    """The corrections in a file that somebody named, and what to tell people about those of other photos.
+    """Return the corrections of a file given by the user, and remarks about those of other photos.
 
-    Raises DatasetError where there is no such file, or where none of its corrections is about a photo of ``dataset``.
+    Raises DatasetError if the file does not exist, or none of its corrections is about a photo of ``dataset``.
     """
     if not path.is_file():
         raise DatasetError(f"There are no corrections in {path}: name the file that `triof dataset label` wrote.")
@@ -96,10 +96,10 @@ def named(dataset: Dataset, path: Path, tags: Tags = NO_TAGS) -> tuple[Correctio
 
 
 def about(dataset: Dataset, corrections: Corrections, folder: Path) -> Corrections:
-    """The corrections of photos of ``dataset``, by the names that it gives them; their file lies in ``folder``.
+    """Return the corrections of photos of ``dataset``, by its names; their file is in ``folder``.
 
-    A photo is known by its name, by the file that the path in a correction means from ``folder``, or by the end of its
-    path, where that is the end of one photo's path only.
+    A photo is matched by its name, by the correction's path relative to ``folder``, or by the end of its
+    path, if that is unique.
     """
     find = _finder(dataset, folder)
     return {(name, task): said for (path, task), said in corrections.items() if (name := find(path)) is not None}
@@ -123,7 +123,7 @@ def _finder(dataset: Dataset, folder: Path) -> Callable[[str], str | None]:
             return called
         parts = plain_path(path).split("/")
         same = [name for its, name in ends.get(parts[-1], ()) if its[-len(parts) :] == parts]
-        if len(same) > 1:  # perhaps but for their case
+        if len(same) > 1:  # they may differ in case
             same = [name for name in same if names[name].as_posix().endswith(f"/{path}")]
         return same[0] if len(same) == 1 else None
 
@@ -131,14 +131,14 @@ def _finder(dataset: Dataset, folder: Path) -> Callable[[str], str | None]:
 
 
 def add(path: Path, correction: Correction) -> None:
-    """Append one; on return it is on the disk. Raises OSError, DatasetError."""
+    """Append a correction durably. Raises OSError, DatasetError."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     _write_as_ours(path)
     append_line(path, _csv([asdict(replace(correction, at=correction.at or now))], _COLUMNS), 0o644)
 
 
 def applied(dataset: Dataset, corrections: Corrections) -> Dataset:
-    """The data set with the corrected labels. One whose ``was`` is not the label any more is left alone."""
+    """Return the data set with the corrected labels. A correction whose ``was`` is not the current label is ignored."""
     return replace(dataset, photos=tuple(_corrected(item, dataset.name(item), corrections) for item in dataset.photos))
 
 
@@ -157,7 +157,7 @@ class _CorrectionTable(NamedTuple):
 
 
 def _table(path: Path) -> _CorrectionTable:
-    """What the file holds, each line by itself, so that one that a power cut has torn spoils no other."""
+    """Read the file line by line, so that a line torn by a power cut affects no other."""
     try:
         content = path.read_bytes()
         if not content:
@@ -165,7 +165,7 @@ def _table(path: Path) -> _CorrectionTable:
         found = read_table(content, _COLUMNS)
         if missing := sorted(set(_NEEDED) - set(found.columns)):
             raise DatasetError(f"{path} is no file of corrections: it lacks the columns {', '.join(missing)}.")
-        # A line that is torn ends before the last of our columns.
+        # A torn line ends before the last column.
         ours = [name for name in _COLUMNS if name in found.columns]
         return _CorrectionTable(found.columns, list(found.rows_by_line(ours)))
     except FileNotFoundError:
@@ -177,7 +177,7 @@ def _table(path: Path) -> _CorrectionTable:
 
 
 def _write_as_ours(path: Path) -> None:
-    """Write a new file, or one that a spreadsheet has saved: among its lines one of ours would not be understood.
+    """Write a new file, or convert one saved by a spreadsheet, whose format would differ from our lines.
 
     Raises OSError, DatasetError.
     """
@@ -188,7 +188,7 @@ def _write_as_ours(path: Path) -> None:
     table = _table(path)
     columns = dict.fromkeys((*_COLUMNS, *filter(None, table.columns)))
     header = dict(zip(columns, columns, strict=True))
-    # Never half of it: without its columns the whole file would be unreadable.
+    # Atomically: without its header the whole file is unreadable.
     replace_file(path, _csv([header, *(row for _, row in table.rows)], columns) + b"\n", 0o644)
 
 

@@ -1,11 +1,11 @@
-"""Labelled photos for training and evaluation: from a manifest or from a tree of folders.
+"""Labelled photos for training and evaluation, from a manifest or a tree of folders.
 
-A manifest is a CSV file with the columns ``path,waste_type,cleanliness,group,split``, of which only ``path`` must be
-there; an unknown label is left empty, and further columns are kept. Two of them mean something: ``source``, where the
+A manifest is a CSV file with the columns ``path,waste_type,cleanliness,group,split``, of which only ``path`` is
+required; an unknown label is empty, and further columns are kept. Two of them are used: ``source``, where the
 photo comes from, and ``material``: an item of a foreign material is other, one of an uncertain material has no waste
-type. A tree holds ``<label>/…`` or ``<waste type>/<cleanliness>/…``, perhaps below folders called like splits. Where no
-split is given it is made here, from the group or the contents of each file, so that the same photo falls into the same
-part on every machine.
+type. A tree has folders ``<label>/…`` or ``<waste type>/<cleanliness>/…``, optionally below folders named as splits.
+A missing split is derived from the group or the contents of each file, so that the same photo is in the same
+split on every machine.
 """
 
 import csv
@@ -44,7 +44,7 @@ __all__ = [
 
 MANIFEST = "manifest.csv"
 FEW = 20
-"""Photos of a label in a split; with fewer, one photo moves its recall by more than five points."""
+"""Photos of a label in a split; with fewer, one photo changes its recall by more than five points."""
 
 _COLUMNS = ("path", *LABELS, "group", "split")
 _SHOWN = 3
@@ -57,25 +57,25 @@ class DatasetError(TriofError):
 
 @dataclass(frozen=True)
 class LabelledPhoto:
-    """One photo file and what people say it shows. Near-duplicates share a ``group``."""
+    """One photo file with its labels. Near-duplicates share a ``group``."""
 
     path: Path
     labels: Mapping[Task, str]
     group: str
     split: Split
     notes: Mapping[str, str] = field(default_factory=dict)
-    """What else its manifest says of it, by column: source, licence, ..."""
+    """Further columns of its manifest: source, licence, ..."""
     has_written_split: bool = field(default=True, compare=False)
-    """Whether somebody gave it its split; it was made here otherwise."""
+    """Whether the manifest or folder states the split; otherwise it was derived."""
 
     @property
     def source(self) -> str:
-        """Where its manifest says it comes from; empty if it does not say."""
+        """The ``source`` in its manifest; empty if missing."""
         return self.notes.get("source", "")
 
     @property
     def material(self) -> str:
-        """What its manifest says the item is made of; empty if it does not say."""
+        """The ``material`` in its manifest; empty if missing."""
         return self.notes.get("material", "")
 
 
@@ -86,23 +86,23 @@ class Dataset:
     source: Path
     photos: tuple[LabelledPhoto, ...]
     remarks: tuple[str, ...] = field(default=(), compare=False)
-    """Sentences about what was left out, or is taken otherwise than one may expect."""
+    """Remarks about what was left out or may be unexpected."""
 
     @property
     def root(self) -> Path:
-        """The folder that the paths of a manifest count from."""
+        """The folder to which a manifest's paths are relative."""
         return self.source if self.source.is_dir() else self.source.parent
 
     def name(self, item: LabelledPhoto) -> str:
-        """How a manifest in ``root`` calls the photo."""
+        """Return the path of the photo in a manifest in ``root``."""
         return _name(item.path, self.root)
 
     def within(self, split: Split) -> tuple[LabelledPhoto, ...]:
-        """The photos of ``split`` with any label."""
+        """Return the photos of ``split`` with any label."""
         return tuple(item for item in self.photos if item.split == split and item.labels)
 
     def of(self, task: Task, split: Split) -> tuple[LabelledPhoto, ...]:
-        """The photos of ``split`` that are labelled for ``task``. Raises DatasetError when there are none."""
+        """Return the photos of ``split`` that are labelled for ``task``. Raises DatasetError if there are none."""
         found = tuple(item for item in self.photos if item.split == split and task in item.labels)
         if not found:
             raise DatasetError(
@@ -121,7 +121,7 @@ class Unreadable:
 
 
 def read(source: Path, tags: Tags = NO_TAGS) -> Dataset:
-    """Read a manifest, a folder that holds one, or a tree of folders; labels may be called as the cloud's ``tags``.
+    """Read a manifest, a folder with one, or a tree of folders; labels may be the cloud's ``tags``.
 
     Raises DatasetError.
     """
@@ -141,7 +141,7 @@ def read(source: Path, tags: Tags = NO_TAGS) -> Dataset:
 
 
 def write(manifest: Path, photos: Sequence[LabelledPhoto]) -> None:
-    """Write a manifest, whole or not at all; its paths count from its folder where they can. Raises OSError."""
+    """Write a manifest atomically, with paths relative to its folder where possible. Raises OSError."""
     notes = list(dict.fromkeys(name for item in photos for name in item.notes))
     text = StringIO()
     rows = csv.DictWriter(text, [*_COLUMNS, *notes], lineterminator="\n")
@@ -157,7 +157,7 @@ def write(manifest: Path, photos: Sequence[LabelledPhoto]) -> None:
 def decode(
     items: Iterable[LabelledPhoto], limits: PhotoLimits, *, needed_side: int, unreadable: list[Unreadable]
 ) -> Iterator[tuple[LabelledPhoto, Photo]]:
-    """Decode one after the other, as the machine does; what cannot be read is added to ``unreadable``."""
+    """Yield the decoded photos, one by one, as in the machine; unreadable ones are added to ``unreadable``."""
     for item in items:
         try:
             yield item, photo.load(item.path.read_bytes(), limits, needed_side=needed_side)
@@ -166,12 +166,12 @@ def decode(
 
 
 def split_for(group: str) -> Split:
-    """The split of a group to which a manifest gives none: the same on every machine."""
+    """Return the split derived from a group: the same on every machine."""
     return _split_for(hashlib.sha256(group.encode()).hexdigest())
 
 
 def fingerprint(items: Sequence[LabelledPhoto]) -> str:
-    """SHA-256 over names, labels, groups and splits, not over the pictures: whether two runs saw the same list."""
+    """Return the SHA-256 of names, labels, groups and splits, without pictures: whether two runs used the same list."""
     digest = hashlib.sha256()
     for item in sorted(items, key=lambda item: str(item.path)):
         digest.update(f"{item.path.name}|{sorted(item.labels.items())}|{item.group}|{item.split}\n".encode())
@@ -231,12 +231,12 @@ def _labels(manifest: Path, line: int, cells: Mapping[str, str], tags: Tags) -> 
 
 def _from_tree(root: Path, tags: Tags) -> tuple[list[LabelledPhoto], list[str]]:
     tree = read_tree(root, tags)
-    # The group is the contents, so that a copy under another name stays in the same split.
+    # The group is the digest of the contents, so that a renamed copy is in the same split.
     groups = [_digest(found.path) for found in tree.photos]
     last: dict[str, Split] = {}
     for group, found in zip(groups, tree.photos, strict=True):
         if found.split:
-            # What is held back for a test must not be learned from a copy.
+            # A copy of a test photo must not be learned from.
             last[group] = max(last.get(group, found.split), found.split, key=SPLITS.index)
     photos = [
         LabelledPhoto(
@@ -258,7 +258,7 @@ def _moved(root: Path, paths: Sequence[Path]) -> Iterator[str]:
 
 
 def _digest(path: Path) -> str:
-    """The SHA-256 of a file, or of the name of one that cannot be read, which decoding will say."""
+    """Return the SHA-256 of a file; of its name if it cannot be read, which decoding reports."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,6 @@
-"""Photos whose folders say what they show: ``bottle/…``, ``cup/dirty/…``, ``train/cup/…``.
+"""Photos labelled by their folders: ``bottle/…``, ``cup/dirty/…``, ``train/cup/…``.
 
-Where a folder is called like a split, the folders are the splits, and a photo outside of them is in none.
+If a folder is named as a split, folders are the splits, and a photo outside of them has none.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class TreePhoto:
-    """A photo with the labels that its folders name, and their split; None where no folder of the tree names one."""
+    """A photo with the labels and the split of its folders; the split is None if no folder of the tree names one."""
 
     path: Path
     labels: Mapping[Task, str]
@@ -27,14 +27,14 @@ class TreePhoto:
 
 @dataclass(frozen=True)
 class PhotoTree:
-    """The labelled photos below a folder, in the order of their names, and sentences about what was left out."""
+    """The labelled photos below a folder, sorted by name, and remarks about what was left out."""
 
     photos: tuple[TreePhoto, ...]
     remarks: tuple[str, ...]
 
 
 def read_tree(root: Path, tags: Tags = NO_TAGS) -> PhotoTree:
-    """The photos below ``root``; labels may be called as the cloud's ``tags``."""
+    """Read the photos below ``root``; labels may be the cloud's ``tags``."""
     seen = look_in(root)
     folders = {path: path.relative_to(root).parts[:-1] for path in seen.pictures}
     photos = [TreePhoto(path, labels_named(names, tags), split_named(names)) for path, names in folders.items()]
@@ -50,7 +50,7 @@ def read_tree(root: Path, tags: Tags = NO_TAGS) -> PhotoTree:
 
 
 def _remark(root: Path, photos: Sequence[TreePhoto], names: Sequence[str]) -> str:
-    """One line about photos that lie in no folder called like one of ``names``; empty where there are none."""
+    """Return a remark about photos in no folder named as one of ``names``; empty if there are none."""
     counts = Counter(photo.path.parent.relative_to(root).as_posix() for photo in photos)
     if not counts:
         return ""

@@ -1,4 +1,4 @@
-"""Labelled photos as a training takes them into memory: compressed, with the outlines of their items."""
+"""Labelled photos in memory for a training: compressed, with the outlines of their items."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,10 +21,10 @@ def read(
     on_photo: Callable[[int, int], None],
     unreadable: list[Unreadable],
 ) -> Pictures:
-    """The photos of ``split`` with a label for one of ``tasks``; those of ``train`` are cut out, some 40 ms each.
+    """Read the photos of ``split`` with a label for one of ``tasks``; ``train`` photos are segmented, about 40 ms each.
 
-    What cannot be read is added to ``unreadable``. Raises DatasetError where a task has fewer than two labels, and
-    ProviderMisconfigured where OpenCV is missing.
+    Unreadable photos are added to ``unreadable``. Raises DatasetError if a task has fewer than two labels, and
+    ProviderMisconfigured if OpenCV is missing.
     """
     labelled = [item for item in dataset.within(split) if set(tasks) & set(item.labels)]
     subjects, found = [], []

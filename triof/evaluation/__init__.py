@@ -1,1 +1,1 @@
-"""How often a provider is right on labelled photos, and what a machine would have done; pages are reporting."""
+"""Evaluation of providers on labelled photos, and of the machine's verdicts; pages are in reporting."""

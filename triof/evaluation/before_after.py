@@ -1,4 +1,4 @@
-"""Asks the network before a training and the one after it about the same photos."""
+"""Runs the networks before and after a training on the same photos."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,9 +24,9 @@ Flags = NDArray[np.bool_]
 def compare(
     before: Bundle, after: Bundle, theirs: Pictures, stored: RehearsalSet | None, policy: Policy
 ) -> LearnedMore:
-    """How ``after``, a training that went on from ``before``, does on photos of both that it has not learned.
+    """Compare ``after``, trained further from ``before``, with it on held-out photos of both.
 
-    ``theirs`` are the new ones, ``stored`` the rows of ``before``. Needs TensorFlow for the rows. Raises
+    ``theirs`` are the new photos, ``stored`` the rehearsal rows of ``before``, which need TensorFlow. Raises
     ProviderMisconfigured.
     """
     both = (before, after)
@@ -62,7 +62,7 @@ def _paired(place: Place, about: str, before: Flags, after: Flags) -> Hits:
 
 
 def _judged(asked: Bundle, said: Answers, classes: Mapping[Task, Classes], policy: Policy) -> list[JudgedPhoto]:
-    """The verdicts on photos; none for a bundle that does not answer both tasks, or photos without a type."""
+    """Return the verdicts; empty for a bundle without both tasks; photos without a type are left out."""
     if set(said) != set(TASKS) or not (classes.get("waste_type", np.array([])) != UNKNOWN).any():
         return []
     predictions = {

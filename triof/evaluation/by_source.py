@@ -1,6 +1,6 @@
-"""What a machine with certain models would have done with labelled photos, source by source.
+"""Verdicts that a machine with given models would have reached on labelled photos, by source.
 
-A model is good on what it has learned from; what counts is how it does on a source that it never saw. The verdicts are
+Accuracy on sources seen in training is too optimistic; the figures by source show it for unseen ones. The verdicts are
 those of :func:`triof.judging.verdict.decide`, so that these figures are those of the machine.
 """
 
@@ -22,11 +22,11 @@ from triof.judging.verdict import Verdict, decide
 from triof.settings.sections.policy import Policy
 
 ALL = "all"
-"""The name of the last part: the photos of every source together."""
+"""The name of the last part: the photos of all sources."""
 
 _DIRTY_CAUGHT = f"dirty caught at {CLEAN_REFUSED * 100:.0f} % of clean refused"
 MODELS = ("type over plastic", "plastic refused", "foreign called other", _DIRTY_CAUGHT, "calibration error")
-"""The figures that tell how right the models are; *refused* is called other."""
+"""Figures of the models; *refused* means the label other."""
 MACHINE = (
     "foreign not accepted",
     "of all accepted, wrong",
@@ -35,12 +35,12 @@ MACHINE = (
     "clean plastic asked about",
     "paper cups accepted",
 )
-"""The figures that tell what the verdicts would have been; a part has a few more."""
+"""Figures of the verdicts; a part has a few more."""
 
 
 @dataclass(frozen=True)
 class JudgedPhoto:
-    """A labelled photo, what the models said of it, and the verdict on it."""
+    """A labelled photo with its predictions and verdict."""
 
     item: LabelledPhoto
     waste_type: Prediction
@@ -49,29 +49,29 @@ class JudgedPhoto:
 
     @property
     def right_type(self) -> str | None:
-        """The waste type that people gave; None where they gave none."""
+        """The labelled waste type, or None."""
         return self.item.labels.get("waste_type")
 
     @property
     def is_plastic(self) -> bool:
-        """Whether people say that it is a plastic bottle, cup or piece of cutlery."""
+        """Whether its label is bottle, cup or cutlery."""
         return self.right_type not in (None, "other")
 
     @property
     def is_foreign(self) -> bool:
-        """Whether people say that it is anything else."""
+        """Whether its label is other."""
         return self.right_type == "other"
 
     @property
     def is_hit(self) -> bool:
-        """Whether the waste type that the model holds for the likeliest is right."""
+        """Whether the predicted waste type is right."""
         return self.waste_type.label == self.right_type
 
     @property
     def is_wrongly_accepted(self) -> bool:
-        """Whether the machine would take what is foreign, dirty or of another type than it says.
+        """Whether the machine would accept an item that is foreign, dirty or of another type than predicted.
 
-        An item without a label of its cleanliness does not count as dirty.
+        An item without a cleanliness label does not count as dirty.
         """
         is_wrong = self.verdict.label != self.right_type or self.item.labels.get("cleanliness") == "dirty"
         return self.verdict.action == "accept" and is_wrong
@@ -79,9 +79,9 @@ class JudgedPhoto:
 
 @dataclass(frozen=True)
 class SourceFigures:
-    """The photos of one source, or :data:`ALL`; every figure is between 0 and 1.
+    """The figures of one source, or of :data:`ALL`, each between 0 and 1.
 
-    A figure about photos of which there are none is left out.
+    A figure without photos is left out.
     """
 
     name: str
@@ -93,9 +93,9 @@ class SourceFigures:
 def predictions(
     task: Task, scores: ArrayLike, thresholds: Mapping[str, float], unfamiliarity: ArrayLike | None = None
 ) -> list[Prediction]:
-    """Calibrated probabilities, (photos, labels of ``task`` in the order of LABELS), as the answers of a provider.
+    """Convert calibrated probabilities, (photos, labels of ``task`` in the order of LABELS), to predictions.
 
-    ``unfamiliarity`` (photos,) is 1 or more for photos unlike anything that the model has learned.
+    ``unfamiliarity`` (photos,) is 1 or more for photos unlike the training data.
     """
     rows = [dict(zip(LABELS[task], map(float, row), strict=True)) for row in np.asarray(scores)]
     tops = [max(row, key=row.__getitem__) for row in rows]
@@ -109,10 +109,10 @@ def predictions(
 def judge(
     photos: Sequence[LabelledPhoto], said: Mapping[Task, Sequence[Prediction]], policy: Policy
 ) -> list[JudgedPhoto]:
-    """The verdicts on ``photos``, of which ``said`` holds the answers to each question, in the same order.
+    """Return the verdicts on ``photos``; ``said`` has the predictions of each task, in the same order.
 
-    The answers may come from anywhere: a provider, or (:func:`predictions`) the scores of a model that was trained
-    without some source. Those of several models, each on the photos left out for it, are judged one after the other,
+    The predictions may be a provider's, or (:func:`predictions`) those of a model that was trained
+    without some source. Those of several models, each on its held-out photos, are judged one after the other,
     and measured together.
     """
     types = said["waste_type"]
@@ -126,7 +126,7 @@ def judge(
 def measure(
     judged: Sequence[JudgedPhoto], part_of: Callable[[LabelledPhoto], str] = lambda item: item.source
 ) -> tuple[SourceFigures, ...]:
-    """The figures of each source by its name, or of each part that ``part_of`` names, and last those of ALL."""
+    """Return the figures of each source, or of each part that ``part_of`` names, and last those of ALL."""
     parts: dict[str, list[JudgedPhoto]] = {}
     for one in judged:
         parts.setdefault(part_of(one.item) or "(none named)", []).append(one)
@@ -176,7 +176,7 @@ def _is(one: JudgedPhoto, action: str) -> bool:
 
 
 def _is_paper_cup(item: LabelledPhoto) -> bool:
-    """Of paper, in a folder of cups."""
+    """Return whether it is made of paper, in a folder of cups."""
     return plain(item.material) == "paper" and labels_named(item.path.parent.parts).get("waste_type") == "cup"
 
 
@@ -189,7 +189,7 @@ def _share(judged: Sequence[JudgedPhoto], is_hit: Callable[[JudgedPhoto], bool])
         return None
     hits = [is_hit(one) for one in judged]
     if all(hits) or not any(hits):
-        # Every resample agrees then, however few photos there are.
+        # Then every resample agrees, however few photos there are.
         value = float(hits[0])
         return Figure(value, *wilson_interval(value, len({one.item.group for one in judged})))
     return curves.figure(curves.share(_weights(judged), hits, [True] * len(hits)))

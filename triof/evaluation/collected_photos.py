@@ -1,4 +1,4 @@
-"""Gathers the photos that a model is tried on: demo pictures, labelled photos, and photos that the cloud has judged."""
+"""Gathers the acceptance photos of a model: demo pictures, labelled photos, and photos that the cloud has judged."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from triof.storage.photo_store import PhotoStore
 
 _CLOUD = "custom_vision"
 _MOST_PHOTOS = 200
-"""Of each kind: more would make nobody surer."""
+"""Maximum photos of each kind; more would not change the result."""
 _MOST_ROWS = 2000
 
 
@@ -27,7 +27,7 @@ class _RecordedPhoto(NamedTuple):
     iteration: str
     scores: Mapping[str, float]
     photo: str
-    """SHA-256 of the bytes that the cloud saw, which may not be those of the file."""
+    """SHA-256 of the bytes that the cloud received, which may differ from the file's."""
 
 
 def gather(
@@ -36,7 +36,7 @@ def gather(
     labelled: Dataset | None,
     elsewhere: Mapping[str, Path] = MappingProxyType({}),
 ) -> AcceptanceSet:
-    """All there is for the task of ``card``; ``elsewhere`` are further copies of photos, by SHA-256.
+    """Gather the photos for the task of ``card``; ``elsewhere`` are further copies of photos, by SHA-256.
 
     Raises HomeUnusable, DatabaseUnusable.
     """
@@ -52,7 +52,7 @@ def gather(
 
 def _labelled(dataset: Dataset, task: Task) -> Iterator[tuple[Path, str]]:
     known = [item for item in dataset.photos if task in item.labels]
-    # The model may have learnt the others by heart.
+    # The model may have learned the others.
     chosen = [item for item in known if item.split == "test"] or known
     for item in chosen[:: max(1, -(-len(chosen) // _MOST_PHOTOS))]:
         yield item.path, item.labels[task]
@@ -61,7 +61,7 @@ def _labelled(dataset: Dataset, task: Task) -> Iterator[tuple[Path, str]]:
 def _recorded(
     card: BundleCard, settings: Settings, elsewhere: Mapping[str, Path]
 ) -> tuple[Sequence[_RecordedPhoto], str]:
-    """Those of the iteration that ``card`` names, if there are any; else all, and of which iterations they are."""
+    """Return the records of the iteration of ``card``, else all records, and their iterations in words."""
     answers = [*_in_files(card.task, settings.home, elsewhere), *_in_journal(card.task, settings)]
     found = [answer for answer in answers if answer.path.is_file()]
     iteration = str(card.trained_on.get("iteration", "")).lower()

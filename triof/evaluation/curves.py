@@ -1,9 +1,9 @@
-"""The arithmetic behind the curves and counts of a report: pure functions of probabilities and hits.
+"""Curves, counts and intervals of a report: pure functions of probabilities and hits.
 
-Precision and recall, reliability and the cluster bootstrap are worked out here and nowhere else, in numpy alone: a
+Precision and recall, reliability and the cluster bootstrap are implemented here in numpy: a
 machine without the ``data`` extra has no scikit-learn, and scipy's bootstrap draws single photos, not groups.
-What carries an interval is a function of weights: how often each photo counts, in the photos themselves and in every
-resample of them. All resamples are worked out at once, a row for each.
+A number with an interval is a function of weights: how often each photo counts, in the photos themselves and in every
+resample. All resamples are computed at once, one row each.
 """
 
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Weights = NDArray[np.float64]
-"""How often each photo counts, a column each: first row once each, as they are; the others are resamples."""
+"""(1 + resamples, photos): how often each photo counts; the first row is all ones."""
 Numbers = NDArray[np.float64]
-"""One number for each row of weights; NaN where a row holds none of the photos that the number is about."""
+"""One number for each row of weights; NaN if a row has no relevant photo."""
 
 BINS = 10
 RESAMPLES = 2000
 _SEED = 1993
 _HAIR = 1e-9
-"""Above a limit that rounding has moved."""
+"""Tolerance for rounding at a limit."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number measured on photos, and its 95 % interval."""
+    """A number with its 95 % interval."""
 
     value: float
     low: float
@@ -36,18 +36,18 @@ class Figure:
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """One label against the rest: a point for each probability from which one could believe it, highest first."""
+    """One label against the rest: a point for each possible threshold, highest first."""
 
     thresholds: NDArray[np.float64]
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
     average_precision: float
-    """Area under the steps of the curve; 0 where no photo carries the label."""
+    """Area under the step curve; 0 if no photo has the label."""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """The answers whose top probability falls between ``low`` and ``high``: promised and come true, both 0 to 1."""
+    """Predictions with a top probability between ``low`` and ``high``: mean probability and accuracy, 0 to 1."""
 
     low: float
     high: float
@@ -57,7 +57,7 @@ class Bin:
 
 
 def precision_recall(probabilities: Sequence[float], hits: Sequence[bool]) -> PrecisionRecall:
-    """The curve of one label from its probability for each photo, and whether the photo carries it.
+    """Return the curve of one label from its probability for each photo, and whether the photo has the label.
 
     As ``precision_recall_curve`` and ``average_precision_score`` of scikit-learn, in descending order of probability.
     """
@@ -71,17 +71,17 @@ def precision_recall(probabilities: Sequence[float], hits: Sequence[bool]) -> Pr
 
 
 def reliability(probabilities: Sequence[float], hits: Sequence[bool]) -> tuple[Bin, ...]:
-    """Ten bins of equal width, the empty ones too (scikit-learn's ``calibration_curve`` leaves those out)."""
+    """Return ten bins of equal width, including empty ones, which scikit-learn's ``calibration_curve`` leaves out."""
     promised, true = np.asarray(probabilities, float), np.asarray(hits, float)
     bins = _bins(probabilities)
     return tuple(_bin(index, promised[bins == index], true[bins == index]) for index in range(BINS))
 
 
 def resampled(groups: Sequence[str]) -> Weights:
-    """The photos, whose ``groups`` these are, and 2,000 resamples of them; always the same ones.
+    """Return the weights of photos with these ``groups``, and of 2,000 resamples with a fixed seed.
 
     This is the cluster bootstrap (Efron & Tibshirani, An Introduction to the Bootstrap, 1993): whole groups are drawn
-    with replacement, as many as there are, since photos of one group are no independent witnesses.
+    with replacement, as many as there are, since photos of one group are not independent.
     """
     names, group = np.unique(np.asarray(groups), return_inverse=True)
     drawn = np.random.default_rng(_SEED).multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
@@ -89,40 +89,40 @@ def resampled(groups: Sequence[str]) -> Weights:
 
 
 def figure(numbers: Numbers) -> Figure:
-    """The number of the photos themselves, and the interval that holds it in 95 % of the resamples (percentiles)."""
+    """Return the number of the photos themselves, and the percentile interval of 95 % of the resamples."""
     low, high = np.nanpercentile(numbers[1:], (2.5, 97.5))
     return Figure(float(numbers[0]), float(low), float(high))
 
 
 def share(weights: Weights, hits: Sequence[bool], among: Sequence[bool]) -> Numbers:
-    """How many of the photos ``among`` are hits."""
+    """Return the share of hits in the photos ``among``."""
     return _divided(weights @ (np.asarray(hits, float) * np.asarray(among, float)), weights @ np.asarray(among, float))
 
 
 def share_by_group(weights: Weights, hits: Sequence[bool], groups: Sequence[str]) -> Numbers:
-    """The mean over the groups of their shares of hits."""
+    """Return the mean over the groups of their shares of hits."""
     _, group, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     part = 1 / sizes[group]
     return _divided(weights @ (np.asarray(hits, float) * part), weights @ part)
 
 
 def confusions(weights: Weights, right: Sequence[int], said: Sequence[int], labels: int) -> NDArray[np.float64]:
-    """For each row of weights the counts ``[right, said]``, of labels counted from 0."""
+    """Return for each row of weights the counts ``[right, said]``, with labels numbered from 0."""
     cells = np.eye(labels**2)[np.asarray(right, int) * labels + np.asarray(said, int)]
     counts: NDArray[np.float64] = (weights @ cells).reshape(-1, labels, labels)
     return counts
 
 
 def f1(confusion: NDArray[Any]) -> NDArray[np.float64]:
-    """Of every label, in the last axis; NaN for one that never occurs and is never said."""
+    """Return the F1 of every label, in the last axis; NaN for one that neither occurs nor is predicted."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     return _divided(2 * hits, confusion.sum(axis=-1) + confusion.sum(axis=-2))
 
 
 def calibration_error(weights: Weights, probabilities: Sequence[float], hits: Sequence[bool]) -> Numbers:
-    """Mean distance between what was promised and what came true, over bins of equal width.
+    """Return the expected calibration error: mean distance of probability and accuracy over bins of equal width.
 
-    It cannot fall below 0, and every resample adds chance to it: its interval lies rather high.
+    It cannot be below 0, and resampling adds noise, so its interval is biased upwards.
     """
     gaps = np.asarray(probabilities, float) - np.asarray(hits, float)
     by_bin = np.eye(BINS)[_bins(probabilities)] * gaps[:, None]
@@ -130,7 +130,7 @@ def calibration_error(weights: Weights, probabilities: Sequence[float], hits: Se
 
 
 def caught(weights: Weights, probabilities: Sequence[float], hits: Sequence[bool], *, refused: float) -> Numbers:
-    """The largest share of the hits that any threshold catches while it refuses at most ``refused`` of the others."""
+    """Return the largest share of hits that a threshold catches while it refuses at most ``refused`` of the others."""
     order, last = _ranked(probabilities)
     carried = np.asarray(hits, float)[order]
     ranked = weights[:, order]
@@ -141,9 +141,9 @@ def caught(weights: Weights, probabilities: Sequence[float], hits: Sequence[bool
 
 
 def _ranked(probabilities: Sequence[float]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The photos from the highest probability down; and where in this order one could stop.
+    """Return the photos by falling probability, and the positions of possible thresholds in this order.
 
-    Photos of one probability are believed together, or not at all.
+    Photos of equal probability fall on one side of a threshold.
     """
     order = np.argsort(-np.asarray(probabilities, float), kind="stable")
     given = np.asarray(probabilities, float)[order]

@@ -1,4 +1,4 @@
-"""How often a provider is right: measured through the very path that serves the machine."""
+"""Evaluation of a provider, through the same code path as in the machine."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,52 +18,52 @@ Confusion = NDArray[np.int64]
 
 _TIMEOUT = 30.0
 CLEAN_REFUSED = 0.05
-"""Share of the clean items that people bear to have refused."""
+"""Tolerated share of clean items that are refused."""
 
 
 @dataclass(frozen=True)
 class EvaluatedPhoto:
-    """What was said of one labelled photo; the photo itself is not kept. Without a label only :attr:`said` is known."""
+    """The prediction for one labelled photo, without the photo. Without a label only :attr:`said` is known."""
 
     item: LabelledPhoto
     prediction: Prediction
 
     @property
     def right(self) -> str:
-        """The label that people gave."""
+        """The true label."""
         return self.item.labels[self.prediction.task]
 
     @property
     def said(self) -> str:
-        """The label that was said."""
+        """The predicted label."""
         return self.prediction.label
 
     @property
     def hit(self) -> bool:
-        """Whether that is right."""
+        """Whether the prediction is right."""
         return self.said == self.right
 
     @property
     def accepted(self) -> bool:
-        """Whether its probability reaches the threshold that the model's maker chose, if any."""
+        """Whether its probability reaches the model's threshold, if it has one."""
         return self.prediction.probability >= self.prediction.thresholds.get(self.said, 0.0)
 
 
 @dataclass(frozen=True)
 class LabelMetrics:
-    """Between 0 and 1; ``support`` is the number of photos that carry the label."""
+    """Metrics between 0 and 1; ``support`` is the number of photos with the label."""
 
     precision: float
     recall: float
     f1: float
     support: int
     average_precision: float
-    """Over every threshold, the area under the curve of precision and recall; 0 where no photo carries the label."""
+    """Area under the precision-recall curve; 0 if no photo has the label."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The measure of one provider on one split."""
+    """The metrics of one provider on one split."""
 
     task: Task
     provider: str
@@ -72,22 +72,22 @@ class Evaluation:
     groups: int
     accuracy: float
     macro_f1: float
-    """The mean over the labels that occur or were said."""
+    """Mean F1 of the labels that occur or were predicted."""
     group_accuracy: float
-    """Each group of near-duplicates counts once, by the share of its photos that are right."""
+    """Mean over the groups of near-duplicates of their accuracy."""
     calibration_error: float
     """Expected calibration error over ten bins of the top probability."""
     figures: Mapping[str, Figure]
-    """By their names, as people read them; those about a label that no photo carries are left out."""
+    """Figures by display name; those about a label without photos are left out."""
     labels: Mapping[str, LabelMetrics]
     confusion: tuple[tuple[int, ...], ...]
-    """Rows: what it is; columns: what was said."""
+    """Rows: true label; columns: predicted label."""
     unreadable: tuple[str, ...]
     answers: tuple[EvaluatedPhoto, ...] = field(repr=False)
-    """What all this was measured on."""
+    """The predictions behind the metrics."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers as plain values, ready for JSON."""
+        """Return JSON-serialisable values."""
         numbers = asdict(replace(self, answers=()))
         del numbers["answers"]
         return numbers
@@ -100,9 +100,9 @@ def evaluate(
     on_photo: Callable[[], None] = lambda: None,
     limits: PhotoLimits = DEFAULT_LIMITS,
 ) -> Evaluation:
-    """Ask ``provider`` about every photo within ``limits``.
+    """Evaluate ``provider`` on every photo within ``limits``.
 
-    Raises DatasetError when none can be read, and what the provider raises.
+    Raises DatasetError if none can be read, and the errors of the provider.
     """
     return measure(task, *ask(provider, photos, on_photo, limits))
 
@@ -113,7 +113,7 @@ def ask(
     on_photo: Callable[[], None] = lambda: None,
     limits: PhotoLimits = DEFAULT_LIMITS,
 ) -> tuple[list[EvaluatedPhoto], list[Unreadable]]:
-    """What ``provider`` says of every photo within ``limits``, labelled for its task or not; and what was skipped."""
+    """Return the predictions for every photo within ``limits``, with or without a label; and the skipped photos."""
     unreadable: list[Unreadable] = []
     answers = []
     for item, photo in decode(photos, limits, needed_side=provider.needed_side, unreadable=unreadable):
@@ -123,7 +123,7 @@ def ask(
 
 
 def measure(task: Task, answers: Sequence[EvaluatedPhoto], unreadable: Sequence[Unreadable]) -> Evaluation:
-    """The numbers behind one provider's ``answers``, wherever they come from. Raises DatasetError without any."""
+    """Compute the metrics of ``answers``. Raises DatasetError if there are none."""
     if not answers:
         raise DatasetError(f"None of the {len(unreadable)} photos could be read: check their files.")
     confusion = confusion_matrix(task, (answer.right for answer in answers), (answer.said for answer in answers))
@@ -147,7 +147,7 @@ def measure(task: Task, answers: Sequence[EvaluatedPhoto], unreadable: Sequence[
 
 
 def figures(task: Task, answers: Sequence[EvaluatedPhoto]) -> dict[str, Figure]:
-    """What a machine is judged by, with 95 % intervals by the cluster bootstrap (:func:`.curves.resampled`)."""
+    """Return the main figures, with 95 % intervals by the cluster bootstrap (:func:`.curves.resampled`)."""
     groups = [answer.item.group for answer in answers]
     weights, hits = curves.resampled(groups), [answer.hit for answer in answers]
     promised = [answer.prediction.probability for answer in answers]
@@ -160,19 +160,19 @@ def figures(task: Task, answers: Sequence[EvaluatedPhoto]) -> dict[str, Figure]:
         "calibration error": curves.calibration_error(weights, promised, hits),
         **_of_belief(weights, answers),
     }
-    # About a label that no photo carries a number says nothing.
+    # A number about a label without photos is meaningless.
     return {name: curves.figure(rows) for name, rows in numbers.items() if not np.isnan(rows[0])}
 
 
 def accuracy(weights: Weights, answers: Sequence[EvaluatedPhoto]) -> Numbers:
-    """The share of right answers."""
+    """Return the share of right predictions."""
     return curves.share(weights, [answer.hit for answer in answers], [True] * len(answers))
 
 
 def macro_f1(weights: Weights, task: Task, answers: Sequence[EvaluatedPhoto]) -> Numbers:
-    """The mean F1 of the labels that occur or were said, in each row by itself.
+    """Return the mean F1 of the labels that occur or were predicted, for each row separately.
 
-    A label that does neither says nothing: as 0 it would count against every answer, and every resample without a rare
+    Other labels are left out: as 0 they would lower every mean, and every resample without a rare
     label would lower the interval.
     """
     right = _positions(task, (answer.right for answer in answers))
@@ -182,7 +182,7 @@ def macro_f1(weights: Weights, task: Task, answers: Sequence[EvaluatedPhoto]) ->
 
 
 def confusion_matrix(task: Task, right: Iterable[str], said: Iterable[str]) -> Confusion:
-    """Count every pair of right and given label."""
+    """Count every pair of true and predicted label."""
     rows, columns = _positions(task, right), _positions(task, said)
     once = np.ones((1, len(rows)))
     confusion: Confusion = curves.confusions(once, rows, columns, len(LABELS[task]))[0].astype(np.int64)
@@ -190,7 +190,7 @@ def confusion_matrix(task: Task, right: Iterable[str], said: Iterable[str]) -> C
 
 
 def label_metrics(task: Task, confusion: Confusion, answers: Sequence[EvaluatedPhoto]) -> dict[str, LabelMetrics]:
-    """The metrics of every label; a label that never occurs and is never said has 0."""
+    """Return the metrics of every label; 0 for a label that neither occurs nor is predicted."""
     hits, rows, columns = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     f1 = np.nan_to_num(curves.f1(confusion))
     return {
@@ -206,13 +206,13 @@ def label_metrics(task: Task, confusion: Confusion, answers: Sequence[EvaluatedP
 
 
 def precision_recall(answers: Sequence[EvaluatedPhoto], label: str) -> curves.PrecisionRecall:
-    """The curve of ``label`` against the rest."""
+    """Return the curve of ``label`` against the rest."""
     probabilities = [answer.prediction.scores[label] for answer in answers]
     return curves.precision_recall(probabilities, [answer.right == label for answer in answers])
 
 
 def by_group(answers: Iterable[EvaluatedPhoto]) -> dict[str, list[EvaluatedPhoto]]:
-    """The answers by their group of near-duplicates."""
+    """Group the predictions by group of near-duplicates."""
     groups: dict[str, list[EvaluatedPhoto]] = {}
     for answer in answers:
         groups.setdefault(answer.item.group, []).append(answer)
@@ -220,12 +220,12 @@ def by_group(answers: Iterable[EvaluatedPhoto]) -> dict[str, list[EvaluatedPhoto
 
 
 def share_right(answers: Sequence[EvaluatedPhoto]) -> float:
-    """Between 0 and 1, of at least one answer."""
+    """Return the accuracy, 0 to 1, of at least one prediction."""
     return sum(answer.hit for answer in answers) / len(answers)
 
 
 def _of_types(weights: Weights, answers: Sequence[EvaluatedPhoto]) -> dict[str, Numbers]:
-    """What spoils a spool, and what annoys people."""
+    """Return figures of errors that spoil filament, and of errors that annoy people."""
     foreign = [answer.right == "other" for answer in answers]
     plastic = [not is_foreign for is_foreign in foreign]
     turned_away = [answer.said == "other" for answer in answers]
@@ -246,7 +246,7 @@ def _of_dirt(weights: Weights, answers: Sequence[EvaluatedPhoto]) -> dict[str, N
 
 
 def _of_belief(weights: Weights, answers: Sequence[EvaluatedPhoto]) -> dict[str, Numbers]:
-    """What the machine does without asking, where the model's maker chose thresholds."""
+    """Return figures of predictions above the thresholds, if the model has some."""
     if not any(answer.prediction.thresholds for answer in answers):
         return {}
     all_of_them = [True] * len(answers)

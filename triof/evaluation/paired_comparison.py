@@ -1,6 +1,6 @@
-"""Compares two models that answered the same photos: McNemar's exact test, and differences with their intervals.
+"""Comparison of two models on the same photos: McNemar's exact test, and differences with intervals.
 
-Each holds for one look that was fixed beforehand; :mod:`triof.rollout.significance` is for looking again and again.
+Each is valid for a single test planned beforehand; :mod:`triof.rollout.significance` allows repeated looks.
 """
 
 import math
@@ -13,16 +13,16 @@ _NORMAL = NormalDist()
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """The exact two-sided p of two counts that would be alike; for one look, fixed beforehand.
+    """Return the exact two-sided p-value of two counts expected to be equal, for a single test.
 
     McNemar, Psychometrika 12 (1947), pp. 153-157, by the binomial distribution: ``scipy.stats.binomtest`` of one count
-    among both, as ``mcnemar(exact=True)`` of statsmodels does it. 1.0 where both counts are 0.
+    among both, as ``mcnemar(exact=True)`` of statsmodels. 1.0 if both counts are 0.
     """
     return min(1.0, 2 * binomial_tail(min(only_first, only_second), only_first + only_second))
 
 
 def photos_needed(discordant: float, difference: float, alpha: float, power: float) -> int:
-    """How many labelled photos one McNemar test needs (Connor, Biometrics 43, 1987), two-sided."""
+    """Return the labelled photos needed for one two-sided McNemar test (Connor, Biometrics 43, 1987)."""
     discordant = max(discordant, difference)
     first, second = _NORMAL.inv_cdf(1 - alpha / 2), _NORMAL.inv_cdf(power)
     root = first * math.sqrt(discordant) + second * math.sqrt(max(discordant - difference**2, 0.0))
@@ -30,7 +30,7 @@ def photos_needed(discordant: float, difference: float, alpha: float, power: flo
 
 
 class Difference(NamedTuple):
-    """Of two shares, with its 95 % interval."""
+    """Difference of two shares, with its 95 % interval."""
 
     value: float
     low: float
@@ -38,7 +38,7 @@ class Difference(NamedTuple):
 
 
 def paired_difference(both: int, only_first: int, only_second: int, neither: int) -> Difference | None:
-    """First minus second, of the same photos (Newcombe, Statistics in Medicine 17, 1998, p. 2635, method 10)."""
+    """Return first minus second on the same photos (Newcombe, Statistics in Medicine 17, 1998, p. 2635, method 10)."""
     total = both + only_first + only_second + neither
     if not total:
         return None
@@ -58,7 +58,7 @@ def paired_difference(both: int, only_first: int, only_second: int, neither: int
 
 
 def mean_difference(first: Difference, second: Difference) -> Difference:
-    """The mean of two independent ones (Zou and Donner, Statistics in Medicine 27, 2008)."""
+    """Return the mean of two independent differences (Zou and Donner, Statistics in Medicine 27, 2008)."""
     value = (first.value + second.value) / 2
     low = math.hypot(first.value - first.low, second.value - second.low) / 2
     high = math.hypot(first.high - first.value, second.high - second.value) / 2
@@ -66,6 +66,6 @@ def mean_difference(first: Difference, second: Difference) -> Difference:
 
 
 def _distances(share: float, total: int) -> tuple[float, float]:
-    """How far the 95 % limits lie below and above the share."""
+    """Return the distances of the 95 % limits below and above the share."""
     low, high = wilson_interval(share, total)
     return share - low, high - share

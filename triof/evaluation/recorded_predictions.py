@@ -1,6 +1,6 @@
-"""The cloud's recorded answers: one file for each iteration, a line for each photo, added to and never rewritten.
+"""Recorded predictions of the cloud: an append-only file for each iteration, one line a photo.
 
-``triof azure evaluate`` writes them; a model that was exported is measured by them, photo by photo.
+Written by ``triof azure evaluate``; exported models are compared with them photo by photo.
 """
 
 import json
@@ -14,24 +14,24 @@ _FOLDER = "azure/answers"
 
 
 class RecordedPrediction(NamedTuple):
-    """What the cloud said of one photo."""
+    """The cloud's prediction for one photo."""
 
     path: Path
-    """Absolute; the photo may have moved or changed since."""
+    """Absolute path; the photo may have been moved or changed since."""
     sha256: str
-    """Of the bytes of the file, in hexadecimal."""
+    """Hexadecimal digest of the file."""
     scores: Mapping[str, float]
-    """A probability for each of our labels."""
+    """The probability of each label."""
 
 
 def iterations(home: Path) -> list[str]:
-    """Of which iterations there are answers, the one answered last at the end."""
+    """Return the recorded iterations, latest last."""
     files = sorted((home / _FOLDER).glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
     return [path.stem for path in files]
 
 
 def read(home: Path, iteration: str) -> list[RecordedPrediction]:
-    """The latest answer about each photo. A line that a power cut has spoilt is skipped. Raises OSError."""
+    """Return the latest record of each photo. Lines damaged by a power cut are skipped. Raises OSError."""
     try:
         lines = _path(home, iteration).read_bytes().splitlines()
     except FileNotFoundError:
@@ -40,7 +40,7 @@ def read(home: Path, iteration: str) -> list[RecordedPrediction]:
 
 
 def add(home: Path, iteration: str, answer: RecordedPrediction) -> None:
-    """Add one answer; on return it is on the disk. Raises OSError."""
+    """Append a record durably. Raises OSError."""
     line = {"path": str(answer.path.absolute()), "sha256": answer.sha256, "scores": dict(answer.scores)}
     append_line(_path(home, iteration), json.dumps(line).encode())
 

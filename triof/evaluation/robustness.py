@@ -1,12 +1,12 @@
-"""How much a provider loses when the same photos are taken under worse conditions, or show another ground.
+"""Robustness: accuracy lost when the same photos are taken under worse conditions, or on another ground.
 
-The conditions are moderate ones after Hendrycks & Dietterich, Benchmarking Neural Network Robustness (2019). Each photo
-meets the same change in every run, whatever the list it stands in; what is lost is measured photo by photo.
+The conditions are moderate, after Hendrycks & Dietterich, Benchmarking Neural Network Robustness (2019). Each photo
+gets the same change in every run, whatever the list it is in; losses are paired by photo.
 
-Other ground is tried with items that lay on a plain, light one: elsewhere outlines often miss a part of the item, and
-then it would be the outlines that are measured. Those are no fair sample, so the photos are counted by label. The views
-of the training are laid on their grounds by the same function (:func:`.augmentation.laid_on`), whose shadows and seams
-a network knows by now: what is lost here is a lower bound of what real other grounds cost.
+Other grounds are tested with items from a plain, light ground: elsewhere outlines often miss a part of the item, and
+would be measured instead. Such items are a biased sample, so the photos are counted by label. Training pictures
+are composed by the same function (:func:`.augmentation.laid_on`), whose shadows and seams
+the network has learned: the loss measured here is a lower bound of that on real grounds.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ OTHER_GROUND = "other ground"
 
 _TIMEOUT = 30.0
 _SIDE = 400
-"""Pixels of the longer side, at most, when a photo is changed: noise on more of them would average out."""
+"""Maximum pixels of the longer side of changed photos: noise on more pixels would average out."""
 _EXAMPLES = 6
 _EXAMPLE_SIDE = 160
 _ANY_SIZE = PhotoLimits(min_side=1)
@@ -51,7 +51,7 @@ Change = Callable[[Image.Image, Generator], Image.Image]
 
 @dataclass(frozen=True)
 class Example:
-    """A photo under the condition, small; what it is and what was said of it."""
+    """A thumbnail under the condition, with its true and predicted label."""
 
     picture: Image.Image
     right: str
@@ -60,32 +60,32 @@ class Example:
 
 @dataclass(frozen=True)
 class Condition:
-    """What one condition costs; all of it on the photos that could be put under it."""
+    """The loss under one condition, on the photos to which it could be applied."""
 
     name: str
     photos: int
     labels: Mapping[str, int]
-    """How many of these photos carry each label of the task."""
+    """Number of these photos by label."""
     unchanged: float
-    """Accuracy on these photos as they are."""
+    """Accuracy on these photos without the condition."""
     changed: float
     lost: Figure
-    """How much of the accuracy; paired, so that photos which are hard anyway widen no interval."""
+    """Loss of accuracy; paired, so that hard photos do not widen the interval."""
     macro_f1_lost: Figure
     examples: tuple[Example, ...] = field(repr=False)
-    """First some that were right before and are wrong now."""
+    """Photos that became wrong first."""
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """All conditions, and the means over the corruptions, which leave :data:`OTHER_GROUND` out."""
+    """All conditions, and the means over the corruptions, without :data:`OTHER_GROUND`."""
 
     conditions: tuple[Condition, ...]
     mean_lost: Figure
     mean_macro_f1_lost: Figure
 
     def as_dict(self) -> dict[str, Any]:
-        """The numbers as plain values, ready for JSON."""
+        """Return JSON-serialisable values."""
         conditions = {condition.name: _numbers(condition) for condition in self.conditions}
         means = {"mean_lost": asdict(self.mean_lost), "mean_macro_f1_lost": asdict(self.mean_macro_f1_lost)}
         return {"conditions": conditions, **means}
@@ -93,22 +93,22 @@ class Robustness:
 
 @dataclass(frozen=True)
 class Cuttings:
-    """The items that could be cut out of some photos, and the grounds beside them, by the group of their photo."""
+    """The segmented items of some photos, and the grounds around them, by group of the photo."""
 
     items: Mapping[Path, Cutout]
     grounds: Sequence[tuple[str, Image.Image]]
 
     def elsewhere(self, group: str) -> scenes.Scenery:
-        """Grounds for a photo of ``group``: rendered ones that are held out from every training, and those of others.
+        """Return grounds for a photo of ``group``: rendered ones never used in training, and those of other photos.
 
-        Where the photos are those of ``train``, the training has met the latter.
+        If the photos are those of ``train``, the latter were used in training.
         """
         others = [ground for owner, ground in self.grounds if owner != group]
         return scenes.Scenery(scenes.rendered("grounds", held_out=True), others, drawn=0.0)
 
 
 class _ConditionRun:
-    """One condition while it is tried."""
+    """One condition under evaluation."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -127,7 +127,7 @@ class _ConditionRun:
             examples.append(Example(small, after.right, after.said))
 
     def losses(self) -> tuple[Numbers, Numbers]:
-        """Of accuracy and of macro F1, in the photos and in every resample of their groups."""
+        """Return the losses of accuracy and macro F1, for the photos and every resample."""
         task = self.before[0].prediction.task
         weights = curves.resampled([answer.item.group for answer in self.before])
         lost = accuracy(weights, self.before) - accuracy(weights, self.after)
@@ -152,7 +152,7 @@ class _ConditionRun:
 def cut_out(
     photos: Sequence[LabelledPhoto], on_photo: Callable[[], None] = lambda: None, limits: PhotoLimits = DEFAULT_LIMITS
 ) -> Cuttings:
-    """What :data:`OTHER_GROUND` needs of ``photos``. Raises ProviderMisconfigured where OpenCV is missing."""
+    """Segment ``photos`` for :data:`OTHER_GROUND`. Raises ProviderMisconfigured if OpenCV is missing."""
     items: dict[Path, Cutout] = {}
     grounds: list[tuple[str, Image.Image]] = []
     for item, picture in _pictures(photos, limits):
@@ -171,10 +171,10 @@ def measure(
     on_photo: Callable[[], None] = lambda: None,
     limits: PhotoLimits = DEFAULT_LIMITS,
 ) -> Robustness:
-    """Ask ``provider`` about the photos of its ``evaluation`` again, under every condition. Raises what it raises."""
+    """Run ``provider`` on the photos of its ``evaluation`` under every condition. Raises the provider's errors."""
     trials = {name: _ConditionRun(name) for name in (*CORRUPTIONS, OTHER_GROUND)}
     before = {answer.item.path: answer for answer in evaluation.answers}
-    # In an order of their own, so that the first ones make good examples.
+    # Shuffled, so that the first ones make good examples.
     items = sorted((answer.item for answer in evaluation.answers), key=lambda item: _seed("order", item))
     for item, picture in _pictures(items, limits):
         for name, seen in _under_all(picture, item, cuttings):
@@ -190,7 +190,7 @@ def measure(
 
 
 def on_other_ground(picture: Image.Image, cut: Cutout, scenery: scenes.Scenery, rng: Generator) -> Image.Image:
-    """The item that was cut out of ``picture`` on one of the grounds of ``scenery``, as large and at the same place."""
+    """Return the item cut out of ``picture`` on a ground of ``scenery``, with the same size and position."""
     ground = scenery.ground(max(picture.size), rng)[: picture.height, : picture.width]
     alpha = np.asarray(cut.alpha, np.float32) / np.float32(255)
     return _picture(laid_on(np.asarray(picture, np.float32), alpha, cut, ground, rng))
@@ -234,7 +234,7 @@ EXPLAINED: Mapping[str, str] = {
     "rotation": "by any angle, nothing cut off",
     OTHER_GROUND: "the item laid on a rendered ground that no training has seen, or on that of another photo",
 }
-"""For people, of each condition."""
+"""Description of each condition for reports."""
 
 
 def _grainy(pixels: NDArray[np.float32], sigma: float, rng: Generator) -> Image.Image:
@@ -258,7 +258,7 @@ def _seed(purpose: str, item: LabelledPhoto) -> int:
 
 
 def _pictures(items: Sequence[LabelledPhoto], limits: PhotoLimits) -> Iterator[tuple[LabelledPhoto, Image.Image]]:
-    """The photos that can be read; the evaluation has named the others."""
+    """Yield the readable photos; the evaluation has listed the others."""
     for item, photo in decode(items, limits, needed_side=_SIDE, unreadable=[]):
         picture = photo.picture
         picture.thumbnail((_SIDE, _SIDE), reducing_gap=2.0)

@@ -1,8 +1,8 @@
-"""Whether a training that went on from a bundle made it better: in words, on the new bundle's card, before activation.
+"""Comparison of a retrained bundle with its predecessor, stored on the new bundle's card before activation.
 
-The question is twofold, for a hundred photos teach a network and may make it forget: is it better on the new photos,
-and not worse elsewhere, on what the bundle before had kept of the photos it was judged on? Both networks answer about
-the same photos, so that only those count about which one of them is right and the other wrong (McNemar's exact test).
+New photos may improve a network and make it forget others, so two tests are made: is it better on the new photos,
+and not worse elsewhere, on the evaluation rows kept by the previous bundle? Both networks predict
+the same photos, so only those count where one of them is right and the other wrong (McNemar's exact test).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +14,10 @@ from triof.evaluation.paired_comparison import mcnemar, paired_difference
 from triof.models.training_outcome import KEY
 
 _CHANCE = 0.1
-"""A gain or a loss counts where two equally good networks would differ so much, and that way, less often than this."""
+"""One-sided significance level of a gain or a loss."""
 _LARGEST_FALL = 0.02
-"""Elsewhere a greater share of photos counts as lost even where chance may have done it: the burden of proof lies
-with the new network."""
+"""Share of photos elsewhere whose loss counts even if it is not significant, as the new network must prove
+itself."""
 
 Place = Literal["theirs", "elsewhere"]
 Result = Literal["better", "no_better", "worse_elsewhere", "unknown_elsewhere"]
@@ -34,11 +34,11 @@ _HEADS: Mapping[Result, str] = {
 
 @dataclass(frozen=True)
 class Hits:
-    """About how many of the same photos each of two networks is right."""
+    """The number of the same photos that each of two networks has right."""
 
     place: Place
     about: str
-    """A task; or ``accepting``, where right is what is not accepted wrongly."""
+    """A task; or ``accepting``, where right means not wrongly accepted."""
     both: int
     only_before: int
     only_after: int
@@ -46,13 +46,13 @@ class Hits:
 
     @property
     def photos(self) -> int:
-        """All of them."""
+        """The number of photos."""
         return self.both + self.only_before + self.only_after + self.neither
 
     @property
     def change(self) -> Change:
-        """From the network before to the one after."""
-        # One-sided, as the direction is asked about: half of the two-sided chance.
+        """The change from the previous network to the new one."""
+        # One-sided, as the direction matters: half of the two-sided p.
         is_chance = mcnemar(self.only_after, self.only_before) / 2 > _CHANCE
         if self.only_after > self.only_before:
             return "as before" if is_chance else "better"
@@ -74,18 +74,18 @@ ACCEPTING = "accepting"
 
 @dataclass(frozen=True)
 class LearnedMore:
-    """What came of a training that went on from a bundle."""
+    """The result of a training that started from a bundle."""
 
     before: str
-    """The version of that bundle."""
+    """The version of the previous bundle."""
     hits: Sequence[Hits]
     asked: tuple[int, int] | None = None
-    """About so many of the new photos the machine would ask with the network before, and after; None for a bundle
-    that does not answer both tasks."""
+    """Number of new photos with the verdict ask, with the previous network and the new one; None for a bundle
+    without both tasks."""
 
     @property
     def result(self) -> Result:
-        """Better, or why not."""
+        """The result: better, or why not."""
         changes: dict[Place, list[Change]] = {"theirs": [], "elsewhere": []}
         for one in self.hits:
             changes[one.place].append(one.change)
@@ -107,7 +107,7 @@ class LearnedMore:
             yield f"It would ask about {self.asked[1]} of your photos instead of {self.asked[0]}."
 
     def on(self, card: BundleCard) -> BundleCard:
-        """``card`` with this among the metrics of each of its tasks."""
+        """Return ``card`` with this result in the metrics of each task."""
         found = {"result": self.result, "said": str(self), "before": self.before, "hits": [*map(asdict, self.hits)]}
 
         def of(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Local models on this machine: stored, tried, activated, measured; installing and comparing them stand above."""
+"""Local models on this machine: storage, acceptance tests, activation, benchmarks; rollout is above."""

@@ -1,8 +1,8 @@
-"""A model is tried before it may serve: different photos must get different answers, the cloud's where they are known.
+"""Acceptance test of a model: photos must get different predictions, and the cloud's where these are recorded.
 
-What an export says of its own pixels is known to be wrong, so it is read in the other ways too. The cloud's recorded
-answers choose among these readings: the true one gives the same probabilities to about 0.01. Where they do not decide,
-the reading of the metadata holds, unless it tells no photo from another or knows clearly fewer of the reference photos.
+The input format stated by an export may be wrong, so other formats are tested too. The cloud's recorded
+predictions select one: the true format gives the same probabilities to about 0.01. If they do not decide,
+the stated format is used, unless it gives all photos the same label or clearly fewer right reference photos.
 """
 
 import math
@@ -24,42 +24,42 @@ from triof.models.errors import BundleRefused
 
 _TIMEOUT = 30.0
 _ALIKE_SPREAD = 0.05
-"""If no label's probability moves further than this over all photos, the model does not look at them."""
+"""If no label's probability varies by more than this over all photos, the model ignores its input."""
 _ENOUGH_PHOTOS = 20
 _LEAST_AGREEMENT = 0.8
-"""An export is the model that the cloud asks: below this, over enough photos, something is read wrongly."""
+"""Minimum agreement of an export with the cloud, over enough photos; below, the input format is wrong."""
 _TRUE_DISTANCE = 0.01
-"""By so much the probabilities of a true export differ from the cloud's, which resizes in its own way."""
+"""Usual difference of an export's probabilities from the cloud's, which resizes differently."""
 NEAR = 0.05
-"""A reading whose median distance is larger is none of the cloud's model."""
+"""Maximum median distance of the right input format."""
 _DECISIVE = 3.0
-"""So much more likely, as a logarithm, a reading must be than the one that the metadata state: 20 to 1."""
+"""Log likelihood ratio by which another format must exceed the stated one: 20 to 1."""
 _CHANCE = 0.01
-"""Below this probability, more reference photos known by another reading are no chance."""
+"""Significance level of more right reference photos with another format."""
 _CLEARLY_BETTER = 0.1
 
 
 @dataclass(frozen=True)
 class AcceptanceResult:
-    """What came of it, in photos."""
+    """The result of an acceptance test, in photos."""
 
     photos: int
-    """References, of which ``right`` of ``known`` got the label that is known to be theirs."""
+    """Reference photos; ``right`` of the ``known`` labelled ones got their label."""
     known: int
     right: int
     compared: int
-    """Photos that the cloud has judged, of which ``agreed`` got the same label."""
+    """Photos judged by the cloud, of which ``agreed`` got the same label."""
     agreed: int
     demo_alike: bool
-    """Whether the demo pictures alone all got one answer."""
+    """Whether all demo pictures got one label."""
     others: str = ""
-    """With whose answers it was compared, where that is not its own iteration: "iteration aaaaaaaa"."""
+    """The iteration compared with, if not its own: "iteration aaaaaaaa"."""
     distance: float | None = None
-    """Median difference of its probabilities from those of its own iteration; None where none are recorded."""
+    """Median difference of its probabilities from its own iteration's; None without records."""
 
     @classmethod
     def of(cls, card: BundleCard) -> "AcceptanceResult | None":
-        """What stands on the card of an installed bundle."""
+        """Return the result stored on the card of an installed bundle."""
         try:
             return cls(**card.metrics.get("trial"))  # type: ignore[arg-type]
         except TypeError:
@@ -67,7 +67,7 @@ class AcceptanceResult:
 
     @property
     def agreement(self) -> str:
-        """How often it agrees with the cloud, in words."""
+        """Return the agreement with the cloud in words."""
         if not self.compared:
             return "there is no answer of the cloud to compare with (`triof azure evaluate` records them)"
         share = f"{self.agreed / self.compared:.1%}".replace("%", " %")
@@ -78,28 +78,28 @@ class AcceptanceResult:
 
 @dataclass(frozen=True)
 class _InputReading:
-    """One reading of a model, and what came of it."""
+    """One input format of a model, with its results."""
 
     bundle: Bundle
     trial: AcceptanceResult
     alike: bool
-    """Whether it does not tell one photo from another."""
+    """Whether all photos got the same prediction."""
     fault: ProviderUnavailable | None = None
-    """Why it gave no sensible answers, if it did not."""
+    """Why its predictions are invalid; None if they are valid."""
     unlikely: float = 0.0
-    """Minus the logarithm of how likely its distances from the cloud's answers are, for the true reading."""
+    """Negative log likelihood of its distances from the cloud's predictions, for the right format."""
     worst: float | None = None
     """The largest of these distances."""
     rights: Sequence[bool] = ()
-    """Whether it knows each reference whose label is known."""
+    """Whether each labelled reference photo is right."""
 
 
 def run(
     bundle: Bundle, seen: AcceptanceSet, isolation: Isolation, *, anyway: bool
 ) -> tuple[Bundle, AcceptanceResult, str]:
-    """The bundle as it is to be read, what came of it, and what is wrong with how it was read ("": nothing).
+    """Return the bundle with its input format, the result, and the fault of the stated format ("": none).
 
-    Raises BundleRefused for one that answers all alike and, unless ``anyway``, for one that contradicts the cloud;
+    Raises BundleRefused for a model that predicts all alike and, unless ``anyway``, for one that contradicts the cloud;
     ProviderMisconfigured for one that does not fit its card or cannot be run.
     """
     if bundle.eight_bit is not None:
@@ -110,7 +110,7 @@ def run(
     if best.alike:
         raise _all_alike(best)
     contradicts = trial.compared >= _ENOUGH_PHOTOS and trial.agreed < _LEAST_AGREEMENT * trial.compared
-    # Another model may well be the better one.
+    # A different model may be the better one.
     if contradicts and not seen.others and not anyway:
         raise BundleRefused(
             f"{bundle.card.version} only {trial.agreement}, where {_LEAST_AGREEMENT:.0%} are expected: check that it is"
@@ -120,16 +120,16 @@ def run(
 
 
 def check(bundle: Bundle, isolation: Isolation) -> None:
-    """Ask once more about the demo pictures. Raises BundleRefused, ProviderMisconfigured."""
+    """Run the model on the demo pictures again. Raises BundleRefused, ProviderMisconfigured."""
     asked = _ask(bundle, AcceptanceSet(acceptance_photos.demo(bundle.card), [], []), isolation)
     tried = AcceptanceResult.of(bundle.card)
-    # One that tells no demo picture from another was installed because it told other photos apart.
+    # A model accepted on other photos may give all demo pictures the same label.
     if asked.fault or (asked.alike and not (tried and tried.demo_alike)):
         raise _all_alike(asked)
 
 
 def _try_eight_bit(bundle: Bundle, model: bytes, isolation: Isolation) -> None:
-    """Ask the network in 8 bits once; whether its answers are the same is measured later. Raises BundleRefused."""
+    """Run the 8-bit network once; its precision is measured later. Raises BundleRefused."""
     try:
         LocalModel(bundle.in_eight_bits(), isolation=isolation).warm_up()
     except ProviderError as error:
@@ -160,20 +160,20 @@ def _ask(bundle: Bundle, seen: AcceptanceSet, isolation: Isolation) -> _InputRea
         others=seen.others,
         distance=median(distances) if distances else None,
     )
-    # By Cauchy's distribution, in which one answer that is far off for its own reasons counts for little.
+    # Cauchy distribution, as it is robust against outliers.
     unlikely = sum(math.log1p((distance / _TRUE_DISTANCE) ** 2) for distance in distances)
     worst = max(distances, default=None)
     return _InputReading(bundle, trial, _alike(answers), unlikely=unlikely, worst=worst, rights=rights)
 
 
 def _distances(answers: Sequence[Mapping[str, float]], recorded: Sequence[AcceptancePhoto]) -> Iterator[float]:
-    """The largest difference of a probability, for each photo."""
+    """Yield the largest difference of a probability, for each photo."""
     for scores, shown in zip(answers, recorded, strict=True):
         yield max(abs(score - shown.scores.get(label, 0.0)) for label, score in scores.items())
 
 
 def _best(stated: _InputReading, seen: AcceptanceSet, isolation: Isolation) -> _InputReading:
-    """The reading that the metadata state, unless another one is clearly better."""
+    """Return the stated input format, unless another one is clearly better."""
     if not stated.alike and stated.worst is not None and stated.worst <= NEAR:
         return stated
     others = [_ask(reading, seen, isolation) for reading in azure_export.readings(stated.bundle)]
@@ -181,20 +181,20 @@ def _best(stated: _InputReading, seen: AcceptanceSet, isolation: Isolation) -> _
     near = [other for other in sensible if other.trial.distance is not None and other.trial.distance <= NEAR]
     likeliest = min((other.unlikely for other in near), default=math.inf)
     if near and (stated.alike or stated.unlikely - likeliest >= _DECISIVE):
-        # Of those that can hardly be told apart, the usual one.
+        # Among nearly equal formats, prefer the usual one.
         return next(other for other in near if other.unlikely - likeliest < _DECISIVE)
     if stated.alike:
         most = max((other.trial.right for other in sensible), default=0)
         usual = (other for other in sensible if other.trial.right >= most - _CLEARLY_BETTER * stated.trial.known)
         return next(usual, stated)
-    # A reading that the cloud's answers speak against knows more references by chance.
+    # More right references are chance if the cloud's predictions contradict the format.
     possible = [other for other in sensible if other.unlikely - stated.unlikely < _DECISIVE]
     knowing = max(possible, key=lambda other: other.trial.right, default=stated)
     return knowing if _chance(knowing.rights, stated.rights) < _CHANCE else stated
 
 
 def _chance(more: Sequence[bool], fewer: Sequence[bool]) -> float:
-    """How likely two readings that know equally much would part so far in favour of the first (a sign test)."""
+    """Return the p-value of a sign test in favour of the first of two input formats."""
     pairs = list(zip(more, fewer, strict=True))
     only_more, only_fewer = pairs.count((True, False)), pairs.count((False, True))
     return binomial_tail(only_fewer, only_more + only_fewer)

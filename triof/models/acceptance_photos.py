@@ -1,6 +1,6 @@
-"""Photos on which a model is tried, with the label that they should get and what the cloud said of them.
+"""Photos for the acceptance test of a model, with their labels and the cloud's predictions.
 
-References are the demo pictures that ship with Triof, whose names tell what they show, and any labelled photos besides.
+References are the demo pictures, whose names state their labels, and any labelled photos besides.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,28 +21,28 @@ from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
 
 class AcceptancePhoto(NamedTuple):
-    """A photo, at the size that the model reads, and the label that it should get as far as anybody knows."""
+    """A photo at the model's input size, with its label if known."""
 
     photo: Photo
     label: str | None
     scores: Mapping[str, float] = MappingProxyType({})
-    """The cloud's own probabilities, where its answer is recorded."""
+    """The cloud's recorded probabilities, if any."""
 
 
 @dataclass(frozen=True)
 class AcceptanceSet:
-    """What a model of one task is tried on."""
+    """The acceptance photos for one task."""
 
     demo: Sequence[AcceptancePhoto]
     labelled: Sequence[AcceptancePhoto]
     recorded: Sequence[AcceptancePhoto]
-    """With the cloud's answer."""
+    """Photos with the cloud's prediction."""
     others: str = ""
-    """Whose answers they are, where they are not those of the model's own iteration: "iteration aaaaaaaa"."""
+    """The iteration of these predictions, if not the model's own: "iteration aaaaaaaa"."""
 
 
 def demo(card: BundleCard) -> list[AcceptancePhoto]:
-    """The demo pictures; of an item that is no plastic nobody says whether it is clean."""
+    """Return the demo pictures; those of items that are not plastic have no cleanliness."""
     pictures = pictures_in(DEMO_PICTURES)
     return list(load(((path, _named(path, card.task), {}) for path in pictures), card, DEFAULT_LIMITS))
 
@@ -54,7 +54,7 @@ def _named(path: Path, task: Task) -> str | None:
 def load(
     files: Iterable[tuple[Path, str | None, Mapping[str, float]]], card: BundleCard, limits: PhotoLimits
 ) -> Iterator[AcceptancePhoto]:
-    """What can be read, no larger than it must be: there may be hundreds."""
+    """Load the readable photos at a reduced size, as there may be hundreds."""
     width, height = card.input.width, card.input.height
     for path, label, scores in files:
         try:

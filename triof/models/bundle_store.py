@@ -1,8 +1,8 @@
-"""The installed bundles of the local network: stored, put into service, taken out again; ``home/bundles``.
+"""The installed bundles of the local network in ``home/bundles``: storage, activation, rollback, removal.
 
-What answers now says the pointer (``providers/local_cnn/pointer.py``), one file that is replaced in one step, so that a
-running kiosk sees the bundle before or the one after. Under each bundle in service stand those that it followed, and
-below all of them the one that ships with Triof.
+The pointer (``providers/local_cnn/pointer.py``) names the active bundle. The file is replaced atomically, so that a
+running kiosk sees the old or the new bundle. It also lists the previous bundles of each task, for rollbacks; the
+last resort is the one that ships with Triof.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class BundleChange(NamedTuple):
-    """What answers a task now, and what did before."""
+    """The active bundle of a task, and the previous one."""
 
     task: Task
     version: str
@@ -45,25 +45,25 @@ class BundleChange(NamedTuple):
 
 @dataclass(frozen=True)
 class BundleEntry:
-    """One bundle that could serve, or be damaged."""
+    """A bundle that can be activated, or is damaged."""
 
     task: Task
     version: str
-    """Its name for the commands; SHIPPED for the one that ships with Triof."""
+    """Its name in commands; SHIPPED for the one that ships with Triof."""
     active: bool
     previous: bool
-    """Whether ``triof bundles rollback`` would put it into service."""
+    """Whether ``triof bundles rollback`` would activate it."""
     card: BundleCard | None
     fault: str = ""
 
 
 def options(settings: Settings) -> LocalCnnOptions:
-    """The settings of the local network, with the folder of this home's bundles."""
+    """Return the options of the local network, with this home's folder of bundles."""
     return settings.local_cnn.installed_in(settings.home / "bundles")
 
 
 def cards(settings: Settings, task: Task) -> dict[str, BundleCard]:
-    """The card of each bundle of ``task`` that can be read, by its version: shipped, installed, or in the settings."""
+    """Return the readable bundle cards of ``task`` by version: shipped, installed, or in the settings."""
     chosen = settings.local_cnn.chosen(task)
     found = []
     with suppress(ProviderMisconfigured):
@@ -74,7 +74,7 @@ def cards(settings: Settings, task: Task) -> dict[str, BundleCard]:
 
 
 class Store:
-    """The bundles of one home folder. Whoever changes anything has it alone meanwhile."""
+    """The bundles of one home folder; changes hold a process lock."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -82,19 +82,19 @@ class Store:
         self._pointer = Pointer(self._folder)
 
     def isolation(self) -> Isolation:
-        """Where models are loaded that may never have been tried on this computer."""
+        """The isolated process for loading models not tested on this computer yet."""
         from providers.local_cnn.isolated import Isolation
 
         return Isolation(self._folder)
 
     def entries(self, task: Task) -> list[BundleEntry]:
-        """The shipped one, then those installed, by name. Raises ProviderMisconfigured for an unreadable pointer."""
+        """Return the shipped bundle, then the installed ones by name. Raises ProviderMisconfigured for a bad file."""
         active, before = self._pointer.version(task), self._before(task)
         previous = before[-1] if before else ""
         return [self._entry(task, version, active, previous) for version in self._versions(task)]
 
     def check_active(self, task: Task) -> str:
-        """Ask what was activated, and say its version. Raises ProviderError and others; then the shipped one serves."""
+        """Run the active bundle and return its version. Raises ProviderError and others; then the shipped one runs."""
         from providers.local_cnn.provider import LocalModel, try_first
 
         version = self._pointer.version(task)
@@ -108,9 +108,9 @@ class Store:
         return version
 
     def same(self, found: Bundle) -> Path | None:
-        """The folder of the same bundle, if it is there for all its tasks.
+        """Return the folder of the same bundle, if it is installed for all its tasks.
 
-        Raises BundleRefused where another has its version.
+        Raises BundleRefused if another bundle has its version.
         """
         version = found.card.version
         if version == SHIPPED or not _VERSION.fullmatch(version):
@@ -119,9 +119,9 @@ class Store:
         return there[0] if all(there) else None
 
     def add(self, tried: Bundle) -> Path:
-        """Write a bundle into the folder of each of its tasks, which appears complete or not at all.
+        """Write a bundle atomically to the folder of each of its tasks.
 
-        Returns the first. Raises BundleRefused, HomeUnusable.
+        Returns the first folder. Raises BundleRefused, HomeUnusable.
         """
         places = [self._folder / task / tried.card.version for task in tried.card.tasks]
         with self._alone():
@@ -131,26 +131,26 @@ class Store:
         return places[0]
 
     def mend(self, tried: Bundle, journal: Journal, actor: str, comment: str) -> None:
-        """Let an installed bundle be read in another way, at once in a running kiosk. Raises BundleRefused."""
+        """Change the input format of an installed bundle, at once in a running kiosk. Raises BundleRefused."""
         version = tried.card.version
         with self._alone():
             for task in tried.card.tasks:
                 journal.record("bundle.mended", reason=task, version=version, who=actor, why=comment)
                 folders.rewrite(self._pointer.folder(task, version), tried.card)
                 if version == self._active(task):
-                    # Written again, so that a kiosk loads it anew.
+                    # Rewritten, so that a kiosk reloads it.
                     self._point(task, version, self._before(task))
 
     def folder(self, task: Task, version: str) -> Path:
-        """Where the bundle of that version is."""
+        """Return the folder of the bundle of that version."""
         return self._pointer.folder(task, version)
 
     def activate(
         self, name: str, journal: Journal, actor: str, comment: str, *, anyway: bool = False
     ) -> list[BundleChange]:
-        """Put a bundle into service for the tasks that ``name`` means, unless it is, once it has answered.
+        """Activate a bundle for the tasks that ``name`` means, after a test run.
 
-        Raises NotBetter (its training did not find it better, and not ``anyway``), BundleRefused, ProviderError.
+        Raises NotBetter (its training did not improve it, and not ``anyway``), BundleRefused, ProviderError.
         """
         with self._alone():
             found = self.find(name)
@@ -159,7 +159,7 @@ class Store:
             return [self._activated(task, version, journal, actor, comment) for task, version in found]
 
     def rollback(self, task: Task, journal: Journal, actor: str, comment: str) -> BundleChange:
-        """Put the bundle before into service again. Raises BundleRefused if there is none, ProviderError."""
+        """Activate the previous bundle again. Raises BundleRefused if there is none, ProviderError."""
         with self._alone():
             active, before = self._active(task), self._before(task)
             if not before:
@@ -188,7 +188,7 @@ class Store:
             return found
 
     def check(self, task: Task, version: str) -> BundleCard:
-        """Ask it about the demo pictures, and say what its card is. Raises BundleRefused, ProviderError."""
+        """Run the bundle on the demo pictures and return its card. Raises BundleRefused, ProviderError."""
         from triof.models import acceptance
 
         found = folders.load(self._pointer.folder(task, version), task)
@@ -198,7 +198,7 @@ class Store:
         return found.card
 
     def find(self, name: str) -> list[tuple[Task, str]]:
-        """Which bundle is called so: by its version, for every task that it answers, or by TASK/VERSION for one.
+        """Find a bundle by its version, for every task it has, or by TASK/VERSION for one.
 
         Raises BundleRefused.
         """
@@ -219,7 +219,7 @@ class Store:
             try:
                 card = folders.whole(folders.load(there, task)).card
             except ProviderMisconfigured:
-                continue  # what is damaged or missing may be installed over
+                continue  # a damaged or missing bundle may be overwritten
             if card.identity == wanted.identity:
                 return there
             if card.version == version:
@@ -229,7 +229,7 @@ class Store:
         return None
 
     def _are_one(self, found: list[tuple[Task, str]]) -> bool:
-        """Whether the bundles of several tasks are one that answers them all."""
+        """Return whether the bundles of several tasks are one bundle."""
         tasks = {task for task, _ in found}
         cards = [self._entry(task, version, "", "").card for task, version in found]
         models = {card.sha256 for card in cards if card and set(card.tasks) == tasks}
@@ -238,14 +238,14 @@ class Store:
     def _activated(self, task: Task, version: str, journal: Journal, actor: str, comment: str) -> BundleChange:
         change, before = BundleChange(task, version, self._active(task)), self._before(task)
         if version == change.before:
-            # Written again, so that a kiosk which could not load it looks once more.
+            # Rewritten, so that a kiosk that could not load it tries again.
             self._point(task, version, before)
         else:
             self._turn(change, [*before, change.before], journal, actor, comment)
         return change
 
     def _check_better(self, found: list[tuple[Task, str]]) -> None:
-        """That none of those that are not in service yet is worse than what it was trained from. Raises NotBetter."""
+        """Check that no bundle to activate is worse than its predecessor. Raises NotBetter."""
         for task, version in found:
             card = self._entry(task, version, "", "").card
             if card and version not in (SHIPPED, self._active(task)):
@@ -254,7 +254,7 @@ class Store:
     def _removed(self, change: BundleChange, journal: Journal, actor: str) -> None:
         task, version, active = change
         journal.record("bundle.removed", reason=task, version=version, who=actor)
-        # First where it is named, so that nothing leads to a folder that is gone.
+        # The pointer first, so that it never names a removed folder.
         kept = [before for before in self._before(task) if before != version]
         if kept != self._before(task):
             self._point(task, active, kept)
@@ -262,7 +262,7 @@ class Store:
 
     def _turn(self, change: BundleChange, before: list[str], journal: Journal, actor: str, comment: str) -> None:
         self.check(change.task, change.version)
-        # In the journal first: a change that nobody can explain later is worse than one that was not made.
+        # Journaled first, so that no change is missing from the journal.
         journal.record(
             "bundle.activated", reason=change.task, version=change.version, before=change.before, who=actor, why=comment
         )
@@ -278,7 +278,7 @@ class Store:
         try:
             return self._pointer.version(task)
         except ProviderMisconfigured:
-            return ""  # nobody knows, and whatever is activated now mends it
+            return ""  # unreadable; the next activation replaces it
 
     def _before(self, task: Task) -> list[str]:
         kept = read_json(self._pointer.path).get(task)

@@ -1,4 +1,4 @@
-"""Why a bundle is refused, and how a disk that cannot be written is reported."""
+"""Errors of bundles, and the translation of write errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from triof.common.errors import TriofError
 
 
 class BundleRefused(TriofError):
-    """This model may not be installed, put into service or removed; the message says why and what to do."""
+    """The model cannot be installed, activated or removed; the message says why and what to do."""
 
 
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
-    """Let what the disk refuses be told with its place. Raises BundleRefused."""
+    """Translate OSError to BundleRefused with the place."""
     try:
         yield
     except OSError as error:

@@ -1,9 +1,9 @@
-"""Measures both networks of a bundle on this machine, once: whether 8 bits answer faster, and the same.
+"""Benchmarks both networks of a bundle on this machine, once: whether 8 bits are faster, with equal predictions.
 
-The reference photos are the demo pictures that ship with Triof and views of them in other light, 200 in all: a machine
-has them offline and years later, and they are the same on each. A bundle carries no photos of its own, as those that it
-was trained on may not be passed on. The answer to a photo is the same where the label is, and whether it is believed
-by the thresholds in force, and whether the photo is unfamiliar, for each task of the bundle.
+The reference photos are the demo pictures and copies of them in other light, 200 in all: a machine
+has them offline, and they are the same on each. A bundle has no photos of its own, as its
+training photos may not be passed on. Two predictions are equal if the label is, and whether it is accepted
+by the current thresholds, and whether the photo is unfamiliar, for each task of the bundle.
 """
 
 import json
@@ -35,7 +35,7 @@ from triof.settings.tree import Settings
 
 _TIMEOUT = 30.0
 _WARM_UP = 3
-"""So many photos are asked about before times are taken: the first calls find cold caches."""
+"""Warm-up photos before times are measured."""
 
 View = Callable[[Image.Image], Image.Image]
 Clock = Callable[[], float]
@@ -43,7 +43,7 @@ Clock = Callable[[], float]
 
 
 class _ComparedPrediction(NamedTuple):
-    """What must be the same of both networks' answers to a task."""
+    """The parts of a prediction that must be equal for both networks."""
 
     label: str
     is_believed: bool
@@ -70,11 +70,11 @@ _VIEWS: Sequence[View] = (
     _tinted(1.1, 0.9),
     _tinted(0.9, 1.1),
 )
-"""As it is, in other light, through another camera, under a warmer and a colder lamp."""
+"""Views: unchanged, in other light, through another camera, under a warmer and a colder lamp."""
 
 
 def references(card: BundleCard) -> Iterator[Photo]:
-    """The reference photos at the size that the bundle reads."""
+    """Yield the reference photos at the bundle's input size."""
     for shown in acceptance_photos.demo(card):
         seen = shown.photo
         for view in _VIEWS:
@@ -82,28 +82,28 @@ def references(card: BundleCard) -> Iterator[Photo]:
 
 
 def run_due(settings: Settings, clock: Clock = time.perf_counter) -> bool:
-    """Measure the bundles that answer, unless it was done on this machine; whether any was. Raises BundleRefused."""
+    """Benchmark the active bundles not measured on this machine; return whether any was. Raises BundleRefused."""
     found = []
     for task in TASKS:
-        # One that cannot be loaded is a fault of its own, which others tell.
+        # A bundle that cannot be loaded is reported elsewhere.
         with suppress(ProviderError):
             found.append(run(serving(task, bundle_store.options(settings)), settings, clock))
     return any(found)
 
 
 def keep_up(settings: Settings, router: Router, clock: Clock = time.perf_counter) -> None:
-    """Measure what is due; photos are judged as before meanwhile. Raises ProviderError, BundleRefused."""
+    """Run due benchmarks while photos are judged as before. Raises ProviderError, BundleRefused."""
     if run_due(settings, clock):
-        # What answers from now on is loaded here rather than by the next photo.
+        # Load the selected network here rather than at the next photo.
         for member in (member for task in TASKS for member in router.members(task) if not member.needs_network):
             member.ping()
 
 
 def run(folder: Path, settings: Settings, clock: Clock = time.perf_counter) -> PrecisionMeasurement | None:
-    """Measure both networks of the bundle in ``folder``, unless it was done on this machine, and remember it.
+    """Benchmark both networks of the bundle in ``folder``, unless measured on this machine, and store the result.
 
-    None where there is nothing to measure: the bundle carries no 8-bit network that is whole, the settings say which
-    one answers, or it is known. Raises ProviderError, BundleRefused.
+    Returns None if there is nothing to measure: the bundle has no intact 8-bit network, the settings select
+    one, or it is measured. Raises ProviderError, BundleRefused.
     """
     options = bundle_store.options(settings)
     loaded = bundle.load(folder)
@@ -131,7 +131,7 @@ def run(folder: Path, settings: Settings, clock: Clock = time.perf_counter) -> P
 
 
 def _providers(card: BundleCard, folder: Path, options: LocalCnnOptions, name: str) -> list[LocalCnn]:
-    """One for each task of the bundle, which share a call for a photo."""
+    """Return a provider for each task of the bundle, which share one call per photo."""
     places = {f"{task}_bundle": folder for task in card.tasks}
     asked = options.model_copy(update={**places, "precision": name})
     return [LocalCnn(task, asked) for task in card.tasks]
@@ -144,12 +144,12 @@ def _compared(
     policy: Policy,
     clock: Clock,
 ) -> dict[str, Any]:
-    """The numbers of a PrecisionMeasurement. Raises ProviderError."""
+    """Return the fields of a PrecisionMeasurement. Raises ProviderError."""
     photos = list(references(card))
     taken: tuple[list[float], list[float]] = ([], [])
     answers: tuple[list[list[_ComparedPrediction]], list[list[_ComparedPrediction]]] = ([], [])
     for photo in [*photos[:_WARM_UP], *photos]:
-        # In turns, so that whatever else the machine does meets both alike.
+        # Alternately, so that other load affects both alike.
         for providers, seconds, said in zip((half, eight_bit), taken, answers, strict=True):
             started = clock()
             said.append([_answer(provider, photo, policy) for provider in providers])

@@ -1,4 +1,4 @@
-"""Reads from a bundle's card whether its training made it better than the bundle that it went on from."""
+"""Reads from a bundle's card whether its training improved on the previous bundle."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,15 @@ from providers.local_cnn.bundle import BundleCard
 from triof.common.errors import TriofError
 
 KEY = "learned_more"
-"""Under which a card's metrics hold what :meth:`triof.evaluation.training_comparison.LearnedMore.on` writes."""
+"""Key in a card's metrics, written by :meth:`triof.evaluation.training_comparison.LearnedMore.on`."""
 
 
 class NotBetter(TriofError):
-    """A bundle that its own training did not find better may not be put into service; the message says why."""
+    """The bundle's training did not improve it, so it is not activated; the message says why."""
 
 
 def check(card: BundleCard) -> None:
-    """Raises NotBetter for a bundle whose card says that its training did not make it better."""
+    """Raise NotBetter if the card says that the training did not improve the bundle."""
     found = card.metrics.get(KEY)
     if isinstance(found, Mapping) and found.get("result") != "better":
         raise NotBetter(

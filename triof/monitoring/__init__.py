@@ -1,1 +1,1 @@
-"""Whether machine and models are as well as they were: drift, alerts, and who is told."""
+"""Monitoring of machine and models: drift detection, alerts and their delivery."""

@@ -1,9 +1,9 @@
-"""Alerts: each fires once, is over once, and reaches every channel, whatever restarts in between.
+"""Alerts: each fires once, clears once, and reaches every channel, even across restarts.
 
-The journal is the truth: ``alert.fired`` and ``alert.cleared`` (``reason`` is the name) say what is open, so that no
-restart fires it again; only what is wrong with the journal itself goes past it. What a channel has got is a mark in
-that sequence, moved on when the channel has taken the message: what could not be delivered is tried again at the next
-round, in order, and nothing is sent twice but where the power goes between the two.
+Open alerts are derived from the journal's ``alert.fired`` and ``alert.cleared`` (``reason`` is the name), so that no
+restart fires one again; only faults of the journal itself bypass it. Each channel has a bookmark in
+that sequence, advanced after delivery: undelivered messages are retried at the next
+run, in order, and a message is sent twice only after a power cut between delivery and bookmark.
 """
 
 import json
@@ -31,18 +31,18 @@ _EVENTS = cast(Table, Event.__table__)
 _KINDS: tuple[Kind, ...] = ("alert.fired", "alert.cleared")
 FILE = "alerts.json"
 _FORGOTTEN = timedelta(days=7)
-"""What could not be delivered for so long is not sent any more; it stays in the journal."""
+"""Undelivered messages older than this are dropped; they stay in the journal."""
 
 
 class DetectedFault(NamedTuple):
-    """Something that is not as it should be: what a technician is told, and the number behind it."""
+    """A detected fault: the text for the technician, and the measured value."""
 
     text: str
     value: float | None = None
 
 
 class Open(NamedTuple):
-    """An alert that has fired and is not over."""
+    """An open alert."""
 
     machine: str
     name: str
@@ -51,7 +51,7 @@ class Open(NamedTuple):
 
 
 class Alerts:
-    """Keeps the alerts of ``machines`` and delivers them by ``notifiers``."""
+    """Manages the alerts of ``machines`` and delivers them by ``notifiers``."""
 
     def __init__(
         self,
@@ -71,12 +71,12 @@ class Alerts:
         self._sending: Future[None] | None = None
         self._announced: DetectedFault | None = None
         self._direct: Sequence[tuple[Message, set[str]]] = ()
-        """What goes to the channels past the journal, with those that have not taken it yet."""
+        """Messages that bypass the journal, with the channels that have not got them yet."""
 
     def announce(self, machine: str, name: str, fault: DetectedFault | None) -> None:
-        """Tell once what keeps the journal from holding alerts, and once that it is over (None).
+        """Send one message about a fault of the journal, and one when it is over (None).
 
-        A restart tells it anew.
+        A restart sends it again.
         """
         if (fault is None) == (self._announced is None):
             return
@@ -90,7 +90,7 @@ class Alerts:
     def reconcile(
         self, machine: str, faults: Mapping[str, DetectedFault], now: datetime, among: Callable[[str], bool]
     ) -> None:
-        """Fire what is new and clear what is over, of the alerts whose name is ``among`` those looked at."""
+        """Fire new alerts and clear those that are over, of the names ``among`` those checked."""
         before = {alert.name: alert for alert in self.open([machine]) if among(alert.name)}
         fired = [
             _event(machine, "alert.fired", name, now, fault) for name, fault in faults.items() if name not in before
@@ -101,12 +101,12 @@ class Alerts:
             if name not in faults
         ]
         if fired or cleared:
-            # All or nothing: who reads them in their order must not see the second before the first.
+            # One transaction: a reader of the sequence must not see the second before the first.
             with self._database.write() as connection:
                 connection.execute(_EVENTS.insert(), [*fired, *cleared])
 
     def open(self, machines: Collection[str] | None = None) -> Sequence[Open]:
-        """What has fired and is not over, the oldest first."""
+        """Return the open alerts, oldest first."""
         found: dict[tuple[str, str], Open] = {}
         for row in self._events(self._machines if machines is None else machines, None):
             key = (row.machine_id, str(row.reason))
@@ -117,25 +117,25 @@ class Alerts:
         return list(found.values())
 
     def accept(self, machine: str, name: str, actor: str, comment: str) -> None:
-        """Note that the change behind the alert ``name`` is meant; the next look begins a new baseline."""
+        """Mark the change behind the alert ``name`` as intended; the next check begins a new baseline."""
         detail = {"name": name, "who": actor, "why": comment}
         event = {"id": uuid4(), "machine_id": machine, "at": self._now(), "kind": "alert.acknowledged"}
         with self._database.write() as connection:
             connection.execute(_EVENTS.insert().values(**event, reason=name, detail=detail))
 
     def deliver(self) -> None:
-        """Send what was not sent yet, from a thread of its own; a channel that hangs keeps nobody waiting."""
+        """Send undelivered messages from a separate thread, so that a hanging channel does not block the caller."""
         if self._sending is None or self._sending.done():
             self._sending = self._executor.submit(self._send_all)
 
     def finish(self) -> None:
-        """Return when what is being sent is sent or given up."""
+        """Wait until current deliveries have succeeded or failed."""
         if self._sending:
             with suppress(Exception):
                 self._sending.result()
 
     def close(self) -> None:
-        """Finish the message that is under way."""
+        """Finish the current delivery and stop."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _send_all(self) -> None:
@@ -169,7 +169,7 @@ class Alerts:
             self._set_mark(notifier, row.at, row.id)
 
     def _mark(self, notifier: Notifier) -> tuple[datetime, UUID]:
-        """Up to where the channel has got everything; one that is new gets what comes from now on."""
+        """Return the channel's bookmark; a new channel starts at the present."""
         now = self._now()
         kept: Any = read_json(self._path).get(notifier.name)
         try:

@@ -1,12 +1,12 @@
-"""What is usual on one machine: means, and how far they wander by themselves.
+"""The baseline of one machine: means and their natural variation.
 
-Photos of one day resemble each other (one menu, one sun), and so do those of one visit. A mean over n of them is
-therefore less sure than 1/n says. Both are measured in the machine's own first days, as a one-way random effects
-model with unequal days (Searle, Casella, McCulloch 1992, section 3.6)::
+Photos of one day resemble each other (same menu, same light), and so do those of one visit. A mean over n is
+therefore less precise than 1/n says. Both effects are estimated in the machine's first days, as a one-way random
+effects model with unequal days (Searle, Casella, McCulloch 1992, section 3.6)::
 
     observation = mean + effect of the day + rest,     var(mean of n in one day) = between + visits * within / n
 
-``visits`` is how much more the means of BLOCK consecutive observations vary than independent ones would.
+``visits`` is the factor by which means of BLOCK consecutive observations vary more than those of independent ones.
 """
 
 from dataclasses import dataclass, field
@@ -18,60 +18,60 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 BLOCK = 10
-"""So many consecutive observations of one day are added up before anybody looks at them."""
+"""Consecutive observations of one day summed up before a check."""
 MOST_DAYS = 40
-"""The baseline grows up to so many days."""
+"""Maximum days of the baseline."""
 
 _PRIOR_SHARE = 0.03
-"""What is taken for the part of the variance that lies between days before a day has been seen ..."""
+"""Prior share of the variance between days ..."""
 _PRIOR_DAYS = 5.0
-"""... and the weight of that."""
+"""... and the weight of this prior."""
 _PRIOR_VISITS = 1.5
 _PRIOR_BLOCKS = 20.0
 
 
 class Block(NamedTuple):
-    """Up to BLOCK observations in a row, of one day."""
+    """Up to BLOCK consecutive observations of one day."""
 
     day: int
     """Ordinal, UTC."""
     at: float
-    """When the first was made: seconds since the epoch."""
+    """Unix time of the first one."""
     n: int
     total: Array
     """(d,)"""
     scatter: Array | None = None
-    """(d, d): the sum of the outer products of what each is off their mean; only needed while a baseline is new."""
+    """(d, d): sum of outer products of deviations from the mean; only needed while a baseline is new."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The baseline in coordinates in which its numbers vary independently, each by 1 within a day."""
+    """The baseline in coordinates with independent components of variance 1 within a day."""
 
     mean: Array
     """(d,), in natural units."""
     turn: Array
-    """(d, d): into those coordinates."""
+    """(d, d): transformation into those coordinates."""
     centre: Array
     """(d,): the mean in those coordinates."""
     between: Array
     """(d,): variances between days."""
     visits: float
     uncertainty: Array
-    """(d,): variance of the centre itself."""
+    """(d,): variance of the estimated centre."""
     day_freedom: float
     block_freedom: float
 
 
 @dataclass
 class Baseline:
-    """Sums over the first days; bounded, as days are."""
+    """Sums over the first days; bounded, as the number of days is."""
 
     size: int
     days: list[tuple[int, int, Array]] = field(default_factory=list)
-    """Day, how many observations, their sum."""
+    """Day, number of observations, their sum."""
     scatter: Array = field(init=False)
-    """Within blocks, of the first ones, ..."""
+    """Sums within the first blocks, ..."""
     scatter_freedom: int = 0
     block_squares: Array = field(init=False)
     """... and of the means of all blocks."""
@@ -83,11 +83,11 @@ class Baseline:
 
     @property
     def observations(self) -> int:
-        """How many it is made of."""
+        """Number of observations."""
         return sum(n for _, n, _ in self.days)
 
     def add(self, block: Block) -> None:
-        """Make it part of what is usual; days come in order."""
+        """Add a block to the baseline; days come in order."""
         if self.days and self.days[-1][0] == block.day:
             _, n, total = self.days.pop()
             self.days.append((block.day, n + block.n, total + block.total))
@@ -100,15 +100,15 @@ class Baseline:
         self.blocks += 1
 
     def profile(self, least: float, *, is_share: bool) -> Profile:
-        """What is usual by now; needs two days.
+        """Compute the profile; needs two days.
 
-        ``least`` is a standard deviation below which nothing is believed to vary; a share varies as much as shares do.
+        ``least`` is the minimum standard deviation; a share has the variance of a share.
         """
         counts = np.array([n for _, n, _ in self.days], float)
         totals = np.stack([total for *_, total in self.days])
         observations, days = float(counts.sum()), len(counts)
         mean = totals.sum(axis=0) / observations
-        # Half an event more than there was, for what has never happened yet may happen tomorrow.
+        # Add half an event, as an event not seen yet may still happen.
         mean = (totals.sum(axis=0) + 0.5) / (observations + 1) if is_share else mean
         within_days = (totals / counts[:, None]).T @ totals
         if is_share:
@@ -122,7 +122,7 @@ class Baseline:
         weights = 1 / (between + visits / counts[:, None])
         centre = (weights * (means @ axes)).sum(axis=0) / weights.sum(axis=0)
         return Profile(
-            # A share has just been smoothed; the coordinates of its centre follow.
+            # The share was smoothed, so its centre must follow.
             mean if is_share else np.linalg.solve(axes.T @ turn, centre),
             axes.T @ turn,
             axes.T @ turn @ mean if is_share else centre,
@@ -134,7 +134,7 @@ class Baseline:
         )
 
     def _visits(self, turn: Array, within_days: Array, days: int) -> tuple[float, float]:
-        """How many times more block means vary within a day than means of independent observations would."""
+        """Return the factor by which block means vary more within a day than means of independent observations."""
         freedom = self.blocks - days
         scatter = turn @ (self.block_squares - within_days) @ turn.T
         seen = max(0.0, float(np.trace(scatter))) / self.size
@@ -142,19 +142,19 @@ class Baseline:
         return max(1.0, visits), freedom + _PRIOR_BLOCKS
 
     def _between(self, means: Array, counts: Array, visits: float) -> tuple[Array, Array]:
-        """Variances between days, and the axes along which they lie."""
+        """Return the variances between days, and their axes."""
         days, observations = len(counts), counts.sum()
         off = means - counts @ means / observations
         typical = (observations - (counts**2).sum() / observations) / (days - 1)
         raw = ((off * counts[:, None]).T @ off / (days - 1) - visits * np.eye(self.size)) / typical
         strengths, axes = np.linalg.eigh((raw + raw.T) / 2)
-        # The prior lies in no direction, so that one in which few days differed is not taken for a calm one.
+        # The prior is isotropic, so that a direction with few different days is not taken for a stable one.
         level = max(_PRIOR_SHARE, float(strengths.clip(0).mean())) if self.size > 1 else _PRIOR_SHARE
         known = days - 1
         return (known * strengths.clip(0) + _PRIOR_DAYS * level) / (known + _PRIOR_DAYS), axes
 
     def as_json(self) -> dict[str, Any]:
-        """To be written down."""
+        """Return a JSON-serialisable copy."""
         return {
             "days": [[day, n, total.tolist()] for day, n, total in self.days],
             "scatter": self.scatter.tolist(),
@@ -165,7 +165,7 @@ class Baseline:
 
     @classmethod
     def from_json(cls, size: int, written: dict[str, Any]) -> "Baseline":
-        """As it was written down."""
+        """Create it from its JSON form."""
         baseline = cls(size, [(day, n, np.array(total)) for day, n, total in written["days"]])
         baseline.scatter = np.array(written["scatter"])
         baseline.scatter_freedom = written["scatter_freedom"]
@@ -175,7 +175,7 @@ class Baseline:
 
 
 def _steadied(within: Array, freedom: float, least: float) -> Array:
-    """The covariance drawn towards its own average, as that of few observations is too small somewhere."""
+    """Shrink the covariance towards its average, as one of few observations is too small in some direction."""
     size = len(within)
     if size > 1:
         freedom = max(freedom, 2.0 * size)

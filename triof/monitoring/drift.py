@@ -1,16 +1,16 @@
-"""Has a mean moved? Looked at again and again, with a known number of false alarms.
+"""Drift detection: repeated tests for a shifted mean, with a known rate of false alarms.
 
-After every block the mean of each stretch that ends now, from SHORTEST to LONGEST observations, is compared with the
-baseline: a generalized likelihood ratio over the unknown moment and size of a step, in a window (Lai 1998). Looking
-at all stretches all the time finds something sooner or later, so that the threshold comes from how rarely it may:
-Siegmund and Venkatraman (1995, theorem 1) give the mean number of looks until a false alarm as::
+After every block the mean of each stretch ending now, from SHORTEST to LONGEST observations, is compared with the
+baseline: a generalized likelihood ratio over the unknown time and size of a step, in a window (Lai 1998). Repeated
+tests exceed any threshold eventually, so the threshold follows from the accepted rate of false alarms:
+Siegmund and Venkatraman (1995, theorem 1) give the mean number of tests until a false alarm as::
 
     sqrt(2 pi) exp(h^2 / 2) / (h * 0.7355)
 
-Three things keep this honest on a real machine. The weight of each day in a stretch is that of one day, however many
-photos it has (:mod:`triof.monitoring.baseline`). That the baseline itself is known from a few days only is paid for:
-its variance is added, and a t value is made a normal one (Wallace 1959). And what moves less than ``tolerance`` is no
-shift, however many photos prove it: a season may do that.
+Three corrections apply on a real machine. The weight of each day in a stretch is that of one day, however many
+photos it has (:mod:`triof.monitoring.baseline`). The baseline is estimated from a few days, so
+its variance is added, and a t value is converted to a normal one (Wallace 1959). A move below ``tolerance`` is no
+shift, however significant: seasons cause such moves.
 """
 
 import math
@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from triof.monitoring.baseline import BLOCK, MOST_DAYS, Array, Baseline, Block, Profile
 
 SHORTEST, LONGEST = 30, 400
-"""Observations of a stretch."""
+"""Minimum and maximum observations of a stretch."""
 CLEARING = 100
-"""Over so many of the latest observations nothing may be left of a shift before it counts as over."""
+"""Latest observations that must show no shift before it counts as over."""
 _MOST_BLOCKS = 80
 _LEAST_SHARE = 1e-3
 
@@ -35,10 +35,10 @@ State = Literal["learning", "quiet", "alarm"]
 
 @dataclass(frozen=True)
 class Measure:
-    """What is watched: ``size`` numbers an observation.
+    """The measured quantity: ``size`` numbers per observation.
 
-    A ``number`` and a ``vector`` have a tolerance in standard deviations of one observation (a vector: of the length
-    of the step), a ``share``, of what lies between 0 and 1, in its own units. ``least``: see :meth:`Baseline.profile`.
+    The tolerance of a ``number`` or ``vector`` is in standard deviations of one observation (a vector: of the length
+    of the step), that of a ``share``, from 0 to 1, in its own units. ``least``: see :meth:`Baseline.profile`.
     """
 
     kind: Literal["number", "share", "vector"]
@@ -51,9 +51,9 @@ class Finding(NamedTuple):
     """The stretch that differs most from the baseline."""
 
     evidence: float
-    """In standard deviations of the normal distribution, beyond the tolerance; the threshold is in the same."""
+    """Standard deviations of the normal distribution beyond the tolerance; the threshold has the same unit."""
     since: float
-    """When it began: seconds since the epoch."""
+    """Unix time of its beginning."""
     n: int
     mean: Array
     """In natural units."""
@@ -63,7 +63,7 @@ NOTHING = Finding(0.0, 0.0, 0, np.zeros(0))
 
 
 def threshold(looks: float) -> float:
-    """The evidence that comes up by chance once in so many ``looks``."""
+    """Return the evidence that chance exceeds once in ``looks`` tests."""
     height = 3.0
     for _ in range(20):
         height = math.sqrt(2 * math.log(max(looks, 10.0) * 0.7355 * height / math.sqrt(2 * math.pi)))
@@ -71,7 +71,7 @@ def threshold(looks: float) -> float:
 
 
 class Recent:
-    """The latest blocks, in arrays, as they are all looked at after each one."""
+    """The latest blocks as arrays, as every test uses all of them."""
 
     def __init__(self, size: int) -> None:
         self._counts = np.zeros(2 * _MOST_BLOCKS)
@@ -86,7 +86,7 @@ class Recent:
 
     @property
     def counts(self) -> Array:
-        """(blocks,), the oldest first, as all that follow."""
+        """(blocks,), oldest first, as all below."""
         return self._counts[self._first : self._end]
 
     @property
@@ -106,11 +106,11 @@ class Recent:
 
     @property
     def is_full(self) -> bool:
-        """Whether the oldest has to go."""
+        """Whether the oldest block must be removed."""
         return self.observations > LONGEST or len(self) > _MOST_BLOCKS
 
     def append(self, block: Block) -> None:
-        """The newest."""
+        """Append the newest block."""
         if self._end == len(self._counts):
             for kept in (self._counts, self._days, self._times, self._totals):
                 kept[: len(self)] = kept[self._first : self._end].copy()
@@ -121,7 +121,7 @@ class Recent:
         self.observations += block.n
 
     def pop(self) -> Block:
-        """Take the oldest out."""
+        """Remove and return the oldest block."""
         oldest = next(iter(self))
         self._first += 1
         self.observations -= oldest.n
@@ -135,7 +135,7 @@ class Recent:
 
 @dataclass
 class Detector:
-    """Watches one measure of one machine. ``least_days`` and ``least`` observations make a baseline."""
+    """Tests one measure of one machine. ``least_days`` and ``least`` observations make a baseline."""
 
     measure: Measure
     least_days: int
@@ -155,23 +155,23 @@ class Detector:
 
     @property
     def state(self) -> State:
-        """What to think of it."""
+        """The state of the signal."""
         return "alarm" if self.alarmed else "quiet" if self.ready else "learning"
 
     @property
     def ready(self) -> bool:
-        """Whether enough was seen to know what is usual."""
+        """Whether the baseline is complete."""
         return len(self.baseline.days) >= self.least_days and self.baseline.observations >= self.least
 
     @property
     def looks_a_day(self) -> float:
-        """How often it looks, on the days of its baseline."""
+        """Tests a day, on the days of its baseline."""
         return self.baseline.blocks / len(self.baseline.days) if self.baseline.days else 0.0
 
     @property
     def profile(self) -> Profile:
-        """What is usual; the detector must be ready."""
-        # Made anew with each day, as it costs more than all looks of an hour.
+        """The profile of the baseline; the detector must be ready."""
+        # Computed once a day, as it costs more than the tests of an hour.
         made_of = (len(self.baseline.days), 0 if len(self.baseline.days) < MOST_DAYS else 1)
         if self._profile is None or made_of != self._profiled:
             self._profile = self.baseline.profile(self.measure.least, is_share=self.measure.kind == "share")
@@ -179,7 +179,7 @@ class Detector:
         return self._profile
 
     def add(self, day: int, at: float, value: Array, height: float) -> bool:
-        """One observation; ``height`` is the threshold. Returns whether this ended a block and was looked at."""
+        """Add an observation; ``height`` is the threshold. Return whether it completed a block and was tested."""
         looked = bool(self._open) and self._began[0] != day and self._close(height)
         if not self._open:
             self._began = day, at
@@ -187,7 +187,7 @@ class Detector:
         return (len(self._open) == BLOCK and self._close(height)) or looked
 
     def latest(self) -> tuple[int, Array]:
-        """How many of the latest observations there are to look at, and their mean."""
+        """Return the number and the mean of the latest observations."""
         n = self.recent.observations + len(self._open)
         return n, sum(self._open, self.recent.totals.sum(axis=0)) / max(n, 1)
 
@@ -205,7 +205,7 @@ class Detector:
         return True
 
     def _let_go(self) -> None:
-        """The oldest block joins the baseline, as long as that grows and nothing has happened."""
+        """Move the oldest block into the baseline while that grows and there is no alarm."""
         while self.recent.is_full:
             oldest = self.recent.pop()
             days = self.baseline.days
@@ -220,7 +220,7 @@ class Detector:
             self.finding = _best(found, n >= SHORTEST)
             self.alarmed = self.finding.evidence >= height
         elif self._is_over(found, height):
-            # What was before must not raise the same alarm again.
+            # Earlier blocks must not raise the same alarm again.
             while self.recent.observations > CLEARING:
                 self.recent.pop()
             self.alarmed, self.finding = False, NOTHING
@@ -245,7 +245,7 @@ class Detector:
         }
 
     def restore(self, written: dict[str, Any]) -> None:
-        """Be as it was when that was written down."""
+        """Restore the state from its JSON form."""
         self.baseline = Baseline.from_json(self.measure.size, written["baseline"])
         self.recent = Recent(self.measure.size)
         for block in written["recent"]:
@@ -258,7 +258,7 @@ class Detector:
 
 
 class Stretches(NamedTuple):
-    """All stretches that end now, the longest first."""
+    """All stretches that end now, longest first."""
 
     n: Array
     evidence: Array
@@ -268,7 +268,7 @@ class Stretches(NamedTuple):
 
 
 def scan(recent: Recent, profile: Profile, measure: Measure) -> Stretches:
-    """What each stretch that ends now says against the baseline."""
+    """Return the evidence of each stretch that ends now against the baseline."""
     counts, totals = recent.counts, recent.totals
     weights, sums = _by_days(counts, recent.days, totals @ profile.turn.T, profile)
     off = sums / weights - profile.centre
@@ -288,12 +288,12 @@ def scan(recent: Recent, profile: Profile, measure: Measure) -> Stretches:
 
 
 def _by_days(counts: Array, days: NDArray[np.int64], totals: Array, profile: Profile) -> tuple[Array, Array]:
-    """For the stretch that begins with each block: the weight of its mean, and the weighted sum of its days' means."""
+    """Return for the stretch from each block on the weight of its mean, and the weighted sum of its daily means."""
     begins = np.ones(len(days), bool)
     np.not_equal(days[1:], days[:-1], out=begins[1:])
     first, of_day = begins.nonzero()[0], begins.cumsum() - 1
     last = np.append(first[1:], len(days)) - 1
-    # Sums from each block to the end of its day.
+    # Cumulative sums from each block to the end of its day.
     from_here = counts[::-1].cumsum()[::-1]
     n = from_here - (from_here[last] - counts[last])[of_day]
     summed = totals[::-1].cumsum(axis=0)[::-1]
@@ -304,18 +304,18 @@ def _by_days(counts: Array, days: NDArray[np.int64], totals: Array, profile: Pro
 
 
 def _later(of_days: Array) -> Array:
-    """For each day the sum over the days after it."""
+    """Return for each day the sum over the later days."""
     later: Array = of_days[::-1].cumsum(axis=0)[::-1] - of_days
     return later
 
 
 def _normal(t: Array, freedom: Array) -> Array:
-    """The normal deviate as unlikely as ``t`` with so many degrees of ``freedom`` (Wallace 1959)."""
+    """Return the normal deviate as unlikely as ``t`` with ``freedom`` degrees of freedom (Wallace 1959)."""
     return (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(t**2 / freedom))
 
 
 def _share_evidence(off: Array, variance: Array, profile: Profile, tolerance: float, freedom: Array) -> Array:
-    """By the binomial likelihood ratio, which rare events do not fool, for as many independent ones as there were."""
+    """Return the evidence by the binomial likelihood ratio, valid for rare events, at the effective sample size."""
     usual = float(profile.mean[0])
     scale = float(profile.turn[0, 0])
     share = np.clip(usual + off[:, 0] / scale, _LEAST_SHARE / 100, 1 - _LEAST_SHARE / 100)
@@ -327,13 +327,13 @@ def _share_evidence(off: Array, variance: Array, profile: Profile, tolerance: fl
 
 
 def _vector_evidence(off: Array, variance: Array, tolerance: float, freedom: Array) -> Array:
-    """By the squared length in standard deviations: noncentral chi-squared for a step as long as the tolerance.
+    """Return the evidence of the squared length: noncentral chi-squared for a step as long as the tolerance.
 
-    Made a normal deviate by its cube root (Abdel-Aty 1954).
+    Converted to a normal deviate by its cube root (Abdel-Aty 1954).
     """
     squared = (_normal(off / np.sqrt(variance), freedom) ** 2).sum(axis=1)
     size = off.shape[1]
-    # How precise the step is known in its own direction.
+    # Precision of the step in its own direction.
     precision = (off**2 / variance).sum(axis=1) / np.maximum((off**2).sum(axis=1), 1e-12)
     allowed = tolerance**2 * precision
     spread = 2 * (size + 2 * allowed) / (9 * (size + allowed) ** 2)

@@ -1,4 +1,4 @@
-"""Reads from the journal what happened since it was last looked at: a bounded number of rows at a time."""
+"""Reads new events from the journal, a bounded number of rows at a time."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,22 +21,22 @@ _ROWS = 500
 _BATCH = 250
 _LOCAL = "local_cnn"
 SETTLING = timedelta(seconds=5)
-"""Rows younger than that are left for the next look: another thread may still be writing one with an earlier time."""
+"""Newer rows are left for the next run: another thread may still write one with an earlier time."""
 _DRILL = timedelta(hours=1)
-"""A drill that has not ended after so long has died."""
+"""A drill that has not ended after this time counts as crashed."""
 HISTORY = timedelta(days=120)
-"""A machine that nobody has watched yet is read from so long ago."""
+"""Age from which events of a newly monitored machine are read."""
 
 
 class Confirmed(NamedTuple):
-    """A person chose the type."""
+    """An employee chose the type."""
 
     at: datetime
     corrected: bool
 
 
 class Accepted(NamedTuple):
-    """Somebody has said that a change is meant."""
+    """A technician accepted a change."""
 
     at: datetime
     name: str
@@ -47,7 +47,7 @@ Happening = MonitoredDeposit | Confirmed | Accepted
 
 @dataclass
 class Bookmark:
-    """How far each kind of event was read; and whose answers are watched."""
+    """Read positions by kind of event; and the monitored model versions."""
 
     read: dict[str, tuple[datetime, UUID]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -66,14 +66,14 @@ class Bookmark:
 
 
 def read_on(database: Database, machine: str, bookmark: Bookmark, now: datetime) -> tuple[list[Happening], bool]:
-    """What happened on ``machine`` after the bookmark, which is moved on; and whether that was all."""
+    """Return the events of ``machine`` after the bookmark, which is advanced; and whether these were all."""
     with database.read() as connection:
         until = _until(connection, machine, now)
         drilled = _drilled(connection, machine, now)
         first = (now - HISTORY, UUID(int=0))
         batches = {kind: _events(connection, machine, kind, bookmark.read.get(kind, first), until) for kind in _KINDS}
         cut_short = [batch[-1].at for batch in batches.values() if len(batch) == _ROWS]
-        # No further than where one of them breaks off, so that what happened is told in its order.
+        # All kinds stop where the first one is cut off, so that events stay in order.
         horizon = min(cut_short, default=until)
         rows = sorted(
             (row for batch in batches.values() for row in batch if row.at <= horizon), key=lambda row: (row.at, row.id)
@@ -97,7 +97,7 @@ def _events(
 
 
 def _until(connection: Connection, machine: str, now: datetime) -> datetime:
-    """Up to when everything is written, and known to be a drill's or not."""
+    """Return the time up to which all rows are written, and known to be a drill's or not."""
     latest = {
         kind: connection.execute(
             select(_EVENTS.c.at)
@@ -138,14 +138,14 @@ def _told(row: Row[Any], answers: Mapping[UUID, Sequence[Any]], bookmark: Bookma
         return Accepted(row.at, str(row.detail.get("name", "")))
     detail, given = row.detail, answers.get(row.deposit_id, ())
     seen = {task: found for task in TASKS for found in _seen(task, given, bookmark.versions)}
-    # Of a deposit by an older Triof the statistics are not known.
+    # Older versions of Triof wrote no photo statistics.
     return MonitoredDeposit(
         row.at, detail.get("brightness"), detail.get("sharpness"), str(detail.get("action", "")), seen
     )
 
 
 def _seen(task: Task, given: Sequence[Any], versions: Mapping[str, str]) -> Iterator[MonitoredPrediction]:
-    """The local answer, else the one believed; of several models of one provider, the one watched so far."""
+    """Yield the local prediction, else the accepted one; of several models of a provider, the monitored one."""
     answers = [answer for answer in given if answer.task == task]
     own = [answer for answer in answers if answer.provider == _LOCAL] or [each for each in answers if each.believed]
     if not own:
@@ -169,11 +169,11 @@ def _watched(task: Task, answers: Sequence[Any], versions: Mapping[str, str]) ->
 
 
 def latest_first(connection: Connection, machine: str, kind: Kind, limit: int) -> Sequence[Row[Any]]:
-    """The latest events of one kind."""
+    """Return the latest events of one kind, newest first."""
     where = (_EVENTS.c.machine_id == machine, _EVENTS.c.kind == kind)
     return connection.execute(select(_EVENTS).where(*where).order_by(_EVENTS.c.at.desc()).limit(limit)).all()
 
 
 def utc_day(at: datetime) -> int:
-    """The number of the day."""
+    """Return the ordinal of the UTC day."""
     return at.astimezone(UTC).date().toordinal()

@@ -1,4 +1,4 @@
-"""One machine under watch: its detectors, fed with what happened, and where each signal stands."""
+"""The monitor of one machine: its detectors and the status of each signal."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,39 +27,39 @@ from triof.monitoring.signals import (
 from triof.settings.sections.monitoring import MonitoringSettings
 
 ALERT = "drift."
-"""What the alert of a signal is called, before the signal's name."""
+"""Prefix of a signal's alert name."""
 ALL = "all"
 _STREAK = 20
-"""So many deposits in a row by another model mean that it is in production; less may be one on trial."""
+"""Consecutive deposits by another model after which it counts as in production; fewer may be a candidate's."""
 
 References = Mapping[tuple[str, str], float]
-"""What the bundles' makers saw, by signal and part."""
+"""Reference values from the bundles' cards, by signal and part."""
 
 
 @dataclass(frozen=True)
 class SignalStatus:
-    """Where one signal of one machine stands; values in the signal's units (0 to 1, or as the photo statistics)."""
+    """The status of one signal of one machine; values in the signal's units (0 to 1, or as the photo statistics)."""
 
     machine: str
     signal: str
     task: Task | None
     part: str
-    """The label that stands out; empty where the signal is about all deposits."""
+    """The most deviant label; empty if the signal covers all deposits."""
     state: State
     value: float | None
-    """Now; of an embedding the distance from the baseline, in standard deviations of one photo."""
+    """Current value; for an embedding the distance from the baseline, in standard deviations of one photo."""
     baseline: float | None
-    """As it was in the machine's own first days."""
+    """Value in the machine's baseline."""
     reference: float | None
-    """As it was on the photos on which the model was chosen; of an embedding the distance of now from those."""
+    """Value on the photos on which the model was selected; for an embedding the distance from those."""
     evidence: float
-    """In standard deviations beyond what is tolerated ..."""
+    """Evidence in standard deviations beyond the tolerance ..."""
     threshold: float
-    """... and from where on it is an alarm."""
+    """... and the alarm threshold."""
     n: int
-    """How many deposits say so."""
+    """Number of deposits behind it."""
     since: datetime | None
-    """When what is unusual began."""
+    """Beginning of the deviation."""
     days: int
     """Of the baseline."""
     deposits: int
@@ -72,7 +72,7 @@ class SignalStatus:
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> "SignalStatus":
-        """As it was written down, be it by an earlier version that knew more."""
+        """Create it from its JSON form, ignoring fields of other versions."""
         known = {each.name: written[each.name] for each in fields(cls)}
         return cls(**{**known, "since": datetime.fromisoformat(known["since"]) if known["since"] else None})
 
@@ -90,7 +90,7 @@ class MachineMonitor:
     _day: int = 0
 
     def take(self, happened: Happening) -> None:
-        """Make use of what happened."""
+        """Process an event."""
         day, at = utc_day(happened.at), happened.at.timestamp()
         if day != self._day:
             self._day, self._height = day, self.height()
@@ -104,18 +104,18 @@ class MachineMonitor:
                     self._observe(signal, part, value, day, at)
 
     def height(self) -> float:
-        """The evidence that chance brings about once in the settings' days, whatever the signal."""
+        """Alarm threshold, exceeded by chance once per ``false_alarm_days``."""
         looks = sum(detector.looks_a_day for detector in self.detectors.values())
         return threshold(looks * self.settings.false_alarm_days)
 
     def forget(self, signals: Iterable[Signal]) -> None:
-        """Begin new baselines."""
+        """Begin new baselines for ``signals``."""
         for signal in signals:
             for part in signal.parts:
                 self.detectors.pop((signal.name, part), None)
 
     def standings(self, references: References) -> Iterator[SignalStatus]:
-        """Where each signal stands of which anything is known, by the part that stands out."""
+        """Yield the status of each signal with data, for its most deviant part."""
         for signal in SIGNALS.values():
             found = {part: self.detectors[signal.name, part] for part in signal.parts if self._has(signal, part)}
             if found:
@@ -135,7 +135,7 @@ class MachineMonitor:
         return Detector(signal.measure, self.settings.baseline_days, self.settings.baseline_deposits)
 
     def _known(self, seen: Mapping[Task, MonitoredPrediction]) -> Iterator[tuple[Task, MonitoredPrediction]]:
-        """Without the answers of models that are not those in production."""
+        """Yield the predictions of models in production."""
         for task, answer in seen.items():
             of_task = [signal for signal in OF_THE_MODELS if signal.task == task]
             key = f"{task}/{answer.provider}"
@@ -153,7 +153,7 @@ class MachineMonitor:
         return self._is_established(f"{task}/{rival}", version, [SIGNALS[f"agreement.{task}"]])
 
     def _is_established(self, key: str, value: str, signals: Iterable[Signal]) -> bool:
-        """Whether that is what holds; something new holds after a while, and begins new baselines."""
+        """Return whether ``value`` is established; a new one is after a while, and begins new baselines."""
         known = self.bookmark.versions.setdefault(key, value)
         if value == known:
             self._streaks.pop(key, None)
@@ -220,7 +220,7 @@ class MachineMonitor:
         }
 
     def restore(self, written: Mapping[str, Any]) -> None:
-        """Be as it was when that was written down. Raises KeyError, TypeError or ValueError where that was spoilt."""
+        """Restore the state from its JSON form. Raises KeyError, TypeError or ValueError if it is invalid."""
         self.bookmark = Bookmark.from_json(written["bookmark"])
         self._height = math.inf if written["height"] is None else float(written["height"])
         for name, part, detector in written["detectors"]:
@@ -243,7 +243,7 @@ def _in_units(
 
 
 def _from_reference(found: Mapping[str, Detector]) -> float:
-    """How far the latest deposits, of all labels, lie from the photos on which the model was chosen."""
+    """Return the distance of the latest deposits, of all labels, from the photos on which the model was selected."""
     latest = [detector.latest() for detector in found.values()]
     n = sum(count for count, _ in latest)
     return round(float(np.linalg.norm(sum(count * mean for count, mean in latest) / max(n, 1))), 3)

@@ -1,8 +1,8 @@
-"""Looks at every watched machine now and then, keeps what it knows, and lets alerts fire and clear.
+"""Checks every monitored machine periodically, stores the state, and fires and clears alerts.
 
-What it knows lies in ``TRIOF_HOME/monitoring``, a file for each machine, written after each look at something new. A
-look reads only what happened since. Without the file it reads the last 120 days once more, a part at each look, and
-says nothing until it has caught up.
+The state is in ``TRIOF_HOME/monitoring``, a file for each machine, written after each run with new events. A
+run reads only later events. Without the file it reads the last 120 days again, a part in each run, and
+fires no alert until it has caught up.
 """
 
 import json
@@ -36,16 +36,16 @@ log = get_logger(__name__)
 FOLDER = "monitoring"
 _FORMAT = 1
 _BATCHES = 4
-"""So many times a few hundred rows are read in one look."""
+"""Batches of a few hundred rows read in one run."""
 _SECONDS = 60.0
 
 References = dict[tuple[str, str], float]
 PartFaults = Callable[[Collection[str]], Mapping[str, tuple[str, float | None]]]
-"""Text and number of each alert that is to be open, by name; takes the names of those that are."""
+"""Returns text and value of each alert to be open, by name; its argument are the names of the open ones."""
 
 
 class Monitor:
-    """Watches the machines of the settings; its looks are made by one thread of one process."""
+    """Monitors the machines of the settings; runs in one thread of one process."""
 
     def __init__(
         self, settings: Settings, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -56,7 +56,7 @@ class Monitor:
         self.machines: Collection[str] = settings.monitoring.machines or (database.machine_id,)
         self.alerts = Alerts(settings.home, database, list(notifiers.of(settings.alerts)), self.machines, now)
         self.journal_fault: Callable[[], DatabaseUnusable | None] = lambda: None
-        """Why the machine cannot write to its journal; a kiosk knows."""
+        """Returns why the machine cannot write to its journal; set by a kiosk."""
         self._part_names: Collection[str] = ()
         self._part_faults: PartFaults = lambda is_open: {}
         self._watched: dict[str, MachineMonitor] = {}
@@ -64,15 +64,15 @@ class Monitor:
         self._lock = Lock()
 
     def watch_parts(self, names: Collection[str], faults: PartFaults) -> None:
-        """Let alerts called ``names`` fire and clear by what ``faults`` finds wrong with this machine's parts."""
+        """Register the alerts ``names``, which ``faults`` fires and clears for this machine's parts."""
         self._part_names, self._part_faults = names, faults
 
     def tasks(self) -> Sequence[ScheduledTask]:
-        """What is to be done every now and then."""
+        """Return the scheduled tasks."""
         return [ScheduledTask("monitoring", _SECONDS, self.look)]
 
     def look(self) -> None:
-        """Read on, fire and clear alerts, and deliver them. Raises SQLAlchemyError."""
+        """Read new events, fire and clear alerts, and deliver them. Raises SQLAlchemyError."""
         fault = self.journal_fault()
         try:
             if not fault:
@@ -87,17 +87,17 @@ class Monitor:
             self.alerts.deliver()
 
     def state(self, machines: Collection[str] | None = None) -> Sequence[SignalStatus]:
-        """Where each signal of each machine stood at the last look, whichever process made it."""
+        """Return the status of each signal of each machine at the last run of any process."""
         chosen = self.machines if machines is None else machines
         found = [written for machine in chosen for written in self._kept(machine).get("standings", ())]
         return [SignalStatus.from_json(written) for written in found]
 
     def gauges(self) -> Mapping[tuple[str, ...], float]:
-        """The evidence of drift as a share of the threshold, by machine and signal; from 1 on it is an alarm."""
+        """Return the evidence of drift divided by the threshold, by machine and signal; 1 or more is an alarm."""
         return {(each.machine, each.signal): each.evidence / each.threshold for each in self.state()}
 
     def close(self) -> None:
-        """Finish the message that is under way."""
+        """Finish the current delivery and stop."""
         self.alerts.close()
 
     def _look_at(self, machine: str) -> None:
@@ -156,7 +156,7 @@ class Monitor:
         return self._settings.home / FOLDER / f"{quote(machine, safe='')}.json"
 
     def _reference(self) -> References:
-        """What the makers of the active bundles saw; read again when others are active."""
+        """Return the reference values of the active bundles; reloaded when these change."""
         options = bundle_store.options(self._settings)
         pointer = Pointer(options.bundles or self._settings.home)
         signature = pointer.signature()

@@ -1,4 +1,4 @@
-"""The ways an alert leaves the machine: the log, a webhook, e-mail. None carries a photo or says who deposited what."""
+"""Channels for alerts: log, webhook, e-mail. None sends a photo or who made a deposit."""
 
 import hashlib
 import hmac
@@ -25,18 +25,18 @@ _ATTEMPTS, _WAIT_SECONDS = 3, 1.0
 
 
 class NotDelivered(TriofError):
-    """A channel did not take a message; the message says why and what to do."""
+    """A channel did not accept a message; the error says why and what to do."""
 
 
 class _ChannelUnreachable(NotDelivered):
-    """It may well take it in a moment."""
+    """The channel is temporarily unreachable."""
 
 
 class Message(NamedTuple):
-    """One alert that began or is over, or a test of the channels."""
+    """A fired or cleared alert, or a test message."""
 
     id: str
-    """The same when it is sent once more, so that a receiver can tell."""
+    """Stays the same on a resend, so that a receiver can detect it."""
     at: datetime
     machine: str
     kind: str
@@ -46,21 +46,21 @@ class Message(NamedTuple):
     value: float | None = None
 
     def as_json(self) -> dict[str, object]:
-        """What a webhook gets."""
+        """Return the JSON body for a webhook."""
         return {**self._asdict(), "at": self.at.isoformat()}
 
 
 class Notifier(Protocol):
-    """Delivers one message after the other, in one thread."""
+    """Delivers messages one by one, in one thread."""
 
     name: str
 
     def send(self, message: Message) -> str:
-        """Deliver it, and tell what came of it. Raises NotDelivered."""
+        """Deliver the message; return a description of the result. Raises NotDelivered."""
 
 
 class LogNotifier:
-    """Writes a line into the log, where everything else stands as well."""
+    """Writes alerts to the log."""
 
     name = "log"
 
@@ -72,7 +72,7 @@ class LogNotifier:
 
 
 class WebhookNotifier:
-    """Posts JSON; with a secret, ``X-Triof-Signature: sha256=`` and the HMAC of the body goes along."""
+    """Posts JSON; with a secret, it adds ``X-Triof-Signature: sha256=`` and the HMAC of the body."""
 
     name = "webhook"
 
@@ -81,7 +81,7 @@ class WebhookNotifier:
         self._retrying = RetryingCaller(attempts=_ATTEMPTS, timeout=None, wait_initial=_WAIT_SECONDS)
 
     def send(self, message: Message) -> str:
-        """Deliver it, with a few tries. Raises NotDelivered."""
+        """Deliver the message, with a few retries. Raises NotDelivered."""
         return self._retrying(_ChannelUnreachable, self._post, json.dumps(message.as_json()).encode())
 
     def _post(self, body: bytes) -> str:
@@ -92,7 +92,7 @@ class WebhookNotifier:
             digest = hmac.new(settings.secret.get_secret_value().encode(), body, hashlib.sha256).hexdigest()
             headers[SIGNATURE] = f"sha256={digest}"
         try:
-            # A redirect would carry the message, and its signature, to an address that nobody has checked.
+            # A redirect would send the message and its signature to an unverified address.
             with requests.post(
                 settings.url.get_secret_value(),
                 data=body,
@@ -103,7 +103,7 @@ class WebhookNotifier:
             ) as response:
                 status = response.status_code
         except requests.RequestException as error:
-            # Only its kind: the message holds the address, which may be a key.
+            # Only the type: the message contains the URL, which may hold a key.
             raise _ChannelUnreachable(
                 f"The webhook cannot be reached ({type(error).__name__}): check alerts.webhook.url and the network."
             ) from None
@@ -114,7 +114,7 @@ class WebhookNotifier:
 
 
 class EmailNotifier:
-    """Hands a short mail to a server."""
+    """Sends a short mail by SMTP."""
 
     name = "email"
 
@@ -123,7 +123,7 @@ class EmailNotifier:
         self._retrying = RetryingCaller(attempts=_ATTEMPTS, timeout=None, wait_initial=_WAIT_SECONDS)
 
     def send(self, message: Message) -> str:
-        """Deliver it, with a few tries. Raises NotDelivered."""
+        """Deliver the message, with a few retries. Raises NotDelivered."""
         return self._retrying(_ChannelUnreachable, self._mail, _mail(message, self._settings))
 
     def _mail(self, mail: EmailMessage) -> str:
@@ -138,7 +138,7 @@ class EmailNotifier:
                 raise _ChannelUnreachable(self._sentence(f"cannot be reached or asked ({_cause(error)})")) from error
             raise NotDelivered(self._sentence(f"is not trusted ({_cause(error)})")) from error
         if refused:
-            # The others have it; sent once more, they would get it twice.
+            # Not retried: the other recipients would get it twice.
             log.error("alert.refused", recipients=len(refused))
         return f"accepted by {settings.host}"
 
@@ -166,7 +166,7 @@ class EmailNotifier:
 
 
 def of(settings: AlertSettings) -> Iterator[Notifier]:
-    """Every channel that is set up."""
+    """Yield every configured channel."""
     yield LogNotifier()
     if settings.webhook.url:
         yield WebhookNotifier(settings.webhook)
@@ -177,7 +177,7 @@ def of(settings: AlertSettings) -> Iterator[Notifier]:
 def _mail(message: Message, settings: EmailSettings) -> EmailMessage:
     what = {"alert.fired": "Alert", "alert.cleared": "Over", "alert.test": "Test"}[message.kind]
     mail = EmailMessage()
-    # A header of one line, whatever a machine is called.
+    # The header must be one line, whatever the machine's name.
     mail["Subject"] = " ".join(f"[triof {message.machine}] {what}: {message.name}".split())
     mail["From"] = settings.sender
     mail["To"] = ", ".join(settings.to or ())
@@ -189,7 +189,7 @@ def _mail(message: Message, settings: EmailSettings) -> EmailMessage:
 
 
 def _cause(error: Exception) -> str:
-    """In a few words, and without what a server says about the password."""
+    """Return the cause in short, without server messages, which may contain the password."""
     if isinstance(error, smtplib.SMTPResponseException):
         return f"{type(error).__name__} {error.smtp_code}"
     return f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"

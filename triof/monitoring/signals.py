@@ -1,4 +1,4 @@
-"""What is watched on each machine, and what a technician is told when it moves."""
+"""The monitored signals, and the message for the technician when one drifts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Topic = Literal[
 ]
 
 EMBEDDING = 16
-"""How many numbers of an embedding are watched; a bundle's own number may be less."""
+"""Monitored components of an embedding; a bundle may have fewer."""
 
 MEASURES: Mapping[Topic, Measure] = {
     "brightness": Measure("number", 0.25, least=0.005),
@@ -29,33 +29,33 @@ MEASURES: Mapping[Topic, Measure] = {
     "labels": Measure("share", 0.10),
     "embedding": Measure("vector", 0.5, EMBEDDING, 0.05),
 }
-"""What may change without meaning anything: a menu, a season, a few other people."""
+"""Tolerated changes: a menu, a season, a few other people."""
 
 
 @dataclass(frozen=True)
 class Signal:
-    """One thing that can raise an alert."""
+    """A signal that can raise an alert."""
 
     topic: Topic
     task: Task | None = None
 
     @property
     def name(self) -> str:
-        """As the commands, the settings of alerts and the journal call it."""
+        """Dotted name in commands, alert settings and the journal."""
         return f"{self.topic}.{self.task}" if self.task else self.topic
 
     @property
     def measure(self) -> Measure:
-        """How it is watched."""
+        """The measure of the detector."""
         return MEASURES[self.topic]
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Each part is watched by itself: what one kind of item looks like, how often one label is given."""
+        """Parts with separate detectors: the embedding of each label, the share of each label."""
         if self.topic == "embedding" and self.task:
             return LABELS[self.task]
         if self.topic == "labels" and self.task:
-            # Of two labels the shares say the same.
+            # With two labels, one share determines the other.
             return LABELS[self.task][1:] if len(LABELS[self.task]) == 2 else LABELS[self.task]
         return ("",)
 
@@ -69,7 +69,7 @@ SIGNALS: Mapping[str, Signal] = {signal.name: signal for signal in (*OF_THE_PHOT
 
 
 class MonitoredPrediction(NamedTuple):
-    """What was answered to one task: by this machine's own model, or by whoever was believed where that is silent."""
+    """The prediction for one task: the local model's, or the accepted one if that gave none."""
 
     label: str
     probability: float
@@ -77,11 +77,11 @@ class MonitoredPrediction(NamedTuple):
     provider: str
     version: str
     rival: tuple[str, str, str] | None = None
-    """Label, provider and version of the cloud's answer beside it."""
+    """Label, provider and version of the cloud's prediction for the same photo."""
 
 
 class MonitoredDeposit(NamedTuple):
-    """One judged deposit, as far as it is watched."""
+    """The monitored values of one judged deposit."""
 
     at: datetime
     brightness: float | None
@@ -91,7 +91,7 @@ class MonitoredDeposit(NamedTuple):
 
 
 def observed(deposit: MonitoredDeposit) -> Iterator[tuple[Signal, str, Array]]:
-    """Signal, part and what was observed of it."""
+    """Yield signal, part and value of a deposit."""
     brightness, sharpness = OF_THE_PHOTO
     if deposit.brightness is not None and deposit.sharpness is not None:
         yield brightness, "", np.array([deposit.brightness])
@@ -104,7 +104,7 @@ def observed(deposit: MonitoredDeposit) -> Iterator[tuple[Signal, str, Array]]:
 
 
 def observed_correction(corrected: bool) -> tuple[Signal, str, Array]:
-    """Of a confirmed deposit: whether the person chose another type."""
+    """Return the observation of a confirmed deposit: whether the type was corrected."""
     return SIGNALS["corrected"], "", _happened(corrected)
 
 
@@ -158,7 +158,7 @@ _SHARES: Mapping[str, tuple[str, str]] = {
 
 
 def sentence(signal: Signal, part: str, now: float, before: float) -> str:
-    """What has happened, and what may be behind it."""
+    """Return a sentence about the drift and its possible causes."""
     if signal.topic == "embedding":
         return (
             f"What the model takes for '{part}' looks different than before: another kind of {part}, or has the"
@@ -170,5 +170,5 @@ def sentence(signal: Signal, part: str, now: float, before: float) -> str:
 
 
 def shown(signal: Signal, value: float) -> str:
-    """A value as people read it."""
+    """Format a value of the signal."""
     return f"{value:.1%}" if signal.measure.kind == "share" else f"{value:.2f}"

@@ -1,1 +1,1 @@
-"""Metrics, logs, system figures and health checks of the running program; models and drift are monitoring."""
+"""Metrics, logs, system stats and health checks of the running program; models and drift are in monitoring."""

@@ -1,9 +1,9 @@
-"""Where log lines go: one JSON object a line to a file that rotates, and lines for people to the terminal.
+"""Logging: one JSON object a line to a rotating file, readable lines to the terminal.
 
 The code logs events with fields through the standard library (:mod:`providers.event_log`):
-``log.warning("router.fell_back", task=task, cause=cause)``. Only here does structlog take them up, so that
-``triof classify``, which keeps no log, imports nothing of it. What belongs to every line of a request is bound once, by
-:func:`bind`, and goes along into the threads that work for it.
+``log.warning("router.fell_back", task=task, cause=cause)``. structlog is imported only here, so that
+``triof classify``, which writes no log, starts without it. Fields of every line of a request are bound once, by
+:func:`bind`, and are passed to the threads that work for it.
 """
 
 import logging
@@ -24,14 +24,14 @@ from triof.observability.terminal import is_ours
 from triof.settings.sections.logs import LogsSettings
 
 bind = structlog.contextvars.bind_contextvars
-"""Put fields on every line of this request from now on."""
+"""Add fields to every further line of this request."""
 begin = structlog.contextvars.clear_contextvars
-"""Forget what the thread's last request has bound."""
+"""Remove the fields that the thread's last request has bound."""
 
 _LONGEST = {"exception": 8000}
 _LONGEST_OTHER = 1000
 _SECRETS = (
-    # What an address carries besides itself may be a key, and before the @ stands a password.
+    # A URL's query may hold a key, its user part a password.
     (re.compile(r"(\w+://[^\s?'\"<>]*)\?[^\s'\"<>)]*"), r"\1?…"),
     (re.compile(r"(\w+://)[^\s/@'\"]+@"), r"\1…@"),
     (re.compile(r"\btriof_[\w-]{16,}"), "triof_…"),
@@ -40,10 +40,10 @@ _SECRETS = (
 
 @contextmanager
 def kept(settings: LogsSettings, folder: Path, name: str, terminal: TextIO | None = None) -> Iterator[None]:
-    """Keep the log of this process in ``folder``/``name``.log, and show it on ``terminal`` (None: stderr).
+    """Log to ``folder``/``name``.log and to ``terminal`` (None: stderr) within the context.
 
-    A terminal shows all lines of ours, the stderr of a service warnings and errors only; lines of libraries are in the
-    file.
+    A terminal shows all lines of Triof, the stderr of a service only warnings and errors; lines of libraries go to the
+    file only.
     """
     terminal = terminal or sys.stderr
     shown = logging.StreamHandler(terminal)
@@ -68,7 +68,7 @@ def kept(settings: LogsSettings, folder: Path, name: str, terminal: TextIO | Non
 def _speak_up(level: str) -> None:
     for name in ("triof", "providers"):
         logging.getLogger(name).setLevel(level)
-    # That questions queue is what the metrics tell; the web server would warn of each.
+    # waitress warns of each queued request; the metrics count them.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
@@ -88,7 +88,7 @@ def _formatter(renderer: Processor) -> logging.Formatter:
 
 
 def _to_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Take the name and the fields of an event of ours; a line of a library stays the text that it is."""
+    """Use the name and fields of a Triof event; a library's line stays text."""
     message = event["_record"].msg
     if isinstance(message, LogEvent):
         event.update({**message.fields, "event": message.name})
@@ -96,7 +96,7 @@ def _to_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
 
 
 def _without_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Nothing but short text and numbers: no photo, no key, no password."""
+    """Keep only short text and numbers: no photo, no key, no password."""
     for name, value in event.items():
         if not name.startswith("_"):
             event[name] = _plain(value, _LONGEST.get(name, _LONGEST_OTHER))
@@ -118,7 +118,7 @@ def _plain(value: Any, longest: int) -> Any:
 
 
 class _Rotating(logging.handlers.RotatingFileHandler):
-    """Never stands in anybody's way: what cannot be written is told once on stderr, and the machine goes on."""
+    """Ignores write errors after reporting one on stderr, so that the machine goes on."""
 
     def __init__(self, path: Path, max_bytes: int, files: int) -> None:
         self._told = ""
@@ -130,25 +130,25 @@ class _Rotating(logging.handlers.RotatingFileHandler):
         return super()._open()
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line; the standard library asks for it twice, to see whether there is room and to write it."""
+        """Return the line, cached, as the standard library formats it twice: for the size and for writing."""
         if self._line[0] is not record:
             self._line = record, super().format(record)
         return self._line[1]
 
     def doRollover(self) -> None:  # noqa: N802
-        """Begin a new file; where that cannot be done, go on with the one there is."""
+        """Start a new file; if that fails, go on with the current one."""
         try:
             super().doRollover()
         except OSError as error:
             self._tell(error)
 
     def close(self) -> None:
-        """End, whether or not the last lines can be written."""
+        """Close, even if the last lines cannot be written."""
         with suppress(OSError):
             super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Of a line that could not be written."""
+        """Report a line that could not be written."""
         self._tell(sys.exc_info()[1])
 
     def _tell(self, error: BaseException | None) -> None:

@@ -1,7 +1,7 @@
-"""What is counted and measured while the machine works, for Prometheus: docs/reference/metrics-and-logs.md.
+"""Prometheus metrics of the running machine: docs/reference/metrics-and-logs.md.
 
-Counters begin at 0 with the process and tell what happened since; the journal knows what happened ever. Labels hold
-nothing that anybody outside could make up. What happens during a drill's fault is not counted.
+Counters begin at 0 with the process; totals over all time are in the journal. Label values never come from
+clients. Events during a drill are not counted.
 """
 
 import time
@@ -37,7 +37,7 @@ _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 1.5
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 Reading = float | None | Mapping[tuple[str, ...], float]
-"""A number, none at the moment, or one for each combination of labels."""
+"""A number, None if it is unknown, or one for each combination of labels."""
 
 
 class _MetricGauge(NamedTuple):
@@ -48,14 +48,14 @@ class _MetricGauge(NamedTuple):
 
 
 class _Gauges(Collector):
-    """Asks when somebody looks; what cannot be read is left out."""
+    """Reads the gauges at each scrape; a gauge that raises is left out."""
 
     def __init__(self) -> None:
         self.gauges: list[_MetricGauge] = []
         self._complaints = Complaints(log)
 
     def collect(self) -> Iterable[Metric]:
-        """Every gauge with what it reads now."""
+        """Yield every gauge with its current value."""
         for gauge in self.gauges:
             family = GaugeMetricFamily(gauge.name, gauge.help, labels=gauge.labels)
             try:
@@ -69,12 +69,12 @@ class _Gauges(Collector):
 
 
 class Metrics:
-    """All metrics of one process, in a registry of its own; safe to call from many threads."""
+    """The metrics of one process, in their own registry; thread-safe."""
 
     def __init__(self, is_drill: Callable[[], bool] = lambda: False, now: Callable[[], float] = time.time) -> None:
         self._is_drill = is_drill
         self._now = now
-        # When a counter began is worth no second line for each.
+        # The _created series would double the number of lines.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._gauges = _Gauges()
@@ -97,11 +97,11 @@ class Metrics:
             self._deposits.labels(ending.removeprefix("deposit."))
 
     def gauge(self, name: str, help_: str, read: Callable[[], Reading], labels: Sequence[str] = ()) -> None:
-        """Ask ``read`` whenever somebody looks; if it raises, the gauge is left out that time."""
+        """Add a gauge that calls ``read`` at each scrape; if it raises, the gauge is left out that time."""
         self._gauges.gauges.append(_MetricGauge(name, help_, read, labels))
 
     def judged(self, judgement: Judgement) -> None:
-        """For :meth:`Sorter.observe`."""
+        """Count a judgement; registered with :meth:`Sorter.observe`."""
         if self._is_drill():
             return
         self._judgement_seconds.observe(judgement.duration)
@@ -118,7 +118,7 @@ class Metrics:
                 self._answer_seconds.labels(task, attempt.provider).observe(attempt.duration)
 
     def happened(self, event: Event) -> None:
-        """For :meth:`Journal.observe`."""
+        """Count an event; registered with :meth:`Journal.observe`."""
         if event.deposit_id is None or self._is_drill():
             return
         if event.kind == "deposit.judged":
@@ -129,18 +129,18 @@ class Metrics:
             self._deposits.labels(event.kind.removeprefix("deposit.")).inc()
 
     def camera_failed(self) -> None:
-        """The camera gave no photo."""
+        """Count a camera failure."""
         if not self._is_drill():
             self._failures.inc()
             self._failed_at.set(self._now())
 
     def requested(self, method: str, route: str, status: int, seconds: float) -> None:
-        """One HTTP request; ``route`` is the rule that it met, not its address."""
+        """Count an HTTP request; ``route`` is the matched URL rule, not the path."""
         self._http_requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
         self._http_seconds.labels(route).observe(seconds)
 
     def page(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
     def _model_info(self) -> Reading:
@@ -157,7 +157,7 @@ class Metrics:
 
 
 def build(settings: Settings, sorter: Sorter, journal: Journal) -> Metrics:
-    """The metrics of a server, fed by ``sorter`` and ``journal``."""
+    """Build the metrics of a server, fed by ``sorter`` and ``journal``."""
     fault_file = FaultFile(settings.home)
     metrics = Metrics(lambda: fault_file.current() is not None)
     sorter.observe(metrics.judged)

@@ -1,4 +1,4 @@
-"""What reaches a terminal besides the words of a command: log lines of ours, and no line or warning of a library."""
+"""Terminal output apart from a command's own: log lines of Triof, but not those of libraries."""
 
 import logging
 import sys
@@ -8,14 +8,14 @@ _OURS = ("triof", "providers")
 
 
 def is_ours(record: logging.LogRecord) -> bool:
-    """Whether a log line was written by Triof."""
+    """Return whether a log record is Triof's."""
     return record.name.split(".")[0] in _OURS
 
 
 def keep_clean() -> None:
-    """Keep the lines and the warnings of libraries from the terminal of this process.
+    """Hide log lines and warnings of libraries from the terminal of this process.
 
-    Warnings stay where Python was asked for them (``-W``, ``PYTHONWARNINGS``).
+    Warnings stay enabled if Python was started with ``-W`` or ``PYTHONWARNINGS``.
     """
     if logging.lastResort:
         logging.lastResort.addFilter(is_ours)

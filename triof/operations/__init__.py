@@ -1,1 +1,1 @@
-"""What runs beside the sorter, and what people do to a machine: one function a use case, for CLI and web alike."""
+"""The services around the sorter, and the use cases: one function each, called by CLI and web."""

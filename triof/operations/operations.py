@@ -1,4 +1,4 @@
-"""What running machines for years needs around the sorter: all that the API, the dashboard and the operator ask for."""
+"""The operational services around the sorter, used by the API, the dashboard and the operator's commands."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from triof.storage.database_errors import DatabaseUnusable
 
 @dataclass(frozen=True)
 class Operations:
-    """The parts, built from the settings and the journal alone, so that a server without a machine has them too."""
+    """The services, built from the settings and the journal only, so that a server without a machine has them too."""
 
     settings: Settings
     journal: Journal
@@ -43,12 +43,12 @@ class Operations:
     health: HealthChecks
 
     def start(self) -> None:
-        """Begin with what happens by itself."""
+        """Start the background tasks."""
         self.scheduler.start()
         self.jobs.start()
 
     def close(self) -> None:
-        """Finish what is under way."""
+        """Finish running work and stop."""
         self.scheduler.close()
         self.monitoring.close()
         self.jobs.close()
@@ -62,7 +62,7 @@ _PRECISION_LOOK_SECONDS = 3600.0
 def build(
     settings: Settings, sorter: Sorter, journal: Journal, clock: Callable[[], float] = time.monotonic
 ) -> Operations:
-    """All parts, not started. ``clock`` in monotonic seconds."""
+    """Build the services, not started. ``clock`` in monotonic seconds."""
     measured = metrics.build(settings, sorter, journal)
     jobs = Jobs(settings.home, settings.api, journal.database, partial(results.ask, sorter))
     measured.gauge("triof_api_queue_depth", "Photos that wait to be judged", lambda: jobs.depth)
@@ -101,10 +101,10 @@ def build(
 
 
 def _checked(settings: Settings, sorter: Sorter, journal: Journal, monitoring: Monitor) -> CheckedParts:
-    """What the health checks of a server look at; a kiosk adds its camera and its slot."""
+    """Return the parts for the health checks of a server; a kiosk adds its camera and slot."""
 
     def journal_fault() -> DatabaseUnusable | None:
-        # A kiosk sets it after this.
+        # Set by a kiosk later.
         return monitoring.journal_fault()
 
     return CheckedParts(
@@ -116,6 +116,6 @@ def _checked(settings: Settings, sorter: Sorter, journal: Journal, monitoring: M
 
 
 def _backups(settings: Settings, database: Database) -> Iterator[ScheduledTask]:
-    """Of a database in a file; another database is backed up by its own means."""
+    """Yield the backup task of a database file; other databases have their own backups."""
     if database.path:
         yield ScheduledTask("journal.backup", _BACKUP_LOOK_SECONDS, JournalBackups(settings, database.path).take_if_due)

@@ -1,7 +1,7 @@
-"""What people do to a machine: one function each, called by the command line and the dashboard alike.
+"""Use cases that change a machine: one function each, called by the command line and the dashboard.
 
-Each takes the name of the ``actor`` and a ``comment`` for the journal, makes the same checks for each caller, and
-writes its event before it changes anything: a change that nobody can explain later is worse than one not made.
+Each takes the name of the ``actor`` and a ``comment`` for the journal, makes the same checks for every caller, and
+writes its event before the change, so that no change is missing from the journal.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from triof.settings.tree import Settings
 
 LONGEST_COMMENT = 500
-"""Characters; what is longer is cut."""
+"""Characters; longer comments are truncated."""
 
 
 class UseCaseRefused(TriofError):
-    """What was asked for cannot be done as things are; the message names what can."""
+    """The use case is not possible in the current state; the message names the alternatives."""
 
 
 def turn_mode(settings: Settings, journal: Journal, mode: str, *, actor: str, comment: str) -> None:
-    """Turn the switch between cloud and local. Raises UseCaseRefused, HomeUnusable, SQLAlchemyError."""
+    """Set the mode of the machine. Raises UseCaseRefused, HomeUnusable, SQLAlchemyError."""
     chosen: Mode | None = next((each for each in get_args(Mode) if each == mode), None)
     if chosen is None:
         raise UseCaseRefused(f"{mode!r} is no mode: choose {', '.join(get_args(Mode))}.")
@@ -46,9 +46,9 @@ def turn_mode(settings: Settings, journal: Journal, mode: str, *, actor: str, co
 
 
 def resume_quota(settings: Settings, journal: Journal, provider: str, *, actor: str, comment: str) -> QuotaUsage:
-    """Let ``provider`` be asked again though it said that its quota is used up, or that it is retired.
+    """Allow calls to ``provider`` again after it reported an exhausted quota or its retirement; return its usage.
 
-    Raises UseCaseRefused where its calls are not counted, SQLAlchemyError.
+    Raises UseCaseRefused if its calls are not counted, SQLAlchemyError.
     """
     ledger = ledgers(settings, journal.database).get(provider)
     if not ledger:
@@ -59,9 +59,9 @@ def resume_quota(settings: Settings, journal: Journal, provider: str, *, actor: 
 
 
 def accept_alerts(alerts: Alerts, machine: str, names: Collection[str], *, actor: str, comment: str) -> None:
-    """Note that the changes behind alerts of drift are meant: what is seen from now on is the new usual.
+    """Mark the changes behind drift alerts as intended: a new baseline begins.
 
-    ``names`` are those of alerts, or `all`: none is accepted unless all can be. Raises UseCaseRefused, SQLAlchemyError.
+    ``names`` are alert names, or `all`: either all are accepted or none. Raises UseCaseRefused, SQLAlchemyError.
     """
     from triof.monitoring.machine_monitor import ALERT, ALL
     from triof.monitoring.signals import SIGNALS
@@ -87,9 +87,9 @@ def promote(
     shown: PhotoSelection | None = None,
     anyway: bool = False,
 ) -> ProductionChange:
-    """Put the candidate of ``task`` into production if the comparison says so, or ``anyway``.
+    """Promote the candidate of ``task`` if the comparison recommends it, or ``anyway``.
 
-    ``shown`` are labelled photos that both are shown too. Raises RolloutRefused, BundleRefused, NotBetter,
+    ``shown`` are labelled photos to compare both models on. Raises RolloutRefused, BundleRefused, NotBetter,
     DatasetError, ProviderError.
     """
     from triof.rollout import comparison
@@ -108,7 +108,7 @@ def promote(
 def roll_back(
     settings: Settings, journal: Journal, task: Task, provider: str, *, actor: str, comment: str
 ) -> ProductionChange:
-    """End the canary of ``task``; without one, put the model of ``provider`` before it into production again.
+    """End the canary of ``task``; without one, restore the previous model of ``provider``.
 
     Raises RolloutRefused, BundleRefused, ProviderError.
     """
@@ -118,7 +118,7 @@ def roll_back(
 
 
 def stop_candidate(settings: Settings, journal: Journal, task: Task, *, actor: str, comment: str) -> Candidate:
-    """Let production answer alone. Raises RolloutRefused if it does."""
+    """End the candidate of ``task`` and return it. Raises RolloutRefused if there is none."""
     return RolloutService(settings, journal, actor).stop(task, _cut(comment))
 
 

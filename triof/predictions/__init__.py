@@ -1,1 +1,1 @@
-"""Asynchronous predictions: the queue, and the results that the API tells; the addresses are in web/api."""
+"""Asynchronous predictions: the queue and the stored results of the API; the routes are in web/api."""

@@ -1,13 +1,13 @@
-"""Predictions that outlive their request: asked for to be fetched later, or under an idempotency key.
+"""Predictions that outlive their request: asynchronous ones, and those with an idempotency key.
 
 ::
 
-    answering ──┐                     a request waits for it; forgotten where it comes to nothing
+    answering ──┐                     a request waits for it; removed if it fails to finish
                 ├──► succeeded, failed      kept for some days
-    queued ─────┘                     its photo is on the disk before anybody is told so
+    queued ─────┘                     its photo is on the disk before the response is sent
 
-The table is the queue, and one process per home folder works it off, whoever came first. What was queued when that
-process ends is judged after the next start.
+The table is the queue; the first process of a home folder to take the lock works it off. Photos queued when that
+process ends are judged after the next start.
 """
 
 from collections.abc import Callable
@@ -39,31 +39,31 @@ Status = Literal["answering", "queued", "succeeded", "failed"]
 
 _JOBS = cast(Table, JobRow.__table__)
 _LOOK_SECONDS = 1.0
-"""How often the queue is looked at for what another process has put there."""
+"""Seconds between checks for photos queued by other processes."""
 _PAUSE_SECONDS = 5.0
-"""How long the worker rests when the disk or the database refuses."""
+"""Seconds that the worker waits after an error of the disk or the database."""
 _ABANDONED = timedelta(minutes=5)
-"""No request waits so long: whoever answered is dead."""
+"""No request waits this long: its process has died."""
 _ORPHANED_SECONDS = 3600.0
 _TRIES = (".photo", ".second", ".last")
-"""What a queued photo is called before its first try, during it, and during its second."""
+"""File suffixes of a queued photo before its first try, during it, and during its second."""
 
 
 class QueueFull(TriofError):
-    """No photo can be queued now."""
+    """The queue is full, or the photo cannot be written."""
 
 
 class KeyReused(TriofError):
-    """The idempotency key stands for another request."""
+    """The idempotency key was used with another request."""
 
 
 class StillRunning(TriofError):
-    """The request with this idempotency key is being answered."""
+    """The request with this idempotency key is still running."""
 
 
 @dataclass(frozen=True)
 class RequestIdentity:
-    """Who asks for what: the API key's id, the idempotency key if any, and the digest of the request."""
+    """Identity of a request: the API key's id, the idempotency key if any, and the digest of the request."""
 
     key_id: UUID
     idempotency_key: str | None
@@ -72,7 +72,7 @@ class RequestIdentity:
 
 @dataclass(frozen=True)
 class PredictionJob:
-    """One prediction that is kept; ``outcome`` is None until it is finished."""
+    """A stored prediction; ``outcome`` is None until it is finished."""
 
     id: UUID
     status: Status
@@ -82,12 +82,12 @@ class PredictionJob:
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is an outcome."""
+        """Whether the job has an outcome."""
         return self.status in ("succeeded", "failed")
 
 
 class Jobs:
-    """The jobs of one machine; ``ask`` judges a photo under an id. ``now`` gives aware datetimes."""
+    """The jobs of one machine; ``ask`` judges a photo under an id. ``now`` returns aware datetimes."""
 
     def __init__(
         self,
@@ -111,17 +111,17 @@ class Jobs:
 
     @property
     def depth(self) -> int:
-        """How many photos wait to be judged. Raises SQLAlchemyError."""
+        """Return the number of queued photos. Raises SQLAlchemyError."""
         with self._database.read() as connection:
             query = select(func.count()).select_from(_JOBS).where(*self._are("queued"))
             return connection.scalar(query) or 0
 
     def start(self) -> None:
-        """Begin to work the queue off."""
+        """Start the worker."""
         self._thread.start()
 
     def close(self) -> None:
-        """End after the photo that is being judged; the others wait for the next start."""
+        """Stop the worker after the current photo; the others stay queued."""
         self._closed = True
         self._news.set()
         if self._thread.is_alive():
@@ -129,7 +129,7 @@ class Jobs:
         self._process_lock.release()
 
     def claim(self, asked: RequestIdentity) -> PredictionJob:
-        """The job of a request that is answered at once: a new one to ``finish`` or ``forget``, or the finished one.
+        """Return the job of a synchronous request: a new one to ``finish`` or ``forget``, or the finished one.
 
         Raises KeyReused, StillRunning.
         """
@@ -144,7 +144,7 @@ class Jobs:
         return _job(row)
 
     def put(self, asked: RequestIdentity, image: bytes) -> PredictionJob:
-        """Queue ``image``, which is on the disk on return; the same request again gives the same job.
+        """Queue ``image``, which is on the disk on return; the same request again returns the same job.
 
         Raises QueueFull, KeyReused, StillRunning.
         """
@@ -169,25 +169,25 @@ class Jobs:
         return _job(row)
 
     def finish(self, id_: UUID, outcome: Outcome) -> None:
-        """Keep what came of a job."""
+        """Store the outcome of a job."""
         status: Status = "failed" if "problem" in outcome else "succeeded"
         values = {"status": status, "finished_at": self._now(), "answer": outcome}
         with self._database.write() as connection:
             connection.execute(update(_JOBS).where(_JOBS.c.id == id_).values(**values))
 
     def forget(self, id_: UUID) -> None:
-        """Let the same request be asked anew."""
+        """Remove a job, so that the same request can be made again."""
         with self._database.write() as connection:
             connection.execute(_JOBS.delete().where(_JOBS.c.id == id_))
 
     def find(self, id_: UUID, key_id: UUID) -> PredictionJob | None:
-        """The job that this key has asked for."""
+        """Return the job with this id if it belongs to the key, else None."""
         with self._database.read() as connection:
             row = connection.execute(select(_JOBS).where(_JOBS.c.id == id_, _JOBS.c.key_id == key_id)).first()
         return _job(row) if row else None
 
     def work(self) -> bool:
-        """Judge the photo that has waited longest; False if none waits, or another process works the queue off."""
+        """Judge the oldest queued photo; return False if there is none, or another process works the queue off."""
         if not self._process_lock.is_ours():
             return False
         with self._database.read() as connection:
@@ -202,7 +202,7 @@ class Jobs:
                 raise DecoderBusy(outcome["problem"]["detail"])
             self.finish(id_, outcome)
         except Exception:
-            # It is not the photo's fault.
+            # The photo is not the cause, so it stays queued.
             if path:
                 path.rename(self._folder / f"{id_}{_TRIES[0]}")
             raise
@@ -211,19 +211,19 @@ class Jobs:
         return True
 
     def prune(self) -> None:
-        """Remove outcomes older than the settings say, requests that nobody answered, and photos of no job."""
+        """Remove expired outcomes, abandoned requests, and photos without a job."""
         oldest = self._now() - timedelta(days=self._settings.result_days)
         with self._database.write() as connection:
             of = (_JOBS.c.machine_id == self._database.machine_id, _JOBS.c.status != "queued", _JOBS.c.at < oldest)
             connection.execute(_JOBS.delete().where(*of))
             queued = {str(id_) for id_ in connection.scalars(select(_JOBS.c.id).where(*self._are("queued")))}
         for path in self._folder.glob("*"):
-            # Also what a power cut has left half-written; nothing that is no photo of the queue.
+            # Includes files half-written at a power cut; never files that are not the queue's.
             if path.stem not in queued and any(suffix in path.name for suffix in _TRIES):
                 self._remove_orphan(path)
 
     def _remove_orphan(self, path: Path) -> None:
-        """A photo stands here a moment before its row does, so that only an old one is of no job."""
+        """Remove a photo without a job if it is old: a photo is written a moment before its row."""
         try:
             if path.is_file() and self._now().timestamp() - path.stat().st_mtime > _ORPHANED_SECONDS:
                 path.unlink()
@@ -243,7 +243,7 @@ class Jobs:
             self._news.clear()
 
     def _begin(self, id_: UUID) -> Path | None:
-        """The photo, renamed as tried once more; None where it is gone, or has taken the process down twice."""
+        """Rename the photo for its next try and return its path; None if it is missing or has crashed us twice."""
         for before, during in pairwise(_TRIES):
             path = self._folder / f"{id_}{before}"
             if path.exists():
@@ -264,7 +264,7 @@ class Jobs:
             return refusal("internal", "The service failed at this photo; its log says why.")
 
     def _insert(self, asked: RequestIdentity, status: Status, id_: UUID | None = None) -> PredictionJob | None:
-        """A new job; None if there is one with this idempotency key."""
+        """Insert a job and return it; None if there is one with this idempotency key."""
         job = PredictionJob(id_ or uuid4(), status, self._now(), None, None)
         row = {
             "id": job.id,
@@ -283,11 +283,11 @@ class Jobs:
         return job
 
     def _earlier(self, asked: RequestIdentity) -> Row[Any]:
-        """The row with this idempotency key. Raises KeyReused, StillRunning."""
+        """Return the row with this idempotency key. Raises KeyReused, StillRunning."""
         with self._database.read() as connection:
             row = connection.execute(select(_JOBS).where(*_same(asked))).first()
         if not row:
-            # Forgotten this instant by the request that it belonged to.
+            # Just removed by the request that it belonged to.
             raise StillRunning("The request with this Idempotency-Key has just failed: ask again.")
         if row.fingerprint != asked.fingerprint:
             raise KeyReused("This Idempotency-Key came with another request before: take a new one for each request.")

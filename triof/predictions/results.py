@@ -1,6 +1,6 @@
-"""What is told of one photo to whoever asked by the API: a prediction, or why there is none.
+"""The stored result for one photo of the API: a prediction, or a problem.
 
-An outcome is plain JSON, so that it can be kept, and holds all that any version of the API tells; the versions choose
+An outcome is plain JSON, so that it can be stored, and has the fields of every version of the API, which select
 from it (``triof/web/api/models.py``).
 """
 
@@ -20,7 +20,7 @@ _PASSING = {"no_provider_answered", "not_begun", "busy"}
 
 
 def ask(sorter: Sorter, image: bytes, id_: UUID) -> Outcome:
-    """Judge ``image`` and tell what came of it; nothing is written to the journal, as nobody dropped anything."""
+    """Judge ``image`` and return the outcome; nothing is journaled, as there is no deposit."""
     try:
         judgement = sorter.judge(image)
     except PhotoError as error:
@@ -41,14 +41,14 @@ def ask(sorter: Sorter, image: bytes, id_: UUID) -> Outcome:
 
 
 def refusal(code: str, detail: str, **more: Any) -> Outcome:
-    """The outcome of a photo that has no prediction."""
+    """Return the outcome of a photo without a prediction."""
     return {"problem": {"code": code, "detail": detail, **more}}
 
 
 def is_final(outcome: Outcome) -> bool:
-    """Whether the same request would come to the same again; of a batch, whether any of its photos would.
+    """Return whether the same request would have the same outcome; for a batch, whether any of its photos would.
 
-    Who answers may be another one a moment later.
+    Another provider may answer a moment later, so a missing answer is not final.
     """
     codes = {item.get("problem", {}).get("code") for item in outcome.get("items", [outcome])}
     return bool(codes - _PASSING)

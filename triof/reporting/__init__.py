@@ -1,1 +1,1 @@
-"""Charts, and pages in one HTML file that people read; the pages that a server shows are in web."""
+"""Charts, and reports as single HTML files; the pages of a server are in web."""

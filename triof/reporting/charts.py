@@ -1,8 +1,8 @@
 """Charts as plain numbers: pure functions from values to a frozen :class:`Chart`, which a macro draws as SVG.
 
 All coordinates are units of a drawing ``WIDTH`` wide, whose letters are 24 units high: it is drawn at about one pixel
-a unit or larger. Colour is never alone: each series has a pattern (``a`` to ``e``) or a dash of its own, and each
-chart carries its numbers as a table.
+a unit or larger. Colour is never the only distinction: each series has its own pattern (``a`` to ``e``) or dash, and
+each chart has its numbers as a table.
 """
 
 import math
@@ -14,13 +14,13 @@ WIDTH = 720
 _LEFT, _RIGHT, _TOP, _FOOT = 84, 12, 16, 44
 _MOST_LABELS = 6
 _MOST_MARKS = 120
-"""On a line of more values only those that stand alone are marked."""
+"""Lines with more values mark only isolated ones."""
 _EDGE = 2
 _BAR = WIDTH - 2 * _EDGE
 _OVER_RULE = 1.15
-"""So much room above a rule lets its name stand there."""
+"""Factor by which the axis exceeds a rule, for the room of its name."""
 _GAP = 0.22
-"""Share of a bar's room that stays empty."""
+"""Share of a bar's slot that stays empty."""
 
 _DASH = "\N{EN DASH}"
 
@@ -29,7 +29,7 @@ Pattern = Literal["a", "b", "c", "d", "e"]
 
 @dataclass(frozen=True)
 class Series:
-    """Values under one name; None where nothing is known. ``low`` and ``high`` are the band around a line, if any."""
+    """Named values; None where unknown. ``low`` and ``high`` are the band around a line, if any."""
 
     name: str
     pattern: Pattern
@@ -40,7 +40,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Rect:
-    """A bar or a part of one, with its name and value in words."""
+    """A bar or a part of one, with its name and value as text."""
 
     x: float
     y: float
@@ -53,7 +53,7 @@ class Rect:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A line, or the outline of a band, as SVG's ``points``; a point that stands alone is a mark."""
+    """A line or band outline as SVG ``points``; an isolated point is a mark."""
 
     points: str
     pattern: Pattern
@@ -61,7 +61,7 @@ class Stroke:
 
 @dataclass(frozen=True)
 class ChartMark:
-    """A value on a line, with its name and value in words."""
+    """A value on a line, with its name and value as text."""
 
     x: float
     y: float
@@ -72,7 +72,7 @@ class ChartMark:
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis with its text."""
+    """A position on an axis with its label."""
 
     at: float
     text: str
@@ -80,13 +80,13 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """What there is to draw, and the same as a table: ``rows`` of texts below ``columns``."""
+    """The shapes to draw, and the same values as a table: ``rows`` of texts below ``columns``."""
 
     height: int
     left: float
     right: float
     floor: float
-    """Where the lower axis is."""
+    """y of the lower axis."""
     across: Sequence[Tick]
     up: Sequence[Tick]
     legend: Sequence[tuple[str, Pattern]]
@@ -97,18 +97,18 @@ class Chart:
     strokes: Sequence[Stroke] = ()
     marks: Sequence[ChartMark] = ()
     rule: Tick | None = None
-    """A value that the others are measured by, drawn across."""
+    """A reference value, drawn as a line across."""
     width: int = WIDTH
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known, so that there is nothing to draw."""
+        """Whether there is nothing to draw."""
         return not (self.rects or self.strokes or self.marks)
 
 
 @dataclass(frozen=True)
 class Share:
-    """A part of a whole: ``count`` of it, ``share`` from 0 to 1, and its place in a drawing as wide as a chart."""
+    """A part of a whole: ``count``, ``share`` from 0 to 1, and its position in a drawing as wide as a chart."""
 
     name: str
     pattern: Pattern
@@ -122,7 +122,7 @@ Text = Callable[[float], str]
 
 
 def bars(first: str, labels: Sequence[str], series: Sequence[Series], text: Text, *, height: int = 320) -> Chart:
-    """A bar for each of ``labels``, the values of all series stacked; ``first`` heads the labels in the table."""
+    """Draw a bar for each of ``labels``, with the series stacked; ``first`` heads the labels in the table."""
     totals = [sum(one.values[at] or 0 for one in series) for at in range(len(labels))]
     axis = _Axis(max(totals, default=0), height, least=1)
     room = (WIDTH - _LEFT - _RIGHT) / max(1, len(labels))
@@ -160,9 +160,9 @@ def lines(
     rule: tuple[float, str] | None = None,
     at_least: float = 0,
 ) -> Chart:
-    """A line for each series over ``labels``, broken where a value is None; the axis reaches ``at_least`` so far.
+    """Draw a line for each series over ``labels``, broken where a value is None; the axis extends to ``at_least``.
 
-    ``rule`` is a value drawn across, with its name.
+    ``rule`` is a reference value with its name.
     """
     known = [value for one in series for value in (*one.values, *one.high) if value is not None]
     axis = _Axis(max([*known, at_least, rule[0] * _OVER_RULE if rule else 0]), height)
@@ -200,7 +200,7 @@ def lines(
 
 
 def shares(parts: Sequence[tuple[str, Pattern, float]]) -> Sequence[Share]:
-    """One bar, cut into the parts of the whole (name, pattern, count); nothing where the whole is nothing."""
+    """Return one bar divided into (name, pattern, count); empty if the total is 0."""
     whole = sum(count for _, _, count in parts)
     cut: list[Share] = []
     begun = 0.0
@@ -213,7 +213,7 @@ def shares(parts: Sequence[tuple[str, Pattern, float]]) -> Sequence[Share]:
 
 
 class _Axis:
-    """The upright axis, from 0 to a round number above ``most``, in steps of ``least`` or more."""
+    """The vertical axis, from 0 to a round number above ``most``, in steps of ``least`` or more."""
 
     def __init__(self, most: float, height: int, least: float = 0) -> None:
         self._step = max(least, _round_step(most / 3))
@@ -229,7 +229,7 @@ class _Axis:
 
 
 def _round_step(least: float) -> float:
-    """The smallest of 1, 2, 5, 10, … (or 0.1, 0.2, …) that is not below ``least``."""
+    """Return the smallest of 1, 2, 5, 10, … (or 0.1, 0.2, …) that is not below ``least``."""
     if least <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(least))
@@ -253,7 +253,7 @@ def _rows(labels: Sequence[str], series: Sequence[Series], text: Text) -> list[S
 
 
 def _runs(values: Sequence[float | None]) -> Iterator[Sequence[int]]:
-    """The stretches of positions without a gap."""
+    """Yield the runs of positions without a gap."""
     run: list[int] = []
     for at, value in enumerate(values):
         if value is not None:

@@ -1,4 +1,4 @@
-"""The page to look at after a check: every finding with its photos."""
+"""The contact sheet of a data set check: every finding with its photos."""
 
 import shlex
 from collections import Counter
@@ -16,9 +16,9 @@ from triof.reporting import html_page
 from triof.settings.sections.photo import PhotoLimits
 
 _SIDE = 160
-"""Pixels of a thumbnail; some 5 kB each, so that a full page stays below 10 MB."""
+"""Pixels of a thumbnail; about 5 kB each, so that a full page stays below 10 MB."""
 _SETS = 60
-"""Sets of each kind on the page, those with the most photos first."""
+"""Maximum sets of each kind on the page, largest first."""
 _SET_PHOTOS = 7
 
 
@@ -30,7 +30,7 @@ class _Set:
 
 @dataclass(frozen=True)
 class _Sets:
-    """Sets of photos that belong side by side, and how many there are beside those on the page."""
+    """Sets of photos to show side by side, and the number of sets not shown."""
 
     shown: tuple[_Set, ...]
     left_out: int
@@ -39,7 +39,7 @@ class _Sets:
 def write(
     path: Path, findings: Findings, suggestions: Sequence[Suggestion], next_command: str, limits: PhotoLimits
 ) -> None:
-    """Write the page; ``next_command`` is what to type in order to decide. Raises ReportUnwritable."""
+    """Write the page; ``next_command`` is the command for deciding. Raises ReportUnwritable."""
     crossing = set(map(id, findings.crossing))
     html_page.write(
         path,
@@ -61,7 +61,7 @@ def write(
 
 
 class _Thumbnails:
-    """Makes each photo's thumbnail once, though it may stand at several places."""
+    """Caches thumbnails, as a photo may appear several times."""
 
     def __init__(self, limits: PhotoLimits) -> None:
         self._limits = limits
@@ -73,7 +73,7 @@ class _Thumbnails:
         return self._made[item.path]
 
     def _thumbnail(self, path: Path) -> str:
-        """Empty where the photo has gone since it was looked at."""
+        """Return the thumbnail; empty if the photo was removed since the check."""
         try:
             picture = photo.load(path.read_bytes(), self._limits, needed_side=_SIDE).picture
         except (OSError, photo.PhotoError):
@@ -95,6 +95,6 @@ def _label(task: Task) -> Callable[[LabelledPhoto], str]:
 
 
 def _odd_first(family: Family, word: Callable[[LabelledPhoto], str]) -> Family:
-    """The photos with the rarest word first, so that a large set still shows what is odd about it."""
+    """Sort the photos by rarest ``word`` first, so that the start of a large set shows the odd ones."""
     counts = Counter(map(word, family))
     return tuple(sorted(family, key=lambda item: counts[word(item)]))

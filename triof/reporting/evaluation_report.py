@@ -1,4 +1,4 @@
-"""The page that shows how often a provider is right, where it errs, and how far its probabilities can be trusted."""
+"""The evaluation report: accuracy, mistakes and calibration of a provider."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,12 +33,12 @@ _WORST = 24
 _GROUPS = 12
 _THUMBNAIL_SIDE = 192
 _POINT_STEP = 0.004
-"""Points of a curve that lie nearer to each other than this cannot be told apart on the page."""
+"""Distance below which points of a curve cannot be told apart on the page."""
 
 
 @dataclass(frozen=True)
 class VendorMetrics:
-    """What a vendor says of its own model, measured on photos of its own choice; from 0 to 1."""
+    """A vendor's figures for its own model, on photos of its own choice; from 0 to 1."""
 
     tag: str
     precision: float
@@ -48,19 +48,19 @@ class VendorMetrics:
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One label: its metrics, its curve as (recall, precision), and where on it the machine believes the label."""
+    """One label: its metrics, its curve as (recall, precision), and its threshold on it."""
 
     label: str
     metrics: LabelMetrics
     curve: tuple[tuple[float, float], ...]
     threshold: float | None
     accepted: tuple[float, float] | None
-    """Recall and precision from the threshold on; None where nothing reaches it, or there is none."""
+    """Recall and precision at the threshold; None if no photo reaches it, or there is none."""
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A photo that was got wrong. ``picture`` is a ``data:`` address; None where the file cannot be read any more."""
+    """A misclassified photo. ``picture`` is a ``data:`` URL; None if the file cannot be read any more."""
 
     name: str
     picture: str | None
@@ -73,7 +73,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class PartRow:
-    """How many of some photos were got right: a group of near-duplicates, or one source."""
+    """Accuracy on a part of the photos: a group of near-duplicates, or one source."""
 
     name: str
     labels: str
@@ -85,7 +85,7 @@ class PartRow:
 
 @dataclass(frozen=True)
 class Strip:
-    """One harder condition, with a few photos under it: address of the picture, what it is, what was said."""
+    """One harder condition with sample photos: picture URL, true label, prediction."""
 
     condition: Condition
     pictures: tuple[tuple[str, str, str], ...]
@@ -93,17 +93,17 @@ class Strip:
 
 @dataclass(frozen=True)
 class Section:
-    """All that the page says of one evaluation."""
+    """The section of one evaluation."""
 
     name: str
     evaluation: Evaluation
     wrong: int
     confused: tuple[tuple[str, str, int], ...]
-    """Right, said, how often; the most frequent first."""
+    """True label, predicted label, count; most frequent first."""
     labels: tuple[LabelRow, ...]
     bins: tuple[Bin, ...]
     spans: tuple[tuple[float, float], ...]
-    """Of each bin the 95 % interval of what came true."""
+    """95 % interval of the observed frequency in each bin."""
     mistakes: tuple[Mistake, ...]
     groups: tuple[PartRow, ...]
     sources: tuple[PartRow, ...]
@@ -114,7 +114,7 @@ class Section:
 
 @dataclass(frozen=True)
 class EvaluationPair:
-    """Two evaluations of one task, on the photos that both have answered."""
+    """Two evaluations of one task, on the photos that both have."""
 
     task: Task
     first: str
@@ -125,10 +125,10 @@ class EvaluationPair:
     only_second: int
     neither: int
     groups_first: int
-    """Groups of near-duplicates in which the first one is more often right."""
+    """Number of groups of near-duplicates in which the first one is right more often."""
     groups_second: int
     chance: float
-    """How likely two equally good providers share these groups out so unevenly."""
+    """p-value of that split of the groups for two equally good providers."""
 
 
 def write(
@@ -143,10 +143,10 @@ def write(
     notes: Sequence[str] = (),
     limits: PhotoLimits = DEFAULT_LIMITS,
 ) -> None:
-    """Write the page about ``evaluations`` of photos of ``split``; ``notes`` are sentences for its top.
+    """Write the report of ``evaluations`` on photos of ``split``; ``notes`` are sentences for its top.
 
-    Two evaluations of one task are also shown side by side. The ``vendor``'s own numbers stand beside ours, where
-    there are any, and so does what was ``robust`` under harder conditions, and what the machine would have done with
+    Two evaluations of one task are also compared. The ``vendor``'s own figures are shown beside ours, where
+    given, and so are the ``robust`` figures under harder conditions and the machine's figures for
     the ``parts`` of the photos. Raises ReportUnwritable.
     """
     tasks = Counter(evaluation.task for evaluation in evaluations)
@@ -203,7 +203,7 @@ def _label_row(evaluation: Evaluation, label: str) -> LabelRow:
     curve = precision_recall(evaluation.answers, label)
     points = list(zip(curve.recall.tolist(), curve.precision.tolist(), strict=True))
     threshold = evaluation.answers[0].prediction.thresholds.get(label)
-    # The curve runs from the highest probability down.
+    # The curve is sorted by falling probability.
     reached = 0 if threshold is None else int(np.count_nonzero(curve.thresholds >= threshold))
     return LabelRow(
         label=label,
@@ -215,17 +215,17 @@ def _label_row(evaluation: Evaluation, label: str) -> LabelRow:
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """The points that can be told apart, with the first and the last."""
+    """Return the distinguishable points, including the first and the last."""
     kept = list(points[:1])
     for before, point in pairwise(points):
         if max(abs(point[0] - kept[-1][0]), abs(point[1] - kept[-1][1])) >= _POINT_STEP:
-            # The one before as well, or a long flat way would become a slope.
+            # Keeps the previous point too, or a long flat part would become a slope.
             kept += [before, point] if before != kept[-1] else [point]
     return (*kept, points[-1]) if points and kept[-1] != points[-1] else tuple(kept)
 
 
 def _mistakes(dataset: Dataset, answers: Sequence[EvaluatedPhoto], limits: PhotoLimits) -> Iterator[Mistake]:
-    """The most confident ones first; their photos are decoded again, one at a time."""
+    """Yield the most confident mistakes first; their photos are decoded again, one at a time."""
     wrong = sorted((answer for answer in answers if not answer.hit), key=lambda answer: -answer.prediction.probability)
     for answer in wrong[:_WORST]:
         yield Mistake(
@@ -253,7 +253,7 @@ def _strip(condition: Condition) -> Strip:
 
 
 def _groups(dataset: Dataset, answers: Sequence[EvaluatedPhoto]) -> tuple[PartRow, ...]:
-    """The groups of several photos in which most are wrong."""
+    """Return the groups of several photos with the most mistakes."""
     groups = by_group(answers).values()
     parts = [_part(dataset.name(group[0].item), group) for group in groups if len(group) > 1]
     worst = sorted((part for part in parts if part.wrong), key=lambda part: (-part.wrong, part.share, part.name))
@@ -261,7 +261,7 @@ def _groups(dataset: Dataset, answers: Sequence[EvaluatedPhoto]) -> tuple[PartRo
 
 
 def _sources(answers: Sequence[EvaluatedPhoto]) -> tuple[PartRow, ...]:
-    """By the column ``source`` of the manifest, if it has one."""
+    """Return accuracy by the manifest's column ``source``, if it has one."""
     sources: dict[str, list[EvaluatedPhoto]] = {}
     for answer in answers:
         sources.setdefault(answer.item.source, []).append(answer)
@@ -295,7 +295,7 @@ def _pairs(sections: Sequence[Section]) -> Iterator[EvaluationPair]:
 def _pair(
     first: Evaluation, second: Evaluation, shared: Sequence[tuple[EvaluatedPhoto, EvaluatedPhoto]]
 ) -> EvaluationPair:
-    """McNemar's counts by photo; the chance by groups, as photos of one group do not count as independent."""
+    """Compare two evaluations: counts by photo, p-value by group, as photos of one group are not independent."""
     counts = Counter((one.hit, other.hit) for one, other in shared)
     ahead: dict[str, int] = {}
     for one, other in shared:

@@ -1,4 +1,4 @@
-"""Pages that people look at: one HTML file each, which carries its pictures and loads nothing."""
+"""Reports as single HTML files with embedded pictures, which load nothing."""
 
 import base64
 import shlex
@@ -27,7 +27,7 @@ class ReportUnwritable(TriofError):
 
 
 def write(path: Path, template: str, **values: Any) -> None:
-    """Render ``templates/reports/<template>`` into ``path``, whole or not at all. Raises ReportUnwritable."""
+    """Render ``templates/reports/<template>`` to ``path`` atomically. Raises ReportUnwritable."""
     page = _templates().get_template(f"reports/{template}")
     common = {"command": command(sys.argv), "made_at": datetime.now().astimezone(), "version": __version__}
     try:
@@ -40,7 +40,7 @@ def write(path: Path, template: str, **values: Any) -> None:
 
 
 def thumbnail(picture: Image.Image, side: int = 160) -> str:
-    """The picture as a ``data:`` address, its longer side at most ``side`` pixels."""
+    """Return the picture as a ``data:`` URL, its longer side at most ``side`` pixels."""
     small = picture.copy()
     small.thumbnail((side, side))
     jpeg = BytesIO()
@@ -49,7 +49,7 @@ def thumbnail(picture: Image.Image, side: int = 160) -> str:
 
 
 def command(arguments: Sequence[str]) -> str:
-    """The command line that makes the page again, without the keys that were typed into it."""
+    """Return the command line that recreates the page, without secrets."""
     program, *rest = arguments
     follows = zip([program, *rest], rest, strict=False)
     return shlex.join([Path(program).name, *(_without_key(before, argument) for before, argument in follows)])

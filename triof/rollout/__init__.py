@@ -1,1 +1,1 @@
-"""New models: a candidate beside the one in production, compared on the same photos, put into service or sent away."""
+"""Rollout of models: candidates, their comparison with production on the same photos, promotion and rollback."""

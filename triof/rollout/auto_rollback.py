@@ -1,4 +1,4 @@
-"""The guard of a running machine: sends a candidate away that fails, dawdles or is worse, and tells how one stands."""
+"""Automatic rollback: ends a candidate that fails, is slow or is worse; and the state of candidates for pages."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ log = get_logger(__name__)
 GUARD_SECONDS = 20.0
 _ACTOR = "triof"
 _FRESH = timedelta(seconds=20)
-"""Pages and metrics that look again within this see the same."""
+"""Seconds for which pages and metrics get the same comparison."""
 
 
 class Rollout:
-    """The candidates of this machine. ``now`` gives aware datetimes."""
+    """Guards the candidates of this machine. ``now`` returns aware datetimes."""
 
     def __init__(
         self, settings: Settings, journal: Journal, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -40,7 +40,7 @@ class Rollout:
         self._complaints = Complaints(log)
 
     def guard(self) -> None:
-        """For a round: end every candidate that must not go on."""
+        """End every candidate that must not continue; run by the scheduler."""
         if not any(self._candidates.written(task) for task in TASKS):
             return
         service = RolloutService(self._settings, self._journal, _ACTOR)
@@ -48,12 +48,12 @@ class Rollout:
         for task in TASKS:
             candidate = self._candidates.of(task)
             if candidate and (reason := comparison.guard(candidate, self._settings, self._journal, self._now())):
-                # Nobody has believed a shadow, so that nothing is taken back.
+                # A shadow was never accepted, so there is nothing to roll back.
                 service.stop(task, reason, "rolled_back" if candidate.mode == "canary" else "stopped")
                 log.error("candidate.sent_away", candidate=candidate.label, why=reason)
 
     def comparison(self, task: Task) -> Comparison | None:
-        """How the candidate of ``task`` stands, or stood a moment ago; None where there is none."""
+        """Return the comparison of the candidate of ``task``, cached for a moment; None if there is no candidate."""
         candidate, now = self._candidates.of(task), self._now()
         if not candidate:
             return None
@@ -64,18 +64,18 @@ class Rollout:
         return kept
 
     def state(self) -> list[dict[str, Any]]:
-        """What is in production for each task, and how its candidate stands; for pages."""
+        """Return the model in production and the candidate of each task, for pages."""
         return [
             {"task": task, "production": self._production(task), "candidate": self._standing(task)} for task in TASKS
         ]
 
     def pairs(self) -> dict[tuple[str, ...], float]:
-        """For the metrics: task and candidate to the pairs so far."""
+        """Return the number of pairs by task and candidate, for the metrics."""
         standing = {task: self._standing(task) for task in TASKS}
         return {(task, found["version"]): float(found["pairs"]) for task, found in standing.items() if found}
 
     def _production(self, task: Task) -> dict[str, str]:
-        """By provider, what commands call the model in production."""
+        """Return the name of the model in production by provider."""
         found: dict[str, str] = {}
         for provider in (AZURE, LOCAL):
             if provider in self._settings.routes[task]:

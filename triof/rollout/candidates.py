@@ -1,12 +1,12 @@
-"""The candidates: one small file that a running kiosk follows, as it follows the pointer to the active bundle.
+"""Candidates, in a small file that a running kiosk follows like the pointer to the active bundle.
 
 ::
 
     candidates.json    {"candidates": {"waste_type": {"provider": "local_cnn", "mode": "canary", "share": 0.2, ...}},
                         "published": {"name": "triof-next", "instead_of": ["triof"], "before": ["triof"]}}
 
-A candidate holds as long as production is the one that it was begun against. Whatever changes production, promotion
-too, therefore ends it in the same instant; that it is gone from the file as well is only tidiness.
+A candidate is valid while production is the model that it was started against. Any change of production, promotion
+included, therefore ends it at once; its entry in the file is removed later.
 """
 
 import hashlib
@@ -30,25 +30,25 @@ LOCAL, AZURE = "local_cnn", "custom_vision"
 
 CandidateMode = Literal["shadow", "canary"]
 Arm = Literal["candidate", "production", "alone"]
-"""Whom a deposit believes, the other one being asked beside; ``alone``: only production is asked."""
+"""The model whose prediction a deposit accepts, both being called; ``alone``: only production is called."""
 
 
 class CandidateModel(NamedTuple):
     """A bundle or a published iteration."""
 
     name: str
-    """What commands call it: a bundle's version, SHIPPED, or the name an iteration is published by."""
+    """Its name in commands: a bundle's version, SHIPPED, or the published name of an iteration."""
     version: str
-    """What stands on its answers; of an iteration, what that begins with."""
+    """The ``model_version`` of its predictions; for an iteration, its beginning."""
 
     def answered(self, provider: str, model_version: str, *, of: str) -> bool:
-        """Whether an answer of ``provider`` is one of this model, which is a model of the provider ``of``."""
+        """Return whether a prediction is of this model, which is a model of the provider ``of``."""
         return provider == of and (model_version == self.version or model_version.startswith(f"{self.version}@"))
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that is asked beside the one in production."""
+    """A model that is compared with the one in production."""
 
     task: Task
     provider: str
@@ -57,33 +57,33 @@ class Candidate:
     """What is in production."""
     mode: CandidateMode
     share: float
-    """Of the deposits: those that ask it (shadow) or believe it (canary)."""
+    """Share of the deposits that call it (shadow) or accept it (canary)."""
     since: datetime
     actor: str
     comment: str
 
     @property
     def label(self) -> str:
-        """How attempts and logs call it."""
+        """Its name in attempts and logs."""
         return f"{self.provider}@{self.model.name}"
 
     @property
     def accepted_share(self) -> float:
-        """Of the deposits that ask both, the share that believes the candidate."""
+        """The share of the deposits with both predictions that accept the candidate."""
         return self.share / (self.share + self._alternative_share) if self.mode == "canary" else 0.0
 
     @property
     def asked(self) -> float:
-        """Of the deposits, the share that asks both."""
+        """The share of the deposits that call both models."""
         return self.share + self._alternative_share if self.mode == "canary" else self.share
 
     @property
     def _alternative_share(self) -> float:
-        # A local answer costs nothing; a call to the cloud is worth as much beside as in front.
+        # Local predictions are free; cloud calls are limited to as many as the canary's own.
         return 1 - self.share if self.provider == LOCAL else min(self.share, 1 - self.share)
 
     def arm(self, deposit_id: UUID) -> Arm:
-        """What a deposit does; the same whenever it asks."""
+        """Return the arm of a deposit; always the same for one deposit."""
         digest = hashlib.sha256(f"{deposit_id}/{self.task}/{self.model.name}".encode()).digest()
         drawn = int.from_bytes(digest[:8]) / 2**64
         if self.mode == "shadow":
@@ -93,21 +93,21 @@ class Candidate:
         return "production" if drawn < self.share + self._alternative_share else "alone"
 
     def gave(self, prediction: Prediction) -> bool:
-        """Whether it is the candidate's answer."""
+        """Return whether the candidate made the prediction."""
         return self.model.answered(prediction.provider, prediction.model_version, of=self.provider)
 
     def is_rival(self, prediction: Prediction) -> bool:
-        """Whether it is the answer of the one in production that it is compared with."""
+        """Return whether the compared production model made the prediction."""
         return self.against.answered(prediction.provider, prediction.model_version, of=self.provider)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values by the names that :data:`FILE` and ``triof models compare --json`` give them."""
+        """Return plain values by the names in :data:`FILE` and ``triof models compare --json``."""
         plain = asdict(self)
         actor, comment = plain.pop("actor"), plain.pop("comment")
         return {**plain, "since": self.since.isoformat(), "who": actor, "why": comment}
 
     def settings(self, settings: Settings) -> Settings:
-        """Those with which its provider is built."""
+        """Return the settings for building its provider."""
         if self.provider == AZURE:
             return publishing(settings, self.model.name)
         pointer = Pointer(options(settings).bundles or settings.home)
@@ -116,29 +116,29 @@ class Candidate:
 
 
 class Published(NamedTuple):
-    """The name that a promotion has put in the place of the settings', until they say otherwise."""
+    """The published name that a promotion has set, valid until the settings name another."""
 
     name: str
     instead_of: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
-    """The names that were in production before, the latest at the end."""
+    """The names in production before, latest last."""
 
     def now(self, configured: str | None) -> str | None:
-        """The name in production where the settings name ``configured``."""
+        """Return the name in production if the settings name ``configured``."""
         return self.name if configured in self.instead_of else configured
 
     def turned(self, name: str, configured: str, before: tuple[str, ...]) -> "Published":
-        """The same with another name in production."""
+        """Return a copy with another name in production."""
         return Published(name, tuple(sorted({*self.instead_of, self.name, configured} - {name, ""})), before)
 
 
 def publishing(settings: Settings, name: str) -> Settings:
-    """The settings with another published name."""
+    """Return the settings with another published name."""
     return settings.model_copy(update={AZURE: settings.custom_vision.model_copy(update={"published_name": name})})
 
 
 class Candidates:
-    """The candidates of one home folder, read when they are asked for and anew only when something has changed."""
+    """The candidates of one home folder; the files are read again only after a change."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -149,25 +149,25 @@ class Candidates:
         self._published = Published("")
 
     def of(self, task: Task) -> Candidate | None:
-        """The candidate that holds now, if any."""
+        """Return the valid candidate, or None."""
         self._look()
         return self._holding.get(task)
 
     def published(self) -> str | None:
-        """The name of the iteration in production."""
+        """Return the published name in production."""
         self._look()
         return self._published.now(self._settings.custom_vision.published_name)
 
     def written(self, task: Task) -> Candidate | None:
-        """What the file says, whether it holds or production has changed since."""
+        """Return the candidate in the file, even if production has changed since."""
         return _candidate(task, _section(read_json(self._path), "candidates").get(task))
 
     def promoted(self) -> Published:
-        """What promotions have made of the published name."""
+        """Return the published name after promotions."""
         return _published(read_json(self._path).get("published"))
 
     def production(self, task: Task, provider: str) -> CandidateModel:
-        """What is in production. Raises ProviderMisconfigured where that cannot be told."""
+        """Return the model in production. Raises ProviderMisconfigured if it cannot be determined."""
         if provider == AZURE:
             name = self.published() or ""
             return CandidateModel(name, name)
@@ -175,7 +175,7 @@ class Candidates:
         return CandidateModel(active, bundle.load(self._pointer.folder(task, active), task).card.version)
 
     def keep(self, task: Task, candidate: Candidate | None, published: Published | None = None) -> None:
-        """Write it, or that there is none, in one step that is on the disk on return. Raises OSError."""
+        """Write the candidate, or its absence, atomically and durably. Raises OSError."""
         kept = read_json(self._path)
         there = {name: value for name, value in _section(kept, "candidates").items() if name != task}
         if candidate:
@@ -217,7 +217,7 @@ def _section(kept: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _candidate(task: Task, kept: Any) -> Candidate | None:
-    """Nothing where somebody has spoilt it: then production answers alone."""
+    """Return the candidate; None if the entry is invalid, so that production answers alone."""
     try:
         share, since = float(kept["share"]), datetime.fromisoformat(kept["since"])
         if kept["mode"] not in get_args(CandidateMode) or not 0 < share <= 1 or not since.tzinfo:

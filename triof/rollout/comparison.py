@@ -1,4 +1,4 @@
-"""A candidate against production: which is right more often, fails more often, takes longer and costs more."""
+"""Comparison of a candidate with production: accuracy, failures, response times and cost."""
 
 from __future__ import annotations
 
@@ -25,41 +25,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Times:
-    """Of the latest answers, in seconds; None where there are none."""
+    """Response times of the latest predictions, in seconds; None if there are none."""
 
     p50: float | None
     p95: float | None
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> Times:
-        """Of some answers."""
+        """Compute the percentiles of ``seconds``."""
         return cls(quantile(seconds, 0.5), quantile(seconds, 0.95))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is known of a candidate."""
+    """The comparison of a candidate with production."""
 
     candidate: Candidate
     opinion: Recommendation
     deposits: int
-    """So many would have asked both."""
+    """Expected number of deposits with both predictions."""
     needed: int | None
-    """How many more deposits; None where more of them alone will not tell, or none are needed."""
+    """Further deposits needed; None if more deposits alone cannot decide, or none are needed."""
     pairs: int
     agreed: int
-    """Pairs in which both said the same."""
+    """Pairs with the same label from both."""
     table: Table
     p: float
-    """McNemar's exact test on the confirmed pairs, as if this were the only look."""
+    """p-value of McNemar's exact test on the confirmed pairs, for a single look."""
     difference: Difference | None
     better: float
     worse: float
     disturbing: float
-    """The evidence (:mod:`triof.rollout.significance`) of each."""
+    """Evidence (:mod:`triof.rollout.significance`) for each."""
     asked: int
     failed: int
-    """Of the latest questions."""
+    """Among the latest calls."""
     candidate_times: Times
     production_times: Times
     candidate_euros: float
@@ -68,7 +68,7 @@ class Comparison:
     labelled: Labelled | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return JSON-serialisable values."""
         plain = asdict(self)
         plain |= {"table": self.table._asdict(), "difference": self.difference and self.difference._asdict()}
         del plain["opinion"]
@@ -85,7 +85,7 @@ class Comparison:
 def compare_shown(
     candidate: Candidate, settings: Settings, journal: Journal, shown: PhotoSelection | None
 ) -> Comparison:
-    """The comparison, with labelled photos if any are named. Raises DatasetError, ProviderError."""
+    """Return the comparison, with labelled photos if given. Raises DatasetError, ProviderError."""
     from triof.rollout.labelled import measure
 
     return compare(candidate, settings, journal, measure(candidate, settings, shown) if shown else None)
@@ -98,7 +98,7 @@ def compare(
     labelled: Labelled | None = None,
     until: datetime | None = None,
 ) -> Comparison:
-    """Everything since the candidate was begun, on this machine, and what to do."""
+    """Compare a candidate since its start on this machine, and recommend what to do."""
     scope = Scope(candidate.since, until or datetime.now(UTC), {journal.machine_id})
     compared = paired_predictions.comparison_data(journal, candidate, scope)
     test = _sequential_test(candidate, compared, settings.rollout)
@@ -156,7 +156,7 @@ def _opinion(
 
 
 def guard(candidate: Candidate, settings: Settings, journal: Journal, until: datetime) -> str:
-    """Why the candidate must be sent away; empty where it need not."""
+    """Return why the candidate must be ended; empty if it may continue."""
     compared = paired_predictions.comparison_data(
         journal, candidate, Scope(candidate.since, until, {journal.machine_id})
     )
@@ -164,7 +164,7 @@ def guard(candidate: Candidate, settings: Settings, journal: Journal, until: dat
 
 
 def trouble(compared: ComparisonData, options: RolloutSettings) -> str:
-    """What is wrong with the candidate whatever it answers; empty if nothing is."""
+    """Return the operational fault of the candidate (failures, slowness); empty if there is none."""
     failed, asked = sum(compared.failed), len(compared.failed)
     if asked >= options.least_asked and failed > options.error_rate * asked:
         return f"it gave no answer to {failed} of the latest {asked} questions"
@@ -178,7 +178,7 @@ def trouble(compared: ComparisonData, options: RolloutSettings) -> str:
 def _deposits_needed(opinion: Recommendation, candidate: Candidate, confirmed: int, deposits: int) -> int | None:
     if opinion.needed is None:
         return None
-    # Until there are some, every deposit that asks both is taken for one that is confirmed.
+    # Without confirmations so far, every deposit is expected to be confirmed.
     share = confirmed / deposits if confirmed >= 20 else 1.0
     return round(opinion.needed / share / candidate.asked)
 

@@ -1,7 +1,7 @@
-"""Asks a candidate and production about the same photos: a canary in front of production, the other one afterwards.
+"""Runs a candidate and production on the same photos: a canary before production, a comparison call afterwards.
 
-What is asked for the comparison alone is asked from a worker once the person has the answer; it changes no verdict,
-and one that hangs keeps nobody waiting.
+Calls for the comparison run in a worker after the employee has the answer; they change no verdict,
+and a hanging one blocks no deposit.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _SHARED_FAULTS = {fault.__name__ for fault in (RateLimited, QuotaExceeded, ServiceRetired)}
-"""They say nothing about the model: candidate and production share one service and its quota."""
+"""Errors that say nothing about the model: candidate and production share one service and its quota."""
 
 
 class RenamedProvider:
-    """A provider under another name, so that attempts tell a candidate from the one in production."""
+    """A provider under another name, which tells a candidate's attempts from production's."""
 
     needs_network = False
 
@@ -55,15 +55,15 @@ class RenamedProvider:
 
     @property
     def needed_side(self) -> int:
-        """Of the provider."""
+        """The ``needed_side`` of the provider."""
         return self._provider.needed_side
 
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
-        """What the provider says. Raises ProviderError."""
+        """Return the provider's prediction. Raises ProviderError."""
         return self._provider.predict(photo, timeout=timeout)
 
     def ping(self) -> None:
-        """Raise ProviderError if the provider could not answer now."""
+        """Raise ProviderError if the provider cannot answer now."""
         self._provider.ping()
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class RenamedProvider:
 
 @dataclass
 class LoadedCandidate:
-    """A candidate that is being built, is there, or could not be built; with the worker that asks for comparison."""
+    """A candidate that is being built, is ready, or failed to build; with the worker for comparison calls."""
 
     workers: Workers
     built: Future[Member]
@@ -82,16 +82,16 @@ class LoadedCandidate:
 
     @property
     def member(self) -> Member | None:
-        """The candidate; None as long as it is being built. Raises ProviderError where it could not be."""
+        """The candidate; None while it is being built. Raises ProviderError if that failed."""
         return self.built.result() if self.built.done() else None
 
 
 class Experiment:
-    """The candidates of one machine. ``clock`` in monotonic seconds.
+    """The experiments of one machine. ``clock`` in monotonic seconds.
 
-    A candidate is built by ``build`` in a worker when it is first seen; until it is there production answers.
-    ``promoted`` makes the guard of a published name that took the place of the settings'. ``note`` does what must be
-    written, but not while a person waits.
+    A candidate is built by ``build`` in a worker when it is first seen; until it is ready production answers.
+    ``promoted`` builds the guarded provider of a promoted published name. ``note`` runs what must be
+    written, but not while an employee waits.
     """
 
     def __init__(
@@ -117,19 +117,19 @@ class Experiment:
         self._guards: dict[tuple[Task, str], GuardedProvider] = {}
 
     def route(self, task: Task, deposit_id: UUID | None, members: Sequence[Member]) -> list[Member]:
-        """Whom to ask, in order: ``members`` with what promotions have changed, and a canary before its rival."""
+        """Return the providers in order: ``members`` after promotions, with a canary before its rival."""
         current = [self._promoted(member, task) for member in members]
         candidate = self._of(task) if deposit_id else None
         if not candidate or not deposit_id or candidate.arm(deposit_id) != "candidate":
             return current
         position = next((place for place, member in enumerate(current) if member.name == candidate.provider), None)
-        with suppress(ProviderError):  # one that could not be built is counted when the photo is followed up
+        with suppress(ProviderError):  # a failed build is counted in follow_up
             if position is not None and (member := self._load(candidate).member):
                 current.insert(position, member)
         return current
 
     def follow_up(self, photo: Followed) -> None:
-        """After the answer: let the other one of each pair answer too. Returns at once, and raises nothing."""
+        """Call the other model of each pair after the answer. Returns at once, and raises nothing."""
         for task in photo.judgement.predictions:
             if (candidate := self._of(task)) and candidate.arm(photo.deposit_id) != "alone":
                 try:
@@ -138,14 +138,14 @@ class Experiment:
                     log.exception("candidate.not_compared", task=task)
 
     def wait_idle(self) -> None:
-        """Return when every candidate is built and has answered."""
+        """Wait until every candidate is built and has answered."""
         for _, loaded in list(self._loaded.values()):
             wait([loaded.built])
             if loaded.asked:
                 wait([loaded.asked])
 
     def close(self) -> None:
-        """Close every model that was built here."""
+        """Close every provider that was built here."""
         with self._lock:
             for task in list(self._loaded):
                 self._let_go(task)
@@ -158,7 +158,7 @@ class Experiment:
         if not candidate:
             with self._lock:
                 self._let_go(task)
-        # A drill rehearses what production does.
+        # Drills use production only.
         return candidate if candidate and not self._fault_file.current() else None
 
     def _promoted(self, member: Member, task: Task) -> Member:
@@ -188,7 +188,7 @@ class Experiment:
         if loaded:
             loaded.workers.close()
             with suppress(ProviderError):
-                # Of a local one the memory goes with the last question that is under way on it.
+                # The memory of a local model is freed after its last running call.
                 if isinstance(member := loaded.member, GuardedProvider):
                     member.close()
 
@@ -239,7 +239,7 @@ class Experiment:
                 self._note(lambda: self._failed(candidate, photo.deposit_id, hangs))
 
     def _ask(self, candidate: Candidate, member: Member, photo: Followed) -> None:
-        """In the worker: ask, and write what came of it."""
+        """Call the model in the worker, and write the result to the journal."""
         task = candidate.task
         try:
             shown = photo.load(member.needed_side)

@@ -1,4 +1,4 @@
-"""Installs a model: reads an export of Azure or a bundle, tries it and stores it. Activating it is another step."""
+"""Installs a model: reads an Azure export or a bundle, tests and stores it. Activation is a separate step."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,23 +19,23 @@ from triof.storage import data_folder
 
 
 class Installed(NamedTuple):
-    """What came of an installation, or of a check of what is installed."""
+    """The result of an installation, or of a check of an installed bundle."""
 
     card: BundleCard
-    """With what came of the trial of each task, as :meth:`triof.models.acceptance.AcceptanceResult.of` reads it."""
+    """Its card has the acceptance result of each task (:meth:`triof.models.acceptance.AcceptanceResult.of`)."""
     folder: Path
     note: str
-    """How it was read wrongly; empty if it was not."""
+    """The fault of its stated input format; empty if it was right."""
     already: bool
-    """Whether it was there before; then it was only tried, and mended if it was read wrongly."""
+    """Whether it was installed before; then it was only tested, and its input format corrected if needed."""
 
 
 def install(
     source: Path, settings: Settings, actor: str, *, photos: Dataset | None = None, anyway: bool = False
 ) -> Installed:
-    """Try the export or bundle in the zip or folder ``source``, and install it; it is not in service then.
+    """Test the export or bundle in the zip or folder ``source``, and install it without activating it.
 
-    ``actor`` is the name for the journal, ``photos`` are labelled ones to try it on besides the demo pictures. Raises
+    ``actor`` is the name for the journal, ``photos`` are labelled ones to test it on besides the demo pictures. Raises
     BundleRefused, ProviderError, HomeUnusable, DatabaseUnusable.
     """
     store = Store(settings)
@@ -51,9 +51,9 @@ def install(
 
 
 def check(name: str, settings: Settings, actor: str, *, photos: Dataset | None = None) -> Installed:
-    """Try what is installed as ``name`` again, and mend it if the cloud's answers since tell that it is read wrongly.
+    """Test the bundle ``name`` again, and correct its input format if the cloud's predictions contradict it.
 
-    Raises what :func:`install` does.
+    Raises the errors of :func:`install`.
     """
     store = Store(settings)
     found = folders.load(store.folder(*store.find(name)[0]))
@@ -63,7 +63,7 @@ def check(name: str, settings: Settings, actor: str, *, photos: Dataset | None =
 
 
 def _mended(found: Bundle, tried: Bundle, note: str, settings: Settings, actor: str) -> Installed:
-    """What is installed already, as ``tried`` is read from now on."""
+    """Return the installed bundle with the input format of ``tried``."""
     if tried.card.input != found.card.input:
         with data_folder.database(settings) as database:
             Store(settings).mend(tried, Journal(database), actor, note)
@@ -73,7 +73,7 @@ def _mended(found: Bundle, tried: Bundle, note: str, settings: Settings, actor: 
 def _try(
     found: Bundle, settings: Settings, isolation: Isolation, photos: Dataset | None, *, anyway: bool = False
 ) -> tuple[Bundle, str]:
-    """The bundle as it is to be read, with what came of the trials on its card, and how it was read wrongly."""
+    """Return the bundle with its input format and acceptance results, and the fault of the stated format."""
     told = ""
     for task in found.card.tasks:
         asked = replace(found, card=found.card.of(task))

@@ -1,4 +1,4 @@
-"""Candidate and production on the same labelled photos: no tick, no chance, one look."""
+"""Comparison of candidate and production on labelled photos, by a single test."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ from triof.settings.tree import Settings
 
 
 class PhotoSelection(NamedTuple):
-    """Which labelled photos."""
+    """The labelled photos to use."""
 
     dataset: Dataset
     split: Split
@@ -27,23 +27,23 @@ class PhotoSelection(NamedTuple):
 
 @dataclass(frozen=True)
 class Labelled:
-    """What both said of photos that people have labelled."""
+    """The results of both models on labelled photos."""
 
     source: Path
     split: Split
     photos: int
     groups: int
-    """Of near-duplicates; only one photo of each is as good as independent."""
+    """Groups of near-duplicates; each counts as one independent photo."""
     table: Table
     p: float
-    """McNemar's exact test, two-sided, each group counting once: for the one that is right about more of its photos."""
+    """Two-sided p-value of McNemar's exact test; a group counts once, for the model right about more of its photos."""
     discordant: float
-    """The share of the groups about which only one is right more often."""
+    """Share of the groups in which only one model is right more often."""
     difference: Difference
-    """In accuracy, candidate minus production, with the interval of the cluster bootstrap."""
+    """Difference in accuracy, candidate minus production, with its cluster bootstrap interval."""
 
     def opinion(self, options: RolloutSettings) -> Recommendation:
-        """What the labelled photos say."""
+        """Return the recommendation from the labelled photos."""
         told = f"on {self.photos} labelled photos it is {self.difference.value * 100:+.1f} points as often right"
         shown = f"{told} (p = {self.p:.3g})"
         if self.p < options.alpha:
@@ -57,7 +57,7 @@ class Labelled:
         return Recommendation("wait", f"{shown}: label about {more} more to tell a difference that counts")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return JSON-serialisable values."""
         kept = {**asdict(self), "source": str(self.source)}
         return {**kept, "table": self.table._asdict(), "difference": self.difference._asdict()}
 
@@ -68,7 +68,7 @@ def measure(
     shown: PhotoSelection,
     on_photo: Callable[[], None] = lambda: None,
 ) -> Labelled:
-    """Ask both about every photo. Raises DatasetError, ProviderError."""
+    """Run both models on every photo. Raises DatasetError, ProviderError."""
     if candidate.provider != LOCAL:
         raise ProviderMisconfigured(
             "Labelled photos are shown to local bundles only: measure iterations with `triof azure evaluate`, which"

@@ -1,7 +1,7 @@
-"""What a candidate and production have answered about the same photos, and what people made of it.
+"""Predictions of candidate and production for the same photos, with people's confirmations.
 
-A person's confirmation is no neutral judge: a label that is ticked already is often left as it is. What can be learned
-from it depends on whose label was ticked, so that every pair says whom its deposit believed.
+Confirmations are biased: a preselected (ticked) label is often left as it is. What a confirmation says
+depends on whose label was ticked, so every pair records which model its deposit accepted.
 """
 
 from collections import deque
@@ -20,50 +20,50 @@ from triof.rollout.candidates import Candidate
 from triof.storage.tables import Event, PredictionRow
 
 LATEST = 200
-"""Times and errors are those of so many of the latest questions: what was long ago says little of now."""
+"""Number of latest calls used for times and errors."""
 
 AcceptedArm = Literal["candidate", "production", "neither"]
 
 
 @dataclass(frozen=True)
 class PredictionPair:
-    """Two answers about one photo."""
+    """Two predictions for one photo."""
 
     candidate: str
     production: str
     accepted: AcceptedArm
-    """Whose answer the verdict rested on; neither: another provider's."""
+    """The model behind the verdict; neither: another provider."""
     truth: str | None
-    """What the person confirmed, if there is such a thing."""
+    """The label that the employee confirmed, if any."""
 
     @property
     def discordant(self) -> bool:
-        """Whether one of them is right and the other is not."""
+        """Whether exactly one of them is right."""
         return self.candidate != self.production and self.truth in (self.candidate, self.production)
 
     @property
     def kept(self) -> bool:
-        """Whether the person kept what the machine had believed, rather than overrule it."""
+        """Whether the employee kept the accepted label rather than correct it."""
         if self.accepted == "neither":
             return False
         return self.truth == (self.candidate if self.accepted == "candidate" else self.production)
 
 
 class ComparisonData(NamedTuple):
-    """All that came of a candidate so far."""
+    """Predictions and outcomes of a candidate, for comparison with production."""
 
     pairs: Sequence[PredictionPair]
-    """In the order in which they were judged."""
+    """In the order of judging."""
     disturbed: Sequence[bool]
-    """Each time that a person was turned away or corrected the machine in a deposit that asked both: whether it
-    believed the candidate."""
+    """One entry for each return or correction in a deposit with both predictions: whether the candidate
+    was accepted."""
     deposits: Mapping[str, int]
-    """How many deposits of each arm asked both: ``candidate``, ``production``."""
+    """Deposits with both predictions by arm: ``candidate``, ``production``."""
     failed: Sequence[bool]
-    """Of the latest questions to the candidate: whether it gave no answer."""
+    """For each of the latest calls of the candidate: whether it failed."""
     candidate_seconds: Sequence[float]
     production_seconds: Sequence[float]
-    """How long the latest answers took."""
+    """Seconds of the latest predictions."""
 
 
 class _JournaledPrediction(NamedTuple):
@@ -74,7 +74,7 @@ class _JournaledPrediction(NamedTuple):
 
 
 def comparison_data(journal: Journal, candidate: Candidate, scope: Scope) -> ComparisonData:
-    """What the journal knows since the candidate was begun; drills are left out."""
+    """Read the data since the start of the candidate from the journal; drills are left out."""
     ours, theirs = _answers(journal, candidate, scope)
     drilled = journal.drilled()
     pairs: list[PredictionPair] = []
@@ -103,7 +103,7 @@ def comparison_data(journal: Journal, candidate: Candidate, scope: Scope) -> Com
 
 
 def _deposits(journal: Journal, scope: Scope) -> Iterator[tuple[UUID, dict[str, tuple[str | None, str | None]]]]:
-    """Waste type and reason of what happened to each deposit that was judged, by kind."""
+    """Yield waste type and reason of the events of each judged deposit, by kind."""
     kinds = ("deposit.judged", "deposit.confirmed", "deposit.returned")
     query = select(Event.deposit_id, Event.kind, Event.waste_type, Event.reason).where(
         *scope.of(Event), Event.kind.in_(kinds), Event.deposit_id.is_not(None)
@@ -126,7 +126,7 @@ def _disturbed(task: Task, events: Mapping[str, tuple[str | None, str | None]]) 
 def _answers(
     journal: Journal, candidate: Candidate, scope: Scope
 ) -> tuple[dict[UUID, _JournaledPrediction], dict[UUID, _JournaledPrediction]]:
-    """The candidate's and production's, by deposit."""
+    """Return the predictions of candidate and production by deposit."""
     columns = ("deposit_id", "at", "label", "believed", "attempts", "model_version")
     query = select(*(getattr(PredictionRow, name) for name in columns)).where(
         *scope.of(PredictionRow),

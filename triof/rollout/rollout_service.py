@@ -1,8 +1,8 @@
-"""What people, and the guard, do with candidates: begin, stop, promote, roll back; each in the journal.
+"""Changes of candidates by people and the guard: begin, stop, promote, roll back; each is journaled.
 
-Every change is one file that is replaced in one step: ``active.json`` where a bundle is promoted, ``candidates.json``
-where an iteration is. A candidate ends by itself with the production that it was begun against, so that whatever dies
-between two writes leaves the machine before the change or after it.
+Every change replaces one file atomically: ``active.json`` when a bundle is promoted, ``candidates.json``
+when an iteration is. A candidate ends with the production model that it was started against, so that a crash
+between two writes leaves the state before or after the change.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Outcome = Literal["promoted", "rolled_back", "stopped", "replaced", "superseded"
 
 
 class RolloutRefused(TriofError):
-    """A candidate may not begin, or not be promoted, as things are; the message says why and what to do."""
+    """A candidate cannot be started or promoted in the current state; the message says why and what to do."""
 
 
 class CandidateRequest(NamedTuple):
-    """The candidate that somebody wants to begin. ``share`` of the deposits, above 0 and up to 1."""
+    """A candidate to start. ``share`` of the deposits, above 0 and up to 1."""
 
     task: Task
     provider: str
@@ -42,7 +42,7 @@ class CandidateRequest(NamedTuple):
 
 
 class ProductionChange(NamedTuple):
-    """What is in production for a task now, and what was before."""
+    """The model now in production for a task, and the previous one."""
 
     task: Task
     provider: str
@@ -51,7 +51,7 @@ class ProductionChange(NamedTuple):
 
 
 class RolloutService:
-    """Where changes are made. Whoever makes one has the candidates of the home folder alone meanwhile."""
+    """Changes the candidates of a home folder, under a process lock."""
 
     def __init__(self, settings: Settings, journal: Journal, actor: str) -> None:
         self._settings = settings
@@ -60,7 +60,7 @@ class RolloutService:
         self._candidates = Candidates(settings)
 
     def begin(self, request: CandidateRequest, comment: str) -> Candidate:
-        """Let a candidate be asked from now on, at once in a running kiosk. Raises RolloutRefused, ProviderError."""
+        """Start a candidate, at once in a running kiosk. Raises RolloutRefused, ProviderError."""
         with self._alone():
             self._check(request)
             against = self._candidates.production(request.task, request.provider)
@@ -79,7 +79,7 @@ class RolloutService:
             candidate = Candidate(
                 *request[:2], model, against, *request[3:], since=datetime.now(UTC), actor=self._actor, comment=comment
             )
-            # In the journal first: a change that nobody can explain later is worse than one that was not made.
+            # Journaled first, so that no change is missing from the journal.
             self._journal.record(
                 "candidate.started",
                 reason=candidate.task,
@@ -95,22 +95,22 @@ class RolloutService:
             return candidate
 
     def of(self, task: Task) -> Candidate:
-        """The candidate of the task. Raises RolloutRefused if there is none."""
+        """Return the candidate of the task. Raises RolloutRefused if there is none."""
         if candidate := self._candidates.of(task):
             return candidate
         raise RolloutRefused(f"There is no candidate for {task}: begin one with `triof models canary VERSION`.")
 
     def stop(self, task: Task, comment: str, outcome: Outcome = "stopped") -> Candidate:
-        """Let production answer alone. Raises RolloutRefused if it does."""
+        """End the candidate and return it. Raises RolloutRefused if there is none."""
         with self._alone():
             candidate = self.of(task)
             self._end(candidate, outcome, comment)
             return candidate
 
     def promote(self, task: Task, comment: str, *, anyway: bool = False) -> ProductionChange:
-        """Put the candidate into production, in one step.
+        """Put the candidate into production atomically.
 
-        Raises NotBetter for a bundle that its training did not find better, unless ``anyway``; RolloutRefused,
+        Raises NotBetter for a bundle whose training did not improve it, unless ``anyway``; RolloutRefused,
         BundleRefused, ProviderError.
         """
         with self._alone():
@@ -126,7 +126,7 @@ class RolloutService:
             return change
 
     def rollback(self, task: Task, provider: str, comment: str) -> ProductionChange:
-        """End a canary; without one, put into production what was there before. Raises RolloutRefused and others."""
+        """End a canary; without one, restore the previous model. Raises RolloutRefused and the errors of activation."""
         with self._alone():
             candidate = self._candidates.of(task)
             if candidate and candidate.mode == "canary":
@@ -139,7 +139,7 @@ class RolloutService:
             return ProductionChange(task, LOCAL, change.version, change.before)
 
     def reconcile(self) -> None:
-        """Tidy away candidates whose production has changed."""
+        """Remove candidates whose production model has changed."""
         with self._alone():
             for task in TASKS:
                 self._reconcile(task)
@@ -189,7 +189,7 @@ class RolloutService:
         configured = self._settings.custom_vision.published_name or ""
         published = self._candidates.promoted().turned(change.name, configured, before)
         self._record_end(candidate, "promoted", comment)
-        # Its end and the new name in one file.
+        # One file holds the candidate's end and the new name.
         self._candidates.keep(change.task, None, published)
 
     def _unpublish(self, task: Task, comment: str) -> ProductionChange:

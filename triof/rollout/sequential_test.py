@@ -1,10 +1,10 @@
-"""Pairs of answers, weighed one after the other: is the candidate better, is it worse, and when can one tell?
+"""Sequential test on pairs of predictions: is the candidate better, is it worse, and how many pairs are needed?
 
-In a canary chance says whose label is ticked. If both models are equally good, it then also says which of them gets the
-point: where people keep what is ticked the point is the believed one's, where they overrule it the other's, and both
-kinds come as often from one model's mistakes as from the other's. So people's inclination to leave a tick as it is
-makes the evidence weaker, never wrong. In a shadow production is always ticked, so that every tick left as it is counts
-for production: what is called better there is better, and nothing can be called worse.
+In a canary, chance decides whose label is ticked. If both models are equally good, it also decides which of them gets
+the point: a kept tick is a point for the accepted model, a corrected one for the other, and both
+come equally often from the mistakes of either model. So people's tendency to keep a tick
+weakens the evidence without biasing it. In a shadow, production is always ticked, so that every kept tick counts
+for production: a candidate found better is better, but none can be found worse.
 """
 
 from typing import Literal, NamedTuple
@@ -18,23 +18,23 @@ from triof.settings.sections.rollout import RolloutSettings
 Word = Literal["promote", "keep", "wait"]
 
 _USUAL_DISCORDANT, _WEIGHT = 0.05, 40
-"""What is expected of two good models, and how many pairs that is worth, before there are any."""
+"""Prior share of discordant pairs of two good models, and the number of pairs that it weighs."""
 _LEAST_DISCORDANT = 1.2
-"""One that is better by the smallest difference that counts is right alone so often, and somewhat more, whatever the
-pairs so far say."""
+"""Minimum share of discordant pairs, as a factor on the smallest relevant difference, whatever the pairs so far
+say."""
 
 
 class Recommendation(NamedTuple):
-    """What to do with a candidate, and why."""
+    """A recommendation for a candidate, with the reason."""
 
     word: Word
     reason: str
     needed: int | None = None
-    """With ``wait``: how many more confirmed pairs; None where they alone will not tell."""
+    """For ``wait``: further confirmed pairs needed; None if they alone cannot decide."""
 
 
 class Table(NamedTuple):
-    """Confirmed pairs by who was right."""
+    """Counts of confirmed pairs by which model was right."""
 
     both: int = 0
     only_candidate: int = 0
@@ -42,7 +42,7 @@ class Table(NamedTuple):
     neither: int = 0
 
     def plus(self, pair: PredictionPair) -> "Table":
-        """With one more."""
+        """Return the table with one more pair."""
         candidate, production = pair.candidate == pair.truth, pair.production == pair.truth
         both, neither = candidate and production, not candidate and not production
         one = (both, candidate and not both, production and not both, neither)
@@ -50,7 +50,7 @@ class Table(NamedTuple):
 
 
 class SequentialTest:
-    """What the pairs so far say; ``accepted_share`` of them accepted the candidate, 0 in a shadow."""
+    """The test so far; ``accepted_share`` of the pairs accepted the candidate, 0 in a shadow."""
 
     def __init__(self, mode: CandidateMode, accepted_share: float, options: RolloutSettings) -> None:
         self._mode = mode
@@ -60,7 +60,7 @@ class SequentialTest:
         self.pairs = 0
         self.agreed = 0
         self.tables: dict[str, Table] = {}
-        """By whose label was believed."""
+        """Tables by the accepted model."""
 
     @property
     def table(self) -> Table:
@@ -69,11 +69,11 @@ class SequentialTest:
 
     @property
     def confirmed(self) -> int:
-        """How many pairs people have confirmed something about."""
+        """The number of confirmed pairs."""
         return sum(self.table)
 
     def add(self, pair: PredictionPair) -> None:
-        """Weigh one more."""
+        """Add a pair."""
         self.pairs += 1
         self.agreed += pair.candidate == pair.production
         if pair.truth is None:
@@ -88,13 +88,13 @@ class SequentialTest:
             self.worse.add(1 - chance, happened=not won, blunt=blunt)
 
     def disturb(self, *, candidate: bool) -> None:
-        """Somebody was turned away, or corrected the machine, which believed the ``candidate`` or production."""
+        """Add a return or correction in a deposit that accepted the ``candidate`` or production."""
         if self._mode == "canary":
             self.disturbing.add(self._accepted_share, happened=candidate)
 
     def drop(self) -> str:
-        """Why the candidate is certainly worse; empty where it is not."""
-        # Two questions are asked, each with half of the risk.
+        """Return why the candidate is significantly worse; empty if it is not."""
+        # Two tests, each with half of alpha.
         enough = 2 / self._options.alpha
         table = self.table
         if self.worse.largest >= enough:
@@ -107,7 +107,7 @@ class SequentialTest:
         return ""
 
     def opinion(self) -> Recommendation:
-        """What people's confirmations say."""
+        """Return the recommendation from the confirmations."""
         if drop := self.drop():
             return Recommendation("keep", drop)
         if self.better.largest >= 1 / self._options.alpha:
@@ -126,7 +126,7 @@ class SequentialTest:
         return Recommendation("wait", "there are too few confirmed pairs yet", total - self.confirmed)
 
     def total_needed(self) -> int | None:
-        """Confirmed pairs to find one that is better by the smallest difference that counts."""
+        """Return the confirmed pairs needed to detect the smallest relevant improvement; None if no number suffices."""
         table, least = self.table, self._options.smallest_difference
         found = table.only_candidate + table.only_production
         discordant = (found + _USUAL_DISCORDANT * _WEIGHT) / (self.confirmed + _WEIGHT)
@@ -138,16 +138,16 @@ class SequentialTest:
         return None if needed is None else round(needed / discordant)
 
     def difference(self) -> Difference | None:
-        """In accuracy, by confirmations: candidate minus production; too near to 0 where wrong ticks are left."""
+        """Return the difference in confirmed accuracy, candidate minus production; kept ticks bias it towards 0."""
         arms = {accepted: paired_difference(*table) for accepted, table in self.tables.items()}
         candidate, production = arms.get("candidate"), arms.get("production")
         if candidate and production:
-            # As many mistakes of one are kept in its half as of the other in the other half.
+            # Each arm keeps equally many mistakes of its accepted model, so the bias cancels.
             return mean_difference(candidate, production)
         return paired_difference(*self.table)
 
     def _chance(self, pair: PredictionPair) -> tuple[float, float]:
-        """Of the candidate to get the point if both are equally good, and how much of a difference is lost."""
+        """Return the candidate's chance of the point between equal models, and the share of a difference lost."""
         if self._mode == "shadow" or pair.accepted == "neither":
             return 0.5, 0.0
         return (self._accepted_share, UNNOTICED) if pair.kept else (1 - self._accepted_share, 0.0)

@@ -1,8 +1,8 @@
-"""How sure one may be, however often one looks.
+"""Evidence that stays valid under repeated looks.
 
-Whoever looks every day and stops at the first small p is wrong far more often than p says. The evidence here is a test
-martingale: a bet against "no better", whose stake stays the same on average as long as that is true. That it ever grows
-to twenty times what it was has then a chance of one in twenty at most, over all looks together (Ville 1939; Wald 1945;
+Stopping at the first small p of repeated tests has a far higher error rate than p says. The evidence here is a test
+martingale: a bet against "no better", whose expected stake is constant while that is true. The probability that it
+ever grows twentyfold is then at most 1/20, over all looks together (Ville 1939; Wald 1945;
 Ramdas, Grünwald, Vovk and Shafer, "Game-theoretic statistics and safe anytime-valid inference", Statistical Science 38,
 2023).
 """
@@ -13,28 +13,28 @@ from functools import cache
 from statistics import NormalDist
 
 RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0)
-"""How many photos the better one alone may get right for each that the other alone does: what is bet on, in parts."""
+"""Odds ratios to bet on in equal parts: photos that only the better model gets right, per photo of the other."""
 UNNOTICED = 0.3
-"""Of the wrong ticks that people leave as they are. A guess: a bad one costs deposits, and makes no test wrong."""
+"""Assumed share of wrong ticks that people keep; an error costs deposits, but does not invalidate the test."""
 _NORMAL = NormalDist()
 
 
 class EProcess:
-    """The stake of a bet that something happens more often than by ``chance``; begins at 1."""
+    """The stake of a bet that an event is more frequent than ``chance``; begins at 1."""
 
     def __init__(self) -> None:
         self._logs = [0.0] * len(RATIOS)
         self.largest = 1.0
-        """The greatest stake so far, which is what counts: what once was shown stays shown."""
+        """The greatest stake so far, which is the evidence."""
 
     @property
     def now(self) -> float:
-        """The stake."""
+        """The current stake."""
         top = max(self._logs)
         return math.exp(min(top, 700.0)) * sum(math.exp(each - top) for each in self._logs) / len(RATIOS)
 
     def add(self, chance: float, *, happened: bool, blunt: float = 0.0) -> None:
-        """Bet on one more. ``blunt`` is how much of a difference is lost on the way (0: nothing, 1: all)."""
+        """Bet on one more event. ``blunt`` is the share of a difference that is lost (0: none, 1: all)."""
         gains = _each_gain(chance, blunt, happened=happened)
         self._logs = [log + gain for log, gain in zip(self._logs, gains, strict=True)]
         self.largest = max(self.largest, self.now)
@@ -50,16 +50,16 @@ def _blunted(ratio: float, blunt: float) -> float:
 
 
 def _gain(chance: float, ratio: float, *, happened: bool) -> float:
-    """The logarithm of what a bet on odds that are ``ratio`` times those of ``chance`` brings."""
+    """Return the log gain of a bet on odds of ``ratio`` times those of ``chance``."""
     bet = chance * ratio / (chance * ratio + 1 - chance)
     return math.log(bet / chance) if happened else math.log((1 - bet) / (1 - chance))
 
 
 def discordant_needed(ratio: float, accepted_share: float | None, alpha: float, power: float) -> float | None:
-    """How many discordant pairs show, with probability ``power``, that the candidate is better by ``ratio``.
+    """Return the discordant pairs that show, with probability ``power``, that the candidate is better by ``ratio``.
 
-    It is accepted in ``accepted_share`` of the deposits that ask both: 0 is a shadow, None a third provider that is
-    accepted instead of both. None where no number does.
+    The candidate is accepted in ``accepted_share`` of the deposits with both: 0 is a shadow, None a third provider,
+    accepted instead of both. Returns None if no number suffices.
     """
     line, z = math.log(len(RATIOS) / alpha), _NORMAL.inv_cdf(power)
     needed = []
@@ -75,7 +75,7 @@ def discordant_needed(ratio: float, accepted_share: float | None, alpha: float, 
 
 
 def _gains(ratio: float, bet: float, accepted_share: float | None) -> Iterator[tuple[float, float]]:
-    """How often each kind of discordant pair comes, and what it brings to somebody who bets on ``bet``."""
+    """Yield the frequency of each kind of discordant pair, and its log gain for a bet on ``bet``."""
     if accepted_share is None:
         yield ratio, _gain(0.5, bet, happened=True)
         yield 1.0, _gain(0.5, bet, happened=False)
@@ -93,5 +93,5 @@ def _gains(ratio: float, bet: float, accepted_share: float | None) -> Iterator[t
 
 
 def quantile(numbers: Sequence[float], share: float) -> float | None:
-    """The number that ``share`` of them do not exceed; None of none."""
+    """Return the number that ``share`` of ``numbers`` do not exceed; None if there are none."""
     return sorted(numbers)[math.ceil(share * len(numbers)) - 1] if numbers else None

@@ -1,1 +1,1 @@
-"""Counts and durations of deposits for dashboard, API and reports, from the journal; nothing here draws or judges."""
+"""Counts and durations of deposits from the journal, for dashboard, API and reports."""

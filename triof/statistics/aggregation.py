@@ -1,4 +1,4 @@
-"""From numbers to what people read."""
+"""Aggregates counted numbers into results."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,11 +10,11 @@ from triof.statistics.counting import Numbers
 from triof.statistics.results import ModelStatistics, Response, Totals
 
 Counts = Mapping[str, Mapping[str, int]]
-"""By what is counted, and then of what."""
+"""Counts by kind, then by the rest of the name."""
 
 
 def counts(numbers: Numbers) -> Counts:
-    """The numbers, sorted into their kinds."""
+    """Group the numbers by kind."""
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for name, number in numbers.items():
         what, _, label = name.partition("|")
@@ -23,7 +23,7 @@ def counts(numbers: Numbers) -> Counts:
 
 
 def totals(numbers: Numbers, cloud: Collection[str]) -> Totals:
-    """What happened in all; ``cloud`` are the providers there."""
+    """Return the totals; ``cloud`` are the names of the cloud providers."""
     found = counts(numbers)
     told = _of(found["chosen"], "waste_type")
     in_cloud = sum(count for provider, count in told.items() if provider in cloud)
@@ -47,7 +47,7 @@ def totals(numbers: Numbers, cloud: Collection[str]) -> Totals:
 
 
 def responses(numbers: Numbers, routes: Mapping[Task, Sequence[str]], cloud: Collection[str]) -> Iterator[Response]:
-    """How each provider answered, in the order of the ``routes``, and then those that stand in none any more."""
+    """Yield the responses of each provider, in the order of ``routes``, then of those in no route any more."""
     found = counts(numbers)
     for task in TASKS:
         answered, failed = _of(found["answered"], task), _of(found["failure"], task)
@@ -69,7 +69,7 @@ def responses(numbers: Numbers, routes: Mapping[Task, Sequence[str]], cloud: Col
 
 
 def models(numbers: Numbers) -> Sequence[ModelStatistics]:
-    """Which models answered, by task, those with most answers first."""
+    """Return the models by task, most predictions first."""
     names = [name.partition("|")[2] for name in numbers if name.startswith("probability|")]
     found = [_model(numbers, name) for name in names]
     return sorted(found, key=lambda model: (TASKS.index(model.task), -model.answers, model.provider))
@@ -96,7 +96,7 @@ def _place(provider: str, route: Sequence[str]) -> tuple[bool, int]:
 
 
 def _of(labels: Mapping[str, int], first: str) -> Mapping[str, int]:
-    """Those whose name begins with ``first``, without it."""
+    """Return the counts whose name begins with ``first``, without that prefix."""
     start = f"{first}|"
     return {label[len(start) :]: number for label, number in labels.items() if label.startswith(start)}
 

@@ -1,4 +1,4 @@
-"""Days and hours of the place where the machines stand, as periods in UTC."""
+"""Local days and hours as periods in UTC."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,38 +17,38 @@ class Period(NamedTuple):
 
 
 class Calendar:
-    """Of one time zone, by its name."""
+    """The calendar of one time zone, by its name."""
 
     def __init__(self, zone: str) -> None:
         self.zone = ZoneInfo(zone)
 
     def begin(self, day: date) -> datetime:
-        """The first moment of ``day``, in UTC."""
+        """Return the start of ``day``, in UTC."""
         return datetime.combine(day, time.min, self.zone).astimezone(UTC)
 
     def period(self, first: date, last: date) -> Period:
-        """From the first to the last day, both included."""
+        """Return the period from ``first`` to ``last``, both included."""
         return Period(self.begin(first), self.begin(last + _DAY))
 
     def day(self, moment: datetime) -> date:
-        """The day of ``moment``."""
+        """Return the local day of ``moment``."""
         return moment.astimezone(self.zone).date()
 
     def last_day(self, until: datetime) -> date:
-        """The day of the last moment before ``until``."""
+        """Return the local day of the last moment before ``until``."""
         return self.day(until - _TICK)
 
     def hour(self, moment: datetime) -> datetime:
-        """When the hour of ``moment`` began, in UTC, as the night in which clocks are set back has one hour twice."""
+        """Return the start of ``moment``'s hour, in UTC, as one local hour occurs twice when clocks are set back."""
         local = moment.astimezone(self.zone)
         return local.replace(minute=0, second=0, microsecond=0).astimezone(UTC)
 
     def local(self, moment: datetime) -> datetime:
-        """The same moment as clocks show it there."""
+        """Return ``moment`` in local time."""
         return moment.astimezone(self.zone)
 
     def whole_days(self, since: datetime, until: datetime) -> list[date]:
-        """The days that lie wholly in the period."""
+        """Return the days completely within the period."""
         first = self.day(since)
         if self.begin(first) < since:
             first += _DAY
@@ -56,5 +56,5 @@ class Calendar:
 
 
 def days(first: date, last: date) -> Iterator[date]:
-    """Both included."""
+    """Yield the days from ``first`` to ``last``, both included."""
     return (first + _DAY * number for number in range((last - first).days + 1))

@@ -1,7 +1,7 @@
-"""From the journal's rows to numbers: the only place that says how a row is counted.
+"""Counts the journal's rows; defines how each kind of row is counted.
 
-Numbers are a flat mapping, so that those of hours, days and machines are simply added. A name is what is counted, and
-of what, with bars between: ``shredded|cup``, ``answered|waste_type|custom_vision``. Every row counts at its own moment.
+Numbers are a flat mapping, so that those of hours, days and machines can be added. A name is the kind of count and its
+keys, separated by bars: ``shredded|cup``, ``answered|waste_type|custom_vision``. Every row counts at its own time.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from triof.storage.tables import Event, PredictionRow, UtcDateTime
 
 _Row = Row[*tuple[Any, ...]]
 RULES = "1"
-"""Of the counting below; to be changed with it, so that past days are counted again."""
+"""Version of the counting below; increase it with every change, so that past days are counted again."""
 
 Numbers = Mapping[str, float]
 Slot = TypeVar("Slot")
@@ -28,7 +28,7 @@ Slot = TypeVar("Slot")
 DEPOSITS = tuple(
     f"deposit.{step}" for step in ("opened", "judged", "confirmed", "shredded", "returned", "failed", "interrupted")
 )
-"""The kinds that are counted."""
+"""The kinds of rows that are counted."""
 
 _EVENTS, _PREDICTIONS = cast(Table, Event.__table__).c, cast(Table, PredictionRow.__table__).c
 _SINCE, _UNTIL = (bindparam(name, type_=UtcDateTime) for name in ("since", "until"))
@@ -42,11 +42,11 @@ def _events(*what: Any, kinds: Collection[str] = DEPOSITS) -> Select[Any]:
 
 def _predictions(*what: Any) -> Select[Any]:
     period = (_PREDICTIONS.at >= _SINCE, _PREDICTIONS.at < _UNTIL)
-    # With the tasks named, the index by task leads to the period.
+    # Naming the tasks lets the index by task find the period.
     return select(*what).where(_PREDICTIONS.machine_id == _MACHINE, _PREDICTIONS.task.in_(TASKS), *period)
 
 
-# Built once: putting a statement together takes longer than asking it.
+# Built once, as compiling the statement takes longer than running it.
 _ROWS = select(
     _events(func.count(), kinds=(*DEPOSITS, "drill.ended")).scalar_subquery()
     + _predictions(func.count()).scalar_subquery()
@@ -76,34 +76,34 @@ _DRILLS = select(_EVENTS.detail).where(_EVENTS.machine_id == _MACHINE, _EVENTS.k
 
 
 def rows(connection: Connection, machine: str, period: Period) -> int:
-    """How many rows of the period say something about deposits; read from the indexes alone."""
+    """Return the number of deposit rows in the period; reads only the indexes."""
     return connection.scalar(_ROWS, {"machine": machine, **period._asdict()}) or 0
 
 
 def drilled(connection: Connection, machine: str) -> frozenset[UUID]:
-    """The deposits that drills made on this machine."""
+    """Return the deposits made by drills on this machine."""
     details = connection.scalars(_DRILLS, {"machine": machine})
     return frozenset(UUID(deposit) for detail in details for deposit in detail.get("deposits", ()))
 
 
 class Sums(defaultdict[str, float]):
-    """Numbers that are still being added up."""
+    """A mutable sum of numbers."""
 
     def __init__(self) -> None:
         super().__init__(int)
 
     def one(self, *name: object) -> None:
-        """One more of this."""
+        """Add one to the number with these name parts."""
         self["|".join(map(str, name))] += 1
 
     def add(self, numbers: Numbers) -> None:
-        """All of them."""
+        """Add all numbers."""
         for name, number in numbers.items():
             self[name] += number
 
 
 def total(parts: Iterable[Numbers]) -> Numbers:
-    """The sum."""
+    """Return the sum of ``parts``."""
     sums = Sums()
     for part in parts:
         sums.add(part)
@@ -117,8 +117,8 @@ def count(
     drills: Collection[UUID],
     slot: Callable[[datetime], Slot],
 ) -> tuple[Mapping[Slot, Numbers], int]:
-    """The numbers of one machine and period by the ``slot`` that a moment falls into, and how many rows were left out
-    as a drill's.
+    """Count one machine and period by the ``slot`` of each row's time; also return the number of drill rows left
+    out.
     """
     slots: defaultdict[Slot, Sums] = defaultdict(Sums)
     left_out = 0

@@ -1,9 +1,9 @@
-"""Counts each day that is over once, and keeps the numbers beside the journal.
+"""Counts each completed day once, and stores the numbers beside the journal.
 
-A tally is written with what it was counted from, in one transaction: a crash leaves none or a whole one. Who writes an
-event into a day that was counted (the clock was set back, a drill ended after midnight) takes its tally away in the
-same transaction (``Journal``). What came in another way, when journals meet, shows in the number of rows, which the
-rounds compare.
+A tally is written with the number of rows it was counted from, in one transaction, so a crash leaves none or a
+complete one. Writing an event into a counted day (clock set back, drill ended after midnight) deletes its tally in the
+same transaction (``Journal``). Rows added otherwise, when journals are merged, change the number of rows, which the
+scheduled task compares.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -26,16 +26,16 @@ log = get_logger(__name__)
 
 _EVENTS, _TALLIES = cast(Table, Event.__table__), cast(Table, DailyTotalRow.__table__)
 _DAYS_A_ROUND = 200
-"""So many are counted before other rounds get their turn: some ten seconds, where there is much to count."""
+"""Days counted in one run of the task: about ten seconds with much data."""
 _LATE_DAYS = 7
-"""Days in which rows of other machines are likely to come late."""
+"""Days in which rows of other machines are likely to arrive late."""
 _CHECKED_A_ROUND = 30
 _TRIES = 3
 _BEGINNING = date(1969, 12, 31)
-"""No clock shows an earlier day."""
+"""Earlier days are taken for a wrong clock."""
 
 _MACHINE = bindparam("machine", type_=String)
-# Each of them one step down an index; the first of all rows of a machine would be a walk along it.
+# Each is one index lookup; the first of all rows of a machine would be an index scan.
 _FIRSTS = (
     select(func.min(_EVENTS.c.at).label("at")).where(_EVENTS.c.machine_id == _MACHINE, _EVENTS.c.kind == kind)
     for kind in counting.DEPOSITS
@@ -44,7 +44,7 @@ _FIRST = select(func.min(union_all(*_FIRSTS).subquery().c.at))
 
 
 class CountedDays(NamedTuple):
-    """What tallies there are of some machine and days. All of it only grows, so equal marks mean equal tallies."""
+    """The tallies of a machine and days. All values only grow, so equal values mean equal tallies."""
 
     days: int
     rows: int
@@ -55,7 +55,7 @@ _NO_MARK = CountedDays(0, 0, 0)
 
 
 class DailyTotals:
-    """The numbers of days that are over; safe to call from many threads and processes."""
+    """The numbers of completed days; safe for threads and processes."""
 
     def __init__(self, database: Database, calendar: Calendar, now: Callable[[], datetime]) -> None:
         self._database = database
@@ -66,12 +66,12 @@ class DailyTotals:
         self._checked: dict[str, int] = {}
 
     def begun(self, connection: Connection, machine: str) -> date | None:
-        """The day of the machine's first row; None if it has none."""
+        """Return the day of the machine's first row; None if it has none."""
         first = connection.scalar(_FIRST, {"machine": machine})
         return self._calendar.day(first) if first else None
 
     def finalize(self, machines: Sequence[str], first: date, last: date) -> Sequence[CountedDays]:
-        """Count what was not counted yet of the days from ``first`` to ``last``, which are over; one mark a machine."""
+        """Count the uncounted days from ``first`` to ``last``, which must be over; return one mark a machine."""
         with self._database.read() as connection:
             marks = self._marks(connection, machines, first, last)
             missing = [
@@ -80,7 +80,7 @@ class DailyTotals:
                 if marks.get(machine, _NO_MARK).days < len(self._expected(connection, machine, first, last))
             ]
         for machine in missing:
-            # Many who ask at once must not all count the same.
+            # Concurrent callers must not all count the same days.
             with self._lock:
                 for day in self._missing(machine, first, last):
                     self._count(machine, day)
@@ -92,14 +92,14 @@ class DailyTotals:
     def read(
         self, connection: Connection, machines: Collection[str], first: date, last: date
     ) -> Iterator[tuple[str, date, Numbers]]:
-        """The numbers of each machine and day that there are, machine by machine, the oldest first."""
+        """Yield the numbers of each machine and day, machine by machine, oldest first."""
         columns = (_TALLIES.c.machine_id, _TALLIES.c.since, _TALLIES.c.counts)
         query = select(*columns).where(*self._of(machines, first, last))
         for machine, since, numbers in connection.execute(query.order_by(_TALLIES.c.machine_id, _TALLIES.c.until)):
             yield machine, self._calendar.day(since), numbers
 
     def make(self, machines: Sequence[str]) -> int:
-        """One round: count days that nobody has asked for yet, and check some. Returns how many were counted."""
+        """Count some days ahead of requests, and check some. Return the number of counted days."""
         yesterday = self._calendar.day(self._now()) - timedelta(days=1)
         for machine in machines:
             self._check(machine, yesterday)
@@ -133,12 +133,12 @@ class DailyTotals:
         return {machine: CountedDays(*numbers) for machine, *numbers in found}
 
     def _expected(self, connection: Connection, machine: str, first: date, last: date) -> Sequence[date]:
-        """The days from the machine's first row on."""
+        """Return the days from the machine's first row on."""
         begun = self.begun(connection, machine)
         return list(days(max(first, begun), last)) if begun else []
 
     def _missing(self, machine: str, first: date, last: date) -> list[date]:
-        """The days that have no tally, the oldest first."""
+        """Return the days without a tally, oldest first."""
         with self._database.read() as connection:
             query = select(_TALLIES.c.since).where(*self._of([machine], first, last))
             there = {self._calendar.day(since) for since in connection.scalars(query)}
@@ -151,10 +151,10 @@ class DailyTotals:
                 rows = counting.rows(connection, machine, period)
                 drills = counting.drilled(connection, machine)
                 numbers, left_out = counting.count(connection, machine, period, drills, lambda _: day)
-            # Counted before anybody has to wait for this writer; within it only made sure that nothing was added.
+            # Counted outside the write lock; inside, only the number of rows is compared.
             with self._database.write() as connection:
                 if connection.dialect.name == "postgresql":
-                    # There the write lock keeps no other program out.
+                    # The write lock does not exclude other programs there.
                     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("tallies"))))
                 overlapping = (_TALLIES.c.until > period.since, _TALLIES.c.since < period.until)
                 connection.execute(_TALLIES.delete().where(_TALLIES.c.machine_id == machine, *overlapping))
@@ -168,7 +168,7 @@ class DailyTotals:
         log.warning("tallies.not_settled", machine=machine, day=day)
 
     def _check(self, machine: str, yesterday: date) -> None:
-        """Take away the tallies of days that have got more rows: of the last days all, of the others some in turn."""
+        """Delete the tallies of days with more rows: checks all recent days, and some older ones in turn."""
         with self._database.read() as connection:
             columns = (_TALLIES.c.id, _TALLIES.c.since, _TALLIES.c.until, _TALLIES.c.rows)
             query = (

@@ -12,7 +12,7 @@ from triof.statistics.results import Day, Totals
 
 _RETURNS = ("other", "dirty", "cancelled", "timed_out")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that a spreadsheet would calculate."""
+"""First characters of a cell that a spreadsheet takes for a formula."""
 
 Cell = str | int | float | None
 
@@ -49,14 +49,14 @@ def _worth(totals: Totals, settings: ReportSettings) -> Mapping[str, Cell]:
 
 
 def line(cells: Iterable[Cell]) -> str:
-    """One line of the file, with its end."""
+    """Return one line of the file, including its line end."""
     text = StringIO()
     csv.writer(text).writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
     return text.getvalue()
 
 
 def rows(machine: str, happened: Iterable[Day], settings: ReportSettings) -> Iterator[Mapping[str, Cell]]:
-    """A row by its columns for each day of ``machine``."""
+    """Yield a row, by column, for each day of ``machine``."""
     for each in happened:
         about: dict[str, Cell] = {
             "machine": machine,
@@ -67,7 +67,7 @@ def rows(machine: str, happened: Iterable[Day], settings: ReportSettings) -> Ite
 
 
 def _harmless(text: str) -> str:
-    """The text, so that no spreadsheet takes it for a formula."""
+    """Return the text, escaped if a spreadsheet would take it for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

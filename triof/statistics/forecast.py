@@ -1,4 +1,4 @@
-"""When the calls to a provider will be used up, at the pace of the last days."""
+"""Forecast of a provider's quota from the pace of the last days."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -17,7 +17,7 @@ _PACE_DAYS = 7
 
 
 def forecast(provider: str, ledger: QuotaLedger, database: Database, now: datetime) -> QuotaForecast:
-    """Where the calls to one provider stand at ``now``. Raises SQLAlchemyError."""
+    """Return the forecast for one provider at ``now``. Raises SQLAlchemyError."""
     usage = ledger.usage()
     allowance = usage.allowance
     calls = _calls_by_age(database, allowance.resource, now)
@@ -40,24 +40,24 @@ def forecast(provider: str, ledger: QuotaLedger, database: Database, now: dateti
 
 
 def _calls_by_age(database: Database, resource: str, now: datetime) -> Mapping[int, int]:
-    """The calls of the last 30 days by how many days ago they were made, in steps of 24 hours."""
+    """Return the calls of the last 30 days by age in days."""
     since = now - WINDOW
     day = func.date(_LEDGER.c.at)
     of = (_LEDGER.c.resource == resource, _LEDGER.c.kind == "call", _LEDGER.c.at > since, _LEDGER.c.at <= now)
     with database.read() as connection:
         found = connection.execute(select(day, func.count()).where(*of).group_by(day)).all()
-    # A text where the database knows no dates.
+    # SQLite returns a date as text.
     return {(now.date() - date.fromisoformat(str(each))).days: count for each, count in found}
 
 
 def _runs_out_on(usage: QuotaUsage, calls: Mapping[int, int], pace: float, today: date) -> date | None:
-    """The first day by whose end as many calls lie in its 30 days as there may be."""
+    """Return the first day at whose end the calls of 30 days reach the limit."""
     if usage.exhausted:
         return today
     limit = usage.allowance.per_month
     if limit is None:
         return None
-    # After 30 days only calls at the present pace are left in the count: then it stays as it is.
+    # After 30 days the window holds only forecast calls, so the count stays constant.
     for ahead in range(WINDOW.days + 1):
         kept = sum(count for age, count in calls.items() if age + ahead < WINDOW.days)
         if kept + pace * ahead >= limit:

@@ -1,6 +1,6 @@
-"""Durations in buckets that are the same for every day and machine, so that histograms add up.
+"""Histograms of durations with fixed buckets, so that those of days and machines can be added.
 
-A bucket is about a tenth wider than the one before: what is read from it is right within 5 %.
+Each bucket is about a tenth wider than the one before, so that quantiles are accurate to 5 %.
 """
 
 import math
@@ -13,14 +13,14 @@ _BUCKETS_PER_DECADE = 24
 
 
 def bucket(seconds: float) -> int:
-    """The number of the bucket; 0 for a millisecond or less."""
+    """Return the bucket number of a duration; 0 for a millisecond or less."""
     if seconds <= _SHORTEST_SECONDS:
         return 0
     return math.ceil(_BUCKETS_PER_DECADE * math.log10(seconds / _SHORTEST_SECONDS))
 
 
 def read(buckets: Mapping[int, int]) -> Seconds | None:
-    """What is known of durations of which each bucket holds so many; None of none."""
+    """Return the quantiles of bucket counts; None if all are empty."""
     count = sum(buckets.values())
     if not count:
         return None
@@ -28,7 +28,7 @@ def read(buckets: Mapping[int, int]) -> Seconds | None:
 
 
 def _quantile(buckets: Mapping[int, int], rank: float) -> float:
-    """The middle of the bucket that holds the duration of this rank."""
+    """Return the middle of the bucket that holds the duration of this rank."""
     below = 0
     for number in sorted(buckets):
         below += buckets[number]

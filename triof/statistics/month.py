@@ -1,4 +1,4 @@
-"""The page for a tenant: what became of their plastic in one month, to read on a screen or on A4 paper."""
+"""The monthly report for a tenant, for a screen or A4 paper."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,16 +20,16 @@ from triof.statistics.recycling import TYPES
 from triof.statistics.results import Day
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
-"""For whoever serves the page: it carries its style and has no script."""
+"""For the server of the page, which has inline styles and no script."""
 
 _MOST_BARS = 62
-"""Of a longer period there is a bar for each month."""
+"""Longer periods have a bar for each month."""
 _LOCALES: Mapping[Language, str] = {"fr": "fr_FR", "en": "en_GB"}
 _RETURNS = ("dirty", "other", "cancelled", "timed_out")
 
 
 class Bar(NamedTuple):
-    """What was shredded on one day, or in one month."""
+    """The shredded items of one day, or one month."""
 
     since: date
     label: str
@@ -39,7 +39,7 @@ class Bar(NamedTuple):
 
 
 def render(statistics: Statistics, scope: Scope, language: Language) -> str:
-    """The page about ``scope`` as HTML, one file that loads nothing. Raises SQLAlchemyError."""
+    """Render the report about ``scope`` as one HTML file that loads nothing. Raises SQLAlchemyError."""
     totals, happened = statistics.totals(scope), statistics.by_day(scope)
     first, last = _ends(statistics, scope)
     return (
@@ -58,7 +58,7 @@ def render(statistics: Statistics, scope: Scope, language: Language) -> str:
             machines=sorted(scope.machines) if scope.machines is not None else statistics.machines(),
             totals=totals,
             worth=statistics.recycled(scope),
-            # Ours is known in every language.
+            # The default source is translated by the template.
             own_source=None if statistics.settings.co2.source == CO2_SOURCE else statistics.settings.co2.source,
             types=TYPES,
             bars=_bars(happened, language),
@@ -68,7 +68,7 @@ def render(statistics: Statistics, scope: Scope, language: Language) -> str:
 
 
 def _ends(statistics: Statistics, scope: Scope) -> tuple[date, date]:
-    """The first and the last day of which the page tells something."""
+    """Return the first and the last day with data."""
     first = statistics.calendar.day(scope.since)
     return first, max(first, min(statistics.calendar.last_day(scope.until), statistics.today))
 
@@ -96,7 +96,7 @@ def _month(day: date, language: Language) -> str:
 
 
 def _handed_back(returned: Mapping[str, int]) -> Sequence[tuple[str, int]]:
-    """Reason and number, also those of which there were none; what a later version may add stands last."""
+    """Return reason and count, including zeros; unknown reasons of later versions come last."""
     return [(reason, returned.get(reason, 0)) for reason in (*_RETURNS, *sorted(set(returned) - set(_RETURNS)))]
 
 

@@ -1,7 +1,7 @@
-"""The questions that the dashboard, the API and the reports ask of the journal.
+"""The queries of the dashboard, the API and the reports.
 
-Days that are over are counted once (``tallies.py``), so that a question over years reads little; what is not over is
-counted when somebody asks. How each number is counted stands in docs/reference/reports.md.
+Completed days are counted once (``daily_totals.py``), so that a query over years reads little; the current day is
+counted at each query. docs/reference/reports.md defines each number.
 """
 
 from collections import OrderedDict, defaultdict
@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 
 
 class _QueryPlan(NamedTuple):
-    """How to answer for a scope: from the tallies of ``past`` days, and by counting the rows of ``live`` periods."""
+    """The plan for a scope: tallies of ``past`` days, and counting rows of ``live`` periods."""
 
     machines: Sequence[str]
     past: Sequence[date]
@@ -40,14 +40,14 @@ class _QueryPlan(NamedTuple):
 
 
 class _ResultCache:
-    """Answers as long as what they were made from stays as it was; the latest asked for."""
+    """Caches the latest answers while their source is unchanged."""
 
     def __init__(self) -> None:
         self._answers: OrderedDict[Hashable, tuple[Any, Any]] = OrderedDict()
         self._lock = Lock()
 
     def get(self, question: Hashable, made_from: object, make: Callable[[], Answer]) -> Answer:
-        """The answer, made anew where ``made_from`` is not what it was."""
+        """Return the answer, computed again if ``made_from`` has changed."""
         with self._lock:
             before, answer = self._answers.get(question, (None, None))
         if before != made_from:
@@ -61,10 +61,10 @@ class _ResultCache:
 
 
 class Statistics:
-    """Answers from the journal in ``database``; safe to call from many threads. ``now`` gives aware datetimes.
+    """Statistics of the journal in ``database``; thread-safe. ``now`` returns aware datetimes.
 
-    Every question raises SQLAlchemyError where the database does not answer. Nothing is counted that bears a date after
-    today, as a clock that was ahead may have written it.
+    Every method raises SQLAlchemyError if the database fails. Rows dated after today are ignored, as a clock that was
+    ahead may have written them.
     """
 
     def __init__(
@@ -80,24 +80,24 @@ class Statistics:
 
     @property
     def today(self) -> date:
-        """The day it is, in the time zone of the settings."""
+        """Return today's date in the time zone of the settings."""
         return self.calendar.day(self._now())
 
     def days(self, first: date, last: date, machines: Collection[str] | None = None) -> Scope:
-        """The scope of local days, both included."""
+        """Return the scope of local days, both included."""
         return Scope(*self.calendar.period(first, last), machines)
 
     def machines(self) -> Sequence[str]:
-        """The ids of all machines whose journals meet in this database, in order."""
+        """Return the sorted ids of all machines that write to this database."""
         with self._database.read() as connection:
             return self._machines(connection)
 
     def totals(self, scope: Scope) -> Totals:
-        """What happened in all."""
+        """Return the totals of ``scope``."""
         return aggregation.totals(self._numbers(scope), self._cloud)
 
     def by_day(self, scope: Scope) -> Sequence[Day]:
-        """What happened on each local day, the oldest first; also days on which nothing did."""
+        """Return each local day, oldest first, including days without deposits."""
         plan = self._plan(scope)
         happened = dict(self._past_days(plan))
         for period in plan.live:
@@ -111,8 +111,8 @@ class Statistics:
         return [Day(day, day in past, happened[day]) for day in sorted(happened)]
 
     def by_hour(self, scope: Scope) -> Sequence[Hour]:
-        """What happened in each hour, the oldest first; also hours in which nothing did. For a few days at most, as
-        every row is read.
+        """Return each hour, oldest first, including hours without deposits. For a few days at most, as every row
+        is read.
         """
         plan = self._plan(scope)
         period = self._clipped(scope)
@@ -126,15 +126,15 @@ class Statistics:
         return found
 
     def responses(self, scope: Scope) -> Sequence[Response]:
-        """Who was asked and how fast they were, by task and in the order of the routes."""
+        """Return responses and times of each provider, by task and in the order of the routes."""
         return list(aggregation.responses(self._numbers(scope), self._all_settings.routes, self._cloud))
 
     def models(self, scope: Scope) -> Sequence[ModelStatistics]:
-        """Which models answered, by task, those with most answers first."""
+        """Return the models by task, most predictions first."""
         return aggregation.models(self._numbers(scope))
 
     def quota(self) -> Sequence[QuotaForecast]:
-        """Where each provider stands whose calls are counted."""
+        """Return the quota forecast of each provider whose calls are counted."""
         from triof.judging.quota import QuotaLedger
         from triof.statistics.forecast import forecast
 
@@ -144,27 +144,27 @@ class Statistics:
         ]
 
     def latest(self, scope: Scope, limit: int = 20) -> Sequence[Latest]:
-        """The latest deposits, the newest first."""
+        """Return the latest deposits, newest first."""
         with self._database.read() as connection:
             machines = self._chosen(connection, scope)
             return recent.latest(connection, scope, machines, limit, self.calendar)
 
     def recycled(self, scope: Scope) -> Recycled:
-        """Kilograms, metres of filament and CO2."""
+        """Return kilograms, metres of filament and CO2."""
         return recycled(self.totals(scope).shredded, self.settings)
 
     def csv(self, scope: Scope) -> Iterator[str]:
-        """Lines of a CSV file, a row for each machine and day; docs/reference/reports.md explains its columns.
+        """Yield the lines of a CSV file, a row for each machine and day; columns: docs/reference/reports.md.
 
         It begins with a byte order mark, without which spreadsheets take UTF-8 for something else.
         """
         yield "\ufeff" + export.line(export.COLUMNS)
         for machine in self._plan(scope).machines:
-            # Line by line would keep the database busy as long as somebody downloads.
+            # Read at once, as a slow download would keep the database busy.
             yield from [export.line(row.values()) for row in self._rows(machine, scope)]
 
     def count_past_days(self) -> int:
-        """Count some of the days that are over and that nobody has asked for yet; for the rounds."""
+        """Count some completed days ahead of requests; run by the scheduler."""
         return self.daily_totals.make(self.machines())
 
     def _rows(self, machine: str, scope: Scope) -> Iterator[Mapping[str, export.Cell]]:
@@ -180,7 +180,7 @@ class Statistics:
     def _machines(self, connection: Connection) -> Sequence[str]:
         found: list[str] = []
         query = select(func.min(_EVENTS.c.machine_id))
-        # One step down the index each; "distinct" would walk along all of it.
+        # One index lookup each; "distinct" would scan the index.
         after = connection.scalar(query)
         while after is not None:
             found.append(after)
@@ -191,7 +191,7 @@ class Statistics:
         return self._machines(connection) if scope.machines is None else sorted(set(scope.machines))
 
     def _clipped(self, scope: Scope) -> Period | None:
-        """The scope's period without what lies after today."""
+        """Return the scope's period up to the end of today."""
         until = min(scope.until, self.calendar.begin(self.today + timedelta(days=1)))
         return Period(scope.since, until) if scope.since < until else None
 
@@ -254,10 +254,10 @@ class Statistics:
     def _live(self, connection: Connection, machine: str, period: Period) -> Mapping[datetime, Numbers]:
         hour = self.calendar.hour(self._now())
         if period.since < hour < period.until:
-            # What comes now must not make all of today be counted again; hours of one period fall into one of these.
+            # Split, so that new rows do not make all of today be counted again; hourly periods fit into these parts.
             before, now = Period(period.since, hour), Period(hour, period.until)
             return {**self._live(connection, machine, before), **self._live(connection, machine, now)}
-        # Rows are only added: as long as there are as many, they are the same ones.
+        # Rows are only added, so an equal number means equal rows.
         rows = counting.rows(connection, machine, period)
         drills = counting.drilled(connection, machine)
         return self._kept.get(

@@ -21,8 +21,8 @@ _EVENTS, _PREDICTIONS = cast(Table, Event.__table__).c, cast(Table, PredictionRo
 def latest(
     connection: Connection, scope: Scope, machines: Sequence[str], limit: int, calendar: Calendar
 ) -> Sequence[Latest]:
-    """The ``limit`` latest deposits of ``machines``, the newest first."""
-    # One machine after the other, as the index leads from a machine to its latest rows.
+    """Return the ``limit`` latest deposits of ``machines``, newest first."""
+    # One machine at a time, as the index begins with the machine.
     judged = [row for machine in machines for row in _judged(connection, scope, machine, limit)]
     chosen = sorted(judged, key=lambda row: row.at, reverse=True)[:limit]
     deposits = [row.deposit_id for row in chosen]

@@ -1,4 +1,4 @@
-"""What the journal's statistics answer with; every number leaves drills out."""
+"""Results of the journal's statistics; every number leaves drills out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from providers.base import Task
 
 
 def share(part: int, whole: int) -> float | None:
-    """From 0 to 1; None of nothing."""
+    """Return ``part / whole``; None if ``whole`` is 0."""
     return part / whole if whole else None
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long something took, in seconds: half, 95 % and 99 % took no longer than this, give or take 5 %."""
+    """The 50th, 95th and 99th percentile of durations, in seconds, accurate to 5 %."""
 
     count: int
     p50: float
@@ -25,61 +25,61 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Totals:
-    """What happened to deposits in a scope; each step counts at the moment when it happened.
+    """Totals of the deposits in a scope; each step counts at its own time.
 
-    Mappings hold what happened at least once.
+    Mappings have no zero counts.
     """
 
     opened: int
-    """How often somebody let the slot open."""
+    """How often the slot was opened for a deposit."""
     judged: int
-    """Deposits: an item was photographed and there is a verdict on it."""
+    """Deposits with a verdict."""
     actions: Mapping[str, int]
     """Verdicts by action: accept, ask, refuse."""
     reasons: Mapping[str, int]
     """Verdicts by reason: sure, unsure_type, dirty, other, …"""
     seen: Mapping[str, int]
-    """What was believed to be seen, by label of waste_type; deposits that nobody could tell are missing."""
+    """Accepted labels of waste_type; deposits without an answer are missing."""
     confirmed: int
-    """How often a person chose a type."""
+    """How often an employee chose a type."""
     compared: int
-    """Those of them where the machine had an answer to compare with."""
+    """Confirmations where the machine had a prediction."""
     corrected: int
-    """Those of these where it was another type."""
+    """Confirmations that differ from the prediction."""
     shredded: Mapping[str, int]
-    """Items that became plastic for filament, by type."""
+    """Shredded items, by type."""
     returned: Mapping[str, int]
-    """Items handed back, by reason: other, dirty, cancelled, timed_out."""
+    """Returned items, by reason: other, dirty, cancelled, timed_out."""
     failed: Mapping[str, int]
-    """Deposits that the machine could not finish, by the part that was stuck, or the fault."""
+    """Failed deposits, by the jammed part, or the fault."""
     interrupted: int
-    """Deposits that a stop or a crash ended."""
+    """Deposits interrupted by a stop or a crash."""
     cloud: int
-    """Types told by a provider in the cloud."""
+    """Types predicted by a cloud provider."""
     local: int
-    """Types told by this machine."""
+    """Types predicted by this machine."""
     seconds: Seconds | None
-    """From the photo's bytes to the verdict."""
+    """Durations from the photo's bytes to the verdict."""
 
     @property
     def items(self) -> int:
-        """Everything shredded."""
+        """The number of shredded items."""
         return sum(self.shredded.values())
 
     @property
     def dirty_share(self) -> float | None:
-        """Of all verdicts those that refused dirt, 0 to 1."""
+        """Share of verdicts that refused dirt, 0 to 1."""
         return share(self.reasons.get("dirty", 0), self.judged)
 
     @property
     def correction_share(self) -> float | None:
-        """How often people chose another type than the machine's, 0 to 1."""
+        """Share of confirmations that differ from the prediction, 0 to 1."""
         return share(self.corrected, self.compared)
 
 
 @dataclass(frozen=True)
 class Day:
-    """One local day; ``complete`` is False where the scope holds a part of it, or it is not over."""
+    """One local day; ``complete`` is False if the scope holds a part of it, or it is not over."""
 
     day: date
     complete: bool
@@ -88,7 +88,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Hour:
-    """One hour, from ``at`` on, which is aware and local."""
+    """One hour from ``at``, which is aware and local."""
 
     at: datetime
     totals: Totals
@@ -96,74 +96,74 @@ class Hour:
 
 @dataclass(frozen=True)
 class Response:
-    """How one provider answered the questions of one task."""
+    """The responses of one provider for one task."""
 
     task: Task
     provider: str
     cloud: bool
     questions: int
-    """How often it was its turn: answered and not answered, without those it was spared."""
+    """Number of calls, answered or failed, without skipped ones."""
     answered: int
     accepted: int
-    """Answers that the verdict rests on."""
+    """Predictions used for the verdict."""
     skipped: int
-    """Questions that it did not have to be asked, as this machine was sure enough."""
+    """Calls skipped because this machine was sure enough."""
     failures: Mapping[str, int]
-    """Why it did not answer and the next one was believed, by the error's class: BreakerOpen, QuotaExceeded, …"""
+    """Failures before a fall-back, by error class: BreakerOpen, QuotaExceeded, …"""
     seconds: Seconds | None
     """Of its answers."""
 
 
 @dataclass(frozen=True)
 class ModelStatistics:
-    """How one model did; one that is only tried is there too, with nothing believed."""
+    """The figures of one model; a candidate's may have no accepted predictions."""
 
     task: Task
     provider: str
     model_version: str
     accepted: int
-    """Answers that a verdict rests on."""
+    """Predictions used for a verdict."""
     alternatives: int
-    """Answers that were only compared."""
+    """Predictions used for comparison only."""
     probability: float
-    """The mean of what it gave its labels, 0 to 1."""
+    """Mean probability of its predicted labels, 0 to 1."""
     compared: int
-    """Answers whose deposit a person gave a type; of waste_type only."""
+    """Predictions with a confirmed type; waste_type only."""
     corrected: int
-    """Those of them where the person chose another type."""
+    """Of these, the corrected ones."""
 
     @property
     def answers(self) -> int:
-        """All of them."""
+        """The number of predictions."""
         return self.accepted + self.alternatives
 
     @property
     def correction_share(self) -> float | None:
-        """How often people chose otherwise, 0 to 1."""
+        """Share of corrected predictions, 0 to 1."""
         return share(self.corrected, self.compared)
 
 
 @dataclass(frozen=True)
 class QuotaForecast:
-    """Where the calls to one provider stand, and when they will be used up."""
+    """Usage and forecast of one provider's quota."""
 
     provider: str
     resource: str
     tier: str
     used: int
-    """In the last 30 days."""
+    """Calls in the last 30 days."""
     refused: int
-    """Calls beside these that the vendor turned away."""
+    """Further calls that the vendor rejected."""
     limit: int | None
-    """For any 30 days; None: none."""
+    """Calls allowed in any 30 days; None: no limit."""
     exhausted: bool
     resets_at: datetime | None
     retired_until: datetime | None
     """As in :class:`triof.judging.quota.QuotaUsage`."""
     calls_a_day: float
-    """The present pace: the mean of the last 7 days."""
+    """Calls a day, mean of the last 7 days."""
     runs_out_on: date | None
-    """The first local day on which nothing would be left at the present pace; None if that does not happen."""
+    """The first local day without calls left at this pace; None if there is none."""
     euros: float
     """The cost of the calls used."""
     euros_in_30_days: float
@@ -177,19 +177,19 @@ class Latest:
     deposit_id: UUID
     machine_id: str
     at: datetime
-    """When it was judged; aware and local."""
+    """Time of judging; aware and local."""
     action: str
     reason: str
     waste_type: str | None
-    """The label believed; None where nobody could tell."""
+    """The accepted label; None without an answer."""
     probability: float | None
     cleanliness: str | None
     provider: str | None
-    """Who told the type."""
+    """The provider of the type."""
     chosen: str | None
-    """What the person said it is."""
+    """The type that the employee chose."""
     ending: str | None
-    """shredded, returned, failed or interrupted; None while it is under way."""
+    """shredded, returned, failed or interrupted; None while it is open."""
     seconds: float | None
-    """From the photo's bytes to the verdict."""
+    """Durations from the photo's bytes to the verdict."""
     mode: str

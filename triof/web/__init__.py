@@ -1,1 +1,1 @@
-"""What Triof shows over HTTP: the touchscreen's pages, and whether it is alive."""
+"""The HTTP server: the touchscreen's pages, the dashboard, the API, and the health endpoints."""

@@ -1,4 +1,4 @@
-"""Around every request: its id, its line in the log, its metrics; and who may see what belongs to the machine alone."""
+"""Request ids, request logging and metrics, and the check for pages that only this machine may open."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ _ASKED_OFTEN = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 def register(app: Flask, metrics: Metrics) -> None:
-    """Watch every request of the app; to be called before anything else that looks at requests."""
+    """Log and measure every request of the app; must be called before other request hooks are registered."""
 
     def begin() -> None:
         g.began = time.monotonic()
@@ -32,7 +32,7 @@ def register(app: Flask, metrics: Metrics) -> None:
         seconds = time.monotonic() - g.began
         route = str(request.url_rule) if request.url_rule else "unmatched"
         metrics.requested(request.method, route, response.status_code, seconds)
-        # Neither the address nor its query, which may hold what is nobody's business.
+        # Without the path and the query, which may hold private data.
         level = logging.DEBUG if route in _ASKED_OFTEN else logging.INFO
         method, status = request.method[:16], response.status_code
         log.log(level, "http.request", method=method, route=route, status=status, seconds=seconds)
@@ -44,9 +44,9 @@ def register(app: Flask, metrics: Metrics) -> None:
 
 
 def is_from_here() -> bool:
-    """Whether the request was made on this machine.
+    """Return whether the request was sent from this machine.
 
-    No header can say so. One that a proxy sets says the opposite: then the request may come from anywhere.
+    A forwarding header never proves it: with one, the request passed a proxy and may come from anywhere.
     """
     if any(name in request.headers for name in PROXY_HEADERS):
         return False

@@ -1,8 +1,8 @@
-"""The connections of a server: how many there may be, and which one makes room when there are too many.
+"""Limits on the connections of a server, and which one is closed when they are reached.
 
-No client keeps another one out by connections that it leaves idle. A newcomer always gets a place as long as any
-connection waits for its client: then the one that has waited longest is closed, of the address that holds the most.
-A connection with a whole request is never closed for a newcomer.
+Idle connections of one client cannot keep another client out. A new connection is accepted as long as any
+connection is idle: the longest idle connection of the address with the most connections is then closed.
+A connection with a complete request is never closed for a new one.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from triof.web.proxies import PROXY_HEADERS, address_of
 log = get_logger(__name__)
 
 PLACES = 500
-"""Connections at once; fewer than the files that a process may open."""
+"""Maximum number of connections; lower than a process's usual limit of open files."""
 OWN_PLACES = 50
-"""Of these, places for connections from this machine alone."""
+"""Of these, reserved for connections from this machine."""
 PLACES_EACH = 100
-"""Connections of one address elsewhere; trusted proxies stand for many clients and are not limited."""
+"""Maximum per remote address; trusted proxies serve many clients and are not limited."""
 _OTHER_FILES = 150
-"""Files that the rest of the process may open."""
+"""File descriptors reserved for the rest of the process."""
 _ACCEPTED_AT_ONCE = 64
 _SWEEP_SECONDS = 1.0
 _TOLD_SECONDS = 60.0
 _NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PROXY_HEADERS = frozenset(name.upper().replace("-", "_") for name in PROXY_HEADERS)
-"""As waitress writes them."""
+"""Names of the forwarding headers as waitress writes them."""
 _MAY_WAIT = ("/api/", "/dashboard", "/metrics", "/readyz")
-"""Addresses that are not the touchscreen's."""
+"""Path prefixes that do not belong to the touchscreen."""
 
 
 @dataclass
 class _Holder:
-    """One address; its connections, the one whose latest request began first stands first."""
+    """The connections of one address, ordered by the start of the latest request, most recent first."""
 
     is_own: bool
     is_limited: bool
@@ -55,9 +55,9 @@ class _Holder:
 
 
 class Places:
-    """Who holds which connection. ``trusted`` are the proxies of the settings; ``clock`` in monotonic seconds.
+    """The open connections by address. ``trusted`` are the proxies of the settings; ``clock`` in monotonic seconds.
 
-    For the thread of the server's loop alone.
+    Not thread-safe: only the server's loop calls it.
     """
 
     def __init__(
@@ -74,18 +74,18 @@ class Places:
         self._told_at = -_TOLD_SECONDS
 
     def enter(self, newcomer: Channel) -> None:
-        """Give ``newcomer`` a place; the connection that has to make room for it is closed by :meth:`tidy`."""
+        """Add ``newcomer``; if a connection must be closed for it, :meth:`tidy` does so."""
         self._add(newcomer)
         if crowd := self._crowd(self._holders[newcomer.peer]):
             self._leave(_longest_idle(crowd, newcomer) or newcomer)
 
     def used(self, channel: Channel) -> None:
-        """A request begins to arrive on ``channel``."""
+        """Note that a request begins to arrive on ``channel``."""
         if (holder := self._holders.get(channel.peer)) and channel in holder.channels:
             holder.channels[channel] = holder.channels.pop(channel)
 
     def forget(self, channel: Channel) -> None:
-        """``channel`` is closed, or will be."""
+        """Remove ``channel``, which is closed or about to be."""
         holder = self._holders.get(channel.peer)
         if not holder or channel not in holder.channels:
             return
@@ -95,16 +95,16 @@ class Places:
         self._count(holder, -1)
 
     def make_room(self) -> bool:
-        """Have one idle connection closed; False if none is idle."""
+        """Mark one idle connection for closing; return False if none is idle."""
         idle = _longest_idle(self._holders.values())
         if idle:
             self._leave(idle)
         return idle is not None
 
     def tidy(self, idle_since: float) -> None:
-        """Close what has to make room, and what has been idle since before ``idle_since``.
+        """Close the marked connections, and those idle since before ``idle_since``.
 
-        To be called between two rounds of the loop: within one, the number of a closed socket may be another one's.
+        Call it between two iterations of the loop: within one, a closed socket's file descriptor may be reused.
         """
         leaving, self._leaving = self._leaving, []
         if self.clock() >= self._swept_at + _SWEEP_SECONDS:
@@ -113,14 +113,14 @@ class Places:
             leaving += [each for each in all_ if each.quiet_since < idle_since and not each.requests]
         for channel in leaving:
             if channel.requests and channel.connected:
-                # Its request came in the meantime.
+                # A request arrived since it was marked.
                 self._add(channel)
             else:
                 channel.handle_close()
         self._tell()
 
     def _crowd(self, newcomer: _Holder) -> list[_Holder]:
-        """Those of whom one has to make room for a connection of ``newcomer``; empty where there is room."""
+        """Return the addresses of which one must give up a connection for ``newcomer``; empty if there is room."""
         if newcomer.is_limited and len(newcomer.channels) > PLACES_EACH:
             return [newcomer]
         if not newcomer.is_own and self._others > self._places - OWN_PLACES:
@@ -146,14 +146,14 @@ class Places:
         self._others += change * (not holder.is_own)
 
     def _tell(self) -> None:
-        """At most once a minute: an attack must not fill the log."""
+        """Log at most once a minute, so that an attack cannot fill the log."""
         if self._closed and self.clock() - self._told_at >= _TOLD_SECONDS:
             log.warning("server.crowded", closed=self._closed, open=self._own + self._others)
             self._closed, self._told_at = 0, self.clock()
 
 
 def _longest_idle(crowd: Iterable[_Holder], besides: Channel | None = None) -> Channel | None:
-    """A connection that waits for its client, of the address that holds the most and has one."""
+    """Return the longest idle connection of the address with the most connections that has one."""
     for holder in sorted(crowd, key=lambda holder: len(holder.channels), reverse=True):
         if idle := holder.longest_idle(besides):
             return idle
@@ -169,7 +169,7 @@ class _Task(WSGITask):  # type: ignore[misc]
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection. The time of a request counts from its first byte: a byte now and then buys none."""
+    """A connection; a request's time limit counts from its first byte, so single bytes do not extend it."""
 
     task_class = _Task
     requests: list[Any]
@@ -179,12 +179,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         address = address_of(self.peer)
         self.is_own = address is not None and address.is_loopback
         self.quiet_since = server.places.clock()
-        """When its request began to arrive, or its last answer ended."""
+        """Time at which its request began to arrive, or its last response ended."""
         super().__init__(server, sock, addr, adj, map)
 
     @property
     def is_urgent(self) -> bool:
-        """Whether its request must not wait for others: the touchscreen's own ones, and ``/livez`` from anywhere."""
+        """Return whether its request uses reserved threads: the touchscreen's requests, and any ``/livez``."""
         request = self.requests[0]
         path = getattr(request, "path", "")
         if path == "/livez":
@@ -192,43 +192,43 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return self.is_own and _PROXY_HEADERS.isdisjoint(request.headers) and not path.startswith(_MAY_WAIT)
 
     def handle_read(self) -> None:
-        """Take in what has come."""
+        """Read the received bytes."""
         if not self.request:
             self.quiet_since = self.server.places.clock()
             self.server.places.used(self)
         super().handle_read()
 
     def handle_write(self) -> None:
-        """Send what goes out."""
+        """Send the pending bytes."""
         before = self.total_outbufs_len
         super().handle_write()
         if self.total_outbufs_len < before:
             self.quiet_since = self.server.places.clock()
 
     def service(self) -> None:
-        """Answer a request, in one of the threads."""
+        """Answer a request; runs in a worker thread."""
         super().service()
         self.quiet_since = self.server.places.clock()
 
     def del_channel(self, map: Any = None) -> None:  # noqa: A002
-        """The connection is closed."""
+        """Remove the closed connection."""
         super().del_channel(map)
         self.server.places.forget(self)
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
-    """Takes connections in at one address."""
+    """Accepts connections on one address."""
 
     places: Places
     stopping = False
     _resumes_at = 0.0
 
     def readable(self) -> bool:
-        """Whether to look for new connections."""
+        """Return whether to poll for new connections."""
         return bool(self.accepting) and self.places.clock() >= self._resumes_at
 
     def handle_accept(self) -> None:
-        """Take in waiting connections, many at once: the touchscreen's may be behind hundreds of others."""
+        """Accept many waiting connections at once: the touchscreen's may be queued behind hundreds of others."""
         for _ in range(_ACCEPTED_AT_ONCE):
             try:
                 if not (accepted := self.accept()):
@@ -243,9 +243,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
 
 def places_there_are() -> int:
-    """PLACES, or fewer where this process may open or watch so few files."""
+    """Return PLACES, or fewer if this process may open or select fewer files."""
     if not hasattr(select, "poll"):
-        # Windows has select alone, which takes 512 sockets.
+        # On Windows only select is available, which takes 512 sockets.
         return PLACES - 100
     import resource
 

@@ -1,4 +1,4 @@
-"""The one place that turns what went wrong into a page that a person understands."""
+"""Error handlers: every error becomes a page with an explanation and a remedy."""
 
 from flask import Flask, Response, current_app, render_template, request
 from flask_wtf.csrf import CSRFError
@@ -15,7 +15,7 @@ _CODES = {403: "not_here", 404: "not_found", 405: "method", 413: "too_large"}
 
 
 def register(app: Flask) -> None:
-    """Handle every error of the app."""
+    """Register the error handlers of the app."""
     app.register_error_handler(CSRFError, lambda error: _page("csrf", 400))
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -40,7 +40,7 @@ def _unexpected(error: Exception) -> tuple[str, int] | Response:
 
 def _page(code: str, status: int) -> tuple[str, int]:
     fault = FAULTS[code]
-    # Who looks at the dashboard is not led to a touchscreen, which a server without a machine does not even have.
+    # Dashboard errors must not link to the touchscreen, which a server without a machine does not have.
     elsewhere = request.path.startswith("/dashboard") or "kiosk" not in current_app.blueprints
     template = "dashboard/fault.html" if elsewhere else "kiosk/error.html"
     return render_template(template, title=fault.title, message=fault.message, remedy=fault.remedy), status

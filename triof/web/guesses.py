@@ -1,6 +1,6 @@
-"""Guesses at passwords: the first are free, then each wrong one makes the next wait longer, up to a minute.
+"""Limits on password guesses: after some free ones each wrong guess doubles the delay, up to a minute.
 
-Nothing is locked, so that no stranger's guesses keep the owner of an account out. Three counts, each forgotten a
+Accounts are never locked, so that an attacker cannot lock the owner out. There are three counters, each reset a
 quarter of an hour after its last wrong guess:
 
 | count | free guesses | for |
@@ -30,7 +30,7 @@ _KNOWN_BROWSER = "known browser"
 
 
 class TooManyGuesses(Exception):
-    """This guess has to wait for so many ``seconds``; it was not counted."""
+    """The guess is rejected for ``seconds``; it was not counted."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"{seconds:.1f} s")
@@ -38,7 +38,7 @@ class TooManyGuesses(Exception):
 
 
 class _GuessKey(NamedTuple):
-    """What is counted together; None stands for all."""
+    """The key of a counter; None stands for all."""
 
     account: str | None
     source: str | None
@@ -55,22 +55,22 @@ class _Count:
     wrong: int = 0
     latest: float = 0.0
     free_at: float = 0.0
-    """From when on the next guess may be made."""
+    """Time from which the next guess is allowed."""
 
 
 class Guesses:
-    """All guesses at one server. ``clock`` in monotonic seconds; safe for many threads."""
+    """The guesses at one server. ``clock`` in monotonic seconds; thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
         self._counts: dict[_GuessKey, _Count] = {}
-        """The one counted last stands last."""
+        """Ordered by the time of the last guess, most recent last."""
 
     def begin(self, account: str, address: str, *, is_known: bool = False) -> Callable[[], None]:
-        """Count a guess as wrong before the password is looked at, as many may come at once.
+        """Count a guess as wrong before the password is checked, as guesses may run concurrently.
 
-        ``is_known`` says that the browser was logged in to this account before. Returns what to call if the password
+        ``is_known``: the browser was logged in to this account before. Returns the function to call if the password
         was right. Raises TooManyGuesses.
         """
         with self._lock:
@@ -101,7 +101,7 @@ class Guesses:
                 if key.account is not None:
                     self._counts.pop(key, None)
                 elif count:
-                    # Its guesses at other accounts still count.
+                    # Guesses of this source at other accounts still count.
                     count.wrong, count.free_at = count.wrong - 1, 0.0
 
     def _forget(self, now: float) -> None:

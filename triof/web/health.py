@@ -1,4 +1,4 @@
-"""For those who look after the machine: whether it lives, whether it can work, and its metrics."""
+"""Endpoints for monitoring: liveness, readiness and metrics."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/livez")
     def livez() -> Response:
-        """200 as long as the process answers; asked by the touchscreen before it leaves a page."""
+        """Return 200 as long as the process answers; the touchscreen requests it before it leaves a page."""
         return Response("ok\n", mimetype="text/plain")
 
     @routes.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        """200 if a photo could be judged now, else 503 with the reasons; and what every check has found."""
+        """Return 200 if a photo can be judged now, else 503 with the reasons; and the result of every check."""
         report = services.operations.health.report()
         told: dict[str, Any] = {
             "ready": report.is_ready,
@@ -35,7 +35,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/metrics")
     def metrics() -> Response:
-        """For Prometheus: on this machine for all, from elsewhere with a key that may read."""
+        """Return metrics for Prometheus: without a key on this machine, from elsewhere with the scope read."""
         if refused := _may_not_read(services):
             return refused
         return Response(services.operations.metrics.page(), content_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""The Host check: a server answers only requests that name it, whatever they ask for.
+"""The Host check: a server answers only requests whose Host names it.
 
 In DNS rebinding a web page points its own domain at this machine, so that the browser takes the machine's pages for
 part of that page. Such a request carries the foreign domain as its Host. An IP address cannot be rebound, so that every
@@ -22,7 +22,7 @@ _SHOWN_CHARACTERS = 100
 
 
 class Hosts:
-    """The names of a server that listens on ``listening``; ``trusted`` are further ones, as the settings hold them."""
+    """The host names of a server that listens on ``listening``; ``trusted`` are further names from the settings."""
 
     def __init__(self, listening: str, trusted: Collection[str] = (), machine: str | None = None) -> None:
         self._names = {"localhost", ".localhost", listening.lower(), *trusted}
@@ -32,7 +32,7 @@ class Hosts:
             self._names |= {machine, short, f"{short}.local"}
 
     def check(self) -> Response | None:
-        """The answer to a request that names another server; None where it names this one."""
+        """Return the error response if the request names another host, else None."""
         for authority in _authorities():
             if not self._is_ours(authority):
                 return _refusal(authority)
@@ -47,7 +47,7 @@ class Hosts:
 
 
 def _authorities() -> Iterator[str]:
-    """Who is asked, by the header and by the request line where that is a whole URL."""
+    """Yield the host of the Host header and, if the request target is a whole URL, of that."""
     yield request.environ.get("HTTP_HOST", "")
     target = request.environ.get("REQUEST_URI", "")
     if not target.startswith("/") and "://" in target:
@@ -55,7 +55,7 @@ def _authorities() -> Iterator[str]:
 
 
 def _parents(name: str) -> Iterator[str]:
-    """As settings write them: ``.a.example`` covers ``a.example`` itself and everything below it."""
+    """Yield the setting's patterns that match a name: ``.a.example`` covers ``a.example`` and its subdomains."""
     labels = name.split(".")
     return ("." + ".".join(labels[at:]) for at in range(len(labels)))
 

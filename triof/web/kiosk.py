@@ -1,6 +1,6 @@
-"""The touchscreen's pages: each shows how far the deposit is, each step of the machine is a POST.
+"""The touchscreen's pages: each shows one stage of the deposit, each step of the machine is a POST.
 
-A GET never moves anything; a page that does not fit the deposit's stage leads to the one that does, so that reload,
+A GET never moves anything; a page that does not match the deposit's stage redirects to the one that does, so reload,
 the back button and a second touch do no harm.
 """
 
@@ -44,14 +44,14 @@ _PAGES = {
 
 
 class Refresh(NamedTuple):
-    """When a page looks again, and where."""
+    """Delay and target of a page's refresh."""
 
     seconds: int
     url: str
 
 
 class Label(NamedTuple):
-    """A label as the pages show it; ``probability`` from 0 to 1."""
+    """A label as displayed; ``probability`` from 0 to 1."""
 
     label: str
     name: Any
@@ -60,7 +60,7 @@ class Label(NamedTuple):
 
 
 class TypeMismatch(NamedTuple):
-    """The person chose one type, the machine is sure of another."""
+    """The employee chose one type, the machine is sure of another."""
 
     chosen_label: str
     chosen_name: Any
@@ -81,7 +81,7 @@ class KioskPages:
         self._from_anywhere = settings.server.touchscreen_from_anywhere
 
     def blueprint(self) -> Blueprint:
-        """Every address of the touchscreen."""
+        """Return the blueprint with every route of the touchscreen."""
         blueprint = Blueprint("kiosk", __name__)
         blueprint.before_request(self._admit)
         blueprint.get("/")(self.attract)
@@ -99,7 +99,7 @@ class KioskPages:
         return blueprint
 
     def _admit(self) -> None:
-        """The pages need no login, so they are the machine's own alone."""
+        """Reject requests from other computers, as the pages need no login."""
         if not self._from_anywhere and not is_from_here():
             abort(403)
         self._bind()
@@ -109,12 +109,12 @@ class KioskPages:
             logs.bind(deposit_id=str(deposit.id))
 
     def attract(self) -> Page:
-        """Invite, or say why there is nothing to be done now."""
+        """Show the start page, or why the machine takes nothing now."""
         if self._deposits.of(_visitor()):
             return self._to_current_page()
         fault = self._deposits.fault()
         busy = self._deposits.busy(_visitor())
-        # Always looks again: a jam or another person's deposit must not wait until somebody touches the screen.
+        # Always refreshes: a jam or another person's deposit must show without a touch.
         refresh = Refresh(_POLL_SECONDS, url_for("kiosk.attract"))
         if str(get_locale()) != self._default_language:
             refresh = Refresh(_LANGUAGE_KEPT_SECONDS, url_for("kiosk.attract", lang=self._default_language))
@@ -146,7 +146,7 @@ class KioskPages:
         )
 
     def judge(self) -> Page:
-        """Close the slot, photograph, judge."""
+        """Close the slot, take the photo and judge it."""
         try:
             upload = request.files.get("image")
             image = upload.read() if upload else None
@@ -162,7 +162,7 @@ class KioskPages:
         return self._to_current_page()
 
     def pick_type(self) -> Page:
-        """Show the photo and what it seems to be; let the person confirm or correct."""
+        """Show the photo and the judgement, to confirm or correct."""
         deposit = self._deposit_at(DepositStage.CHOOSING)
         if not deposit:
             return self._to_current_page()
@@ -182,14 +182,14 @@ class KioskPages:
         return Response(deposit.photo, mimetype="image/jpeg")
 
     def confirm(self) -> Page:
-        """Believe the person and sort; without a type, let them choose again."""
+        """Sort by the chosen type; without one, show the choice again."""
         chosen = request.form.get("waste_type", "")
         if chosen not in self._deposits.boxes:
             return self._step(lambda: self._deposits.choose_again(_visitor()))
         return self._step(lambda: self._deposits.confirm(_visitor(), chosen, sure="sure" in request.form))
 
     def confirmation(self) -> Page:
-        """Show the machine at work, then thank; or hand back, with the reason."""
+        """Show the sorting, then the thanks; or the return of the item with its reason."""
         deposit = self._deposit_at(DepositStage.SORTING, DepositStage.SHREDDED, DepositStage.RETURNED)
         if not deposit:
             return self._to_current_page()
@@ -204,20 +204,20 @@ class KioskPages:
         return render_template("kiosk/sorting.html", **shown, step=deposit.step, box=box, refresh=refresh)
 
     def give_back(self) -> Page:
-        """Open the slot for a person who changed their mind."""
+        """Cancel the deposit and return the item."""
         return self._step(lambda: self._deposits.give_back(_visitor()))
 
     def stay(self) -> Page:
-        """The person is still there."""
+        """Extend the timeout of the page: the employee is still there."""
         return self._step(lambda: self._deposits.stay(_visitor()))
 
     def done(self) -> Page:
-        """The item is taken back, or the thanks are read."""
+        """End the deposit: the item is taken back, or the thanks are read."""
         session.pop("language", None)
         return self._step(lambda: self._deposits.finish(_visitor()))
 
     def too_large(self, _: RequestEntityTooLarge) -> Page:
-        """What was sent is beyond every limit, so it was not even read."""
+        """Handle a request body above the size limit, which was not read."""
         session["photo_error"] = "too_many_bytes"
         return self._to_current_page()
 
@@ -252,7 +252,7 @@ class KioskPages:
         return redirect(url_for(_PAGES[deposit.stage] if deposit else "kiosk.attract"), 303)
 
     def _clock(self, deposit: Deposit, page: str) -> dict[str, Any]:
-        """When the page looks again, and from the warning on how many seconds are left."""
+        """Return the refresh of the page and, from the warning on, the seconds left."""
         left = self._deposits.seconds_left(deposit)
         if left > self._warning_seconds:
             return {"refresh": Refresh(math.ceil(left - self._warning_seconds), url_for(page)), "time_left": None}
@@ -271,22 +271,22 @@ def _photo_url(deposit: Deposit) -> str | None:
 
 
 def _judge(deposit: Deposit) -> dict[str, Any]:
-    """Who said what it is, and whether that is a fault."""
+    """Return which provider answered, and whether that is a fault."""
     waste_type = deposit.judgement.predictions.get("waste_type") if deposit.judgement else None
     if not deposit.judgement or not waste_type:
         return {"answered_by": None, "fault": False}
     answered_by, fell_back = texts.answered_by(waste_type)
-    # Whoever turned the switch to cloud wants to see it, and not only in the log.
+    # In mode cloud a fall-back is a fault and must be visible on the screen.
     return {"answered_by": answered_by, "fault": fell_back and deposit.judgement.mode == "cloud"}
 
 
 def _choosing(deposit: Deposit, types: list[str]) -> dict[str, Any]:
-    """What the choosing page says about the photo."""
+    """Return the template values of the choosing page."""
     assert deposit.judgement  # a deposit at CHOOSING has been judged
     verdict, predictions = deposit.judgement.verdict, deposit.judgement.predictions
     waste_type, cleanliness = predictions.get("waste_type"), predictions.get("cleanliness")
     if verdict.reason == "unfamiliar":
-        # Of what the machine has never seen it can tell neither what it is nor whether it is clean.
+        # For an unfamiliar item neither type nor cleanliness is known.
         waste_type = cleanliness = None
     doubt = None
     if verdict.label and waste_type and deposit.chosen and verdict.doubts(deposit.chosen):

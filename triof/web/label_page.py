@@ -1,6 +1,6 @@
-"""The page on which somebody confirms or changes labels, photo by photo; served to this machine alone.
+"""The labelling page: labels are confirmed or changed photo by photo; served to this machine only.
 
-Every step is a POST that leads back to the one page, so that it works without JavaScript too.
+Every step is a POST that redirects to the page, so that it works without JavaScript.
 """
 
 import secrets
@@ -42,15 +42,15 @@ def create_app(
     limits: PhotoLimits = DEFAULT_LIMITS,
     trusted_hosts: Collection[str] = (),
 ) -> Flask:
-    """The app around ``session``; ``opinion`` says what the machine itself thinks of a photo.
+    """Return the app for ``session``; ``opinion`` gives the machine's own prediction for a photo.
 
-    It answers as localhost and by the names in ``trusted_hosts``.
+    It accepts the hosts localhost and ``trusted_hosts``.
     """
     app = Flask("triof", template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.config.update(
-        # A page of an earlier run, which counted other photos, must not decide anything.
+        # Rejects forms of an earlier run, whose positions count other photos.
         SECRET_KEY=secrets.token_bytes(32),
-        # Cookies know no ports: the touchscreen's is called otherwise.
+        # Cookies ignore the port, so the name must differ from the touchscreen's.
         SESSION_COOKIE_NAME="triof_labels",
         SESSION_COOKIE_SAMESITE="Strict",
         MAX_CONTENT_LENGTH=_FORM_BYTES,
@@ -72,7 +72,7 @@ def create_app(
 
 
 class LabellingPages:
-    """The one page, its photos and its steps."""
+    """The page, its photos and its actions."""
 
     def __init__(
         self, session: LabellingSession, opinion: Callable[[Question], ModelSuggestion | None], limits: PhotoLimits
@@ -81,10 +81,10 @@ class LabellingPages:
         self._opinion = opinion
         self._limits = limits
         self._run = secrets.token_urlsafe(8)
-        """Stands in the photos' addresses, which browsers keep and which the next run gives to other photos."""
+        """Part of the photos' URLs, as browsers cache them and the next run numbers photos differently."""
 
     def show(self) -> str:
-        """The photo asked now, or that there is none left."""
+        """Show the current photo, or that none is left."""
         position, total = self._session.position, len(self._session.questions)
         common = {"can_undo": bool(self._session.answered), "total": total, "labelling_session": self._session}
         if position >= total:
@@ -103,7 +103,7 @@ class LabellingPages:
         )
 
     def decide(self) -> BaseResponse:
-        """Write what was decided."""
+        """Store the decision."""
         position, now = self._position(), request.form.get("now", "")
         task = self._session.questions[position].task
         if now not in (*LABELS[task], "unusable"):
@@ -112,17 +112,17 @@ class LabellingPages:
         return redirect(url_for("labels"), 303)
 
     def skip(self) -> BaseResponse:
-        """Leave the photo for another time."""
+        """Skip the photo in this run."""
         self._session.skip(self._position())
         return redirect(url_for("labels"), 303)
 
     def undo(self) -> BaseResponse:
-        """Take the last step back."""
+        """Undo the last step."""
         self._session.undo()
         return redirect(url_for("labels"), 303)
 
     def photo(self, run: str, position: int) -> Response:
-        """The photo of a question, upright and without what its file tells besides."""
+        """Return the photo, upright and without metadata."""
         if run != self._run or position >= len(self._session.questions):
             abort(404)
         try:

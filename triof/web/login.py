@@ -1,6 +1,6 @@
-"""Who looks at the dashboard: logging in and out, and the check before every page of it.
+"""Login and logout of the dashboard, and the check before each of its pages.
 
-The cookie is the touchscreen's too: logging in and out changes nothing that belongs to a deposit under way.
+The touchscreen shares the cookie: login and logout leave the values of a running deposit unchanged.
 """
 
 import math
@@ -41,15 +41,15 @@ _HOUR_SECONDS = 3600
 
 
 class Cookies(SecureCookieSessionInterface):
-    """The session's cookie, which a browser that came by https gives away by https alone."""
+    """Session cookie that is marked Secure if the request came by https."""
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        """Whether this request came by https."""
+        """Return whether this request came by https."""
         return request.is_secure
 
 
 class Gate:
-    """Lets people in. ``session_hours`` is how long a login holds; ``clock`` gives seconds since 1970."""
+    """Logs users in and out. ``session_hours`` is the lifetime of a login; ``clock`` gives Unix time in seconds."""
 
     def __init__(
         self, users: Users, session_hours: float, guesses: Guesses, clock: Callable[[], float] = time.time
@@ -60,7 +60,7 @@ class Gate:
         self._clock = clock
 
     def blueprint(self) -> Blueprint:
-        """The addresses of logging in and out, the only ones of the dashboard that ask for no login."""
+        """Return the blueprint of login and logout, the only dashboard pages without a login."""
         blueprint = Blueprint("login", __name__, url_prefix="/dashboard")
         blueprint.get("/login")(self.form)
         blueprint.post("/login")(self.log_in)
@@ -69,27 +69,27 @@ class Gate:
         return blueprint
 
     def check(self) -> BaseResponse | None:
-        """Before a page of the dashboard: who asks, or the way to the login."""
+        """Load the current user before a page; return a redirect to the login if there is none."""
         if user := self._logged_in():
             g.user = user
             return None
         return redirect(url_for("login.form", next=_here()), 303)
 
     def check_may_act(self) -> BaseResponse | None:
-        """The same before what a technician alone may do."""
+        """Like :meth:`check`, but reject users who are not technicians."""
         answer = self.check()
         if answer is None and not g.user.may_act:
             abort(403)
         return answer
 
     def form(self) -> Page:
-        """Ask for name and password; or say how to make the first user."""
+        """Show the login form, or how to create the first user."""
         if self._logged_in():
             return redirect(_next(), 303)
         return self._form()
 
     def log_in(self) -> Page:
-        """Let somebody in, if the password is theirs."""
+        """Log the user in if the password is right."""
         name, password = request.form.get("name", ""), request.form.get("password", "")
         account = name.strip().lower()[:_NAME_CHARACTERS]
         is_known = session.get("known") == account
@@ -103,15 +103,15 @@ class Gate:
             log.warning("login.refused", address=request.remote_addr)
             return self._form("wrong", 401)
         was_right()
-        # The form that somebody else may have left open, or planted, must not act for this person.
+        # A form opened in another user's session, or by an attacker, must not act for this user.
         session.pop("csrf_token", None)
-        # Kept beyond the logout: guesses of strangers do not delay this browser (triof/web/guesses.py).
+        # Kept after logout, so that other people's guesses do not delay this browser (triof/web/guesses.py).
         session["known"] = user.name
         session["login"] = {"user": user.session, "since": int(self._clock())}
         return redirect(_next(), 303)
 
     def log_out(self) -> Page:
-        """End every login of this person: a copy of the cookie must not live on."""
+        """End every login of this user, so that a copied cookie stops working."""
         if user := self._logged_in():
             self._users.end_logins(user)
         session.pop("login", None)
@@ -130,29 +130,29 @@ class Gate:
         return response
 
     def _form(self, fault: str = "", status: int = 200, seconds: int = 0) -> Response:
-        nobody = not self._users.all()
-        page = render_template("dashboard/login.html", fault=fault, nobody=nobody, next=_next(), seconds=seconds)
+        no_users = not self._users.all()
+        page = render_template("dashboard/login.html", fault=fault, no_users=no_users, next=_next(), seconds=seconds)
         return make_response(page, status)
 
 
 def add_error_pages(blueprint: Blueprint) -> None:
-    """Let the faults of these pages be told in the dashboard's own words."""
+    """Register the dashboard's error pages."""
     blueprint.errorhandler(Forbidden)(lambda _: (render_template("dashboard/fault.html", fault="forbidden"), 403))
     blueprint.errorhandler(CSRFError)(lambda _: (render_template("dashboard/fault.html", fault="csrf"), 400))
 
 
 def _here() -> str | None:
-    """The page asked for, to come back to."""
+    """Return the requested page, to redirect to after login."""
     path = request.full_path.rstrip("?")
     return path if request.method == "GET" and _OUR_PAGES.fullmatch(path) else None
 
 
 def _next() -> str:
-    """Where to go after the login: a page of the dashboard and nowhere else."""
+    """Return the redirect target after login, which is always a page of the dashboard."""
     wanted = request.values.get("next", "")
     return wanted if _OUR_PAGES.fullmatch(wanted) else url_for("dashboard.today")
 
 
 def current_user() -> dict[str, Any]:
-    """For the pages: who is logged in."""
+    """Return the current user for the templates."""
     return {"user": g.get("user")}

@@ -1,7 +1,7 @@
-"""Requests that came through one of the proxies in the settings: their real sender, scheme and host.
+"""Forwarding headers of trusted proxies: the client's address, scheme and host.
 
-Werkzeug's ProxyFix believes ``X-Forwarded-For``, ``-Proto`` and ``-Host`` of any sender. Here only a proxy that the
-settings name is believed; what others send in these headers has no effect.
+Werkzeug's ProxyFix trusts ``X-Forwarded-For``, ``-Proto`` and ``-Host`` from any sender. Here the headers are used only
+from a proxy of the settings, and ignored otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
-"""A request with one of these came through a proxy, or says so."""
+"""A request with one of these headers may have come through a proxy."""
 
 
 class TrustedProxies:
@@ -29,20 +29,20 @@ class TrustedProxies:
         self._networks = [ip_network(each, strict=False) for each in trusted]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request, with the proxy's word where it came from one."""
+        """Apply the headers of a trusted proxy, then call ``app``."""
         peer = address_of(environ.get("REMOTE_ADDR", ""))
         is_trusted = peer is not None and any(peer in network for network in self._networks)
         return (self._behind_proxy if is_trusted else self._app)(environ, start_response)
 
     def _with_valid_sender(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        # A proxy may write "unknown" (RFC 7239): then the sender is the proxy itself.
+        # RFC 7239 allows "unknown": then the proxy's own address is used.
         if not address_of(environ["REMOTE_ADDR"]):
             environ["REMOTE_ADDR"] = environ["werkzeug.proxy_fix.orig"]["REMOTE_ADDR"]
         return self._app(environ, start_response)
 
 
 def address_of(text: str) -> IPv4Address | IPv6Address | None:
-    """The address in ``text`` without its zone, IPv4 where it is mapped into IPv6; None if it is no address."""
+    """Return the address in ``text`` without its zone, a mapped IPv4 address as IPv4; None if it is no address."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

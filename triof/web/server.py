@@ -1,8 +1,8 @@
-"""The web server: waitress, which takes a request in as a whole before a thread looks at it.
+"""The web server: waitress, which reads a whole request before a thread handles it.
 
-So a slow sender takes a connection and none of the threads (others: docs/measurements/servers.md). Added here: the
-touchscreen and ``/livez`` have threads of their own, and a server that is told to stop finishes what it was asked. What
-connections may take is in :mod:`triof.web.connections`.
+A slow client therefore occupies a connection but no thread (comparison: docs/measurements/servers.md). Added here: the
+touchscreen and ``/livez`` have reserved threads, and a stopping server answers pending requests. The limits on
+connections are in :mod:`triof.web.connections`.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _RECEIVE_BYTES = 262_144
-"""A photo in one piece or two rather than in twenty."""
+"""Bytes per read: a photo takes one or two reads rather than twenty."""
 _KEPT_IN_MEMORY_BYTES = 2_097_152
-"""A larger body waits in a temporary file."""
+"""Larger request bodies are kept in a temporary file."""
 _HEADER_BYTES = 65_536
 _LOOK_SECONDS = 1
 
 
 class CannotListen(TriofError):
-    """The address or the port cannot be had."""
+    """The address or port is not available."""
 
 
 class Server:
@@ -50,7 +50,7 @@ class Server:
         max_body_bytes: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Listen. Raises CannotListen."""
+        """Bind the sockets. Raises CannotListen."""
         self._clock = clock
         self._idle_seconds = settings.request_seconds
         self._stop_seconds = settings.stop_seconds
@@ -63,12 +63,12 @@ class Server:
                 host=settings.host,
                 port=settings.port,
                 ident=None,
-                # Otherwise a body that the app refuses is first stored as a whole.
+                # Otherwise a rejected body is first stored as a whole.
                 max_request_body_size=max_body_bytes,
                 max_request_header_size=_HEADER_BYTES,
                 inbuf_overflow=_KEPT_IN_MEMORY_BYTES,
                 recv_bytes=_RECEIVE_BYTES,
-                # What came through a proxy must not look as if it came from this machine.
+                # Otherwise requests through a proxy appear to come from this machine.
                 clear_untrusted_proxy_headers=False,
             )
             self._listeners = [
@@ -84,7 +84,7 @@ class Server:
             listener.places = self._places
 
     def run(self) -> None:
-        """Serve; returns when all that was asked before :meth:`stop` is answered, or its time is up."""
+        """Serve until :meth:`stop`; returns when pending requests are answered, or the grace period is over."""
         use_poll = hasattr(select, "poll")
         while self._stop_by is None:
             wasyncore.loop(_LOOK_SECONDS, use_poll, self._sockets, count=1)
@@ -100,13 +100,13 @@ class Server:
         wasyncore.close_all(self._sockets)
 
     def stop(self) -> None:
-        """Take nothing new and let :meth:`run` return; told twice, at once. May be called from anywhere."""
+        """Stop accepting requests and let :meth:`run` return; a second call ends the grace period. Thread-safe."""
         self._stop_by = self._clock() + (self._stop_seconds if self._stop_by is None else 0)
         if self._sockets:
             self._listeners[0].pull_trigger()
 
     def _busy(self) -> int:
-        """The connections on which something is still to be received or answered; the others are closed."""
+        """Close idle connections and return the number of those still receiving or sending."""
         channels = [each for each in self._sockets.values() if isinstance(each, Channel)]
         idle = [each for each in channels if not (each.requests or each.request or each.total_outbufs_len)]
         for channel in idle:
@@ -116,7 +116,7 @@ class Server:
 
 @contextmanager
 def stopped_by_signals(server: Server) -> Iterator[None]:
-    """Let Ctrl-C, and a service manager's way of ending a program, stop ``server`` in order."""
+    """Stop ``server`` gracefully on SIGINT and SIGTERM."""
     names = [name for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
     before = {name: signal.signal(getattr(signal, name), lambda *_: server.stop()) for name in names}
     try:
@@ -127,7 +127,7 @@ def stopped_by_signals(server: Server) -> Iterator[None]:
 
 
 class RequestThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
-    """``threads`` that answer requests, and KEPT_THREADS for those that must not wait for them."""
+    """``threads`` for ordinary requests, and KEPT_THREADS reserved for urgent ones."""
 
     def __init__(self, threads: int) -> None:
         super().__init__()
@@ -136,14 +136,14 @@ class RequestThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
         self._kept.set_thread_count(KEPT_THREADS)
 
     def add_task(self, task: Channel) -> None:
-        """Have a request answered as soon as one of its threads is free."""
+        """Queue a request for the next free thread that may handle it."""
         if task.is_urgent:
             self._kept.add_task(task)
         else:
             super().add_task(task)
 
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
-        """End the threads; those that are still busy after ``timeout`` seconds are left alone."""
+        """Stop the threads; those still busy after ``timeout`` seconds are abandoned."""
         kept: bool = self._kept.shutdown(cancel_pending, timeout)
         others: bool = super().shutdown(cancel_pending, timeout)
         return kept and others

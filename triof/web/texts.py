@@ -1,4 +1,4 @@
-"""Every sentence the machine says to the person in front of it, in English; translations/ holds the others.
+"""The touchscreen's sentences, in English; translations/ has the other languages.
 
 The tables are keyed by the codes that the rest of Triof uses, so a missing sentence is a KeyError in a test and not
 a blank screen in a canteen.  The machine speaks in the first person, in sentences short enough to read in passing.
@@ -15,7 +15,7 @@ from triof.judging.router import fallen_back
 
 
 class Return(NamedTuple):
-    """Why an item is handed back, and what to do about it."""
+    """The reason for which an item is returned, and what to do."""
 
     headline: LazyString
     explanation: LazyString
@@ -23,7 +23,7 @@ class Return(NamedTuple):
 
 
 class FaultText(NamedTuple):
-    """What went wrong with the page or the machine, and what to do about it."""
+    """A fault of the page or the machine, and what to do."""
 
     title: LazyString
     message: LazyString
@@ -39,7 +39,7 @@ NAMES: dict[str, LazyString] = {
     "dirty": _("Dirty"),
 }
 
-# Inside a sentence, where languages with genders need the article: "It looks like a bottle."
+# With the article, for the middle of a sentence: "It looks like a bottle."
 INDEFINITE: dict[str, LazyString] = {
     "bottle": _("a bottle"),
     "cup": _("a cup"),
@@ -86,12 +86,12 @@ RETURNS: dict[str, Return] = {
     ),
     "timed_out": Return(
         _("Here it is"),
-        _("I waited, but nobody answered."),
+        _("I waited, but got no answer."),
         _("Take it out of the slot, or try again."),
     ),
     "jammed": Return(
         _("Something is stuck"),
-        _("I stopped, so that nobody gets hurt."),
+        _("I stopped for your safety."),
         _("Take your item if it came out, and tell the staff."),
     ),
     "out_of_order": Return(
@@ -101,7 +101,7 @@ RETURNS: dict[str, Return] = {
     ),
 }
 
-# Why nothing is taken at the moment, by the code that the staff can tell a technician (docs/guide/machine.md).
+# Why the machine takes nothing, by fault code (docs/guide/machine.md).
 OUT_OF_ORDER: dict[str, LazyString] = {
     "D1": _("Out of order: disk full"),
     "J1": _("Out of order: the journal is missing"),
@@ -114,10 +114,10 @@ OUT_OF_ORDER: dict[str, LazyString] = {
     "S2": _("Out of order: the hardware doesn't answer"),
 }
 
-# For the staff, what a health check says that the machine is not ready for; a check without a sentence is named.
+# For the staff: failed health checks; a check without a sentence is shown by its name.
 HINTS: dict[str, LazyString] = {
-    "waste_type": _("Nobody can tell what an item is."),
-    "cleanliness": _("Nobody can tell whether an item is clean."),
+    "waste_type": _("No model can tell what an item is."),
+    "cleanliness": _("No model can tell whether an item is clean."),
     "journal": _("The journal does not answer."),
     "disk": _("The disk is nearly full."),
     "camera": _("The camera gives no picture."),
@@ -182,14 +182,14 @@ FAULTS: dict[str, FaultText] = {
 }
 
 
-# Who judged, said discreetly on the choosing page; a provider without a sentence is not named.
+# The provider, shown on the choosing page; one without a sentence is not shown.
 ANSWERED_BY: dict[str, LazyString] = {
     "custom_vision": _("Judged in the cloud"),
     "local_cnn": _("Judged on this machine"),
-    "fake": _("Judged by nobody: this is a rehearsal"),
+    "fake": _("Not judged: this is a test"),
 }
 
-# The same where another one should have judged, by what came of asking it.
+# The same after a fall-back, by the outcome of the first attempt.
 INSTEAD: dict[str, LazyString] = {
     "ProviderUnavailable": _("Judged on this machine: the cloud doesn't answer"),
     "BreakerOpen": _("Judged on this machine: the cloud doesn't answer"),
@@ -202,7 +202,7 @@ INSTEAD: dict[str, LazyString] = {
 
 
 def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
-    """Who judged and, if it was not the first one asked, why; and whether that was a fall-back."""
+    """Return the provider's sentence, with the reason of a fall-back; and whether there was one."""
     cause = fallen_back(prediction)
     if cause and prediction.provider == "local_cnn" and cause.outcome in INSTEAD:
         return INSTEAD[cause.outcome], True
@@ -210,27 +210,27 @@ def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
 
 
 def headline(action: str, reason: str, label: str | None = None) -> LazyString:
-    """The question above the choosing page."""
+    """Return the question of the choosing page."""
     return SURE[label] if action == "accept" and label else HEADLINES[action, reason]
 
 
 def hint(check: str) -> str:
-    """What to tell the staff where the health check of that name has failed."""
+    """Return the sentence for the staff about a failed health check."""
     return str(HINTS.get(check, check))
 
 
 def indefinite(label: str) -> LazyString:
-    """The name of a type with its article, for the middle of a sentence."""
+    """Return the name of a type with its article."""
     return INDEFINITE[label]
 
 
 def percent(probability: float) -> str:
-    """A probability as a person reads it: 100 % and 0 % are kept for certainty."""
+    """Format a probability as a percentage; 100 % and 0 % are used for certainty only."""
     hundredths = round(probability * 100)
     if 0.0 < probability < 1.0:
         hundredths = min(99, max(1, hundredths))
     return str(format_percent(hundredths / 100))
 
 
-# What the kiosk's templates need: `app.jinja_env.filters.update(texts.FILTERS)`.
+# Filters of the kiosk's templates: `app.jinja_env.filters.update(texts.FILTERS)`.
 FILTERS: dict[str, Callable[..., object]] = {"percent": percent, "indefinite": indefinite}

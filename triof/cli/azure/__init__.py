@@ -11,4 +11,4 @@ from triof.cli import LazyGroup
     names=("setup", "status", "upload", "train", "iterations", "evaluate", "publish", "unpublish", "export", "backup"),
 )
 def azure() -> None:
-    """Bring photos to Azure Custom Vision, train, publish, and bring everything home."""
+    """Upload photos to Azure Custom Vision, train, publish, and back up the project."""

@@ -1,4 +1,4 @@
-"""``triof azure backup``: bring everything of the project home, and prove that it is there."""
+"""``triof azure backup``: download everything of the project, and verify the copy."""
 
 from pathlib import Path
 
@@ -15,15 +15,15 @@ from triof.cli.azure.session import session
 
 @click.command()
 @click.argument("folder", metavar="DIR", default="backup", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--no-exports", is_flag=True, help="Leave the models, which the cloud has to export first.")
-@click.option("--verify", is_flag=True, help="Fetch nothing, need no network: check that all of it is there and whole.")
+@click.option("--no-exports", is_flag=True, help="Skip the models, which the cloud has to export first.")
+@click.option("--verify", is_flag=True, help="Download nothing: check offline that the backup is complete.")
 @click.pass_context
 def backup(ctx: click.Context, folder: Path, *, no_exports: bool, verify: bool) -> None:
-    """Bring the photos with their tags, the iterations, their measures and their models home, into DIR.
+    """Download photos, tags, iterations, their metrics and models into DIR.
 
-    DIR (./backup by default) is a data set then. Interrupt it as you like: the same command goes on. What comes is
-    checked: photos are decoded, models loaded; what an earlier run has kept wrongly is fetched again. Exits 1 if
-    anything is missing in the end.
+    DIR (default: ./backup) becomes a data set. An interrupted backup is resumed by the same command. Downloads are
+    checked: photos are decoded, models loaded; damaged files of an earlier run are fetched again. Exits 1 if
+    anything is missing.
     """
     if verify:
         _verify(ctx, folder)

@@ -1,4 +1,4 @@
-"""``triof azure evaluate``: how good an iteration is, by the vendor's word and by ours."""
+"""``triof azure evaluate``: measure an iteration, by the vendor's figures and on labelled photos."""
 
 from collections.abc import Sequence
 from dataclasses import astuple
@@ -31,9 +31,9 @@ _PROVIDER = "custom_vision"
 
 @click.command()
 @click.argument("iteration", metavar="[ITERATION]", default="latest")
-@click.option("--data", "source", type=click.Path(path_type=Path), help="Photos of ours: a manifest.csv or a folder.")
+@click.option("--data", "source", type=click.Path(path_type=Path), help="Labelled photos: a manifest.csv or a folder.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
-@click.option("--limit", type=click.IntRange(1), help="Ask about the first so many; each one is a call of the quota.")
+@click.option("--limit", type=click.IntRange(1), help="Use the first so many photos; each costs one call of the quota.")
 @click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="A file of corrected labels.")
 @click.option("--report", type=click.Path(path_type=Path), help="The page to write; default: one in runs/.")
 @click.option("--no-report", is_flag=True, help="Write no page.")
@@ -51,10 +51,10 @@ def evaluate(
     no_report: bool,
     yes: bool,
 ) -> None:
-    """Show what the vendor says of ITERATION, and measure it on photos that it has not seen.
+    """Show the vendor's figures for ITERATION, and measure it on photos it was not trained on.
 
     The vendor measures by cross-validation on the training photos. With --data the published iteration and the local
-    model are asked about the same photos of ours, and a page shows them side by side.
+    model predict the same labelled photos, and a report compares them.
     """
     if report and no_report:
         raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
@@ -67,7 +67,7 @@ def evaluate(
             opened.say("To measure it on photos that it has not seen, and beside the local model: --data DATASET.")
             return
         if not chosen.published_as:
-            opened.say(f"Nobody can ask it: `triof azure publish {chosen.id[:8]}` first, then measure it.", "yellow")
+            opened.say(f"It is not published: `triof azure publish {chosen.id[:8]}` first, then measure it.", "yellow")
             return
         dataset = read_photos(source, opened.settings, corrected)
         items = dataset.of(_TASK, split)[:limit]
@@ -80,7 +80,7 @@ def evaluate(
             raise click.ClickException("Interrupted; the answers are kept: the same command goes on.") from None
         for reason in cloud.unreadable:
             opened.say(f"Left out {reason}", "yellow")
-        # Side by side is a fair comparison only on the same photos.
+        # Both must be measured on the same photos to be compared.
         evaluations = [cloud, _ask_local(opened, settings, [answer.item for answer in cloud.answers])]
         _print_ours(opened, evaluations)
         for version in _exported(settings, chosen):
@@ -96,16 +96,16 @@ def evaluate(
 
 
 def _asking(settings: Settings, iteration: Iteration) -> Settings:
-    """The settings with which this iteration is asked, whichever one the machine asks."""
+    """Return settings that call this iteration, whatever iteration the machine uses."""
     options = settings.custom_vision.model_copy(update={"published_name": iteration.published_as})
-    # A route of its own: the evaluation asks nobody else, whatever the machine's route is.
+    # A route with this provider only, so that the evaluation never falls back.
     return settings.model_copy(
         update={"custom_vision": options, "mode": "auto", "routes": {**settings.routes, _TASK: (_PROVIDER,)}}
     )
 
 
 def _exported(settings: Settings, iteration: Iteration) -> list[str]:
-    """The installed bundles that are exports of this iteration."""
+    """Return the versions of installed bundles that were exported from this iteration."""
     entries = bundle_store.Store(settings).entries(_TASK)
     return [
         entry.version
@@ -117,7 +117,7 @@ def _exported(settings: Settings, iteration: Iteration) -> list[str]:
 def _agreed(
     opened: Session, settings: Settings, iteration: Iteration, items: Sequence[LabelledPhoto], *, yes: bool
 ) -> bool:
-    """Whether the calls may be made."""
+    """Return whether the user agrees to the cost of the calls."""
     settings.custom_vision.check()
     calls = iteration_evaluation.count_new(items, settings, iteration.id)
     euros = calls * settings.custom_vision.allowance.euros_per_1000 / 1000

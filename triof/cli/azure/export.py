@@ -1,4 +1,4 @@
-"""``triof azure export``: bring a model home, so that the machine can answer alone."""
+"""``triof azure export``: download a model for use without the cloud."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ from triof.rollout import installation
 @click.option("--activate", is_flag=True, help="With --install: let the machine answer with it from now on.")
 @click.pass_context
 def export(ctx: click.Context, iteration: str, out: Path | None, *, install: bool, activate: bool) -> None:
-    """Export ITERATION (a name, the beginning of an id, or latest) for TensorFlow Lite, and fetch it."""
+    """Export ITERATION (a name, the beginning of an id, or latest) for TensorFlow Lite, and download it."""
     if activate and not install:
         raise click.UsageError("--activate belongs to --install.")
     if out and out.exists() and not out.is_file():
@@ -45,5 +45,5 @@ def export(ctx: click.Context, iteration: str, out: Path | None, *, install: boo
 
 
 def _file_name(project: str) -> str:
-    """People may call a project "bottles/cups"."""
+    """Return a file name for a project, whose name may contain slashes."""
     return re.sub(r"[^\w.-]+", "-", project).strip("-.") or "model"

@@ -1,4 +1,4 @@
-"""``triof azure iterations``: the models that the cloud has trained."""
+"""``triof azure iterations``: list the models trained in the cloud."""
 
 import click
 from rich.table import Table

@@ -1,4 +1,4 @@
-"""``triof azure publish``: let machines ask an iteration."""
+"""``triof azure publish``: publish an iteration for predictions."""
 
 import click
 
@@ -15,8 +15,8 @@ _DEFAULT_NAME = "triof"
 def publish(ctx: click.Context, iteration: str, name: str | None) -> None:
     """Publish ITERATION (a name, the beginning of an id, or latest) to the prediction resource.
 
-    A name that another iteration has passes over in one step, so that no machine misses an answer. This machine asks by
-    the name that it first published; publishing under another one changes nothing for it.
+    A name in use passes from the other iteration to this one in one step, without an interruption. This machine uses
+    the name that was published first; publishing under another one does not change it.
     """
     with session(ctx) as opened:
         chosen = opened.trainer.find_iteration(iteration)

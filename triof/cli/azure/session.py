@@ -1,4 +1,4 @@
-"""What the commands of ``triof azure`` share: the trainer of the settings, and the settings that they write."""
+"""Shared code of ``triof azure``: the trainer of the settings, and writing settings."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -21,11 +21,11 @@ from triof.settings.tree import Settings
 from triof.storage import data_folder
 
 WRITTEN = "azure-written.toml"
-"""In the config folder of the home: what ``triof azure`` found out, above the shipped files, below ``.env``."""
+"""File in the home's config folder, written by ``triof azure``; overrides the shipped files, not ``.env``."""
 
 
 class Session(NamedTuple):
-    """One command: the settings, the training resource and where to print."""
+    """Settings, training resource and output of one command."""
 
     loaded: Loaded
     trainer: Trainer
@@ -33,19 +33,19 @@ class Session(NamedTuple):
 
     @property
     def settings(self) -> Settings:
-        """The settings alone."""
+        """The settings without their origins."""
         return self.loaded.settings
 
     def say(self, sentence: str, style: str | None = None) -> None:
-        """Print it in one piece, however long it is."""
+        """Print a sentence without wrapping it."""
         self.console.print(sentence, style=style, soft_wrap=True)
 
 
 @contextmanager
 def session(ctx: click.Context) -> Iterator[Session]:
-    """The session of a command. Raises SettingsError, ProviderMisconfigured."""
+    """Yield the session of a command. Raises SettingsError, ProviderMisconfigured."""
     loaded = load_settings(ctx)
-    # Names of people's projects, tags and files may hold what rich takes for markup.
+    # Names of projects, tags and files may contain rich markup.
     console = Console(markup=False, emoji=False, highlight=False)
     options = loaded.settings.custom_vision
     rate = LearnedRateFile(loaded.settings.home, options)
@@ -62,7 +62,7 @@ def session(ctx: click.Context) -> Iterator[Session]:
 
 
 def _complaint(console: Console) -> Callable[[ProviderError], None]:
-    """Say why it takes so long, each reason once."""
+    """Return a callback that prints the reason of each retry once."""
     said: set[str] = set()
 
     def say(error: ProviderError) -> None:
@@ -74,13 +74,13 @@ def _complaint(console: Console) -> Callable[[ProviderError], None]:
 
 
 def keep(opened: Session, **values: str) -> None:
-    """Let these settings of ``custom_vision`` hold from now on, and say so; or say who has to, where others hold."""
+    """Write these settings of ``custom_vision`` and print that, or which variable overrides them."""
     if file := write(opened.loaded, opened.say, **values):
         opened.say(f"Kept in {file}: {', '.join(values)}. A running kiosk takes it up when it is started again.")
 
 
 def write(loaded: Loaded, say: Callable[..., None], **values: str) -> Path | None:
-    """Write these settings of ``custom_vision``, and ``say`` who has to where others hold; the file, if it changed."""
+    """Write settings of ``custom_vision``; ``say`` which variable overrides them. Return the file if it changed."""
     held = loaded.settings.custom_vision
     file = loaded.settings.home / "config" / WRITTEN
     elsewhere = {name: loaded.origins.get(("custom_vision", name), str(file)) for name in values}
@@ -99,7 +99,7 @@ def write(loaded: Loaded, say: Callable[..., None], **values: str) -> Path | Non
 
 
 def _kept(loaded: Loaded, name: str, file: object) -> object:
-    """What the file holds now, as far as it holds in the settings."""
+    """Return the file's value of a setting, if no other source overrides it."""
     here = loaded.origins.get(("custom_vision", name)) == str(file)
     return getattr(loaded.settings.custom_vision, name) if here else None
 
@@ -115,7 +115,7 @@ def check_trained(iteration: Iteration) -> None:
 
 
 def project_errors(project: Project) -> str:
-    """Why the project is of no use to the machine; empty if it is."""
+    """Return why the machine cannot use the project; empty if it can."""
     if project.classification_type != "Multiclass":
         return "each photo may have several tags there, and the machine needs the one it is: it has to be Multiclass"
     if project.domain not in DOMAINS.values():

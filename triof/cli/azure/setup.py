@@ -1,4 +1,4 @@
-"""``triof azure setup``: make the project and its tags."""
+"""``triof azure setup``: create the project and its tags."""
 
 import click
 
@@ -15,9 +15,9 @@ _NEGATIVE = "Negative"
 @click.option("--name", default="triof", show_default=True, help="Of a project that is made or found by its name.")
 @click.pass_context
 def setup(ctx: click.Context, name: str) -> None:
-    """Make the project and its tags, as far as they are missing, and keep its id in the settings.
+    """Create the project and its tags where they are missing, and store the project's id in the settings.
 
-    May be called again at any time: it only adds.
+    May be run again at any time: it only adds.
     """
     with session(ctx) as opened:
         project = _project(opened, name)
@@ -32,7 +32,7 @@ def setup(ctx: click.Context, name: str) -> None:
 
 
 def _project(opened: Session, name: str) -> Project:
-    """The project of the settings, or the one of that name, or a new one."""
+    """Return the project of the settings, else the one of that name, else a new one."""
     trainer = opened.trainer
     if opened.settings.custom_vision.project_id:
         return trainer.project()
@@ -64,6 +64,6 @@ def _add_tags(opened: Session, project: Project) -> None:
 
 
 def _wanted(options: CustomVisionOptions) -> list[tuple[str, bool]]:
-    """The tags of the settings that mean a type of waste; the vendor takes one Negative tag."""
+    """Return the tags that the settings map to a waste type, each with whether it is the Negative tag."""
     tags = [tag for tag, label in options.tags.items() if label in LABELS["waste_type"]]
     return [(_NEGATIVE, True) if tag == _NEGATIVE.casefold() else (tag, False) for tag in tags]

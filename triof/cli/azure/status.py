@@ -1,4 +1,4 @@
-"""``triof azure status``: what is in the cloud, and what the tier still grants."""
+"""``triof azure status``: show the projects in the cloud and the limits of the tier."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ def _print_project(opened: Session, projects: int) -> None:
     tags, iterations, photos = trainer.tags(), trainer.iterations(), trainer.count_images()
     table = Table("tag", "means", "photos")
     for tag in tags:
-        means = options.tags.get(plain(tag.name), "nobody knows: add it to custom_vision.tags")
+        means = options.tags.get(plain(tag.name), "unknown: add it to custom_vision.tags")
         few = f" (needs {PHOTOS_A_TAG})" if tag.photos < PHOTOS_A_TAG else ""
         table.add_row(f"{tag.name}{' (Negative)' if tag.negative else ''}", means, f"{tag.photos:,}{few}")
     opened.console.print(table)
@@ -66,7 +66,7 @@ def _print_quota(opened: Session) -> None:
 
 
 def _trained(iterations: Sequence[Iteration], hours: int) -> str:
-    """What is left of the month's training, as far as one can see."""
+    """Return the remaining training time of the month, as far as it can be known."""
     now = datetime.now(UTC)
     ended = [(iteration, (iteration.trained_at or iteration.created).astimezone(UTC)) for iteration in iterations]
     minutes = sum(iteration.minutes for iteration, at in ended if (at.year, at.month) == (now.year, now.month))

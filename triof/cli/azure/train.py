@@ -1,4 +1,4 @@
-"""``triof azure train``: let the cloud learn from what the project holds."""
+"""``triof azure train``: train an iteration on the project's photos."""
 
 import time
 
@@ -21,7 +21,7 @@ _GOES_ON = "The training goes on in the cloud: `triof azure train --wait` looks 
 @click.option("--yes", is_flag=True, help="Ask nothing: neither before it costs nor before an iteration is deleted.")
 @click.pass_context
 def train(ctx: click.Context, *, wait: bool, advanced: int | None, yes: bool) -> None:
-    """Train a new iteration, which answers nobody until it is published."""
+    """Train a new iteration; it answers only after it is published."""
     with session(ctx) as opened:
         newest = next(iter(opened.trainer.iterations()), None)
         if newest and wait and newest.status not in _ENDED:
@@ -56,7 +56,7 @@ def train(ctx: click.Context, *, wait: bool, advanced: int | None, yes: bool) ->
 
 
 def _standing(iteration: Iteration) -> str:
-    """How it stands with a training that nobody waited for."""
+    """Return the state of a training that was started without --wait."""
     when = iteration.trained_at or iteration.created
     failure = f" ({iteration.failure or 'the cloud does not say why'})" if iteration.status == "Failed" else ""
     return f"{iteration.name} ({iteration.id[:8]}): {iteration.status}{failure}, {when:%Y-%m-%d %H:%M} UTC"
@@ -83,7 +83,7 @@ def _wait(opened: Session, iteration: Iteration) -> None:
 
 
 def _taught(opened: Session) -> list[Tag] | None:
-    """The tags with photos enough, if not all: the vendor trains from so many on. Raises ProviderMisconfigured."""
+    """Return the tags with enough photos to train on; None if all have. Raises ProviderMisconfigured."""
     tags = opened.trainer.tags()
     ready = [tag for tag in tags if tag.photos >= PHOTOS_A_TAG]
     few = [f"{tag.name} ({tag.photos})" for tag in tags if tag.photos < PHOTOS_A_TAG]
@@ -101,13 +101,13 @@ def _taught(opened: Session) -> list[Tag] | None:
 
 
 def _make_room(opened: Session, *, yes: bool) -> None:
-    """Where the limit of iterations stands in the way, offer to delete the oldest that nobody asks."""
+    """If the limit of iterations is reached, offer to delete the oldest unpublished one."""
     iterations = opened.trainer.iterations()
     limit = opened.trainer.tier.iterations
     if len(iterations) < limit or any(iteration.status not in _ENDED for iteration in iterations):
         return
     unasked = [iteration for iteration in reversed(iterations) if not iteration.published_as]
-    # One that failed is of use to nobody.
+    # Failed iterations are deleted first.
     oldest = next(iter(sorted(unasked, key=lambda iteration: iteration.status != "Failed")), None)
     if not oldest:
         raise ProviderMisconfigured(

@@ -1,4 +1,4 @@
-"""``triof azure unpublish``: let no machine ask an iteration any more."""
+"""``triof azure unpublish``: withdraw an iteration."""
 
 import click
 
@@ -10,7 +10,7 @@ from triof.cli.azure.session import session
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def unpublish(ctx: click.Context, iteration: str, *, yes: bool) -> None:
-    """Take ITERATION from the prediction resource; machines that ask it fall back to their own models."""
+    """Remove ITERATION from the prediction resource; machines that use it fall back to their own models."""
     with session(ctx) as opened:
         chosen = opened.trainer.find_iteration(iteration)
         if not chosen.published_as:

@@ -1,4 +1,4 @@
-"""``triof azure upload``: send labelled photos to the project, each once."""
+"""``triof azure upload``: upload labelled photos to the project, each once."""
 
 import hashlib
 from collections import Counter
@@ -61,15 +61,15 @@ def upload(
     again: bool,
     dry_run: bool,
 ) -> None:
-    """Send the photos of DATASET (a manifest.csv or a folder) with the tags of their labels.
+    """Upload the photos of DATASET (a manifest.csv or a folder) with the tags of their labels.
 
-    Interrupt it as you like: the same command goes on, and no photo is sent twice.
+    An interrupted upload is resumed by the same command, and no photo is sent twice.
     """
     with session(ctx) as opened, data_folder.database(opened.settings) as database:
         dataset = read_photos(source, opened.settings, corrected)
         beside = dataset.root / corrections.USUAL_NAME
         if not corrected and beside.exists():
-            # Without it, photos that people have corrected would get their old tags back.
+            # Without them, corrected photos would get their old tags back.
             raise UploadImpossible(
                 f"There are corrections in {beside}: name them with --corrections, or move them away."
             )
@@ -82,7 +82,7 @@ def upload(
 
 
 def _items(opened: Session, dataset: Dataset, splits: tuple[Split | str, ...]) -> list[tuple[LabelledPhoto, Tag]]:
-    """The photos to send, each with its tag."""
+    """Return the photos to send, each with its tag."""
     project = opened.trainer.project()
     if fault := project_errors(project):
         raise UploadImpossible(f"The project {project.name!r} is of no use here: {fault}. See `triof azure setup`.")
@@ -103,7 +103,7 @@ def _items(opened: Session, dataset: Dataset, splits: tuple[Split | str, ...]) -
 
 
 def _tags(options: CustomVisionOptions, tags: list[Tag]) -> dict[str, Tag]:
-    """The tag for each of our labels: of several the Negative one, or the first of the settings."""
+    """Map each label to its tag: the Negative one if there is one, else the first of the settings."""
     order = {name: position for position, name in enumerate(options.tags)}
     known = [tag for tag in tags if plain(tag.name) in order]
     known.sort(key=lambda tag: (not tag.negative, order[plain(tag.name)]), reverse=True)
@@ -119,7 +119,7 @@ def _alone(opened: Session) -> AbstractContextManager[object]:
 
 
 def _held(dataset: Dataset, splits: tuple[Split | str, ...]) -> frozenset[str]:
-    """The contents of the test photos that stay here: a copy in another split must not carry them along."""
+    """Return the digests of test photos that are held back, so that copies in another split are not sent either."""
     held = (item.path for item in dataset.photos if item.split == "test" and "test" not in splits)
     return frozenset(hashlib.sha256(path.read_bytes()).hexdigest() for path in held if path.is_file())
 

@@ -9,4 +9,4 @@ from triof.cli import LazyGroup
     cls=LazyGroup, package="triof.cli.bundles", names=("install", "list", "check", "activate", "rollback", "remove")
 )
 def bundles() -> None:
-    """The models of the local network: bring one in, put it into service, go back."""
+    """Local models: install one, put it into service, go back."""

@@ -24,7 +24,7 @@ def activate(ctx: click.Context, version: str, comment: str, *, anyway: bool) ->
 
 
 def put_into_service(settings: Settings, version: str, comment: str, *, anyway: bool = False) -> None:
-    """Activate, and say what answers now. Raises TriofError, ProviderError."""
+    """Activate the bundle and print the change. Raises TriofError, ProviderError."""
     with data_folder.database(settings) as database:
         changes = Store(settings).activate(version, Journal(database), user(), comment, anyway=anyway)
     for change in changes:
@@ -32,12 +32,12 @@ def put_into_service(settings: Settings, version: str, comment: str, *, anyway: 
 
 
 def show(change: BundleChange, settings: Settings, undo: str) -> None:
-    """Print what answers now, and how to ``undo`` that."""
+    """Print the bundle now in service, and how to ``undo`` the change."""
     task, version, before = change
     if version == before:
         click.echo(f"{task}: {version} answers already.")
     else:
-        click.echo(f"{task}: {version} answers now, before it {before or 'nobody knows what'} did.")
+        click.echo(f"{task}: {version} answers now, before it {before or 'an unknown bundle'} did.")
     if chosen := settings.local_cnn.chosen(task):
         click.secho(f"The settings overrule it: unset local_cnn.{task}_bundle ({chosen}) to have it.", fg="yellow")
     elif version != before:

@@ -1,4 +1,4 @@
-"""``triof bundles check``: try an installed model again, and mend how it is read."""
+"""``triof bundles check``: test an installed model again, and correct its input format."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from triof.rollout import installation
 @click.option("--photos", type=click.Path(path_type=Path), help="Labelled ones to try it on too.")
 @click.pass_context
 def check(ctx: click.Context, version: str, photos: Path | None) -> None:
-    """Try the bundle VERSION (or TASK/VERSION) again, also on what the cloud has answered since it was installed.
+    """Test the bundle VERSION (or TASK/VERSION) again, also on photos that the cloud has judged since it was installed.
 
-    An export that is read wrongly (order or range of its pixels) is mended, at once in a running kiosk.
+    The channel order and value range of an export are corrected if they are wrong, at once in a running kiosk.
     """
     settings = load_settings(ctx).settings
     labelled = read_photos(photos, settings) if photos else None

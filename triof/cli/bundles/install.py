@@ -1,4 +1,4 @@
-"""``triof bundles install``: try a model and keep it ready."""
+"""``triof bundles install``: test a model and install it."""
 
 from pathlib import Path
 
@@ -27,8 +27,8 @@ def install(
 ) -> None:
     """Install an export of Azure (TensorFlow Lite), or a bundle made by `triof train`.
 
-    It is tried first, on reference photos and on what the cloud has answered. The machine goes on with the bundle that
-    it has until this one is activated.
+    It is first tested on reference photos and on photos that the cloud has judged. The machine keeps its current bundle
+    until this one is activated.
     """
     settings = load_settings(ctx).settings
     labelled = read_photos(photos, settings) if photos else None
@@ -44,7 +44,7 @@ def install(
 
 
 def show(installed: Installed) -> None:
-    """Print what came of it."""
+    """Print the result of an installation."""
     cards = [installed.card.of(task) for task in installed.card.tasks]
     for card in cards:
         click.echo(_summary(card))

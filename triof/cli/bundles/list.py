@@ -1,4 +1,4 @@
-"""``triof bundles list``: what could answer, and what does."""
+"""``triof bundles list``: list the installed bundles."""
 
 import click
 
@@ -11,7 +11,7 @@ from triof.models.bundle_store import BundleEntry, Store
 @click.command()
 @click.pass_context
 def list(ctx: click.Context) -> None:  # noqa: A001
-    """Show the bundles of each task: * answers now, - did before it and would after a rollback."""
+    """Show the bundles of each task: * is in service, - was before and would be after a rollback."""
     settings = load_settings(ctx).settings
     store = Store(settings)
     for task in TASKS:

@@ -1,4 +1,4 @@
-"""``triof bundles remove``: delete a bundle that does not serve."""
+"""``triof bundles remove``: delete an unused bundle."""
 
 import click
 
@@ -13,7 +13,7 @@ from triof.storage import data_folder
 @click.argument("version")
 @click.pass_context
 def remove(ctx: click.Context, version: str) -> None:
-    """Delete the installed bundle VERSION (or TASK/VERSION); the active and the shipped one stay."""
+    """Delete the installed bundle VERSION (or TASK/VERSION); the active and the shipped one cannot be deleted."""
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
         removed = Store(settings).remove(version, Journal(database), user())

@@ -1,4 +1,4 @@
-"""``triof bundles rollback``: go back to the bundle before."""
+"""``triof bundles rollback``: restore the previous bundle."""
 
 import click
 
@@ -17,7 +17,7 @@ from triof.storage import data_folder
 @click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
 def rollback(ctx: click.Context, task: Task, comment: str) -> None:
-    """Put the bundle that answered TASK before into service again, at once in a running kiosk."""
+    """Put the previous bundle of TASK into service again, at once in a running kiosk."""
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
         change = Store(settings).rollback(task, Journal(database), user(), comment)

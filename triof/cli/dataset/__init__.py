@@ -9,4 +9,4 @@ from triof.cli import LazyGroup
     cls=LazyGroup, package="triof.cli.dataset", names=("check", "label", "split", "augment", "collect", "from-journal")
 )
 def dataset() -> None:
-    """Build and mend sets of labelled photos."""
+    """Build, check and correct sets of labelled photos."""

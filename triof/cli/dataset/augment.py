@@ -1,4 +1,4 @@
-"""``triof dataset augment``: write other views of the training photos as files."""
+"""``triof dataset augment``: write augmented copies of the training photos."""
 
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,10 @@ def _operations(ctx: click.Context, parameter: click.Parameter, value: str) -> t
 @click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), default=("train",), show_default=True)
 @click.pass_context
 def augment(ctx: click.Context, /, source: Path, out: Path, corrected: Path | None, **plan: Any) -> None:
-    """Write augmented copies of the photos in SOURCE, a manifest.csv or a folder, for a vendor that wants files.
+    """Write augmented copies of the photos in SOURCE, a manifest.csv or a folder, for a vendor that needs files.
 
-    `triof train` needs none: it makes other views while it learns. A copy has the group and the split of its original.
-    A run may be interrupted at any time; the same command makes the copies that are missing.
+    `triof train` needs none: it augments during training. A copy has the group and the split of its original.
+    An interrupted run is resumed by the same command.
     """
     console, settings = Console(), load_settings(ctx).settings
     dataset = read_photos(source, settings, corrected)

@@ -1,4 +1,4 @@
-"""``triof dataset check``: what is wrong with a set of labelled photos."""
+"""``triof dataset check``: find faults in a set of labelled photos."""
 
 import json
 import shlex
@@ -22,12 +22,12 @@ from triof.datasets.photo_dataset import SPLITS, Dataset, LabelledPhoto
 from triof.reporting import contact_sheet
 
 _SHOWN = 10
-"""Suggestions on the terminal; all of them stand on the page and in the JSON."""
+"""Suggestions printed on the terminal; the report and the JSON have all."""
 
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="What people said of labels already.")
+@click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="A file of corrected labels.")
 @click.option("--limit", type=click.IntRange(1), default=300, show_default=True, help="Labels to suggest, at most.")
 @click.option("--report", type=click.Path(path_type=Path), help="The contact sheet to write; default: one in runs/.")
 @click.option("--no-report", is_flag=True, help="Write no contact sheet.")
@@ -43,10 +43,10 @@ def check(
     no_report: bool,
     as_json: bool,
 ) -> None:
-    """Look for faults in SOURCE, a manifest.csv or a folder: photos that cannot be read or are tiny, copies and
+    """Find faults in SOURCE, a manifest.csv or a folder: photos that cannot be read or are tiny, copies and
     near-duplicates, labels that contradict each other or are probably wrong, labels that are rare.
 
-    Changes nothing. Also writes a contact sheet, a page to look at.
+    Changes nothing. Also writes a contact sheet as an HTML page.
     """
     if report and no_report:
         raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
@@ -70,7 +70,7 @@ def check(
 
 
 def _next(dataset: Dataset, corrected: Path | None) -> str:
-    """What to type in order to decide about the suggestions, worst first."""
+    """Return the command for deciding about the suggestions, worst first."""
     where = ["--corrections", str(corrected)] if corrected else []
     return shlex.join(["triof", "dataset", "label", str(dataset.source), *where])
 
@@ -100,7 +100,7 @@ def _found(findings: Findings, suggestions: Sequence[Suggestion]) -> Table:
         ("of these, sets that lie in two splits", len(findings.crossing)),
         ("sets whose labels contradict each other", len(findings.conflicts)),
         ("labels to look at", len(suggestions)),
-        ("labels that somebody has confirmed, left out", findings.confirmed),
+        ("labels that were confirmed, left out", findings.confirmed),
         *((f"wrong labels of {task}, as cleanlab estimates", n) for task, n in findings.suspects.estimates.items()),
     ):
         table.add_row(name, str(count))
@@ -128,7 +128,7 @@ def _worst(dataset: Dataset, suggestions: Sequence[Suggestion]) -> Table:
 
 
 def _say(console: Console, sentence: str) -> None:
-    # A path may hold what rich would take for markup.
+    # A path may contain rich markup.
     console.print(sentence, soft_wrap=True, markup=False, highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""``triof dataset collect``: gather openly licensed photos for a label, with author and licence of each."""
+"""``triof dataset collect``: download openly licensed photos for a label, with author and licence of each."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from triof.curation.photo_checks import perceptual_hash
 
 _FROM_A_SEARCH = 100
 _WORTH_TELLING = 5.0
-"""Seconds; shorter pauses are the rule."""
+"""Seconds from which a pause is shown; shorter ones are normal."""
 _INTERRUPTED = 130
 
 
@@ -38,7 +38,7 @@ _INTERRUPTED = 130
 @click.option("--cleanliness", type=click.Choice(LABELS["cleanliness"]), help="Left empty where it is not given.")
 @click.option("--count", type=click.IntRange(1), help=f"Default: {_FROM_A_SEARCH} of a search, else all.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the set; default: collected/LABEL.")
-@click.option("--author", default="", help="Of photos of which nobody says one.")
+@click.option("--author", default="", help="Of photos whose author is not named.")
 @click.option("--licence", default="", help="Of photos of a folder or list that names none.")
 @click.option("--contact", help="Your e-mail address, which hosts may write to; Wikimedia asks for it.")
 @click.option("--allow-private", is_flag=True, help="Fetch from addresses in private networks, too.")
@@ -52,10 +52,10 @@ def collect(
     allow_private: bool,
     **request: Any,
 ) -> None:
-    """Collect photos for QUERY: words to search for, or the folder, or the text file with one address a line.
+    """Collect photos for QUERY: a search text, a folder, or a text file with one URL a line.
 
-    Only licences that allow commercial use and change are kept; author, licence and address of each photo stand in the
-    set's manifest.csv. A run may be interrupted at any time; the same command goes on where it stopped.
+    Only licences that allow commercial use and changes are kept; author, licence and URL of each photo are written to
+    the set's manifest.csv. An interrupted run is resumed by the same command.
     """
     source = load(source_name)
     if source.needs_contact and not contact:
@@ -119,7 +119,7 @@ def _conclude(console: Console, collection: Collection, folder: Path) -> None:
     if request.count and not collection.is_complete:
         said.append(f"That is all there is, not {request.count}: try other words or another --source.")
     if collection.unlicensed:
-        said.append(f"Of {collection.unlicensed} nobody says the licence: do not pass them on before you know it.")
+        said.append(f"Of {collection.unlicensed} the licence is unknown: do not pass them on before you know it.")
     if not perceptual_hash():
         said.append("Near-duplicates were not looked for: pip install 'triof[data]'.")
     console.print("\n".join(said), soft_wrap=True, markup=False)

@@ -1,4 +1,4 @@
-"""``triof dataset from-journal``: the machine's own photos, with what people said of them."""
+"""``triof dataset from-journal``: copy the machine's own photos with their confirmed labels."""
 
 from datetime import datetime
 from pathlib import Path
@@ -41,16 +41,16 @@ def from_journal(
     since: datetime | None,
     limit: int | None,
 ) -> None:
-    """Copy photos of this machine's deposits that are worth a look, with the labels that people confirmed.
+    """Copy selected photos of this machine's deposits, with the labels that people confirmed.
 
-    With `--which confirmed` every deposit whose type somebody confirmed, also where the machine was right.
-    Only photos that are still kept, and none where the settings keep none. Run again, it adds only new ones. What
-    nobody said stays empty: `triof dataset label` fills it in.
+    `--which confirmed` selects every deposit whose type was confirmed, also where the machine was right.
+    Only photos that are still kept can be copied. Run again, it adds only new ones. Labels that
+    were not confirmed stay empty: `triof dataset label` fills them in.
     """
     if share is not None and "random" not in whys:
         raise click.UsageError("--share belongs to --which random.")
     settings = load_settings(ctx).settings
-    # A day is this machine's day, not Greenwich's.
+    # Days are in local time.
     journal_filter = JournalFilter(
         frozenset(whys), _SHARE if share is None else share, seed, since and since.astimezone(), limit
     )
@@ -76,7 +76,7 @@ def _print(tally: ExtractionCounts, journal_filter: JournalFilter, out: Path, se
             click.echo(f"{_photos(count)} {what}.")
     if tally.confirmed_left_out:
         click.echo(
-            f"{_photos(tally.confirmed_left_out)} with a type that somebody confirmed left out, as no --which applies:"
+            f"{_photos(tally.confirmed_left_out)} with a confirmed type left out, as no --which applies:"
             " `--which confirmed` copies all of those."
         )
     if tally.new:

@@ -1,4 +1,4 @@
-"""``triof dataset label``: look at labels on a page of this machine's own, the doubtful ones first."""
+"""``triof dataset label``: review labels on a local web page, the doubtful ones first."""
 
 import os
 import shlex
@@ -42,10 +42,10 @@ _HOST = "127.0.0.1"
 )
 @click.pass_context
 def label(ctx: click.Context, source: Path, *, path: Path | None, task: Task | None, port: int, order: Order) -> None:
-    """Confirm or change the labels of SOURCE (a manifest.csv or a folder) with keys or touches, in a browser here.
+    """Confirm or change the labels of SOURCE (a manifest.csv or a folder) by key or touch, in a local browser.
 
-    The photos and their manifest stay as they are: each decision is a line in the file of corrections, on the disk
-    before the next photo shows. End it as you like; the same command goes on.
+    Photos and manifest are not changed: each decision is a line in the file of corrections, written to disk
+    before the next photo is shown. An ended review is resumed by the same command.
     """
     settings = load_settings(ctx).settings
     dataset = read_photos(source, settings)
@@ -66,7 +66,7 @@ def label(ctx: click.Context, source: Path, *, path: Path | None, task: Task | N
 
 
 def _usual(dataset: Dataset) -> Path:
-    """Beside the data set, or here where that cannot be written."""
+    """Return the default file beside the data set, or in the current folder if that is not writable."""
     beside = dataset.root / corrections.USUAL_NAME
     writable = os.access(beside if beside.exists() else dataset.root, os.W_OK)
     return beside if writable else Path(corrections.USUAL_NAME)
@@ -99,7 +99,7 @@ def _serve(session: LabellingSession, port: int, settings: Settings) -> None:
             " with --port."
         ) from error
     click.echo(f"{len(session.questions)} to look at: http://{_HOST}:{port}  (Ctrl-C ends)")
-    # Waitress ends in order on SystemExit, as it does on Ctrl-C.
+    # Waitress closes cleanly on SystemExit, as on Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server.run()
 

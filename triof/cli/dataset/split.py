@@ -1,4 +1,4 @@
-"""``triof dataset split``: cut a data set into train, val and test."""
+"""``triof dataset split``: divide a data set into train, val and test."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -38,10 +38,10 @@ def _shares(ctx: click.Context, param: click.Parameter, text: str) -> Shares:
 def split(
     ctx: click.Context, source: Path, *, out: Path, corrected: Path | None, shares: Shares, seed: int, keep: bool
 ) -> None:
-    """Cut SOURCE, a manifest.csv or a folder, into train, val and test, each label by its share.
+    """Divide SOURCE, a manifest.csv or a folder, into train, val and test, each label by its share.
 
-    Near-duplicates and groups never cross. With --keep, those that cross already go to test if one of them lies there,
-    or else to val. SOURCE stays as it is; with --corrections the new manifest holds the corrected labels.
+    Near-duplicates and groups stay in one split. With --keep, those in several go to test if one of them is there,
+    or else to val. SOURCE is not changed; with --corrections the new manifest has the corrected labels.
     """
     if out.exists():
         raise click.ClickException(f"{out} exists and is not replaced: name another file, or move it away.")
@@ -53,7 +53,7 @@ def split(
     except OSError as error:
         raise click.ClickException(f"{out} cannot be written ({error.strerror}): name another place.") from error
     _print(divided, seen.unreadable, console)
-    # A path may hold what rich would take for markup.
+    # A path may contain rich markup.
     console.print(f"Written to {out}.", soft_wrap=True, markup=False, highlight=False)
 
 

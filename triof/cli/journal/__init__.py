@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @click.command(cls=LazyGroup, package="triof.cli.journal", names=("check", "backup", "restore", "salvage"))
 def journal() -> None:
-    """The journal's file: check it, copy it, put a copy back, read what is left of a damaged one."""
+    """The journal's file: check, back up, restore or salvage it."""
 
 
 def file_of(settings: Settings) -> Path:
-    """Where the journal's file is. Raises ClickException where another database has the journal."""
+    """Return the path of the journal's file. Raises ClickException if the journal is in another database."""
     from triof.storage import data_folder
 
     path = data_folder.database_path(settings)

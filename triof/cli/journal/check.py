@@ -1,4 +1,4 @@
-"""``triof journal check``: whether the journal is whole."""
+"""``triof journal check``: check the journal for damage."""
 
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from triof.storage import data_folder
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_context
 def check(ctx: click.Context, file: Path | None) -> None:
-    """Read the whole journal, or a copy in FILE, and say whether it is damaged; exit 1 if it is."""
+    """Read the whole journal, or a copy in FILE, and report damage; exit 1 if there is any."""
     from sqlite3 import Error
 
     from triof.storage import database_errors
@@ -35,7 +35,7 @@ def check(ctx: click.Context, file: Path | None) -> None:
         remedy = "stop the kiosk, then `triof journal salvage`" if not file else f"`triof journal salvage {file}`"
         raise click.ClickException(f"{path} is damaged ({damage}): {remedy} moves what can be read into a new journal.")
     if not file:
-        with data_folder.existing_database(settings):  # refuses one of a newer version
+        with data_folder.existing_database(settings):  # raises for a newer version
             pass
     click.echo(f"{path} is whole, {path.stat().st_size / 1e6:,.1f} MB.")
 

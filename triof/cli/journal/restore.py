@@ -1,4 +1,4 @@
-"""``triof journal restore``: put a copy in the journal's place."""
+"""``triof journal restore``: replace the journal with a copy."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from triof.cli.journal import file_of
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 def restore(ctx: click.Context, file: Path, *, yes: bool) -> None:
-    """Let the copy in FILE be the journal from now on, while no kiosk runs; the former journal is kept beside it."""
+    """Replace the journal with the copy in FILE, while no kiosk runs; the former journal is kept beside it."""
     from triof.journal.restore import restore as put_back
 
     settings = load_settings(ctx).settings

@@ -1,4 +1,4 @@
-"""``triof journal salvage``: merge what can be read of a damaged journal into the one in service."""
+"""``triof journal salvage``: merge the readable rows of a damaged journal into the current one."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _ASIDE = re.compile(r"\.(damaged|lost)-")
 @click.option("--access", is_flag=True, help="Users and keys of FILES too, though some may have been removed since.")
 @click.pass_context
 def salvage(ctx: click.Context, files: tuple[Path, ...], *, access: bool) -> None:
-    """Merge the rows of FILES that can be read into the journal; a running kiosk goes on.
+    """Merge the readable rows of FILES into the journal; a running kiosk goes on.
 
     Without FILES those of journals that were set aside or rescued, and of the journal itself if it is damaged: then a
     new one is begun, for which no kiosk may run. Rows that the journal has already are left alone. Of other FILES than
@@ -52,7 +52,7 @@ def salvage(ctx: click.Context, files: tuple[Path, ...], *, access: bool) -> Non
 
 
 def _left(settings: Settings, path: Path) -> Sequence[Path]:
-    """What was set aside, the journal in service with it if it is damaged."""
+    """Return the journals that were set aside, and the current one if it is damaged."""
     from triof.storage.database_file import DatabaseFile
 
     file = DatabaseFile(path)
@@ -66,12 +66,12 @@ def _left(settings: Settings, path: Path) -> Sequence[Path]:
 
 
 def _is_aside(source: Path) -> bool:
-    """Whether it was in service until it was set aside or rescued."""
+    """Return whether it was in service until it was set aside or rescued."""
     return bool(_ASIDE.search(source.name))
 
 
 def _finish(source: Path) -> None:
-    """Rename what was set aside, so that no alert is about it any more."""
+    """Rename a salvaged journal, so that its alert clears."""
     if _is_aside(source):
         done = source.with_name(_ASIDE.sub(".salvaged-", source.name))
         for companion in ("-wal", "-shm", ""):

@@ -7,4 +7,4 @@ from triof.cli import LazyGroup
 
 @click.command(cls=LazyGroup, package="triof.cli.keys", names=("create", "list", "revoke", "rotate"))
 def keys() -> None:
-    """The keys of the API: who may ask this machine, and what."""
+    """The keys of the API, with their scopes and limits."""

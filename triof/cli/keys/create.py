@@ -1,4 +1,4 @@
-"""``triof keys create``: let another system ask."""
+"""``triof keys create``: create an API key for another system."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ _NAME = re.compile(r"\w[\w.-]{0,63}")
 )
 @click.pass_context
 def create(ctx: click.Context, name: str, scopes: tuple[str, ...], days: float | None, per_minute: int | None) -> None:
-    """Make a key called NAME and print it: this once, as only its digest is kept."""
+    """Create a key called NAME and print it once, as only its digest is stored."""
     from triof.access.api_keys import KEY_SCOPES, Keys
 
     if not _NAME.fullmatch(name):

@@ -1,4 +1,4 @@
-"""``triof keys list``: who may ask, and who did."""
+"""``triof keys list``: list the API keys and their last use."""
 
 import json
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from triof.storage import data_folder
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a key.")
 @click.pass_context
 def list(ctx: click.Context, as_json: bool) -> None:  # noqa: A001
-    """Show the keys, what they open, until when, and when each was last used (to the minute)."""
+    """Show the keys, their scopes, their expiry, and when each was last used (to the minute)."""
     from triof.access.api_keys import Keys
 
     settings = load_settings(ctx).settings

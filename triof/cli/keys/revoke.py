@@ -1,4 +1,4 @@
-"""``triof keys revoke``: take a key back."""
+"""``triof keys revoke``: revoke an API key."""
 
 import click
 
@@ -10,7 +10,7 @@ from triof.storage import data_folder
 @click.argument("name")
 @click.pass_context
 def revoke(ctx: click.Context, name: str) -> None:
-    """Take the key NAME back for good; running servers turn it away within two seconds."""
+    """Revoke the key NAME for good; running servers reject it within two seconds."""
     from triof.access.api_keys import Keys
 
     settings = load_settings(ctx).settings

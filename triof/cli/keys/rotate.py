@@ -15,11 +15,11 @@ from triof.storage import data_folder
     type=click.FloatRange(0, 60 * 24 * 30),
     default=0.0,
     metavar="MINUTES",
-    help="How long the former secret is taken besides; without it, not at all.",
+    help="Minutes for which the former secret stays valid; default: 0.",
 )
 @click.pass_context
 def rotate(ctx: click.Context, name: str, grace: float) -> None:
-    """Give the key NAME a new secret and print it, this once. Its scopes, limit, end and results stay."""
+    """Give the key NAME a new secret and print it once. Its scopes, limit, expiry and results stay."""
     from triof.access.api_keys import Keys
 
     settings = load_settings(ctx).settings

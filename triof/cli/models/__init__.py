@@ -11,4 +11,4 @@ from triof.cli import LazyGroup
     names=("shadow", "canary", "status", "compare", "promote", "rollback", "stop"),
 )
 def models() -> None:
-    """New models beside those in production: try one on this machine's own photos, promote it, go back."""
+    """Candidates for production: test one on this machine's photos, promote it, go back."""

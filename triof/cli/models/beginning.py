@@ -1,4 +1,4 @@
-"""What ``triof models shadow`` and ``canary`` share."""
+"""Shared code of ``triof models shadow`` and ``canary``."""
 
 from providers.base import TASKS
 from triof.cli.shared.actor import user
@@ -11,7 +11,7 @@ from triof.storage import data_folder
 
 
 def begin(settings: Settings, name: str, mode: CandidateMode, share: float, comment: str, *, azure: bool) -> Candidate:
-    """Begin with the bundle, or with the iteration published as, ``name``. Raises TriofError, ProviderError."""
+    """Start a candidate: the bundle, or the iteration published as, ``name``. Raises TriofError, ProviderError."""
     request = _iteration(settings, name, mode, share) if azure else _bundle(settings, name, mode, share)
     with data_folder.database(settings) as database:
         return RolloutService(settings, Journal(database), user()).begin(request, comment)

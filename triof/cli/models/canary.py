@@ -1,4 +1,4 @@
-"""``triof models canary``: let some of the deposits believe a new model."""
+"""``triof models canary``: use a candidate in a share of the deposits."""
 
 import click
 
@@ -19,7 +19,7 @@ from triof.cli.models.beginning import begin
 @click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
 def canary(ctx: click.Context, version: str, *, azure: bool, share: float, comment: str) -> None:
-    """Believe the bundle VERSION (or TASK/VERSION) in a share of the deposits; where it fails, production answers."""
+    """Use the bundle VERSION (or TASK/VERSION) in a share of the deposits; where it fails, production answers."""
     candidate = begin(load_settings(ctx).settings, version, "canary", share, comment, azure=azure)
     name, task, against = candidate.model.name, candidate.task, candidate.against.name
     click.echo(f"{task}: {name} answers in {share:.0%} of the deposits now, {against} in the others.")

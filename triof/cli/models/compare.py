@@ -1,4 +1,4 @@
-"""``triof models compare``: is the candidate better than production?"""
+"""``triof models compare``: compare a candidate with production."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def compare(
 ) -> None:
     """Compare each candidate, or that of TASK, with production on the same photos: promote, keep or wait.
 
-    What counts are people's confirmations, or with --data the labels of photos that none of the models learned from.
+    The comparison uses people's confirmations, or with --data the labels of photos that neither model learned from.
     """
     settings = load_settings(ctx).settings
     candidates = Candidates(settings)
@@ -68,7 +68,7 @@ def compare(
 
 
 def _print(found: Comparison, settings: Settings) -> None:
-    # Narrow enough for 80 columns; names may hold what rich takes for markup.
+    # Fits 80 columns; names may contain rich markup.
     console = Console(markup=False, highlight=False)
     candidate, word = found.candidate, found.opinion.word
     since = f"{candidate.since.astimezone():%Y-%m-%d %H:%M}"
@@ -109,9 +109,9 @@ def _figures(found: Comparison) -> Table:
 
 def _print_confirmed(found: Comparison, alpha: float) -> None:
     if not found.difference:
-        click.echo("Nobody has confirmed anything yet.")
+        click.echo("No type has been confirmed yet.")
         return
-    click.echo(f"Difference, whoever was ticked allowed for: {_points(found.difference)}")
+    click.echo(f"Difference, corrected for the ticked model: {_points(found.difference)}")
     click.echo(f"McNemar's exact p of the table as it stands, for one look: {found.p:.3g}")
     click.echo(
         f"Evidence, whenever one looks: better {found.better:.3g} (shown from {1 / alpha:.0f} on), worse"

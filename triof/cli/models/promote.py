@@ -57,7 +57,7 @@ def promote(
 
 
 def write_name(loaded: Loaded, name: str) -> None:
-    """Let the other commands, and the next start, ask the iteration that a running kiosk asks already."""
+    """Write the setting, so that other commands and the next start use the promoted iteration."""
     if file := write(loaded, click.secho, published_name=name):
         click.echo(f"Kept in {file} too, for the other commands.")
 

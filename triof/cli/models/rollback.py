@@ -1,4 +1,4 @@
-"""``triof models rollback``: take a canary out of service, or go back to the model before."""
+"""``triof models rollback``: end a canary, or restore the previous model."""
 
 import click
 
@@ -18,7 +18,7 @@ from triof.storage import data_folder
 @click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
 def rollback(ctx: click.Context, task: Task, *, azure: bool, comment: str) -> None:
-    """End the canary of TASK; where there is none, put the model before the last promotion into production again."""
+    """End the canary of TASK; without one, put the model before the last promotion into production again."""
     loaded = load_settings(ctx)
     with data_folder.database(loaded.settings) as database:
         change = use_cases.roll_back(

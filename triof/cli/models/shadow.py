@@ -1,4 +1,4 @@
-"""``triof models shadow``: ask a new model about the photos that come, and believe nothing it says."""
+"""``triof models shadow``: run a candidate on new photos without using its predictions."""
 
 import click
 
@@ -19,7 +19,7 @@ from triof.cli.models.beginning import begin
 @click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
 def shadow(ctx: click.Context, version: str, *, azure: bool, share: float, comment: str) -> None:
-    """Ask the bundle VERSION (or TASK/VERSION) too, once the person has the answer of the one in production."""
+    """Run the bundle VERSION (or TASK/VERSION) too, after the employee has the answer of the one in production."""
     candidate = begin(load_settings(ctx).settings, version, "shadow", share, comment, azure=azure)
     name, task = candidate.model.name, candidate.task
     click.echo(

@@ -1,4 +1,4 @@
-"""``triof models status``: what is in production, and what is on trial."""
+"""``triof models status``: show the models in production and their candidates."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""``triof models stop``: send a candidate away."""
+"""``triof models stop``: end a candidate."""
 
 import click
 
@@ -15,7 +15,7 @@ from triof.storage import data_folder
 @click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
 def stop(ctx: click.Context, task: Task, comment: str) -> None:
-    """End the candidate of TASK; production answers alone, from the next question on."""
+    """End the candidate of TASK; production answers alone from the next photo on."""
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
         candidate = use_cases.stop_candidate(settings, Journal(database), task, actor=user(), comment=comment)

@@ -1,1 +1,1 @@
-"""What several commands share: options, tables, errors; no command."""
+"""Shared by several commands: options, tables, errors; no command."""

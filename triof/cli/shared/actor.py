@@ -1,12 +1,12 @@
-"""Who types a command, for the journal."""
+"""The actor of a command, for the journal."""
 
 import getpass
 
 
 def user() -> str:
-    """The name of the system's user."""
+    """Return the name of the operating system's user."""
     try:
         return getpass.getuser()
-    # Windows has no such list, and a container may run under a number that has no name.
+    # There is no pwd on Windows, and a container's user id may have no name.
     except (ImportError, KeyError, OSError):
         return "unknown"

@@ -1,4 +1,4 @@
-"""What a command says of an error that no part of Triof has told in its own words: one line on stderr, exit code 1."""
+"""Handling of errors other than TriofError: one line on stderr, exit code 1."""
 
 import os
 import stat
@@ -15,10 +15,10 @@ from triof.common.atomic_files import is_no_room
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Tell what the system refuses, and an output that cannot be written, in a sentence; then exit with 1."""
+    """Print operating system errors, including output that cannot be written, as one sentence, then exit with 1."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A name that the terminal cannot show is no reason to end.
+            # A name that the terminal cannot encode must not end the command.
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
@@ -32,7 +32,7 @@ def told() -> Iterator[None]:
 
 
 def sentence(error: OSError) -> str:
-    """What happened, to which file, and what to do."""
+    """Return what happened, to which file, and what to do."""
     cause = error.strerror or str(error)
     if is_no_room(error):
         return f"There is no room{f' for {error.filename}' if error.filename else ''} ({cause}): make room on its disk."
@@ -42,27 +42,27 @@ def sentence(error: OSError) -> str:
 
 
 def _flush() -> None:
-    """Write what was printed. Raises OSError, also where what has printed it kept that to itself."""
+    """Flush stdout. Raises OSError, also for an error that an earlier write ignored."""
     if sys.stdout:
         sys.stdout.flush()
-        with suppress(AttributeError, ValueError):  # no real output
+        with suppress(AttributeError, ValueError):  # not a real stream
             os.write(sys.stdout.fileno(), b"")
 
 
 def _is_of_output() -> bool:
-    """Whether what was printed cannot be written."""
+    """Return whether stdout cannot be written."""
     try:
         number = sys.stdout.fileno()
         if stat.S_ISREG(os.fstat(number).st_mode):
             is_broken = os.fstatvfs(number).f_bavail == 0
         else:
             is_broken = os.write(number, b"") != 0
-    except (AttributeError, ValueError):  # no real output, or a system without that question
+    except (AttributeError, ValueError):  # not a real stream, or a system without that question
         return False
     except OSError:
         is_broken = True
     if is_broken:
-        # Python itself would try once more at its end, and complain in its own words.
+        # Otherwise Python flushes again at exit and prints its own message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)
     return is_broken
 

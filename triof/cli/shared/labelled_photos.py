@@ -1,4 +1,4 @@
-"""What the commands that read labelled photos share."""
+"""Shared by the commands that read labelled photos."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -13,14 +13,14 @@ from triof.settings.tree import Settings
 
 
 def read_photos(source: Path, settings: Settings, corrected: Path | None = None) -> Dataset:
-    """The labelled photos of ``source`` with the corrections of a file; says what was left out. Raises DatasetError."""
+    """Read labelled photos and apply the corrections of a file; print what was left out. Raises DatasetError."""
     dataset = corrections.mended(source, corrected, settings.custom_vision.tags)
     tell(dataset.remarks)
     return dataset
 
 
 def doubts(dataset: Dataset, tasks: Sequence[Task], split: Split) -> Iterator[str]:
-    """Sentences about what makes figures on ``split`` say less than they seem to; none where all is well."""
+    """Yield warnings about figures on ``split`` that are less reliable than they look."""
     for task in tasks:
         counts = Counter(item.labels.get(task) for item in dataset.within(split))
         missing = [label for label in LABELS[task] if not counts[label]]
@@ -40,7 +40,7 @@ def doubts(dataset: Dataset, tasks: Sequence[Task], split: Split) -> Iterator[st
 
 
 def without(dataset: Dataset, left_out: Collection[str]) -> Dataset:
-    """The photos of ``dataset`` that come from other sources. Raises DatasetError for one that it does not have."""
+    """Return ``dataset`` without the photos of some sources. Raises DatasetError for an unknown source."""
     known = {item.source for item in dataset.photos} - {""}
     if strangers := sorted(set(left_out) - known):
         listed = ", ".join(sorted(known)) or "none, as its manifest has no column source"

@@ -1,4 +1,4 @@
-"""The tables of what a machine would have done, source by source; of `triof evaluate --by source` and its like."""
+"""Tables of the machine's figures by source, for `triof evaluate --by source` and similar commands."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from triof.evaluation.curves import Figure
 
 
 def print_parts(parts: Sequence[SourceFigures], console: Console) -> None:
-    """What the models say, and what the machine would have done; readable in 120 columns."""
+    """Print the figures of the models and of the machine; fits 120 columns."""
     for title, names in (("What the models say", MODELS), ("What the machine would have done", MACHINE)):
         if parts:
             console.print(_table(title, names, parts))

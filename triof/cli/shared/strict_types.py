@@ -1,4 +1,4 @@
-"""Types of click's that take values no command can use: made strict for every command at once."""
+"""Strict versions of click's parameter types, which reject values that no command can use."""
 
 import math
 from datetime import datetime
@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 _EARLIEST, _LATEST = 1970, 9000
-"""Years that every system's calendar can count with, in any time zone."""
+"""Range of years for which date arithmetic works in any time zone."""
 
 
 class _NamedPath(click.Path):
-    """An empty name would be the current folder, which nobody means by an empty variable; a device has no end."""
+    """Rejects an empty name, which would mean the current folder, and devices, which have no end."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
@@ -26,7 +26,7 @@ class _NamedPath(click.Path):
 
 
 class _FiniteRange(click.FloatRange):
-    """``nan`` lies in every range, as it is smaller and greater than nothing."""
+    """Rejects ``nan``, which passes every range check, and infinities."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
@@ -36,7 +36,7 @@ class _FiniteRange(click.FloatRange):
 
 
 class _CountableDate(click.DateTime):
-    """The first and the last years lead out of the calendar as soon as a day or a time zone is added."""
+    """Rejects years for which adding a day or a time zone overflows."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         moment: datetime = super().convert(value, param, ctx)
@@ -53,7 +53,7 @@ _STRICT: dict[type[Any], type[click.ParamType[Any]]] = {
 
 
 def make_strict(command: click.Command) -> click.Command:
-    """Let the parameters of ``command``, and of those below it, refuse what looks right and is of no use."""
+    """Replace the parameter types of ``command`` and its subcommands by strict ones."""
     for parameter in command.params:
         if strict := _STRICT.get(type(parameter.type)):
             former, parameter.type = parameter.type, strict.__new__(strict)

@@ -1,4 +1,4 @@
-"""``triof users create``: let somebody in."""
+"""``triof users create``: create a user of the dashboard."""
 
 from typing import get_args
 
@@ -22,7 +22,7 @@ from triof.storage import data_folder
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of the standard input.")
 @click.pass_context
 def create(ctx: click.Context, name: str, role: Role, *, password_stdin: bool) -> None:
-    """Let NAME log in to the dashboard; the password is asked for."""
+    """Create the user NAME of the dashboard; prompts for the password."""
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
         user = Users(database).create(name, role, asked_password(from_stdin=password_stdin))

@@ -1,4 +1,4 @@
-"""``triof users password``: another password."""
+"""``triof users password``: change a password."""
 
 import click
 
@@ -13,7 +13,7 @@ from triof.storage import data_folder
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of the standard input.")
 @click.pass_context
 def password(ctx: click.Context, name: str, *, password_stdin: bool) -> None:
-    """Give NAME another password; whoever is logged in under it has to log in anew."""
+    """Change the password of NAME, and log the user out everywhere."""
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
         Users(database).set_password(name, asked_password(from_stdin=password_stdin))

@@ -1,4 +1,4 @@
-"""``triof users remove``: let somebody in no longer."""
+"""``triof users remove``: remove a user."""
 
 import click
 
@@ -11,7 +11,7 @@ from triof.storage import data_folder
 @click.argument("name")
 @click.pass_context
 def remove(ctx: click.Context, name: str) -> None:
-    """Let NAME in no longer, from this moment on."""
+    """Remove the user NAME, with immediate effect."""
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
         Users(database).remove(name)

@@ -1,1 +1,1 @@
-"""Photos from elsewhere for a label: ask a source, fetch, check and keep them with author and licence."""
+"""Collects photos for a label: search a source, download, check and store with author and licence."""

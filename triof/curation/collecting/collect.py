@@ -1,4 +1,4 @@
-"""Collecting photos for a label: ask a source, fetch, check, drop what is there already, keep with its licence."""
+"""Collects photos for a label: search a source, download, check, drop duplicates, store with licence."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -35,11 +35,11 @@ OUTCOMES = {
     "not asked": "robots.txt keeps programs out, or it is no public address",
     "later": "no answer in time; the next run tries again",
 }
-"""What may become of an address, in the order of the table, and what that means."""
+"""Outcomes of an address, in the order of the table, with their meaning."""
 
 _SAVE_EVERY = 50
 _SILENT_AT_FIRST, _SILENT_LATER = 5, 20
-"""So many addresses in a row without any answer mean that the network is gone."""
+"""Consecutive addresses without a response after which the network counts as down."""
 _GOES_ON = "it goes on where it stopped."
 _FAULTS: dict[type[fetch_errors.FetchError], str] = {
     fetch_errors.Gone: "gone",
@@ -51,7 +51,7 @@ _FAULTS: dict[type[fetch_errors.FetchError], str] = {
     fetch_errors.Busy: "later",
 }
 _ASKED_AGAIN = ("kept", "not asked", "later")
-"""Outcomes without a line of their own in the ledger."""
+"""Outcomes that are not recorded in the ledger."""
 
 
 class CollectError(TriofError):
@@ -60,7 +60,7 @@ class CollectError(TriofError):
 
 @dataclass(frozen=True)
 class CollectRequest:
-    """What to look for, and what to write beside each photo. ``count`` is in all runs together, None for all."""
+    """The query, and the labels and notes of each photo. ``count`` is over all runs, None for all."""
 
     query: str
     label: str
@@ -71,12 +71,12 @@ class CollectRequest:
 
     @property
     def labels(self) -> dict[str, str]:
-        """By task, as in a manifest."""
+        """Labels by task, as in a manifest."""
         return {"waste_type": self.label, **({"cleanliness": self.cleanliness} if self.cleanliness else {})}
 
 
 class Collection:
-    """One run of one command: ``tally`` counts what became of each address, ``unlicensed`` the kept without licence."""
+    """One run: ``tally`` counts the outcomes, ``unlicensed`` the kept photos without licence."""
 
     def __init__(
         self,
@@ -94,16 +94,16 @@ class Collection:
 
     @property
     def kept(self) -> int:
-        """Photos of this query that are in the folder, from all runs."""
+        """Photos of this query in the folder, from all runs."""
         return self.tally["kept"] + self.tally["kept before"]
 
     @property
     def is_complete(self) -> bool:
-        """Whether there are as many as wanted."""
+        """Whether the wanted number is reached."""
         return self.request.count is not None and self.kept >= self.request.count
 
     def run(self, folder: Path, on_step: Callable[[], None]) -> None:
-        """Collect into ``folder`` until there are enough or no more. Raises CollectError, TriofError."""
+        """Collect into ``folder`` until there are enough or no more photos. Raises CollectError, TriofError."""
         with alone_in(folder):
             album = PhotoFolder(folder, self._limits)
             self.vanished = album.vanished
@@ -125,7 +125,7 @@ class Collection:
                     album.save()
             on_step()
         if self._silent and not self._heard:
-            raise self._nobody_answers()
+            raise self._no_response()
 
     def _candidates(self) -> Iterator[FoundPhoto]:
         if self.is_complete:
@@ -146,7 +146,7 @@ class Collection:
             raise SourceError(f"{self._source.name} cannot be searched: {error}") from error
 
     def _take(self, album: PhotoFolder, candidate: FoundPhoto) -> str | None:
-        """What becomes of a candidate; None for one that an earlier run has kept, which is counted already."""
+        """Return the outcome of a candidate; None for one kept by an earlier run, which is already counted."""
         entry = album.ledger.entry(candidate.address)
         if entry and entry["outcome"] != "writing":
             return None if entry["outcome"] == "kept" and self._is_ours(entry) else "seen before"
@@ -188,7 +188,7 @@ class Collection:
             raise fetch_errors.Unreachable(f"{candidate.path} cannot be read ({error}).") from error
 
     def _listen(self, error: fetch_errors.FetchError | None) -> None:
-        """Notice when nobody answers any more. Raises CollectError."""
+        """Count consecutive addresses without a response. Raises CollectError."""
         if isinstance(error, fetch_errors.KeptOut):
             return
         if not isinstance(error, fetch_errors.Unreachable):
@@ -196,9 +196,9 @@ class Collection:
             return
         self._silent, self._last_silence = self._silent + 1, str(error)
         if self._silent >= (_SILENT_LATER if self._heard else _SILENT_AT_FIRST):
-            raise self._nobody_answers() from error
+            raise self._no_response() from error
 
-    def _nobody_answers(self) -> CollectError:
+    def _no_response(self) -> CollectError:
         return CollectError(
             f"{self._silent} addresses in a row gave no answer, at last: {self._last_silence} Check the network, then"
             f" run the same command again: {_GOES_ON} If only those hosts are gone, leave their addresses out."

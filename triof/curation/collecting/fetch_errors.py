@@ -1,14 +1,14 @@
-"""Why an address gave nothing to keep.
+"""Errors of downloading an address.
 
 ::
 
     FetchError
-    ├── Gone          there is nothing
-    ├── FetchRefused  the host does not let us in
-    │   └── KeptOut   we do not go there
+    ├── Gone          no such resource
+    ├── FetchRefused  the host denies access
+    │   └── KeptOut   not requested by our rules
     ├── TooLarge
-    ├── NotWanted     it is no photo, by the host's own word
-    ├── Unreachable   no answer that makes sense
+    ├── NotWanted     not a photo according to the host
+    ├── Unreachable   no valid response
     └── Busy          later; .retry_after
 """
 
@@ -16,35 +16,35 @@ from triof.common.errors import TriofError
 
 
 class FetchError(TriofError):
-    """An address gave nothing to keep; the message says why."""
+    """An address could not be downloaded; the message says why."""
 
 
 class Gone(FetchError):
-    """There is nothing at this address, and there will not be."""
+    """There is no resource at this address, permanently."""
 
 
 class FetchRefused(FetchError):
-    """The host does not let us in."""
+    """The host denies access."""
 
 
 class KeptOut(FetchRefused):
-    """We do not go there: no address of the web, a private network, a robots.txt."""
+    """The address is not requested: not on the web, in a private network, or excluded by robots.txt."""
 
 
 class TooLarge(FetchError):
-    """The body is longer than asked for."""
+    """The body exceeds the size limit."""
 
 
 class NotWanted(FetchError):
-    """The host says itself that this is no photo: a page, a drawing."""
+    """The host sends something other than a photo: a page, a drawing."""
 
 
 class Unreachable(FetchError):
-    """No answer, or none that makes sense; another time there may be one."""
+    """No valid response; a later attempt may succeed."""
 
 
 class Busy(FetchError):
-    """The host asks to come back after ``retry_after`` seconds, or does not say when."""
+    """The host asks for a retry after ``retry_after`` seconds; None if it does not say."""
 
     def __init__(self, message: str, host: str, retry_after: float | None) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
-"""A small polite client: the only place of the curation that speaks HTTP.
+"""The HTTP client of the curation, which respects rate limits and robots.txt.
 
-One request at a time, a second or more between two to the same host, or as long as ``Retry-After`` says. Addresses come
-from strangers: only http and https are spoken, private networks are not entered, no body is read beyond its limits.
+One request at a time, a second or more between two to the same host, or as long as ``Retry-After`` says. Addresses are
+untrusted: only http and https are used, private networks are excluded, no body is read beyond its limits.
 """
 
 import json
@@ -35,7 +35,7 @@ from triof.curation.collecting.public_network import PUBLIC_POOLS, is_private, k
 
 SECONDS_BETWEEN = 1.0
 LONGEST_WAIT = 120.0
-"""A host that asks for more patience, in seconds, is left alone for this run."""
+"""Longest Retry-After in seconds; hosts that ask for more are skipped in this run."""
 _CONNECT_SECONDS, _READ_SECONDS, _WHOLE_SECONDS = 10.0, 20.0, 90.0
 _REDIRECTS = 5
 _JSON_BYTES = 10_000_000
@@ -44,7 +44,7 @@ _AGENT = "triof"
 
 
 class Web:
-    """Fetches one address after the other. ``contact`` is whom a host may write to about us."""
+    """Downloads one address after the other. ``contact`` is sent to hosts in the User-Agent."""
 
     def __init__(
         self,
@@ -62,19 +62,19 @@ class Web:
         self._session = _session(allow_private)
         whom = f" ({contact})" if contact else ""
         self._session.headers["User-Agent"] = f"{_AGENT}/{__version__}{whom} {requests.utils.default_user_agent()}"
-        # Compressed bodies could be bombs; photos are compressed already.
+        # Compressed bodies may be decompression bombs; photos are compressed already.
         self._session.headers["Accept-Encoding"] = "identity"
         self._retrying = RetryingCaller(attempts=4, timeout=None, wait_initial=1.0, wait_max=20.0)
 
     def photo(self, url: str, *, max_bytes: int, invited: bool) -> bytes:
-        """The bytes behind ``url``. Unless an API ``invited`` us there, the host's robots.txt is obeyed.
+        """Download ``url``. Unless the URL comes from an API (``invited``), the host's robots.txt is obeyed.
 
         Raises FetchError.
         """
         return self._fetch(url, max_bytes, check=_check_photo, obey_robots=not invited)
 
     def json(self, url: str, params: Mapping[str, str | int]) -> dict[str, Any]:
-        """What an API answers. Raises FetchError."""
+        """Return the JSON object of an API. Raises FetchError."""
         address = requests.Request("GET", url, params=params).prepare().url or url
         body = self._fetch(address, _JSON_BYTES, check=_check_api, obey_robots=False)
         try:
@@ -97,7 +97,7 @@ class Web:
         raise FetchRefused(f"{_host(url)} redirects in a circle.")
 
     def _once(self, url: str, max_bytes: int, check: "_Check") -> bytes | str:
-        """Ask once: the body, or the address that it has moved to."""
+        """Send one request; return the body, or the redirect target."""
         with self._turn(_host(url)) as latest, self._answer(url) as response:
             if response.is_redirect:
                 return urljoin(url, response.headers["Location"])
@@ -121,7 +121,7 @@ class Web:
         if length.isdigit() and int(length) > max_bytes:
             raise _too_large(host, max_bytes)
         raw, body = cast(BaseHTTPResponse, response.raw), bytearray()
-        # read1 returns what has come; read would wait for a whole block and let a host drip for hours.
+        # read1 returns available bytes; read would block for a whole buffer, also on a host that sends slowly.
         while chunk := raw.read1(65_536, decode_content=True):
             body += chunk
             if len(body) > max_bytes:
@@ -132,9 +132,9 @@ class Web:
 
     @contextmanager
     def _turn(self, host: str) -> Iterator[float]:
-        """Wait until the host may be asked again, say until when it must have answered.
+        """Wait until the host may be requested again; yield the deadline of its response.
 
-        The pause counts from the end of the last answer.
+        The pause counts from the end of the last response.
         """
         wait = self._free_at.get(host, 0.0) - self._clock()
         if wait > LONGEST_WAIT:
@@ -153,7 +153,7 @@ class Web:
     @staticmethod
     def _worth_retrying(error: Exception) -> bool | float:
         if isinstance(error, Busy) and error.retry_after is not None:
-            # The wait itself is done before the next request to the host, whichever address that is for.
+            # The wait happens before the next request to the host, for any address.
             return 0.0 if error.retry_after <= LONGEST_WAIT else False
         return isinstance(error, Busy | Unreachable)
 
@@ -165,7 +165,7 @@ class Web:
             raise KeptOut(f"{url!r} is no address.") from error
         if parts.scheme not in ("http", "https") or not host:
             raise KeptOut(f"{url!r} is no address on the web: only http and https are fetched.")
-        # Behind a proxy the connection does not show where it leads, so that names are checked too.
+        # Behind a proxy the connection does not show its target, so names are checked too.
         if not self._allow_private and is_private(host):
             raise kept_out(host)
 
@@ -182,7 +182,7 @@ class Web:
             except ValueError as error:
                 raise KeptOut(f"The robots.txt of {_host(url)} cannot be understood.") from error
             except FetchError:
-                robots.parse([])  # a host without rules
+                robots.parse([])  # no rules
             self._robots[root] = robots
         return self._robots[root]
 
@@ -201,7 +201,7 @@ def _check_photo(response: requests.Response, host: str) -> None:
 
 
 def _check_api(response: requests.Response, host: str) -> None:
-    # MediaWiki says "come back later" with status 200 when its databases lag behind.
+    # MediaWiki reports lagging databases with status 200.
     if "Retry-After" in response.headers:
         raise _come_back(host, _retry_after(response))
 
@@ -220,7 +220,7 @@ def _check_status(response: requests.Response, host: str) -> None:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Seconds until the host may be asked again, None where it does not say."""
+    """Return the seconds until the host may be requested again, None if it does not say."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdigit():
         return float(text)
@@ -246,7 +246,7 @@ def _host(url: str) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason in a few words: requests and urllib3 wrap it several times."""
+    """Return the innermost cause in short: requests and urllib3 wrap it several times."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     return " ".join((str(error) or type(error).__name__).split())[:120]
@@ -254,13 +254,13 @@ def _cause(error: BaseException) -> str:
 
 class _FetchSession(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None: requests would read the whole body of a redirect, however long, even without following it."""
+        """Return None: requests would read the whole body of a redirect, however long, even without following it."""
         return None
 
 
 def _session(allow_private: bool) -> requests.Session:
     session = _FetchSession()
-    # Proxies of the environment are used, but no password out of ~/.netrc is carried anywhere.
+    # Uses proxies of the environment, but no passwords of ~/.netrc.
     session.auth = lambda request: request
     if not allow_private:
         for scheme in ("http://", "https://"):
@@ -269,7 +269,7 @@ def _session(allow_private: bool) -> requests.Session:
 
 
 class _PublicOnly(HTTPAdapter):
-    """Direct connections end in public networks only; a proxy may stand in a private one."""
+    """Restricts direct connections to public networks; a proxy may be in a private one."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)

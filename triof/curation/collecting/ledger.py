@@ -1,7 +1,7 @@
-"""What became of every address, one JSON line each, appended at once: what a killed run has done is not done again.
+"""The ledger of collected addresses: one JSON line each, appended at once, so that a killed run can resume.
 
-A photo is written in three steps, so that a kill at any moment can be mended: the line ``writing``, the file, the line
-``kept``. ``listed`` says that the manifest holds all that was kept before.
+A photo is written in three steps, so that a killed run can be repaired: the line ``writing``, the file, the line
+``kept``. ``listed`` marks that the manifest has all photos kept before.
 """
 
 import json
@@ -21,7 +21,7 @@ class CollectionLedger:
 
     folder: Path
     _entries: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """The last line of each address."""
+    """The latest line of each address."""
     _unlisted: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -32,28 +32,28 @@ class CollectionLedger:
             try:
                 self._note(json.loads(line))
             except (ValueError, TypeError, KeyError, AttributeError):
-                continue  # the line that a power cut tore
+                continue  # a line torn by a power cut
 
     def entry(self, address: str) -> dict[str, Any] | None:
-        """What is known of an address."""
+        """Return the latest line of an address, or None."""
         return self._entries.get(address)
 
     def entries(self, outcome: str) -> list[dict[str, Any]]:
-        """Every address with that outcome, oldest first."""
+        """Return the lines of all addresses with that outcome, oldest first."""
         return [entry for entry in self._entries.values() if entry["outcome"] == outcome]
 
     def unlisted(self) -> Iterator[dict[str, Any]]:
-        """What was kept and is not in the manifest yet."""
+        """Yield the kept photos that are not in the manifest yet."""
         return (self._entries[address] for address in self._entries if address in self._unlisted)
 
     def add(self, address: str, outcome: str, **facts: Any) -> None:
-        """Append a line that is on the disk on return."""
+        """Append a line durably."""
         entry = {"address": address, "outcome": outcome, **facts}
         self._append(entry)
         self._note(entry)
 
     def mark_listed(self) -> None:
-        """Say that the manifest holds everything that was kept."""
+        """Record that the manifest has all kept photos."""
         if self._unlisted:
             self._append({"listed": True})
             self._unlisted.clear()

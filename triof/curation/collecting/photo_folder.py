@@ -1,4 +1,4 @@
-"""The folder that photos are collected into: files, manifest and ledger, which a kill at any moment leaves mendable."""
+"""The folder of collected photos: files, manifest and ledger, repairable after a kill at any moment."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,18 +13,18 @@ from triof.datasets.photo_dataset import MANIFEST, LabelledPhoto
 from triof.settings.sections.photo import PhotoLimits
 
 _NAME_DIGITS = 16
-"""Of the SHA-256; they name a file and are its group."""
+"""Digits of the SHA-256 that are a photo's file name and group."""
 
 
 class PhotoFolder:
-    """One folder of collected photos. Opening it mends what a killed run left. Raises DatasetError, OSError."""
+    """One folder of collected photos. Opening it repairs what a killed run left. Raises DatasetError, OSError."""
 
     def __init__(self, folder: Path, limits: PhotoLimits) -> None:
         self.folder = folder
         self._limits = limits
         self.ledger = CollectionLedger(folder)
         self.vanished = 0
-        """Photos that somebody has taken out of the folder since the last run; they are not fetched again."""
+        """Photos removed from the folder since the last run; they are not downloaded again."""
         manifest = folder / MANIFEST
         rows = photo_dataset.read(manifest).photos if manifest.exists() else ()
         self._rows = {item.path: item for item in rows}
@@ -32,7 +32,7 @@ class PhotoFolder:
         self.known = self._look_around()
 
     def add(self, address: str, image: bytes, admitted: Admitted, facts: Mapping[str, Any]) -> None:
-        """Keep a photo; ``facts`` are its ``labels``, its ``notes`` and what else the ledger shall know."""
+        """Store a photo; ``facts`` are its ``labels``, its ``notes`` and further fields of the ledger."""
         path = Path(facts["labels"]["waste_type"]) / f"{admitted.sha256[:_NAME_DIGITS]}{admitted.suffix}"
         looks = None if admitted.phash is None else f"{admitted.phash:016x}"
         line = {"path": path.as_posix(), "sha256": admitted.sha256, "phash": looks, **facts}
@@ -43,7 +43,7 @@ class PhotoFolder:
         self.known.add(path.as_posix(), admitted.sha256, admitted.phash)
 
     def holds(self, entry: Mapping[str, Any]) -> bool:
-        """Whether the photo of a line of the ledger is still there."""
+        """Return whether the photo of a ledger line still exists."""
         return Path(self.folder, entry["path"]).is_file()
 
     def save(self) -> None:
@@ -52,12 +52,12 @@ class PhotoFolder:
         if self._rows:
             photo_dataset.write(manifest, list(self._rows.values()))
         else:
-            manifest.unlink(missing_ok=True)  # one without a line could not be read again
+            manifest.unlink(missing_ok=True)  # an empty manifest could not be read again
         self.ledger.mark_listed()
 
     def _mend(self) -> None:
         for entry in self.ledger.entries("writing"):
-            # The line "kept" is all that is missing; otherwise the address will be fetched again.
+            # Only the line "kept" is missing; otherwise the address will be downloaded again.
             if self.holds(entry) and sha256((self.folder / entry["path"]).read_bytes()) == entry["sha256"]:
                 self.ledger.add(**{**entry, "outcome": "kept"})
         for unfinished in self.folder.glob(f"*/.{'?' * _NAME_DIGITS}.*.*.*"):
@@ -79,14 +79,14 @@ class PhotoFolder:
         self._rows.setdefault(path, LabelledPhoto(path, labels, group, photo_dataset.split_for(group), entry["notes"]))
 
     def _look_around(self) -> KnownPhotos:
-        """Everything that was ever kept here, and what the manifest names besides."""
+        """Return all photos ever kept here, and those added to the manifest."""
         known = KnownPhotos()
         for entry in (*self.ledger.entries("kept"), *self._strangers()):
             known.add(entry["path"], entry["sha256"], int(entry["phash"], 16) if entry.get("phash") else None)
         return known
 
     def _strangers(self) -> Iterator[dict[str, Any]]:
-        """The photos of the manifest that somebody else has put there; each is looked at once, then remembered."""
+        """Yield photos in the manifest that were not collected; each is examined once, then remembered."""
         ours = {self.folder / entry["path"] for entry in self.ledger.entries("kept")}
         for path in self._rows:
             if path in ours or not path.is_file():

@@ -1,4 +1,4 @@
-"""Connections that end in public networks only: nobody's list of addresses may look around in ours."""
+"""Connections to public networks only, so that an untrusted list of addresses cannot reach private ones."""
 
 import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -9,17 +9,17 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from triof.curation.collecting.fetch_errors import KeptOut
 
 _EMBEDDING = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
-"""NAT64, and what was called IPv4-compatible: their last 32 bits are an IPv4 address."""
+"""NAT64 and IPv4-compatible prefixes: the last 32 bits are an IPv4 address."""
 _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 
 
 def kept_out(host: str) -> KeptOut:
-    """The error that says so."""
+    """Return the error for a private host."""
     return KeptOut(f"{host} lies in a private network: --allow-private lets such addresses in.")
 
 
 def is_private(host: str) -> bool:
-    """Whether a name or an address is certainly not of the public Internet."""
+    """Return whether a name or an address is certainly not public."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
@@ -29,7 +29,7 @@ def is_private(host: str) -> bool:
 
 
 def _reached(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The address itself, or the IPv4 address to which a gateway translates it."""
+    """Return the address, or the IPv4 address to which a gateway translates it."""
     if isinstance(address, IPv4Address):
         return address
     if any(address in network for network in _EMBEDDING):
@@ -38,7 +38,7 @@ def _reached(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 def _refuse_private_peer(sock: socket.socket, host: str) -> socket.socket:
-    # Asking the connection rather than the name leaves no gap in which the name may change its mind.
+    # Checking the connection instead of the name prevents DNS rebinding.
     if is_private(sock.getpeername()[0]):
         sock.close()
         raise kept_out(host)
@@ -64,4 +64,4 @@ class _HTTPSPool(HTTPSConnectionPool):
 
 
 PUBLIC_POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
-"""For urllib3's PoolManager, by scheme."""
+"""Connection pools for urllib3's PoolManager, by scheme."""

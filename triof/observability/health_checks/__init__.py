@@ -1,4 +1,4 @@
-"""Is the machine well? Named checks, asked once and shown everywhere: no page, no command and no address of its own.
+"""Named health checks of the machine, run once and shown by every page, command and endpoint.
 
-A new check is one function with :func:`.check.health_check` in one of the ``*_checks`` modules.
+To add a check, decorate a function with :func:`.check.health_check` in one of the ``*_checks`` modules.
 """

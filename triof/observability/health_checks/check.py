@@ -1,4 +1,4 @@
-"""What a health check is, what it finds, and what it looks at."""
+"""Health checks: the check, its result, and the parts that it inspects."""
 
 from __future__ import annotations
 
@@ -18,82 +18,82 @@ if TYPE_CHECKING:
     from triof.storage.database_errors import DatabaseUnusable
 
 Status = Literal["ok", "warning", "failed"]
-"""``warning``: the machine goes on, but somebody should look; ``failed``: the part does not work."""
+"""``warning``: the machine works, but needs attention; ``failed``: the part does not work."""
 AlertStep = Literal["fire", "keep", "clear"]
-"""What a result does to the alert of its check: ``keep`` neither fires a new one nor clears one that is open."""
+"""Effect of a result on the check's alert: ``keep`` neither fires a new one nor clears an open one."""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found, in English. ``remedy`` is empty where the message names it already."""
+    """The result of one check, in English. ``remedy`` is empty if the message names it."""
 
     status: Status
     message: str
     remedy: str = ""
     value: float | None = None
-    """The number behind it, for the alert."""
+    """The measured value, for the alert."""
     alert: AlertStep = "fire"
 
     @property
     def text(self) -> str:
-        """Message and remedy in one line."""
+        """Message and remedy as one line."""
         return f"{self.message} {self.remedy}".strip()
 
 
 def ok(message: str, alert: AlertStep = "clear") -> CheckResult:
-    """Nothing is wrong; ``alert`` is ``keep`` where it is only just so."""
+    """Return an ok result; ``alert`` is ``keep`` close to the limit."""
     return CheckResult("ok", message, alert=alert)
 
 
 def warning(message: str, remedy: str = "", value: float | None = None, alert: AlertStep = "fire") -> CheckResult:
-    """Something is wrong, and the machine goes on without it."""
+    """Return a warning: something is wrong, but the machine works."""
     return CheckResult("warning", message, remedy, value, alert)
 
 
 def failed(message: str, remedy: str = "", value: float | None = None, alert: AlertStep = "fire") -> CheckResult:
-    """The part does not work."""
+    """Return a failure: the part does not work."""
     return CheckResult("failed", message, remedy, value, alert)
 
 
 @dataclass(frozen=True)
 class CheckedParts:
-    """What the checks look at: the parts of a running server, or those that `triof doctor` builds."""
+    """The parts that checks inspect: those of a running server, or those built by `triof doctor`."""
 
     settings: Settings
     router: Callable[[], Router]
     journal: Callable[[], Journal | None]
-    """None where there is none yet, or where it cannot be read."""
+    """None if there is no journal yet, or it cannot be read."""
     journal_fault: Callable[[], DatabaseUnusable | None] = lambda: None
-    """Why a running kiosk cannot write to its journal."""
+    """Returns why a running kiosk cannot write to its journal."""
     camera: Callable[[], Camera] | None = None
-    """None on a server without a machine, as is ``slot``."""
+    """None on a server without a machine, like ``slot``."""
     slot: Callable[[], Slot] | None = None
     is_thorough: bool = False
-    """Whether a person waits for it: then a check may take seconds, memory and one call of the quota."""
+    """Whether a person waits for the result: then a check may take seconds, memory and one call of the quota."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 Look = Callable[[CheckedParts], CheckResult | None]
-"""Finds the result; None where the check does not apply. What it raises is a failure."""
+"""Returns the result; None if the check does not apply. An exception is a failure."""
 
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """One named check."""
+    """A named check."""
 
     name: str
     look: Look
     is_needed: bool
-    """Whether the machine is not ready as long as it fails."""
+    """Whether the machine is not ready while it fails."""
     alert: str
-    """The name of the alert that it fires; empty: none."""
+    """The name of its alert; empty for none."""
 
     def run(self, parts: CheckedParts) -> CheckResult | None:
-        """The result, whatever the check raises."""
+        """Return the result; exceptions of the check become results too."""
         try:
             return self.look(parts)
         except SQLAlchemyError as error:
-            # The check of the journal says what is wrong with it.
+            # The journal's own check reports the cause.
             return warning(f"Not known, as the journal cannot be read ({type(error).__name__}).", alert="keep")
         except OSError as error:
             where = f"{error.filename} cannot be used" if error.filename else "The system refused"
@@ -103,5 +103,5 @@ class HealthCheck:
 
 
 def health_check(*, needed: bool = False, alert: str = "") -> Callable[[Look], HealthCheck]:
-    """Make a function a check, which is called like it. ``needed``: the machine is not ready while it fails."""
+    """Return a decorator that makes a function a check of the same name."""
     return lambda look: HealthCheck(getattr(look, "__name__", "").strip("_"), look, needed, alert)

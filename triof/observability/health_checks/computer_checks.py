@@ -9,16 +9,16 @@ from triof.observability import system_stats
 from triof.observability.health_checks.check import CheckedParts, CheckResult, failed, health_check, ok, warning
 
 _KINDS: tuple[Kind, ...] = ("machine.started", "deposit.opened")
-"""Events that every machine has, whose latest one an index finds."""
+"""Kinds of events that every machine writes and whose latest one an index finds."""
 _AHEAD = timedelta(minutes=5)
 _LITTLE_MEMORY = 150_000_000
 _HOT_CELSIUS, _TOO_HOT_CELSIUS = 75, 85
-"""A Raspberry Pi slows itself down from 80 on."""
+"""Degrees Celsius; a Raspberry Pi throttles from 80 on."""
 
 
 @health_check()
 def clock(parts: CheckedParts) -> CheckResult:
-    """Whether the clock was set back: then the journal has events of a time that is still to come."""
+    """Check whether the clock was set back: then the journal has events in the future."""
     now, journal = parts.now(), parts.journal()
     if not journal:
         return ok(f"{now:%Y-%m-%d %H:%M} UTC")
@@ -35,7 +35,7 @@ def clock(parts: CheckedParts) -> CheckResult:
 
 @health_check()
 def memory(parts: CheckedParts) -> CheckResult:
-    """Whether programs can still have memory."""
+    """Check the available memory."""
     free = system_stats.memory_available_bytes()
     if free < _LITTLE_MEMORY:
         return warning(f"Only {free / 1e6:.0f} MB of memory are free.", "End other programs, or start Triof again.")
@@ -44,7 +44,7 @@ def memory(parts: CheckedParts) -> CheckResult:
 
 @health_check()
 def temperature(parts: CheckedParts) -> CheckResult | None:
-    """Whether the processor is so hot that it slows itself down."""
+    """Check whether the processor is hot enough to throttle."""
     celsius = system_stats.temperature_celsius()
     if celsius is None:
         return None
@@ -56,7 +56,7 @@ def temperature(parts: CheckedParts) -> CheckResult | None:
 
 @health_check()
 def languages(parts: CheckedParts) -> CheckResult:
-    """Whether the translations are compiled."""
+    """Check that the translations are compiled."""
     catalogues = list(TRANSLATIONS.glob("*/LC_MESSAGES/messages.po"))
     if missing := [path.parts[-3] for path in catalogues if not path.with_suffix(".mo").exists()]:
         return failed(f"The translations of {', '.join(missing)} are not compiled.", "Install Triof again.")

@@ -1,4 +1,4 @@
-"""Checks of those who judge photos: the routes, the cloud and its quota, the local models."""
+"""Checks of judging: the routes, the cloud and its quota, the local models."""
 
 import time
 from collections.abc import Iterator
@@ -32,29 +32,29 @@ from triof.settings.tree import Settings
 from triof.statistics.forecast import forecast
 
 _FREED_SHARE = 0.95
-"""An alert about the quota is over below this share of the warning's, so that it does not come with every call."""
+"""A quota alert clears below this share of the warning threshold, so that it does not fire at every call."""
 _SOON = timedelta(7)
 _SOME = 50
-"""Probes of a breaker that is open: some four hours of them."""
+"""Number of probes of an open breaker to read, about four hours of them."""
 
 
 @health_check(needed=True)
 def waste_type(parts: CheckedParts) -> CheckResult:
-    """Whether somebody can tell what an item is."""
+    """Check that a provider can predict the waste type."""
     return _route(parts, "waste_type")
 
 
 @health_check(needed=True)
 def cleanliness(parts: CheckedParts) -> CheckResult:
-    """Whether somebody can tell whether an item is clean."""
+    """Check that a provider can predict the cleanliness."""
     return _route(parts, "cleanliness")
 
 
 @health_check()
 def bundles(parts: CheckedParts) -> CheckResult | None:
-    """Whether what was activated can answer: where it cannot, the model that ships does, and only the log says so."""
+    """Check that the active bundles load: the shipped bundle answers for a broken one, which only the log tells."""
     if not parts.is_thorough:
-        # It would load each model once more.
+        # It would load each model a second time.
         return None
     found = []
     for task in TASKS:
@@ -63,7 +63,7 @@ def bundles(parts: CheckedParts) -> CheckResult | None:
             continue
         try:
             found.append(f"{task} {Store(parts.settings).check_active(task)}")
-        # As in the provider: whatever is wrong with it.
+        # Any exception, as in the provider.
         except Exception as error:
             return warning(
                 f"The active bundle of {task} cannot answer, so that a machine which starts takes the shipped one:"
@@ -75,7 +75,7 @@ def bundles(parts: CheckedParts) -> CheckResult | None:
 
 @health_check()
 def precision(parts: CheckedParts) -> CheckResult | None:
-    """Which network of each bundle answers; a person who waits has it measured where it was not yet."""
+    """Report the precision in use for each bundle; measure it first if a person waits and it is unknown."""
     if parts.is_thorough:
         precision_benchmark.run_due(parts.settings)
         models = {task: LocalCnn(task, installed.options(parts.settings)) for task in TASKS}
@@ -95,7 +95,7 @@ def precision(parts: CheckedParts) -> CheckResult | None:
 
 @health_check(alert="cloud")
 def cloud(parts: CheckedParts) -> CheckResult:
-    """Whether the cloud answers: by its breaker, or by really asking it, which takes one call of the quota."""
+    """Check the cloud by its breaker, or, if a person waits, by a real call, which takes one call of the quota."""
     if missing := left_out(parts.settings):
         remedies = "; ".join(f"for {name} {remedy}" for name, remedy in missing.items())
         return ok(f"none, this machine answers by itself; {remedies}")
@@ -107,14 +107,14 @@ def cloud(parts: CheckedParts) -> CheckResult:
         return _fall_back(router, *lasting)
     silent = [name for name, state in router.breakers().items() if state != "closed"]
     if silent:
-        # An alert only once it has lasted.
+        # Fires an alert only after it has lasted.
         return replace(_fall_back(router, f"{', '.join(silent)} does not answer."), alert="keep")
     return ok(f"mode {router.mode}: {', '.join(router.breakers()) or 'none'}")
 
 
 @health_check(alert="quota")
 def quota(parts: CheckedParts) -> CheckResult:
-    """Whether enough calls to the cloud are left."""
+    """Check the remaining quota of the cloud."""
     journal = parts.journal()
     if not journal:
         return ok("no call was counted yet")
@@ -125,7 +125,7 @@ def quota(parts: CheckedParts) -> CheckResult:
 
 
 def _route(parts: CheckedParts, task: Task) -> CheckResult:
-    """Those on this machine first: as long as one of them answers, the cloud is not even looked for."""
+    """Check a route, local providers first: the cloud is not checked while one of them answers."""
     router = parts.router()
     members, told, faults = router.members(task), dict[str, str](), list[str]()
     for member in members:
@@ -151,7 +151,7 @@ def _route(parts: CheckedParts, task: Task) -> CheckResult:
 
 
 def _thresholds(member: Provider, task: Task, settings: Settings) -> str:
-    """The model of a provider and from which probability each label is believed, and who says so."""
+    """Return a provider's model and the threshold of each label with its source."""
     prediction = member.predict(_grey(member.needed_side, settings), timeout=settings.deadline_seconds)
     accepted = ((label, *threshold(prediction, label, settings.policy)) for label in LABELS[task])
     labels = ", ".join(f"{label} from {probability:g} ({source})" for label, probability, source in accepted)
@@ -164,7 +164,7 @@ def _grey(side: int, settings: Settings) -> Photo:
 
 
 def _asked(parts: CheckedParts, router: Router) -> CheckResult:
-    """Really asks, which is the only way to know that endpoint, key, model and tags fit together."""
+    """Call the cloud, the only way to verify endpoint, key, model and tags together."""
     router.prepare()
     told = []
     for task, guard in _guards(router):
@@ -185,7 +185,7 @@ def _guards(router: Router) -> Iterator[tuple[Task, GuardedProvider]]:
 
 
 def _fall_back(router: Router, message: str, value: float | None = None) -> CheckResult:
-    """The cloud does not answer, which is a failure where the mode says that it has to."""
+    """Return the result for a silent cloud: a failure in mode cloud, else a warning."""
     if router.mode == "cloud":
         return failed(message, value=value)
     return warning(message, "Meanwhile this machine judges alone.", value)
@@ -199,7 +199,7 @@ def _retired(parts: CheckedParts, journal: Journal) -> tuple[str, None] | None:
 
 
 def _silent(parts: CheckedParts, journal: Journal) -> tuple[str, float] | None:
-    """Text and minutes once a probe, too, has failed for ``alerts.breaker_minutes``: at night nobody probes."""
+    """Return text and minutes if a later probe failed after ``alerts.breaker_minutes``; idle nights have no probes."""
     with journal.database.read() as connection:
         opened = latest_first(connection, journal.machine_id, "breaker.opened", _SOME)
         closed = latest_first(connection, journal.machine_id, "breaker.closed", 1)

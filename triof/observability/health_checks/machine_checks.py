@@ -8,7 +8,7 @@ from triof.observability.health_checks.check import CheckedParts, CheckResult, f
 
 @health_check(needed=True)
 def camera(parts: CheckedParts) -> CheckResult | None:
-    """Whether the camera could take a picture."""
+    """Check that the camera can take a picture."""
     if not parts.camera:
         return None
     found = parts.camera()
@@ -23,7 +23,7 @@ def camera(parts: CheckedParts) -> CheckResult | None:
 
 @health_check(needed=True, alert="jammed")
 def slot(parts: CheckedParts) -> CheckResult | None:
-    """Whether a part is stuck, and whether the latest deposit could be finished."""
+    """Check for a jammed part, and that the latest deposit was finished."""
     unfinished = _unfinished(parts)
     if not parts.slot:
         return unfinished

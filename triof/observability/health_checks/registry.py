@@ -1,4 +1,4 @@
-"""All checks there are, in the order in which they are shown."""
+"""The registry of all checks, in display order."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,7 +8,7 @@ from triof.observability.health_checks.check import HealthCheck
 
 @cache
 def all_checks() -> Sequence[HealthCheck]:
-    """Every check of the modules below, each in the order in which it stands there."""
+    """Return every check of the modules below, each in the order of its definition."""
     from triof.observability.health_checks import computer_checks, judging_checks, machine_checks, storage_checks
 
     modules = (storage_checks, judging_checks, machine_checks, computer_checks)

@@ -1,4 +1,4 @@
-"""Runs the checks of a server: at most every few seconds, and none of them for longer than a few seconds."""
+"""Runs the checks of a server, at most every few seconds and with a timeout for each."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ if TYPE_CHECKING:
     from triof.machine.slot import Slot
 
 _KEPT_SECONDS = 5.0
-"""How long a report holds, however often it is asked for."""
+"""Seconds for which a report is reused."""
 _REFRESHED_SECONDS = 30.0
-"""How old the report may be that is shown where nothing may wait."""
+"""Maximum age in seconds of a report returned without waiting."""
 _TIMEOUT_SECONDS = 4.0
-"""Longer than a provider in the cloud is waited for."""
+"""Seconds; longer than the timeout of a cloud provider."""
 _NUMBERS: Mapping[Status, float] = {"ok": 0.0, "warning": 1.0, "failed": 2.0}
 
 
 @dataclass(frozen=True)
 class HealthReport:
-    """What every check found at one moment, in the order of the registry."""
+    """The results of all checks at one moment, in the order of the registry."""
 
     results: Mapping[HealthCheck, CheckResult] = field(default_factory=dict)
 
     @property
     def is_ready(self) -> bool:
-        """Whether a photo could be judged now."""
+        """Whether a photo can be judged now."""
         return not any(self.needed_failures())
 
     def needed_failures(self) -> Iterator[tuple[HealthCheck, CheckResult]]:
-        """What keeps the machine from working."""
+        """Yield the failures that make the machine not ready."""
         return ((check, found) for check, found in self.troubles() if check.is_needed and found.status == "failed")
 
     def troubles(self) -> Iterator[tuple[HealthCheck, CheckResult]]:
-        """What is not ok."""
+        """Yield the results that are not ok."""
         return ((check, found) for check, found in self.results.items() if found.status != "ok")
 
     def status(self, name: str) -> Status | None:
-        """What the check called ``name`` found; None if it does not apply here."""
+        """Return the status of a check; None if it does not apply here."""
         return next((found.status for check, found in self.results.items() if check.name == name), None)
 
 
 class HealthChecks:
-    """The checks of one process; safe to call from many threads. ``clock`` in monotonic seconds.
+    """The checks of one process; thread-safe. ``clock`` in monotonic seconds.
 
-    Each check runs in a thread of its own. One that has not answered after ``timeout`` seconds has failed, and is not
-    started again before it comes back.
+    Each check runs in its own thread. One that exceeds ``timeout`` seconds has failed, and is not
+    started again before it returns.
     """
 
     def __init__(
@@ -72,16 +72,16 @@ class HealthChecks:
         self._kept: tuple[float, HealthReport] | None = None
 
     def add_machine(self, camera: Camera, slot: Slot) -> None:
-        """Look at the camera and the slot of this process too."""
+        """Add the checks of this process's camera and slot."""
         self._parts = replace(self._parts, camera=lambda: camera, slot=lambda: slot)
 
     def report(self) -> HealthReport:
-        """What was found during the last few seconds; looks if nothing was."""
+        """Return the report of the last few seconds, or run the checks."""
         with self._lock:
             return self._recent(_KEPT_SECONDS) or self._look()
 
     def latest(self) -> HealthReport:
-        """What was found last, without waiting: looks in the background if that is half a minute old."""
+        """Return the latest report without waiting; starts the checks in the background if it is half a minute old."""
         kept = self._kept
         if not kept:
             return HealthReport()
@@ -90,16 +90,16 @@ class HealthChecks:
         return kept[1]
 
     def look_again(self) -> HealthReport:
-        """What is found now: for somebody who has just changed something, and for alerts."""
+        """Run the checks now: after a change, and for alerts."""
         with self._lock:
             return self._look()
 
     def gauges(self) -> Mapping[tuple[str, ...], float]:
-        """By the name of each check 0 for ok, 1 for a warning, 2 for a failure."""
+        """Return by check name 0 for ok, 1 for a warning, 2 for a failure."""
         return {(check.name,): _NUMBERS[found.status] for check, found in self.report().results.items()}
 
     def alerts(self, is_open: Collection[str]) -> Mapping[str, tuple[str, float | None]]:
-        """Text and number of each alert that is to be open now, by name; ``is_open`` names those that are."""
+        """Return text and value of each alert that is to be open, by name; ``is_open`` names the open ones."""
         return {
             check.alert: (found.text, found.value)
             for check, found in self.look_again().results.items()
@@ -107,7 +107,7 @@ class HealthChecks:
         }
 
     def alert_names(self) -> Collection[str]:
-        """The names of all alerts that checks fire."""
+        """Return the names of all alerts of checks."""
         return {check.alert for check in self._checks if check.alert}
 
     def _recent(self, seconds: float) -> HealthReport | None:
@@ -130,7 +130,7 @@ class HealthChecks:
         )
         try:
             thread.start()
-        except RuntimeError as error:  # the system has no thread left
+        except RuntimeError as error:  # no thread could be started
             future.set_result(failed(f"It could not be looked at: {error}.", alert="keep"))
         return future
 

@@ -12,14 +12,14 @@ from triof.storage import data_folder as home_folder
 from triof.storage.database_file import DatabaseFile
 
 _FREED_SHARE = 1.5
-"""An alert about the disk is over when so much more than the limit is free, so that it does not come every minute."""
+"""A disk alert clears when this factor of the limit is free, so that it does not fire every minute."""
 _LATE_DAYS = 3
 _DAY_SECONDS = 86_400
 
 
 @health_check()
 def home(parts: CheckedParts) -> CheckResult:
-    """Whether this user may write to the home folder."""
+    """Check that this user may write to the home folder."""
     home_folder.make(parts.settings)
     folder = parts.settings.home
     if not os.access(folder, os.W_OK):
@@ -29,7 +29,7 @@ def home(parts: CheckedParts) -> CheckResult:
 
 @health_check(needed=True, alert="disk")
 def disk(parts: CheckedParts) -> CheckResult:
-    """Whether more than ``alerts.disk_megabytes`` are free on the disk of the home folder."""
+    """Check that ``alerts.disk_megabytes`` are free on the disk of the home folder."""
     if (fault := parts.journal_fault()) and fault.code == "D1":
         return failed(f"D1: {fault}", value=0)
     folder, limit = parts.settings.home, parts.settings.alerts.disk_megabytes
@@ -45,8 +45,8 @@ def disk(parts: CheckedParts) -> CheckResult:
 
 @health_check(needed=True, alert="journal")
 def journal(parts: CheckedParts) -> CheckResult:
-    """Whether the journal can be written, nothing of an older one waits to be salvaged, and there are copies."""
-    # A full disk is told by its own check.
+    """Check that the journal is writable, has backups, and that no damaged one waits to be salvaged."""
+    # A full disk is reported by its own check.
     if (fault := parts.journal_fault()) and fault.code != "D1":
         return failed(f"{fault.code}: {fault}", alert="keep")
     told = _state_for_doctor(parts) if parts.is_thorough else _ping(parts)
@@ -68,10 +68,10 @@ def journal(parts: CheckedParts) -> CheckResult:
 
 def _ping(parts: CheckedParts) -> CheckResult:
     opened = parts.journal()
-    assert opened  # a server has its journal
+    assert opened  # a server has a journal
     try:
         opened.database.ping()
-    # Each driver has errors of its own.
+    # Each database driver raises its own errors.
     except Exception as error:
         fault = opened.database.unusable(error)
         return failed(f"{fault.code}: {fault}", alert="keep")
@@ -79,7 +79,7 @@ def _ping(parts: CheckedParts) -> CheckResult:
 
 
 def _state_for_doctor(parts: CheckedParts) -> CheckResult:
-    """Opens the journal as it is: makes and upgrades nothing. Raises DatabaseUnusable, HomeUnusable."""
+    """Open the journal without creating or upgrading it. Raises DatabaseUnusable, HomeUnusable."""
     with home_folder.existing_database(parts.settings) as database:
         open_deposits = len(Journal(database).unfinished()) if database else None
     path = home_folder.database_path(parts.settings)
@@ -94,7 +94,7 @@ def _state_for_doctor(parts: CheckedParts) -> CheckResult:
 
 
 def _is_old(settings: Settings) -> bool:
-    """Whether the machine has been here long enough to have been backed up."""
+    """Return whether the machine is old enough to have a backup."""
     try:
         return time.time() - (settings.home / "machine_id").stat().st_mtime > _LATE_DAYS * _DAY_SECONDS
     except OSError:

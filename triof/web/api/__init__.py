@@ -1,1 +1,1 @@
-"""The API: one implementation in two versions, which differ in what they tell (``models.py``) alone."""
+"""The API: one implementation in two versions, whose only difference is the response models (``models.py``)."""

@@ -1,4 +1,4 @@
-"""Lets a request in: by its key, within the key's limit, to what the key opens."""
+"""Authentication of API requests: the key, its rate limit and its scopes."""
 
 from flask import g, request
 
@@ -11,21 +11,21 @@ _SCOPES = {f"api.{route.name}": route.scopes for route in ROUTES}
 
 
 class ApiAuth:
-    """Knows the keys."""
+    """Checks the API key of each request."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
     @property
     def key(self) -> Key:
-        """Of the request under way."""
+        """The key of the current request."""
         key: Key = g.api_key
         return key
 
     def admit(self) -> None:
-        """Before a request is answered. Raises Refusal."""
+        """Check the key and its limit before the request is handled. Raises Refusal."""
         scopes = _SCOPES.get(request.endpoint or "")
-        # OPTIONS is what a browser asks before it sends a key.
+        # A browser's preflight request (OPTIONS) carries no key.
         if not scopes or request.method == "OPTIONS":
             return
         g.api_key = self._whose()
@@ -39,7 +39,7 @@ class ApiAuth:
             )
 
     def count(self, photos: int) -> None:
-        """Count so many against the limit of the key. Raises Refusal."""
+        """Count ``photos`` against the key's limit. Raises Refusal."""
         g.api_usage = usage = self._keys.count(self.key, photos)
         if not usage.allowed:
             raise Refusal(
@@ -49,7 +49,7 @@ class ApiAuth:
             )
 
     def _whose(self) -> Key:
-        # werkzeug's request.authorization fails at what is no base64 behind Basic.
+        # werkzeug's request.authorization raises on invalid base64 after Basic.
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret.strip():
             detail = "Send your key in the header Authorization: Bearer KEY."

@@ -22,7 +22,7 @@ from triof.web.api.routes import ROUTES
 
 
 class _Version(NamedTuple):
-    """What a version tells of an outcome; nothing else tells the versions apart."""
+    """The response models of a version; the versions differ in nothing else."""
 
     prediction: type[models.ApiModel]
     batch: type[models.ApiModel]
@@ -45,7 +45,7 @@ class Api:
         self._auth = ApiAuth(services.operations.keys)
 
     def blueprint(self) -> Blueprint:
-        """Every address under ``/api/``."""
+        """Return the blueprint with every route under ``/api/``."""
         blueprint = Blueprint("api", __name__)
         for route in ROUTES:
             view = getattr(self, route.name)
@@ -72,7 +72,7 @@ class Api:
         return self._predict_batch(_V2)
 
     def prediction(self, id: UUID) -> Response:  # noqa: A002 (the name in the address)
-        """What has become of a prediction that this key asked for."""
+        """Return the state of a prediction that was requested with this key."""
         job = self._jobs.find(id, self._auth.key.id)
         if not job or (job.outcome and "items" in job.outcome):
             raise Refusal("not_found", "There is no such prediction of this key, or it is too old.")
@@ -82,19 +82,19 @@ class Api:
         return response
 
     def machine(self) -> Response:
-        """How the machine stands."""
+        """Return the state of the machine."""
         return _json(self._machine_status.machine())
 
     def summary(self) -> Response:
-        """What was dropped into the machine."""
+        """Return the deposit counts of a period."""
         return _json(self._machine_status.summary())
 
     def document(self) -> Response:
-        """The OpenAPI document."""
+        """Return the OpenAPI document."""
         return Response(json.dumps(openapi.document(self._settings)), mimetype="application/json")
 
     def docs(self) -> str:
-        """The document as a page."""
+        """Return the OpenAPI document as an HTML page."""
         return render_template(
             "api/docs.html", document=openapi.document(self._settings), kinds=problems.KINDS, settings=self._settings
         )
@@ -108,7 +108,7 @@ class Api:
 
     def _predict_batch(self, version: _Version) -> Response:
         uploads = request_parsing.photos(self._settings.batch_bytes)
-        # The request itself was counted as one.
+        # The first photo was counted with the request.
         if len(uploads) > 1:
             self._auth.count(len(uploads) - 1)
         outcome = self._once(map(request_parsing.content, uploads), lambda _: {"items": list(self._judge_all(uploads))})
@@ -130,7 +130,7 @@ class Api:
                 yield results.ask(self._sorter, request_parsing.content(upload), uuid4())
 
     def _once(self, images: Iterable[bytes], ask: Callable[[UUID], Outcome]) -> Outcome:
-        """What comes of ``ask``, or came of it when the same request was here before."""
+        """Return the outcome of ``ask``, or the stored one of an earlier request with the same idempotency key."""
         idempotency_key = request_parsing.idempotency_key()
         if idempotency_key is None:
             return ask(uuid4())
@@ -162,7 +162,7 @@ class Api:
 
 
 def _job(job: PredictionJob) -> models.JobV2:
-    """As v2 tells it."""
+    """Return the v2 response of a job."""
     outcome = job.outcome or {}
     problem = outcome.get("problem")
     return models.JobV2.model_validate(
@@ -172,7 +172,7 @@ def _job(job: PredictionJob) -> models.JobV2:
             "created_at": job.at,
             "finished_at": job.finished_at,
             "prediction": outcome.get("prediction"),
-            # The same occurrence, however often it is fetched.
+            # The instance stays the same, however often the job is fetched.
             "problem": problems.body(**problem, instance=f"urn:uuid:{job.id}") if problem else None,
         }
     )

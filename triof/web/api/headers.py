@@ -1,4 +1,4 @@
-"""The headers that answers carry besides: where the key stands, how old the version is, who else may ask."""
+"""Response headers of the API: rate limit, deprecation of a version, and CORS."""
 
 from datetime import UTC, date, datetime
 from email.utils import format_datetime
@@ -21,13 +21,13 @@ _AGE_EXPLAINED = '</api/docs#versions>; rel="deprecation"; type="text/html"'
 
 
 class Headers:
-    """Adds them to every answer below ``/api/``, problems included."""
+    """Adds the headers to every response below ``/api/``, including problems."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self._settings = settings
 
     def add(self, response: Response) -> Response:
-        """After every request of the app."""
+        """Add the headers; registered as an ``after_request`` function of the app."""
         if problems.concern():
             self._add_usage(response)
             self._announce_age(response)
@@ -41,7 +41,7 @@ class Headers:
             response.headers["RateLimit"] = f'"key";r={usage.remaining};t={usage.seconds}'
 
     def _announce_age(self, response: Response) -> None:
-        """RFC 9745 and RFC 8594."""
+        """Add the Deprecation (RFC 9745) and Sunset (RFC 8594) headers."""
         if not request.path.startswith("/api/v1/"):
             return
         if deprecated_on := self._settings.v1_deprecated_on:

@@ -1,4 +1,4 @@
-"""How the machine stands, and what was dropped into it: for the scope ``read``."""
+"""The state of the machine and its deposit counts, for the scope ``read``."""
 
 import re
 import time
@@ -18,7 +18,7 @@ from triof.web.api import models
 from triof.web.api.problems import Refusal
 
 _LOOK_SECONDS = 15.0
-"""How long what was seen of the providers holds: looking means to reach the cloud's address."""
+"""Seconds for which provider problems are cached: each check calls the cloud."""
 
 _DAY = re.compile(r"20\d\d-\d\d-\d\d", re.ASCII)
 
@@ -26,7 +26,7 @@ Faults = Mapping[tuple[Task, str], str]
 
 
 class MachineStatus:
-    """Answers about the machine; ``clock`` in monotonic seconds."""
+    """Reads the state of the machine; ``clock`` in monotonic seconds."""
 
     def __init__(self, operations: Operations, router: Router, clock: Callable[[], float] = time.monotonic) -> None:
         self._operations = operations
@@ -37,7 +37,7 @@ class MachineStatus:
         self._faults: Faults = {}
 
     def machine(self) -> models.Machine:
-        """Mode, providers, quotas, queue."""
+        """Return mode, routes, quotas, queue and health checks."""
         settings, journal = self._operations.settings, self._operations.journal
         health = self._operations.health.report()
         faults = self._current_faults()
@@ -69,7 +69,7 @@ class MachineStatus:
         )
 
     def summary(self) -> models.Summary:
-        """Deposits of some days. Raises Refusal."""
+        """Return the deposit counts of the days in the query. Raises Refusal."""
         statistics = self._operations.statistics
         first, last = _day("since", statistics.today), _day("until", statistics.today)
         if first > last:

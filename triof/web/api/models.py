@@ -1,6 +1,6 @@
-"""What the API answers with: each version's models choose from an outcome (``triof/predictions/results.py``).
+"""Response models: each version selects its fields from an outcome (``triof/predictions/results.py``).
 
-The OpenAPI document is made from these, so that neither can say what the other does not.
+The OpenAPI document is generated from these models, so it cannot differ from the responses.
 """
 
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ Seconds = Annotated[float, Field(ge=0, description="Seconds.")]
 
 
 class ApiModel(BaseModel):
-    """Fields that a version does not know are left out of its answer."""
+    """Base of the models; drops the fields of an outcome that a version does not have."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class LabelV1(ApiModel):
-    """The answer to one question."""
+    """The prediction for one task."""
 
     label: str
     probability: Probability
@@ -34,14 +34,14 @@ class LabelV1(ApiModel):
 
 
 class LabelV2(LabelV1):
-    """The answer to one question, and who gave it."""
+    """The prediction for one task, and the provider that made it."""
 
-    provider: str = Field(description="Who answered, such as custom_vision or local_cnn.")
+    provider: str = Field(description="The provider that answered, such as custom_vision or local_cnn.")
     model_version: str
 
 
 class PredictionV1(ApiModel):
-    """What a photo shows. A question that nobody answered is null."""
+    """What a photo shows. A task that no provider answered is null."""
 
     id: UUID
     waste_type: LabelV1 | None = Field(description=f"{_TYPES}.")
@@ -61,7 +61,7 @@ class VerdictV1(ApiModel):
 
 
 class AttemptV2(ApiModel):
-    """One provider asked once."""
+    """One call to one provider."""
 
     provider: str
     outcome: str = Field(description="answered, spared (not needed), or the name of an error.")
@@ -70,14 +70,14 @@ class AttemptV2(ApiModel):
 
 
 class Attempts(ApiModel):
-    """Who was asked, in order."""
+    """The attempts of each task, in order."""
 
     waste_type: tuple[AttemptV2, ...]
     cleanliness: tuple[AttemptV2, ...]
 
 
 class PredictionV2(ApiModel):
-    """What a photo shows, what follows, and who said so. A question that nobody answered is null."""
+    """What a photo shows, the verdict, and the attempts. A task that no provider answered is null."""
 
     id: UUID
     waste_type: LabelV2 | None = Field(description=f"{_TYPES}.")
@@ -94,41 +94,41 @@ class Problem(ApiModel):
     title: str
     status: int = Field(ge=400, le=599)
     detail: str = Field(description="What happened this time, and what to do.")
-    instance: str = Field(description="Names this one occurrence; server errors stand in the log under it.")
-    code: str = Field(description="The problem in one word, for programs.")
+    instance: str = Field(description="Identifies this occurrence; the log has server errors under it.")
+    code: str = Field(description="Machine-readable name of the problem.")
     attempts: Attempts | None = Field(
-        None, description="Who was asked, where nobody answered.", exclude_if=lambda attempts: attempts is None
+        None, description="The attempts, where no provider answered.", exclude_if=lambda attempts: attempts is None
     )
 
 
 class ItemV1(ApiModel):
-    """What came of one photo of a batch: a prediction or a problem."""
+    """The result for one photo of a batch: a prediction or a problem."""
 
     prediction: PredictionV1 | None
     problem: Problem | None
 
 
 class ItemV2(ApiModel):
-    """What came of one photo of a batch: a prediction or a problem."""
+    """The result for one photo of a batch: a prediction or a problem."""
 
     prediction: PredictionV2 | None
     problem: Problem | None
 
 
 class BatchV1(ApiModel):
-    """What came of each photo, in the order in which they were sent."""
+    """The result for each photo, in the order in which they were sent."""
 
     items: tuple[ItemV1, ...]
 
 
 class BatchV2(ApiModel):
-    """What came of each photo, in the order in which they were sent."""
+    """The result for each photo, in the order in which they were sent."""
 
     items: tuple[ItemV2, ...]
 
 
 class JobV2(ApiModel):
-    """A prediction that was asked for to be fetched later."""
+    """An asynchronous prediction, to be fetched later."""
 
     id: UUID
     status: Literal["running", "succeeded", "failed"]
@@ -139,17 +139,19 @@ class JobV2(ApiModel):
 
 
 class ProviderStanding(ApiModel):
-    """One provider of a route."""
+    """The state of one provider of a route."""
 
     name: str
     needs_network: bool
-    model_version: str | None = Field(description="What would answer; null where that shows in its answers only.")
-    breaker: Literal["closed", "open", "half_open"] | None = Field(description="open: not asked for a while.")
-    problem: str | None = Field(description="Why it could not answer now; looked at every 15 seconds at most.")
+    model_version: str | None = Field(description="The model in use; null if only predictions name it.")
+    breaker: Literal["closed", "open", "half_open"] | None = Field(
+        description="open: not called until the cooldown ends."
+    )
+    problem: str | None = Field(description="Why it cannot answer now; checked at most every 15 seconds.")
 
 
 class Routes(ApiModel):
-    """Who is asked, in order."""
+    """The providers of each task, in order."""
 
     waste_type: tuple[ProviderStanding, ...]
     cleanliness: tuple[ProviderStanding, ...]
@@ -167,16 +169,16 @@ class Quota(ApiModel):
 
 
 class MachineCheck(ApiModel):
-    """What one health check has found, at most five seconds ago."""
+    """The result of one health check, at most five seconds old."""
 
     name: str
     status: Literal["ok", "warning", "failed"]
     message: str
-    remedy: str = Field(description="What to do; empty where the message says it.")
+    remedy: str = Field(description="What to do; empty if the message says it.")
 
 
 class Machine(ApiModel):
-    """How the machine stands."""
+    """The state of the machine."""
 
     machine_id: str
     version: str
@@ -185,18 +187,18 @@ class Machine(ApiModel):
     quotas: tuple[Quota, ...]
     queue: int = Field(ge=0, description="Photos that wait to be judged.")
     ready: bool = Field(description="Whether a photo could be judged now, as /readyz says.")
-    checks: tuple[MachineCheck, ...] = Field(description="What every health check has found.")
+    checks: tuple[MachineCheck, ...] = Field(description="The result of every health check.")
 
 
 class Summary(ApiModel):
-    """Deposits of some days, both included, in the time zone of the machine; drills are left out."""
+    """Deposit counts of a period, first and last day included, in the machine's time zone, without drills."""
 
     since: date
     until: date
     machines: tuple[str, ...]
     judged: int = Field(description="Items that were photographed and judged.")
     verdicts: Mapping[str, int] = Field(description="By action: accept, ask, refuse.")
-    shredded: Mapping[str, int] = Field(description="Items by the type that became plastic for filament.")
+    shredded: Mapping[str, int] = Field(description="Shredded items by type.")
     returned: Mapping[str, int] = Field(description="Items handed back, by reason.")
     dirty_share: Probability | None
     correction_share: Probability | None = Field(description="How often people chose another type than the machine's.")

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the routes and the models."""
+"""The OpenAPI document, generated from the routes and the models."""
 
 import re
 from collections import defaultdict
@@ -26,7 +26,7 @@ _RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "string", 
 
 
 def document(settings: ApiSettings) -> Document:
-    """Both versions of the API."""
+    """Return the OpenAPI document of both versions."""
     paths: defaultdict[str, Document] = defaultdict(dict)
     for route in ROUTES:
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.rule)

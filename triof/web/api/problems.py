@@ -1,4 +1,4 @@
-"""Every error of the API as a problem document (RFC 9457): one table says what there is."""
+"""Problem documents (RFC 9457) for every error of the API; KINDS lists all of them."""
 
 import json
 from typing import Any, NamedTuple
@@ -39,9 +39,9 @@ KINDS = {
         400, "This cannot be an idempotency key", "Take 1 to 255 visible ASCII characters, such as a UUID."
     ),
     "key_missing": Kind(401, "There is no API key in the request", "Send the header Authorization: Bearer KEY."),
-    "key_unknown": Kind(401, "The API key is not known", "Check it; ask whoever runs the machine for one."),
-    "key_expired": Kind(401, "The API key has ended", "Ask whoever runs the machine for another one."),
-    "key_revoked": Kind(401, "The API key was taken back", "Ask whoever runs the machine for another one."),
+    "key_unknown": Kind(401, "The API key is not known", "Check it, or ask the operator of the machine for one."),
+    "key_expired": Kind(401, "The API key has expired", "Ask the operator of the machine for a new one."),
+    "key_revoked": Kind(401, "The API key was revoked", "Ask the operator of the machine for a new one."),
     "scope_missing": Kind(403, "The API key does not open this", "Ask for a key with the scope that is named."),
     "host_unknown": Kind(
         403, "The server is not called like that", "Ask it by its IP address, or have the name added to its settings."
@@ -77,19 +77,21 @@ KINDS = {
     "transparent": Kind(422, "The picture is transparent everywhere", "Send a photo of the item."),
     "too_dark": Kind(422, "The picture is too dark", "Take it with more light, or save it with 8 bits a sample."),
     "damaged": Kind(422, "The photo is damaged", "Send the whole file, or take the photo again."),
-    "too_many_images": Kind(422, "There are too many photos in the request", "Send at most so many as it says."),
+    "too_many_images": Kind(
+        422, "There are too many photos in the request", "Send at most the number that the detail names."
+    ),
     "dates_unfit": Kind(422, "This is no period", "Write dates as 2026-11-30, the first not after the last."),
     "idempotency_key_reused": Kind(
         422, "The idempotency key stands for another request", "Take a new one for each request."
     ),
-    "rate_limited": Kind(429, "Too many requests with this key", "Wait so long as the header Retry-After says."),
+    "rate_limited": Kind(429, "Too many requests with this key", "Wait as long as the header Retry-After says."),
     "internal": Kind(500, "The service failed", "Try again; if it stays, its log says why, under the instance."),
     "interrupted": Kind(500, "The photo could not be judged to the end", "Send it again."),
-    "queue_full": Kind(503, "The queue is full", "Wait so long as the header Retry-After says."),
+    "queue_full": Kind(503, "The queue is full", "Wait as long as the header Retry-After says."),
     "busy": Kind(503, "Other large photos are being decoded", "Send it again in a moment."),
     "not_begun": Kind(503, "There was no time left for this photo", "Send it again, with fewer others."),
     "no_provider_answered": Kind(
-        503, "Nobody could judge the photo", "Try again later; the attempts say who was asked and what came."
+        503, "No provider could judge the photo", "Try again later; the attempts say why each provider failed."
     ),
     "unavailable": Kind(503, "The service's database does not answer", "Try again later."),
 }
@@ -102,7 +104,7 @@ _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "request_too_lar
 
 
 class Refusal(TriofError):
-    """A request that is not answered as asked; ``code`` is one of KINDS, the message is the problem's detail."""
+    """A request that is rejected; ``code`` is a key of KINDS, the message is the problem's detail."""
 
     def __init__(self, code: str, detail: str, **headers: str) -> None:
         super().__init__(detail)
@@ -111,7 +113,7 @@ class Refusal(TriofError):
 
 
 def body(code: str, detail: str, *, status: int | None = None, instance: str = "", **more: Any) -> dict[str, Any]:
-    """The problem document of ``code``."""
+    """Return the problem document of ``code``."""
     kind = KINDS[code]
     return {
         "type": f"{PREFIX}docs#{code}",
@@ -125,7 +127,7 @@ def body(code: str, detail: str, *, status: int | None = None, instance: str = "
 
 
 def respond(problem: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    """The response that tells ``problem``."""
+    """Return the HTTP response with ``problem`` as its body."""
     response = Response(json.dumps(problem), problem["status"], headers, content_type=MEDIA_TYPE)
     if problem["status"] in (409, 503):
         response.headers.setdefault("Retry-After", str(_RETRY_SECONDS))
@@ -133,12 +135,12 @@ def respond(problem: dict[str, Any], headers: dict[str, str] | None = None) -> R
 
 
 def concern() -> bool:
-    """Whether an error of the request under way is to be told as a problem document."""
+    """Return whether errors of the current request are answered with a problem document."""
     return request.path.startswith(PREFIX) or request.path == PREFIX.rstrip("/")
 
 
 def of(error: Exception) -> Response:
-    """What is told of any error."""
+    """Return the problem response for any exception."""
     match error:
         case Refusal():
             return respond(body(error.code, str(error)), error.headers)
@@ -151,7 +153,7 @@ def of(error: Exception) -> Response:
         case SQLAlchemyError():
             problem = body("unavailable", "The database of the journal does not answer, or is busy: try again later.")
         case _:
-            problem = body("internal", "Something went wrong that nobody has foreseen.")
+            problem = body("internal", "An unexpected error occurred.")
     log.error("api.failed", instance=problem["instance"], exc_info=error)
     return respond(problem)
 

@@ -1,4 +1,4 @@
-"""What comes in: the photos of a request, and what its headers ask for."""
+"""Parsing of API requests: the photos, and the headers that change the answer."""
 
 import hashlib
 import re
@@ -18,10 +18,10 @@ _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
 
 def photo() -> bytes:
-    """The one photo of the request. Raises Refusal."""
+    """Return the photo of the request. Raises Refusal."""
     if request.mimetype == FORM_TYPE:
         return content(_uploads(1)[0])
-    # A body without a type is bytes (RFC 9110, 8.3); the bytes tell the format, also of image/jpg or image/x-png.
+    # Without a Content-Type the body is bytes (RFC 9110, 8.3); the format is read from the bytes, not from image/….
     if request.mimetype and request.mimetype not in RAW_TYPES and not request.mimetype.startswith("image/"):
         raise _unknown_type((FORM_TYPE, *RAW_TYPES))
     image = request.get_data(cache=False)
@@ -31,23 +31,23 @@ def photo() -> bytes:
 
 
 def photos(max_bytes: int) -> Sequence[FileStorage]:
-    """The photos of a batch, of at most ``max_bytes`` together. Raises Refusal."""
+    """Return the photos of a batch, at most ``max_bytes`` in total. Raises Refusal."""
     if request.mimetype != FORM_TYPE:
         raise _unknown_type((FORM_TYPE,))
-    # A batch may be larger than anything else that is sent here.
+    # A batch may exceed the limit of the other routes.
     request.max_content_length = max_bytes
     return _uploads(BATCH)
 
 
 def content(upload: FileStorage) -> bytes:
-    """The bytes of an upload, which may be read again."""
+    """Return the bytes of an upload, which stays readable."""
     upload.seek(0)
     image: bytes = upload.read()
     return image
 
 
 def fingerprint(images: Iterable[bytes]) -> str:
-    """What tells one request from another; a form's boundaries are other ones each time, and mean nothing."""
+    """Return a digest of the photos; it ignores the form's boundaries, which differ in each request."""
     digest = hashlib.sha256((request.endpoint or "").encode())
     for image in images:
         digest.update(hashlib.sha256(image).digest())
@@ -55,7 +55,7 @@ def fingerprint(images: Iterable[bytes]) -> str:
 
 
 def idempotency_key() -> str | None:
-    """The key under which the request may come again. Raises Refusal."""
+    """Return the Idempotency-Key header, or None. Raises Refusal."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise Refusal("idempotency_key_unfit", "The Idempotency-Key has to be 1 to 255 visible ASCII characters.")
@@ -63,7 +63,7 @@ def idempotency_key() -> str | None:
 
 
 def prefers_async() -> bool:
-    """Whether the client would rather fetch the answer later (RFC 7240)."""
+    """Return whether the client prefers an asynchronous answer (RFC 7240)."""
     preferences = ",".join(request.headers.getlist("Prefer")).split(",")
     return any(preference.partition(";")[0].strip().lower() == "respond-async" for preference in preferences)
 

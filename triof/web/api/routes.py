@@ -1,6 +1,6 @@
-"""Every address of the API: where it is, what opens it, what it takes, and all that it can answer.
+"""The route table of the API: path, scopes, parameters, request body and every response.
 
-The blueprint serves from this table and the OpenAPI document is made from it, so that what is written is what is
+The blueprint and the OpenAPI document are both built from this table, so the document matches what is
 served. (spectree and APIFlask make documents too, but neither can say that a body is either a form or the bytes of an
 image, which is the one thing that this API takes: apiflask issues 465 and 603.)
 """
@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 
 class Parameter(NamedTuple):
-    """Something that a request may carry besides its body."""
+    """A request parameter other than the body."""
 
     name: str
     where: Literal["path", "query", "header"]
@@ -25,7 +25,7 @@ class Parameter(NamedTuple):
 
 
 class RouteResponse(NamedTuple):
-    """One way in which a request may succeed."""
+    """A successful response."""
 
     status: int
     description: str
@@ -34,9 +34,9 @@ class RouteResponse(NamedTuple):
 
 
 class Route(NamedTuple):
-    """One address; ``name`` is that of the method which serves it.
+    """One route; ``name`` is the method that serves it.
 
-    A key needs one of the ``scopes``; where there are none, no key is needed.
+    A key needs one of the ``scopes``; without scopes, no key is needed.
     """
 
     method: Literal["GET", "POST"]
@@ -52,12 +52,12 @@ class Route(NamedTuple):
 
     @property
     def version(self) -> str:
-        """v1 or v2; empty where it belongs to neither."""
+        """Return v1 or v2; empty for a route of neither."""
         return part if (part := self.rule.split("/")[2]) in ("v1", "v2") else ""
 
     @property
     def all_problems(self) -> tuple[str, ...]:
-        """Those of the route, those of every route, and those of every route that needs a key."""
+        """Return the problem codes of this route, of every route, and of every route that needs a key."""
         of_keys = (*_KEY_PROBLEMS, "unavailable") if self.scopes else ()
         return (*self.problems, *of_keys, "host_unknown")
 
@@ -71,7 +71,7 @@ _IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
     "header",
     {"type": "string", "pattern": "^[!-~]{1,255}$"},
-    "Any word of the client's, one for each request: the same request with it gets the same answer, judged once.",
+    "A value unique to the request: repeating the request with it returns the same answer and judges once.",
 )
 _PREFER = Parameter(
     "Prefer",
@@ -88,7 +88,7 @@ ROUTES = (
         "predict_v1",
         ("predict",),
         "Judge a photo",
-        "What the photo shows, and whether that is clean. A question that nobody answered is null.",
+        "What the photo shows, and whether that is clean. A task that no provider answered is null.",
         (RouteResponse(200, "The photo is judged.", models.PredictionV1),),
         (*_INTAKE_PROBLEMS, *_PHOTO_PROBLEMS, *_IDEMPOTENCY_PROBLEMS, "no_provider_answered"),
         (_IDEMPOTENCY_KEY,),
@@ -155,7 +155,7 @@ ROUTES = (
         "machine",
         ("read",),
         "How the machine stands",
-        "Mode, who is asked, which models answer, the quota, how many photos wait, and what the health checks found.",
+        "Mode, routes, models, quotas, queue length and health checks.",
         (RouteResponse(200, "The machine.", models.Machine),),
     ),
     Route(
@@ -168,13 +168,13 @@ ROUTES = (
         (RouteResponse(200, "The counts.", models.Summary),),
         ("dates_unfit",),
         (
-            Parameter("since", "query", _DAY, "The first day; today where it is missing."),
-            Parameter("until", "query", _DAY, "The last day; today where it is missing."),
+            Parameter("since", "query", _DAY, "The first day; default: today."),
+            Parameter("until", "query", _DAY, "The last day; default: today."),
             Parameter(
                 "machine",
                 "query",
                 {"type": "array", "items": {"type": "string"}},
-                "Ids of machines whose journals meet in this database; this one where none is named.",
+                "Ids of machines that write to this database; default: this machine.",
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""The dashboard: what an operator sees of machines and models, and what a technician may do about them."""
+"""The dashboard: pages about machines and models for operators, and actions for technicians."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from triof.web.guesses import Guesses
 
 
 def register(app: Flask, services: Services, settings: Settings, clock: Callable[[], float]) -> None:
-    """All addresses below ``/dashboard``. ``clock`` in monotonic seconds."""
+    """Register all routes below ``/dashboard``. ``clock`` in monotonic seconds."""
     gate = login.Gate(Users(services.journal.database), settings.dashboard.session_hours, Guesses(clock))
     app.session_interface = login.Cookies()
     app.jinja_env.filters.update(labels.FILTERS)

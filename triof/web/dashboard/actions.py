@@ -1,4 +1,4 @@
-"""What a technician may do from the dashboard: each a POST, each in the journal with who did it and why."""
+"""The actions of a technician: each is a POST, journaled with actor and comment."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from triof.web import login
 
 
 class DashboardActions:
-    """Changes the machine that ``services`` are about, on a technician's word."""
+    """Actions on the machine of ``services``."""
 
     def __init__(self, around: Services, settings: Settings) -> None:
         self._alerts = around.operations.monitoring.alerts
@@ -23,7 +23,7 @@ class DashboardActions:
         self._settings = settings
 
     def blueprint(self, gate: login.Gate) -> Blueprint:
-        """The addresses; operators are turned away."""
+        """Return the blueprint; operators are rejected."""
         blueprint = Blueprint("actions", __name__, url_prefix="/dashboard")
         blueprint.post("/mode")(self.turn_mode)
         blueprint.post("/quota/resume")(self.resume_quota)
@@ -36,7 +36,7 @@ class DashboardActions:
         return blueprint
 
     def turn_mode(self) -> login.Page:
-        """Turn the switch between cloud and local, as `triof mode` does."""
+        """Set the mode, as `triof mode` does."""
         mode, comment = request.form.get("mode", ""), _comment()
         if not comment:
             return _not_valid()
@@ -46,7 +46,7 @@ class DashboardActions:
         )
 
     def resume_quota(self) -> login.Page:
-        """Ask a provider again though it said that its quota is used up, as `triof quota --resume` does."""
+        """Call a provider again despite its exhausted quota, as `triof quota --resume` does."""
         provider, comment = request.form.get("provider", ""), _comment()
         return self._do(
             lambda: use_cases.resume_quota(self._settings, self._journal, provider, actor=g.user.name, comment=comment),
@@ -54,7 +54,7 @@ class DashboardActions:
         )
 
     def accept(self) -> login.Page:
-        """Say that the change behind an alert is meant, as `triof alerts accept` does."""
+        """Mark the change behind an alert as intended, as `triof alerts accept` does."""
         machine, name, comment = request.form.get("machine", ""), request.form.get("name", ""), _comment()
         return self._do(
             lambda: use_cases.accept_alerts(self._alerts, machine, [name], actor=g.user.name, comment=comment),
@@ -62,7 +62,7 @@ class DashboardActions:
         )
 
     def promote(self) -> login.Page:
-        """Put a candidate into service, as `triof models promote` does."""
+        """Promote a candidate to production, as `triof models promote` does."""
         return self._change(
             lambda task, comment: use_cases.promote(
                 self._settings, self._journal, task, actor=g.user.name, comment=comment
@@ -70,7 +70,7 @@ class DashboardActions:
         )
 
     def stop(self) -> login.Page:
-        """Let production answer alone, as `triof models stop` does."""
+        """Stop the candidate, as `triof models stop` does."""
         return self._change(
             lambda task, comment: use_cases.stop_candidate(
                 self._settings, self._journal, task, actor=g.user.name, comment=comment
@@ -78,7 +78,7 @@ class DashboardActions:
         )
 
     def roll_back(self) -> login.Page:
-        """End a canary, or put the model before into service again, as `triof models rollback` does."""
+        """End a canary, or restore the previous model, as `triof models rollback` does."""
         provider = request.form.get("provider", "")
         return self._change(
             lambda task, comment: use_cases.roll_back(
@@ -91,7 +91,7 @@ class DashboardActions:
             act()
         except UseCaseRefused:
             return _not_valid()
-        # The page that follows must not show what was found before.
+        # The next page must not show cached health checks.
         self._health.look_again()
         return redirect(url_for(then), 303)
 

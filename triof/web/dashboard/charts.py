@@ -1,4 +1,4 @@
-"""The journal's numbers as charts and shares, with the words of the page's language."""
+"""Charts and shares of the journal's numbers, labelled in the page's language."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from triof.statistics.results import Day, Hour, Seconds, Totals
 from triof.web.dashboard import labels
 
 _MOST_DAYS, _MOST_WEEKS = 92, 120
-"""Of longer periods a bar for each day, or each week, would be too thin to see."""
+"""Longest period with a bar for each day or week; more bars would be too thin."""
 _ACTIONS: Mapping[str, Pattern] = {"accept": "e", "ask": "c", "refuse": "b"}
 _TYPES: Mapping[str, Pattern] = {"bottle": "a", "cup": "b", "cutlery": "c"}
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time with what happened in it; longer stretches hold the totals of several days."""
+    """A period and its totals; longer periods hold the totals of several days."""
 
     label: str
     totals: Sequence[Totals]
 
     def sum(self, read: Callable[[Totals], int]) -> int:
-        """Of one number, over the whole stretch."""
+        """Return the sum of one number over the period."""
         return sum(map(read, self.totals))
 
 
 def spans(days: Sequence[Day]) -> tuple[str, Sequence[Span]]:
-    """The days one by one, or by weeks or months where there are many; and what to call them."""
+    """Group the days by day, week or month, depending on how many there are; return the unit's name and the spans."""
     if len(days) <= _MOST_DAYS:
         return _("Day"), [Span(labels.day(each.day), [each.totals]) for each in days]
     weekly = len(days) <= 7 * _MOST_WEEKS
@@ -47,14 +47,14 @@ def spans(days: Sequence[Day]) -> tuple[str, Sequence[Span]]:
 
 
 def hours(happened: Sequence[Hour]) -> tuple[str, Sequence[Span]]:
-    """The hours of a day, without the empty ones before the first and after the last deposit."""
+    """Return the hours of a day, without the empty ones before the first and after the last deposit."""
     busy = [at for at, hour in enumerate(happened) if hour.totals.judged]
     kept = happened[busy[0] : busy[-1] + 1] if busy else []
     return _("Hour"), [Span(labels.clock(hour.at), [hour.totals]) for hour in kept]
 
 
 def verdicts(head: str, over: Sequence[Span]) -> Chart:
-    """How many deposits there were, and what the machine said of them."""
+    """Chart the number of deposits by verdict."""
 
     def counted(action: str) -> Callable[[Totals], int]:
         return lambda totals: totals.actions.get(action, 0)
@@ -64,7 +64,7 @@ def verdicts(head: str, over: Sequence[Span]) -> Chart:
 
 
 def types(head: str, over: Sequence[Span]) -> Chart:
-    """What was shredded."""
+    """Chart the shredded items by type."""
 
     def counted(label: str) -> Callable[[Totals], int]:
         return lambda totals: totals.shredded.get(label, 0)
@@ -74,20 +74,20 @@ def types(head: str, over: Sequence[Span]) -> Chart:
 
 
 def who_answered(head: str, over: Sequence[Span]) -> Chart:
-    """Who told the type: the cloud or this machine."""
+    """Chart the provider of the type: cloud or this machine."""
     return _stacked(
         head,
         over,
         [
             (_("The cloud"), "a", lambda totals: totals.cloud),
             (_("This machine"), "c", lambda totals: totals.local),
-            (_("Nobody"), "b", _nobody),
+            (_("No answer"), "b", _unanswered),
         ],
     )
 
 
 def dirty(head: str, over: Sequence[Span]) -> Chart:
-    """The share of dirt, with its interval."""
+    """Chart the share of dirty items, with its confidence interval."""
     return _proportion(
         head,
         over,
@@ -98,12 +98,12 @@ def dirty(head: str, over: Sequence[Span]) -> Chart:
 
 
 def corrections(head: str, over: Sequence[Span]) -> Chart:
-    """How often people chose another type than the machine's, with its interval."""
+    """Chart the share of corrected types, with its confidence interval."""
     return _proportion(head, over, _("Corrected"), lambda totals: totals.corrected, lambda totals: totals.compared)
 
 
 def response_times(days: Sequence[Day], cloud_seconds: float) -> Chart:
-    """From the photo to the verdict, half and 95 % of them, day by day; the cloud's time drawn across."""
+    """Chart the daily median and 95th percentile from photo to verdict, with the cloud's timeout as a line."""
 
     def values(read: Callable[[Seconds], float]) -> list[float | None]:
         return [read(day.totals.seconds) if day.totals.seconds else None for day in days]
@@ -121,24 +121,24 @@ def response_times(days: Sequence[Day], cloud_seconds: float) -> Chart:
 
 
 def action_shares(totals: Totals) -> Sequence[Share]:
-    """What the machine said."""
+    """Return the share of each verdict."""
     return charts.shares(
         [(str(labels.ACTIONS[action]), pattern, totals.actions.get(action, 0)) for action, pattern in _ACTIONS.items()]
     )
 
 
 def answer_shares(totals: Totals) -> Sequence[Share]:
-    """Who told the type."""
+    """Return the share of each provider in the types."""
     return charts.shares(
         [
             (_("The cloud"), "a", totals.cloud),
             (_("This machine"), "c", totals.local),
-            (_("Nobody"), "b", _nobody(totals)),
+            (_("No answer"), "b", _unanswered(totals)),
         ]
     )
 
 
-def _nobody(totals: Totals) -> int:
+def _unanswered(totals: Totals) -> int:
     return max(0, totals.judged - totals.cloud - totals.local)
 
 

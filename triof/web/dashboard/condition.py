@@ -1,4 +1,4 @@
-"""How the computer is, as numbers that somebody across the room can judge."""
+"""Gauges of the computer: processor, memory, temperature and disk."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from triof.web.dashboard import labels
 Level = Literal["well", "look", "bad"]
 
 LEVELS: dict[Status | None, Level] = {None: "well", "ok": "well", "warning": "look", "failed": "bad"}
-"""How the dashboard shows what a health check found."""
+"""CSS class of each health check status."""
 _BUSY = 0.9
-"""A processor that is busy works, so it is no health check."""
+"""Share of processor load shown as busy; no health check watches it, as a busy processor is no fault."""
 
 
 @dataclass(frozen=True)
 class Gauge:
-    """One number with its unit, and how it is; ``value`` is None where the computer does not tell."""
+    """One reading with its unit and status; ``value`` is None if the computer does not report it."""
 
     key: str
     name: str
@@ -32,7 +32,7 @@ class Gauge:
 
 
 def gauges(home: Path, report: HealthReport) -> Iterator[Gauge]:
-    """Processor, memory, temperature and the disk of ``home``, judged by ``report``."""
+    """Yield processor, memory, temperature and the disk of ``home``, with their status in ``report``."""
     cpu = system_stats.cpu_share()
     yield Gauge("cpu", _("processor busy"), labels.share(cpu), "look" if cpu > _BUSY else "well")
     memory, temperature, disk = (LEVELS[report.status(name)] for name in ("memory", "temperature", "disk"))

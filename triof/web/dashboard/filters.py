@@ -1,4 +1,4 @@
-"""Which machines and which days a page of the dashboard is about; it stands in the address, so that it can be kept."""
+"""The filter of a dashboard page: machines and days, parsed from the URL so that a view can be bookmarked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from triof.journal.scope import Scope
 from triof.statistics.queries import Statistics
 
 PERIODS: Mapping[str, int] = {"today": 1, "7": 7, "30": 30, "365": 365}
-"""Days that end today, by what the address calls them."""
+"""Length in days of each named period, which ends today."""
 LONGEST_DAYS = 3660
 _EARLIEST = date(2000, 1, 1)
 _MOST_MACHINES = 200
@@ -19,7 +19,7 @@ _MOST_MACHINES = 200
 
 @dataclass(frozen=True)
 class DashboardFilter:
-    """What was asked for; ``period`` is empty where two days were named, ``machines`` where all are meant."""
+    """Machines and days to show; ``period`` is empty for explicit dates, ``machines`` for all machines."""
 
     period: str
     first: date
@@ -28,22 +28,22 @@ class DashboardFilter:
 
     @property
     def days(self) -> int:
-        """How many days that are, the first and the last included."""
+        """Return the number of days, first and last included."""
         return (self.last - self.first).days + 1
 
     def scope(self, statistics: Statistics) -> Scope:
-        """For the journal."""
+        """Return the filter for queries of the journal."""
         return statistics.days(self.first, self.last, self.machines or None)
 
     def address(self, **changes: Any) -> dict[str, Any]:
-        """What leads here again, for ``url_for``; without what is left out anyway."""
+        """Return the query arguments of this filter for ``url_for``, without defaults, updated with ``changes``."""
         days = {"period": self.period} if self.period else {"since": self.first, "until": self.last}
         wanted = {**days, "machine": list(self.machines), **changes}
         return {name: value for name, value in wanted.items() if value not in (None, "", [])}
 
 
 def read(address: MultiDict[str, str], today: date, usual: str) -> DashboardFilter:
-    """What ``address`` asks for; what makes no sense there is taken as the ``usual`` period."""
+    """Parse the query arguments; invalid ones select the ``usual`` period."""
     machines = tuple(dict.fromkeys(address.getlist("machine")[:_MOST_MACHINES]))
     since, until = _day(address.get("since")), _day(address.get("until"))
     if since and until and since <= until and until >= _EARLIEST and "period" not in address:
@@ -55,7 +55,7 @@ def read(address: MultiDict[str, str], today: date, usual: str) -> DashboardFilt
 
 
 def month(text: str | None, today: date) -> date | None:
-    """The first day of a month that has begun, from `2026-10`."""
+    """Return the first day of a month such as `2026-10`; None if it has not begun or is invalid."""
     first = _day(f"{text}-01")
     return first if first and _EARLIEST <= first <= today else None
 

@@ -1,4 +1,4 @@
-"""Is everything well? What somebody should look at, the worst first."""
+"""The problems shown on the dashboard, the most severe first."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Level = Literal["bad", "look"]
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing that is not as it should be; ``reason`` is the machine's own word, in English."""
+    """One problem; ``reason`` is the English message of the check or alert."""
 
     topic: str
     level: Level
@@ -25,15 +25,15 @@ class Notice:
 
 
 class DashboardHealth:
-    """What the health checks of ``services`` have found, and which alerts are open."""
+    """Collects failed health checks of ``services`` and open alerts."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def notices(self, machines: Collection[str]) -> Sequence[Notice]:
-        """Everything that is not well, the worst first; nothing where all is.
+        """Return all problems, the most severe first; empty if there is none.
 
-        About the machine of this server what it finds now, about each of ``machines`` which alerts are open.
+        Health checks are those of this server's machine, alerts those of each of ``machines``.
         """
         troubles = list(self._services.operations.health.report().troubles())
         found = [

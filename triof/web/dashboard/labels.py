@@ -1,4 +1,4 @@
-"""Every sentence that the dashboard says by a code, in English; translations/ holds the others."""
+"""The dashboard's sentences for codes, in English; translations/ has the other languages."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -59,7 +59,7 @@ CHECKS: Mapping[str, LazyString] = {
     "temperature": _("The computer is too hot."),
     "languages": _("A language is missing."),
 }
-"""What is wrong where a health check is not ok; of one that is not listed, its name is shown."""
+"""Sentences for failed health checks; a check that is not listed is shown by its name."""
 CHECK_WARNINGS: Mapping[str, LazyString] = {
     "waste_type": _("A model does not answer, another one does."),
     "cleanliness": _("A model does not answer, another one does."),
@@ -67,7 +67,7 @@ CHECK_WARNINGS: Mapping[str, LazyString] = {
     "camera": _("The camera's folder holds more than pictures."),
     "slot": _("The latest deposit was not finished."),
 }
-"""The same where something else than the worst is wrong."""
+"""Sentences for health checks with a warning."""
 CHECK_REMEDIES: Mapping[str, LazyString] = {
     "cloud": _("This machine answers alone and tries it again by itself."),
     "quota": _("This machine answers alone until it resets; see Answers."),
@@ -133,97 +133,97 @@ PROVIDERS: Mapping[str, LazyString] = {
 
 
 def signal(name: str) -> str:
-    """What is watched, or what an alert is about, by its dotted name (:mod:`triof.monitoring.signals`)."""
+    """Return the name of a signal or alert from its dotted name (:mod:`triof.monitoring.signals`)."""
     topic, task = [*name.removeprefix("drift.").split("."), ""][:2]
     told = str(TOPICS.get(topic, topic))
     return f"{told} \N{EN DASH} {TASKS[task]}" if task in TASKS else told
 
 
 def check(name: str, status: Status) -> str:
-    """What is wrong where the health check of that name is not ok."""
+    """Return the sentence for a health check that is not ok."""
     mild = CHECK_WARNINGS.get(name) if status == "warning" else None
     return str(mild or CHECKS.get(name, name))
 
 
 def check_remedy(name: str) -> str:
-    """What to do about it, or where that is told."""
+    """Return the remedy, or where to find it."""
     return str(CHECK_REMEDIES.get(name) or _("On the machine, `triof doctor` names the remedy."))
 
 
 def label(name: str) -> str:
-    """A label, or the empty part of a signal that is about all."""
+    """Return the name of a label; empty for a signal about all labels."""
     return str(LABELS.get(name, name))
 
 
 def count(number: float) -> str:
-    """A number of things."""
+    """Format a count."""
     return str(format_decimal(round(number)))
 
 
 def decimal(number: float, digits: int = 1) -> str:
-    """A number with so many digits behind the point."""
+    """Format a number with ``digits`` decimals."""
     return str(format_decimal(round(number, digits), format=f"#,##0.{'0' * digits}"))
 
 
 def amount(number: float) -> str:
-    """A measured number, with as many digits as one can read in passing."""
+    """Format a measured number, with fewer decimals the larger it is."""
     return count(number) if number >= 100 else decimal(number)
 
 
 def share(part: float) -> str:
-    """A share from 0 to 1, as a percentage with one digit behind the point where it has one."""
+    """Format a share from 0 to 1 as a percentage with at most one decimal."""
     return str(format_percent(part, format="#,##0.#\N{NO-BREAK SPACE}%"))
 
 
 def percent_of(part: float) -> str:
-    """A share as a percentage without digits behind the point; may be above 1."""
+    """Format a share as a percentage without decimals; may exceed 100 %."""
     return str(format_percent(part, format="#,##0\N{NO-BREAK SPACE}%"))
 
 
 def seconds(number: float) -> str:
-    """A duration in seconds, a short one in milliseconds."""
+    """Format a duration in seconds; a short one in milliseconds."""
     if 0 < number < 0.1:
         return f"{count(number * 1000)}\N{NO-BREAK SPACE}ms"
     return f"{decimal(number, 2)}\N{NO-BREAK SPACE}s"
 
 
 def euros(number: float) -> str:
-    """An amount of money."""
+    """Format an amount in euros."""
     return str(format_currency(number, "EUR"))
 
 
 def day(moment: date) -> str:
-    """A day, short."""
+    """Format a date without its year."""
     return str(format_date(moment, "d MMM"))
 
 
 def long_day(moment: date) -> str:
-    """A day with its year."""
+    """Format a date with its year."""
     return str(format_date(moment, "d MMM y"))
 
 
 def moment(at: datetime) -> str:
-    """Day and time, as the clock on the wall says it."""
+    """Format a date and time in local time."""
     return str(format_datetime(at, "d MMM HH:mm", rebase=False))
 
 
 def clock(at: datetime) -> str:
-    """The time of a day."""
+    """Format the time of day."""
     return str(format_datetime(at, "HH:mm", rebase=False))
 
 
 def failure(code: str) -> str:
-    """Why somebody did not answer."""
+    """Return why a provider did not answer."""
     return str(FAILURES.get(code, code))
 
 
 def provider(name: str) -> str:
-    """Who answers."""
+    """Return the name of a provider."""
     return str(PROVIDERS.get(name, name))
 
 
 def model(name: str) -> str:
-    """What answers."""
+    """Return the name of a model version."""
     if name == SHIPPED:
         return str(_("the one that comes with Triof"))
     return name or str(_("not set up"))

@@ -1,4 +1,4 @@
-"""The dashboard's pages. A GET never changes anything; what a technician may do stands in ``actions.py``."""
+"""The dashboard's pages. A GET never changes anything; the actions are in ``actions.py``."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -25,7 +25,7 @@ _LATEST = 6
 
 
 class DashboardPages:
-    """Every page that an operator sees, about the machines whose journals meet in the database of ``around``."""
+    """The pages for operators, about the machines that write to the database of ``around``."""
 
     def __init__(self, around: Services, settings: Settings) -> None:
         self._services = around
@@ -34,7 +34,7 @@ class DashboardPages:
         self._health = DashboardHealth(around)
 
     def blueprint(self, gate: login.Gate) -> Blueprint:
-        """The addresses; whoever is not logged in is led to the login."""
+        """Return the blueprint; users who are not logged in are redirected to the login."""
         blueprint = Blueprint("dashboard", __name__, url_prefix="/dashboard")
         blueprint.get("")(self.today)
         blueprint.get("/over-time")(self.over_time)
@@ -48,7 +48,7 @@ class DashboardPages:
         return blueprint
 
     def today(self) -> str:
-        """How it goes, and whether everything is well."""
+        """Show today's numbers and the open problems."""
         asked = self._asked("today")
         scope = asked.scope(self._statistics)
         if asked.days <= _HOURS_UP_TO_DAYS:
@@ -72,7 +72,7 @@ class DashboardPages:
         )
 
     def over_time(self) -> str:
-        """How it went, day by day."""
+        """Show the numbers of a period, day by day."""
         asked = self._asked("30")
         days = self._statistics.by_day(asked.scope(self._statistics))
         over = charts.spans(days)
@@ -88,7 +88,7 @@ class DashboardPages:
         )
 
     def answers(self) -> str:
-        """Who answered, how fast, and what it costs."""
+        """Show providers, response times, quotas and costs."""
         asked = self._asked("30")
         scope = asked.scope(self._statistics)
         days, totals = self._statistics.by_day(scope), self._statistics.totals(scope)
@@ -105,7 +105,7 @@ class DashboardPages:
         )
 
     def machine(self) -> str:
-        """How the machine itself is: the one that this server runs on, whichever others meet in the database."""
+        """Show the state of the machine that this server runs on, whatever the filter."""
         health = self._services.operations.health.report()
         return self._page(
             "machine",
@@ -125,7 +125,7 @@ class DashboardPages:
         )
 
     def models(self) -> str:
-        """Which models answer, and whether what they see has changed."""
+        """Show the models in service, their candidates, and drift."""
         asked = self._asked("30")
         return self._page(
             "models",
@@ -140,7 +140,7 @@ class DashboardPages:
         )
 
     def export(self) -> Response:
-        """The days asked for as a CSV file, sent while it is counted."""
+        """Stream the selected days as a CSV file."""
         asked = self._asked("30")
         name = f"triof-{asked.first:%Y-%m-%d}-{asked.last:%Y-%m-%d}.csv"
         lines = self._statistics.csv(asked.scope(self._statistics))
@@ -148,7 +148,7 @@ class DashboardPages:
         return Response((line.encode() for line in lines), mimetype="text/csv", headers=headers)
 
     def report(self) -> Response:
-        """A tenant's page about one month, which prints well; the last whole one unless told otherwise."""
+        """Show the printable report of one month; by default the last whole one."""
         asked = self._asked("30")
         first = wanted_month(request.args.get("month"), self._statistics.today) or _last_month(self._statistics.today)
         scope = self._statistics.days(first, _month_end(first), asked.machines or None)

@@ -1,4 +1,4 @@
-"""Where photos are collected from; each source is imported when it is asked for."""
+"""Sources of photos, imported when used."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -17,7 +17,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
 
 
 def load(name: str) -> type[PhotoSource]:
-    """The class of the source called ``name``. Raises KeyError."""
+    """Return the class of the source ``name``. Raises KeyError."""
     module, _, attribute = SOURCES[name].partition(":")
     source: type[PhotoSource] = getattr(import_module(module), attribute)
     return source

@@ -1,4 +1,4 @@
-"""The seam between collecting and wherever photos come from."""
+"""The interface of photo sources."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from triof.common.errors import TriofError
 from triof.curation.collecting.http_client import Web
 
 UNKNOWN = "unknown"
-"""The licence of a photo of which nobody says one."""
+"""The licence of a photo without a stated licence."""
 
 _FREE = re.compile(r"(cc0|cc zero|cc by|cc by sa|public domain|pd|pdm|no restrictions|no known copyright)\b")
 _FORBIDDING = re.compile(r"\b(nc|nd|sampling|noncommercial|noderivatives|noderivs|non commercial|no deriv\w*)\b")
@@ -22,7 +22,7 @@ class SourceError(TriofError):
 
 @dataclass(frozen=True)
 class FoundPhoto:
-    """A photo that may be collected. It has either a ``url`` or a ``path``; sizes in pixels are 0 where not known."""
+    """A photo that may be collected. It has either a ``url`` or a ``path``; sizes in pixels are 0 if unknown."""
 
     source: str
     url: str = ""
@@ -37,30 +37,30 @@ class FoundPhoto:
 
     @property
     def address(self) -> str:
-        """Where it is, as the ledger and the manifest call it."""
+        """Its address in the ledger and the manifest."""
         return self.path.absolute().as_uri() if self.path else self.url
 
 
 class PhotoSource(Protocol):
-    """One place to look for photos."""
+    """A source of photos."""
 
     name: str
     searches: bool
-    """Whether an API answers words with photos, or a person has named every photo."""
+    """Whether it is a search API, or a list of photos chosen by the user."""
     needs_contact: bool
-    """Whether its rules ask every program for somebody to write to."""
+    """Whether its rules require a contact address."""
 
     def __init__(self, web: Web) -> None: ...
 
     def find(self, query: str) -> Iterator[FoundPhoto]:
-        """Everything it has for ``query``, best first. Raises SourceError, FetchError."""
+        """Yield the photos for ``query``, best first. Raises SourceError, FetchError."""
         ...
 
 
 def allows_commerce_and_change(licence: str, *, vouched_for: bool) -> bool:
-    """Whether a licence lets us use and change a photo.
+    """Return whether a licence allows commercial use and changes.
 
-    Where a person has named the photo, what is unknown or of their own words is theirs to vouch for.
+    For photos chosen by the user, unknown licences are the user's responsibility.
     """
     words = re.sub(r"[\s_-]+", " ", licence.lower()).strip()
     if _FORBIDDING.search(words):
@@ -71,7 +71,7 @@ def allows_commerce_and_change(licence: str, *, vouched_for: bool) -> bool:
 def understood(
     source: str, read: Callable[[dict[str, Any]], list[FoundPhoto]], answer: dict[str, Any]
 ) -> list[FoundPhoto]:
-    """What ``read`` finds in an API's answer. Raises SourceError where it is not built as documented."""
+    """Return the result of ``read`` on an API's response. Raises SourceError for an unexpected structure."""
     try:
         return read(answer)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -79,11 +79,11 @@ def understood(
 
 
 def plain(text: object, longest: int = 300) -> str:
-    """What a stranger wrote, on one line and without control characters."""
+    """Return untrusted text on one line and without control characters."""
     words = "".join(letter if letter.isprintable() else " " for letter in str(text or ""))
     return " ".join(words.split())[:longest]
 
 
 def count(number: object) -> int:
-    """A size that a stranger gave, 0 where it is none."""
+    """Return an untrusted size, 0 if it is invalid."""
     return number if isinstance(number, int) and number > 0 else 0

@@ -1,4 +1,4 @@
-"""A folder of photos on this machine; a person has chosen them, and knows whose they are."""
+"""A local folder of photos, chosen by the user, who knows their licence."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from triof.curation.collecting.sources.base import FoundPhoto, SourceError
 
 
 class Folder:
-    """Every picture below the folder that the query names."""
+    """Finds every picture below the folder in the query."""
 
     name = "folder"
     searches = False
@@ -19,7 +19,7 @@ class Folder:
         pass
 
     def find(self, query: str) -> Iterator[FoundPhoto]:
-        """In the order of the names. Raises SourceError."""
+        """Yield the pictures sorted by name. Raises SourceError."""
         folder = Path(query)
         if not folder.is_dir():
             raise SourceError(f"{query} is no folder: name the folder that holds the photos.")

@@ -1,6 +1,6 @@
-"""Openverse: a search over some 800 million openly licensed pictures of Flickr, museums and others.
+"""Openverse: search over about 800 million openly licensed pictures of Flickr, museums and others.
 
-Without a key it gives 20 results a page, 240 a query, and about one answer a second and 200 a day
+Without a key the limits are 20 results a page, 240 a query, and about one request a second and 200 a day
 (https://docs.openverse.org/api/reference/authentication_and_throttling.html).
 """
 
@@ -16,7 +16,7 @@ _PAGE_SIZE = 20
 
 
 class Openverse:
-    """Asks for licences that allow commercial use and modification only."""
+    """Searches for licences that allow commercial use and modification."""
 
     name = "openverse"
     searches = True
@@ -26,12 +26,12 @@ class Openverse:
         self._web = web
 
     def find(self, query: str) -> Iterator[FoundPhoto]:
-        """Page by page, best first. Raises SourceError, FetchError."""
+        """Yield results page by page, best first. Raises SourceError, FetchError."""
         page, pages = 1, 1
         while page <= pages:
             answer = self._ask(query, page)
             yield from understood("Openverse", _candidates, answer)
-            # Pages beyond those it counts are refused.
+            # Pages beyond the stated number are refused.
             pages = count(answer.get("page_count"))
             page += 1
 
@@ -62,7 +62,7 @@ def _candidate(result: Mapping[str, Any]) -> FoundPhoto:
 
 
 def _licence(result: Mapping[str, Any]) -> str:
-    """``by-sa`` and ``2.0`` as people write them: CC BY-SA 2.0."""
+    """Return ``by-sa`` and ``2.0`` in the usual form: CC BY-SA 2.0."""
     code, version = plain(result.get("license"), 30).lower(), plain(result.get("license_version"), 10)
     name = {"cc0": "CC0", "pdm": "Public domain mark"}.get(code, f"CC {code.upper()}" if code else "unknown")
     return f"{name} {version}".strip()

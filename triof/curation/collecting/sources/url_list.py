@@ -1,4 +1,4 @@
-"""A text file with one address a line, perhaps followed by a tab and the author, a tab and the licence."""
+"""A text file with one address a line, optionally followed by a tab and the author, a tab and the licence."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from triof.curation.collecting.sources.base import UNKNOWN, FoundPhoto, SourceEr
 
 
 class UrlList:
-    """Every address of the file that the query names; lines that begin with # are left out."""
+    """Yields every address of the file in the query, except lines that begin with #."""
 
     name = "url-list"
     searches = False
@@ -19,7 +19,7 @@ class UrlList:
         pass
 
     def find(self, query: str) -> Iterator[FoundPhoto]:
-        """In the order of the lines. Raises SourceError."""
+        """Yield the addresses in file order. Raises SourceError."""
         try:
             text = decoded(Path(query).read_bytes())
         except (OSError, UnicodeDecodeError) as error:

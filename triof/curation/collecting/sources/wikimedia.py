@@ -1,6 +1,6 @@
-"""Wikimedia Commons: the photos of the Wikipedias, with author and licence in each file's metadata.
+"""Wikimedia Commons: photos with author and licence in each file's metadata.
 
-A reduced picture of 1280 pixels is fetched, one of the sizes that are kept ready there; others are refused.
+The reduced picture of 1280 pixels is downloaded, one of the sizes stored there; others are refused.
 """
 
 import re
@@ -32,7 +32,7 @@ _LAGGING = ("maxlag", "ratelimited")
 
 
 class Wikimedia:
-    """Asks for bitmaps; whether their licence is free is judged by whoever collects."""
+    """Searches for bitmaps; the caller checks the licence."""
 
     name = "wikimedia"
     searches = True
@@ -42,7 +42,7 @@ class Wikimedia:
         self._web = web
 
     def find(self, query: str) -> Iterator[FoundPhoto]:
-        """Batch by batch, best first. Raises SourceError, FetchError."""
+        """Yield results batch by batch, best first. Raises SourceError, FetchError."""
         following: dict[str, str | int] = {}
         while True:
             answer = self._ask({**_ASKED, "gsrsearch": f"filetype:bitmap {query}", **following})
@@ -64,7 +64,7 @@ class Wikimedia:
 
 
 def _candidates(answer: dict[str, Any]) -> list[FoundPhoto]:
-    # An answer may hold a "continue" and no file at all.
+    # A response may have a "continue" and no file.
     pages = sorted(answer.get("query", {}).get("pages", []), key=lambda page: page.get("index", 0))
     return [_candidate(page, info) for page in pages for info in page.get("imageinfo", [])[:1]]
 
@@ -85,5 +85,5 @@ def _candidate(page: Mapping[str, Any], info: Mapping[str, Any]) -> FoundPhoto:
 
 
 def _text(html: object) -> str:
-    """The metadata are written as HTML, with links and tables."""
+    """Return the text of HTML metadata, which has links and tables."""
     return plain(unescape(re.sub(r"<[^>]*>", " ", str(html or ""))))
