@@ -1,1 +1,1 @@
-"""A small convolutional network on this machine: answers without any network, from a bundle in a folder."""
+"""The local provider: a small convolutional network that runs on this machine without a network connection."""

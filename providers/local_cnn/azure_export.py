@@ -1,8 +1,8 @@
-"""A model that Azure Custom Vision exported as TensorFlow Lite, read as a bundle.
+"""Reads a model that Azure Custom Vision exported as TensorFlow Lite as a bundle.
 
-The zip holds ``model.tflite``, ``labels.txt`` (the tags in the order of the model's output; CRLF, perhaps with a byte
-order mark, perhaps escaped as HTML), ``cvexport.manifest`` and ``metadata_properties.json``. The metadata say in which
-order and range the model wants its pixels, and are known to be wrong: ``readings`` gives the other ways to read it.
+The zip contains ``model.tflite``, ``labels.txt`` (the tags in the order of the model's output; CRLF, optional byte
+order mark, optional HTML escapes), ``cvexport.manifest`` and ``metadata_properties.json``. The metadata state the
+order and range of the model's input pixels, but are known to be wrong: ``readings`` returns the alternatives.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ _EXPORT_AGAIN = "in the portal choose Performance, Export, TensorFlow, TensorFlo
 
 
 def bundle_of(source: Path, files: Files, tags: Mapping[str, str], isolation: Isolation) -> Bundle:
-    """The export whose ``files`` were found in ``source``, read as its metadata say.
+    """Build a bundle from the export whose ``files`` were read from ``source``, as its metadata say.
 
     ``tags`` maps the vendor's tags (:func:`plain`) to our labels; the model is loaded within ``isolation``. Raises
     ProviderMisconfigured with the remedy.
@@ -77,9 +77,9 @@ def bundle_of(source: Path, files: Files, tags: Mapping[str, str], isolation: Is
 
 
 def check(source: Path, files: Files, isolation: Isolation) -> None:
-    """Raise ProviderMisconfigured unless the export in ``source`` is whole and LiteRT reads its model.
+    """Raise ProviderMisconfigured unless the export in ``source`` is complete and LiteRT can load its model.
 
-    What its tags mean here, and whether Triof can ask it, does not matter. The model is loaded within ``isolation``.
+    Does not check the meaning of its tags. The model is loaded within ``isolation``.
     """
     manifest = _json(source, files, MANIFEST_FILE)
     named = _tags(source, files, str(manifest.get("LabelFileName") or "labels.txt"))
@@ -89,9 +89,9 @@ def check(source: Path, files: Files, isolation: Isolation) -> None:
 
 
 def readings(bundle: Bundle) -> Iterator[Bundle]:
-    """The other orders and ranges in which an export may want its pixels, the likeliest first; of ours there are none.
+    """Yield the bundle with other orders and ranges of the input pixels, the likeliest first; none for our own bundles.
 
-    Metadata were seen that say RGB from 0 to 1 whatever the model wants; Microsoft's samples read BGR from 0 to 255.
+    Some exports state RGB from 0 to 1 whatever the model was trained on; Microsoft's samples use BGR from 0 to 255.
     """
     if bundle.card.trained_on.get("vendor") != VENDOR:
         return
@@ -152,7 +152,7 @@ def _check_method(source: Path, manifest: Mapping[str, Any], metadata: Mapping[s
 
 
 def _check_crop(source: Path, metadata: Mapping[str, Any]) -> None:
-    """Triof shrinks the whole photo: a model that was trained on a part of it would be asked about another one."""
+    """Refuse models that expect a crop, as Triof passes the whole photo."""
     names = ("CropMethod", "CropWidth", "CropHeight")
     asked = {name: str(metadata.get(f"CustomVision.Preprocess.{name}") or "").strip() for name in names}
     if any(value.lower() not in _NO_CROP for value in asked.values()):
@@ -184,7 +184,7 @@ def _labels(source: Path, named: list[str], tags: Mapping[str, str]) -> tuple[Ta
     if unknown or not named:
         raise unusable(
             source,
-            f"it has tags that nobody has explained ({', '.join(unknown) or 'none at all'}): say in custom_vision.tags"
+            f"it has tags without a label ({', '.join(unknown) or 'none at all'}): say in custom_vision.tags"
             f" which of {', '.join(label for task in TASKS for label in LABELS[task])} each one means",
         )
     labels = tuple(tags[plain(tag)] for tag in named)

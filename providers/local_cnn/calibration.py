@@ -1,4 +1,4 @@
-"""From logits on photos that were not trained on to probabilities and thresholds worth believing."""
+"""Calibration: temperature and thresholds from the logits of photos that were not trained on."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from providers.costs import Costs
 
 Numbers = NDArray[np.floating]
 Classes = NDArray[np.integer]
-"""Index of the right label of each photo."""
+"""Index of the correct label of each photo."""
 
 _TEMPERATURES = np.geomspace(0.2, 5.0, 81)
 
@@ -17,9 +17,9 @@ _LOWEST_THRESHOLD, _HIGHEST_THRESHOLD = 0.5, 0.995
 
 
 def softmax(logits: Numbers, temperature: float = 1.0, counted_to: Classes | None = None) -> Numbers:
-    """(n, numbers) to probabilities of the same shape, or of (n, labels) where several numbers count to one label.
+    """Return the probabilities of logits (n, numbers), or (n, labels) if several numbers count to one label.
 
-    ``counted_to`` (numbers,) says to which label each number counts (:attr:`.bundle.TaskCard.counted_to`).
+    ``counted_to`` (numbers,) gives the label of each number (:attr:`.bundle.TaskCard.counted_to`).
     """
     scaled = np.asarray(logits, np.float64) / temperature
     exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
@@ -31,19 +31,19 @@ def softmax(logits: Numbers, temperature: float = 1.0, counted_to: Classes | Non
 
 
 def log_loss(probabilities: Numbers, classes: Classes) -> float:
-    """Mean negative logarithm of the probability of the right label."""
+    """Return the mean negative logarithm of the probability of the correct label."""
     right = probabilities[np.arange(len(classes)), classes]
     return float(-np.log(np.maximum(right, 1e-12)).mean())
 
 
 def fit_temperature(logits: Numbers, classes: Classes, counted_to: Classes | None = None) -> float:
-    """The temperature with the lowest log loss; ``counted_to`` as in :func:`softmax`."""
+    """Return the temperature with the lowest log loss; ``counted_to`` as in :func:`softmax`."""
     losses = [log_loss(softmax(logits, temperature, counted_to), classes) for temperature in _TEMPERATURES]
     return float(_TEMPERATURES[int(np.argmin(losses))])
 
 
 def fit_thresholds(probabilities: Numbers, classes: Classes, labels: Sequence[str], costs: Costs) -> dict[str, float]:
-    """For each label the probability from which believing it costs less than asking."""
+    """Return for each label the probability from which accepting it costs less than asking."""
     return {
         label: _threshold(probabilities[:, index], classes == index, costs.ask, costs.of_mistake(label))
         for index, label in enumerate(labels)
@@ -51,10 +51,10 @@ def fit_thresholds(probabilities: Numbers, classes: Classes, labels: Sequence[st
 
 
 def _threshold(probability: Numbers, right: NDArray[np.bool_], ask: float, mistake: float) -> float:
-    """Of the thresholds that cost hardly more than the cheapest, the one nearest to what calibration promises.
+    """Return, of the thresholds that cost about as little as the cheapest, the one nearest to 1 - ask / mistake.
 
-    Hardly more is one standard error (Breiman et al. 1984): a few hundred photos do not tell thresholds apart that
-    differ by less. Were every probability true, 1 - ask / mistake would be the cheapest (Chow 1970).
+    About as little is within one standard error (Breiman et al. 1984), as a few hundred photos cannot distinguish
+    closer thresholds. With perfect calibration, 1 - ask / mistake would be the cheapest (Chow 1970).
     """
     promised = float(np.clip(1 - ask / mistake, _LOWEST_THRESHOLD, _HIGHEST_THRESHOLD))
     said = probability >= _LOWEST_THRESHOLD

@@ -1,8 +1,8 @@
-"""Models that were never tried on this computer run in a process of their own: ``isolated_child.py``.
+"""Runs untrusted models in a separate process: ``isolated_child.py``.
 
-A model is a program. One that LiteRT cannot run may end the process that asks it, go on for ever, or take all memory;
-here that costs a process in which nothing else is. What was tried once is remembered by its checksum and runs in this
-process from then on, as the bundles do that ship with Triof.
+A model is a program. One that LiteRT cannot run may end its process, run for ever, or take all memory; in a separate
+process this does no other harm. A model that ran once is remembered by its checksum and from then on runs in this
+process, like the bundles that ship with Triof.
 """
 
 import hashlib
@@ -37,9 +37,9 @@ _TRIED = ".tried"
 
 
 class Isolation:
-    """Where models are loaded that may be foreign; ``bundles`` is the folder of the installed ones.
+    """Loads untrusted models; ``bundles`` is the folder of the installed ones.
 
-    A context, at whose end every process has ended.
+    A context manager, which ends all its processes on exit.
     """
 
     def __init__(self, bundles: Path | None) -> None:
@@ -57,15 +57,15 @@ class Isolation:
         self._running.clear()
 
     def trusts(self, place: Path, model: bytes) -> bool:
-        """Whether ``model``, found in ``place``, ships with Triof or was tried before."""
+        """Return whether ``model``, read from ``place``, ships with Triof or was tried before."""
         if place.parent == SHIPPED_BUNDLES:
             return True
         return self._tried is not None and (self._tried / _digest(model)).exists()
 
     def interpreter(self, place: Path, model: bytes) -> Any:
-        """LiteRT's interpreter of ``model``, found in ``place``; an :class:`IsolatedInterpreter` unless it is trusted.
+        """Return an interpreter of ``model``, read from ``place``; an :class:`IsolatedInterpreter` if it is untrusted.
 
-        Raises ValueError or RuntimeError where LiteRT cannot read it, ProviderMisconfigured where it ends its process.
+        Raises ValueError or RuntimeError if LiteRT cannot load it, ProviderMisconfigured if it ends its process.
         """
         if self.trusts(place, model):
             return interpreter_of(model)
@@ -75,7 +75,7 @@ class Isolation:
         return self._running[digest]
 
     def remember(self, model: bytes) -> None:
-        """``model`` was tried: from now on it is trusted. One that cannot be remembered is tried again next time."""
+        """Trust ``model`` from now on; if this cannot be stored, it is tried again next time."""
         if self._tried:
             with suppress(OSError):
                 self._tried.mkdir(parents=True, exist_ok=True)
@@ -83,14 +83,14 @@ class Isolation:
 
 
 class IsolatedInterpreter:
-    """What Triof uses of LiteRT's interpreter, in a process of its own; for one thread."""
+    """The methods of LiteRT's interpreter that Triof uses, run in a separate process; for one thread."""
 
     def __init__(self, place: Path, model: bytes, answer_seconds: float = 30.0) -> None:
-        """Load it. Raises ValueError and ProviderMisconfigured, as :meth:`Isolation.interpreter` says."""
+        """Load the model. Raises ValueError and ProviderMisconfigured, as in :meth:`Isolation.interpreter`."""
         self._place = place
         self._answer_seconds = answer_seconds
         self._errors = TemporaryFile()  # noqa: SIM115 (closed with the process)
-        # The keys of the cloud are no business of a foreign model; one thread is enough.
+        # Without our variables, which include the cloud keys; one thread is enough.
         environ = {name: value for name, value in os.environ.items() if not name.startswith("TRIOF_")}
         try:
             self._process = subprocess.Popen(  # noqa: S603
@@ -115,26 +115,26 @@ class IsolatedInterpreter:
         self._answers: dict[int, NDArray[Any]] = {}
 
     def get_input_details(self) -> list[dict[str, Any]]:
-        """Of LiteRT's details ``name``, ``index``, ``shape`` and ``dtype``."""
+        """Return ``name``, ``index``, ``shape`` and ``dtype`` of the inputs."""
         return self._inputs
 
     def get_output_details(self) -> list[dict[str, Any]]:
-        """The same of the outputs."""
+        """Return the same of the outputs."""
         return self._outputs
 
     def tensor(self, tensor_index: int) -> Callable[[], NDArray[Any]]:
-        """The first input, to be written into."""
+        """Return a function that returns the first input, to be written to."""
         if self._input is None:
             self._input = np.zeros(self._inputs[0]["shape"], self._inputs[0]["dtype"])
         found = self._input
         return lambda: found
 
     def get_tensor(self, tensor_index: int) -> NDArray[Any]:
-        """An output of the last question."""
+        """Return an output of the last run."""
         return self._answers[tensor_index]
 
     def invoke(self) -> None:
-        """Ask. Raises RuntimeError as LiteRT does, ProviderMisconfigured where that ends the process."""
+        """Run the model. Raises RuntimeError as LiteRT does, ProviderMisconfigured if the process ends."""
         question = self.tensor(self._inputs[0]["index"])().tobytes()
         told, contents = self._exchange(question, self._answer_seconds, self._outputs)
         if "error" in told:
@@ -146,7 +146,7 @@ class IsolatedInterpreter:
     def close(self) -> None:
         """End the process."""
         self._process.kill()
-        # Closing what could not be written says so again.
+        # Closing the pipe repeats the error of an earlier write.
         with suppress(OSError):
             self._process.communicate()
         self._errors.close()
@@ -154,7 +154,7 @@ class IsolatedInterpreter:
     def _exchange(
         self, question: bytes, seconds: float, outputs: Sequence[Mapping[str, Any]] = ()
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """What the process tells, and the bytes of ``outputs`` unless that is an error."""
+        """Return the reply of the process, and the bytes of ``outputs`` unless the reply is an error."""
         assert self._process.stdin
         assert self._process.stdout
         is_late = Event()
@@ -182,10 +182,10 @@ class IsolatedInterpreter:
             patience.cancel()
 
     def _cause(self) -> str:
-        """What ended the process."""
+        """Return the reason why the process ended."""
         self._process.kill()
         code = self._process.wait()
-        # Negative where a signal ended it, which Windows does not know.
+        # Negative after a signal, except on Windows.
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         self._errors.seek(max(0, self._errors.seek(0, os.SEEK_END) - _CAUSE_BYTES))
         lines = self._errors.read().decode(errors="replace").splitlines()

@@ -1,8 +1,8 @@
-"""The process in which a model runs that was never tried on this computer; see :mod:`providers.local_cnn.isolated`.
+"""The process that runs an untrusted model; see :mod:`providers.local_cnn.isolated`.
 
-Started as a file, so that nothing of Triof is imported. Standard input: the length of the model in eight bytes, the
-model, then for each question the bytes of its input. Standard output: for each of these a line of JSON, and after a
-question the bytes of the outputs.
+Started as a file, so that nothing of Triof is imported. Standard input: the model's length in eight bytes, the model,
+then the input bytes of each run. Standard output: a line of JSON for each of these, followed by the output bytes
+after a run.
 """
 
 import json
@@ -14,13 +14,13 @@ from typing import IO, Any
 
 MEMORY_BYTES = 2 << 30
 _CPU_SECONDS = 600
-"""The system ends this process then, if the one that started it is gone."""
+"""Limit of processor time in seconds, which also ends the process if its parent has died."""
 
 
 def main() -> None:
-    """Load the model, then answer until the input ends."""
+    """Load the model and run it until the input ends."""
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    # What a library prints must not come between the answers.
+    # Output of libraries must not mix with the replies.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     (length,) = struct.unpack(">Q", _exactly(questions, 8))
     model = _exactly(questions, length)
@@ -75,7 +75,7 @@ def _exactly(file: IO[bytes], size: int) -> bytes:
 
 
 def _limit() -> None:
-    """Let the model take no more than it needs, where the system can be told so."""
+    """Limit memory and time, if the system supports it."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 

@@ -1,7 +1,7 @@
-"""The page that a bundle carries for people: what it was trained on, how good it is, and what it must not be used for.
+"""Generates a bundle's model card for people: training data, quality, intended use and limits.
 
-After Mitchell et al., Model Cards for Model Reporting (2019). It is written from ``bundle.json`` alone, so that no
-number in it comes from anywhere but a training or a measurement.
+After Mitchell et al., Model Cards for Model Reporting (2019). Generated only from ``bundle.json``, so that all
+numbers come from the training or a measurement.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,7 +36,7 @@ _LIMITS: Mapping[str, str] = {
 
 
 BY_SOURCE = ", by source"
-"""Ends the name of a measurement that tells what a machine would have done with the photos of each source."""
+"""Suffix of measurements of what a machine would have done with the photos of each source."""
 _SHOWN_BY_SOURCE = (
     "type over plastic",
     "plastic refused",
@@ -50,7 +50,7 @@ _SHOWN_BY_SOURCE = (
 
 
 def render(card: "BundleCard") -> str:
-    """The page, in Markdown."""
+    """Return the card in Markdown."""
     return "\n".join(_lines(card)) + "\n"
 
 
@@ -124,7 +124,7 @@ def _measured(name: str, numbers: Mapping[str, Any]) -> Iterator[str]:
 
 
 def by_source(sources: Mapping[str, Any]) -> Iterator[str]:
-    """A row for each source with its photos, the figures and their 95 % intervals."""
+    """Yield a row for each source with its photos, the metrics and their 95 % intervals."""
     rows = []
     for name, part in sources.items():
         found = (part["figures"].get(figure) for figure in _SHOWN_BY_SOURCE)
@@ -137,7 +137,7 @@ def _brief(found: Mapping[str, float]) -> str:
 
 
 def is_measured(numbers: Any) -> bool:
-    """Whether an entry of a card's metrics comes from `triof evaluate --record`."""
+    """Return whether an entry of a card's metrics comes from `triof evaluate --record`."""
     return isinstance(numbers, Mapping) and "figures" in numbers
 
 
@@ -147,7 +147,7 @@ def _thresholds(part: "TaskCard") -> Iterator[tuple[str, str]]:
 
 
 def _figure(found: Mapping[str, float]) -> tuple[str, str]:
-    # Added to 0, as -0.0001 would be shown as -0.000.
+    # Adding 0 turns -0.0 into 0.0, which would be shown as -0.000.
     value, low, high = (f"{round(found[part], 3) + 0:.3f}" for part in ("value", "low", "high"))
     return value, f"{low} to {high}"
 

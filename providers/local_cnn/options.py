@@ -1,4 +1,4 @@
-"""The settings of the local network."""
+"""The settings of the local provider."""
 
 import os
 from pathlib import Path
@@ -14,30 +14,30 @@ _OF_ALL_TASKS = "all"
 
 
 def shipped(task: Task) -> Path:
-    """The folder of the bundle that ships with Triof for ``task``: its own one, or that which answers all tasks."""
+    """Return the folder of the shipped bundle for ``task``: its own one, or the one that answers all tasks."""
     own = SHIPPED_BUNDLES / task
     return own if own.is_dir() else SHIPPED_BUNDLES / _OF_ALL_TASKS
 
 
 class LocalCnnOptions(Options):
-    """Which bundle answers which task; None means the active one, or else the one that ships with Triof."""
+    """The bundle of each task; None: the active one, or else the shipped one."""
 
     waste_type_bundle: Path | None = None
     cleanliness_bundle: Path | None = None
     bundles: Path | None = None
-    """Where bundles are installed; what is active there answers, unless one of the two above overrules it."""
+    """Folder of installed bundles; the active one answers unless one of the two above is set."""
     threads: int = Field(default=1, ge=1, le=64)
     """Threads of each interpreter; more than one was slower on a busy machine."""
     interpreters: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 4), ge=1, le=64)
-    """Photos that one model can look at at once; each beyond the first takes memory only when it is needed."""
+    """Photos that a model can process at the same time; each beyond the first allocates memory on demand."""
 
     precision: Literal["auto", "half", "8-bit"] = "auto"
-    """Which network answers of a bundle that carries two; auto: the one in 8 bits where it was measured to pay."""
+    """The network to use of a bundle with two; auto: the 8-bit one if the measurement favours it."""
 
     def chosen(self, task: Task) -> Path | None:
-        """The folder that the settings name for ``task``, which overrules what is active."""
+        """Return the folder that the settings name for ``task``, which overrides the active bundle."""
         return self.waste_type_bundle if task == "waste_type" else self.cleanliness_bundle
 
     def installed_in(self, folder: Path) -> Self:
-        """The same, with ``folder`` for the installed bundles where the settings name none."""
+        """Return these settings with ``folder`` for installed bundles unless it is set."""
         return self if self.bundles else self.model_copy(update={"bundles": folder})

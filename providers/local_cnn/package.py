@@ -1,6 +1,6 @@
-"""What comes as a zip or as a folder: its files by name, taken into memory and never unpacked to the disk.
+"""Reads the files of a zip or a folder into memory by name, without unpacking to the disk.
 
-Sizes are counted while reading, whatever the zip says of them.
+Sizes are counted while reading, as those stated in a zip are not trusted.
 """
 
 import stat
@@ -18,18 +18,18 @@ Files = Mapping[str, bytes]
 
 _MOST_FILES = 1000
 _MOST_BYTES = 200_000_000
-"""Of the zip, and of all files together once they are unpacked; a compact model has some ten million."""
+"""Largest size in bytes of the zip, and of all unpacked files; a compact model has some ten million."""
 _MOST_AT_ONCE = 4_000_000
-"""No part of a zip that is read at once is larger: of its directory that is enough for some thousand members."""
+"""Largest read of a zip at once; enough for a directory of some thousand members."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""The others may grow a thousandfold within one piece."""
+"""Allowed compression methods; others may expand a thousandfold within one read."""
 _ENCRYPTED = 0x1
 
 
 def read(source: Path, markers: tuple[str, ...]) -> Files:
-    """The files beside the first of ``markers`` by name, in ``source`` or one folder down.
+    """Return the files beside the first of ``markers`` by name, in ``source`` or one folder below.
 
-    Raises ProviderMisconfigured for what holds no marker, is no zip, or is made to do harm.
+    Raises ProviderMisconfigured if there is no marker, or the zip is invalid or malicious.
     """
     try:
         files = _in_folder(source, markers) if source.is_dir() else _in_zip(source, markers)
@@ -43,7 +43,7 @@ def read(source: Path, markers: tuple[str, ...]) -> Files:
 
 
 def unusable(source: Path, reason: str) -> ProviderMisconfigured:
-    """The error for a zip or folder that cannot be taken; ``reason`` ends with what to do."""
+    """Return the error for an unusable zip or folder; ``reason`` ends with the remedy."""
     return ProviderMisconfigured(f"{source} cannot be taken: {reason}.")
 
 
@@ -55,7 +55,7 @@ def _cause(source: Path, error: Exception) -> str:
 
 
 class _Budget:
-    """What may still be read of ``source``."""
+    """The bytes and files that may still be read of ``source``."""
 
     def __init__(self, source: Path) -> None:
         self._source = source
@@ -76,7 +76,7 @@ class _Budget:
 
     @property
     def most(self) -> int:
-        """One byte more than may be read, so that one too many is noticed."""
+        """One byte more than allowed, so that an excess is detected."""
         return self._bytes_left + 1
 
     def _too_much(self) -> ProviderMisconfigured:
@@ -106,7 +106,7 @@ def _entries(folder: Path, budget: _Budget) -> list[Path]:
 
 
 class _Pieces:
-    """A zip's file for ``zipfile``, which believes what the zip says of the length of its directory."""
+    """A file for ``zipfile`` that limits each read, as the zip may lie about the length of its directory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -133,7 +133,7 @@ def _in_zip(source: Path, markers: tuple[str, ...]) -> Files:
 
 
 def _checked(source: Path, members: list[zipfile.ZipInfo], budget: _Budget) -> Mapping[PurePosixPath, zipfile.ZipInfo]:
-    """The members that are files, by path."""
+    """Check the members and return those that are files, by path."""
     budget.check_count(len(members))
     checked: dict[PurePosixPath, zipfile.ZipInfo] = {}
     for member in members:

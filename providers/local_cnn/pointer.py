@@ -1,4 +1,4 @@
-"""The pointer: which of the installed bundles answers each task, changed by others while the machine runs.
+"""The pointer file: the active installed bundle of each task, which other processes change at run time.
 
 ::
 
@@ -14,14 +14,14 @@ from providers.local_cnn.options import LocalCnnOptions, shipped
 
 POINTER_FILE = "active.json"
 SHIPPED = "shipped"
-"""The version that stands for the bundle that ships with Triof."""
+"""The version name of the shipped bundle."""
 
 Signature = tuple[int, int, int] | None
-"""Changes whenever the file is replaced; None as long as there is none."""
+"""Changes when the file is replaced; None if it does not exist."""
 
 
 def signature_of(path: Path) -> Signature:
-    """Tells in a few microseconds whether a file may have changed."""
+    """Return a value that changes when the file is replaced; takes a few microseconds."""
     try:
         found = path.stat()
     except OSError:
@@ -30,18 +30,18 @@ def signature_of(path: Path) -> Signature:
 
 
 class Pointer:
-    """Reads the pointer of one folder of installed bundles."""
+    """Reads the pointer of a folder of installed bundles."""
 
     def __init__(self, bundles: Path) -> None:
         self.path = bundles / POINTER_FILE
         self._bundles = bundles
 
     def signature(self) -> Signature:
-        """Tells in a few microseconds whether the pointer may have changed."""
+        """Return a value that changes when the file is replaced; takes a few microseconds."""
         return signature_of(self.path)
 
     def version(self, task: Task) -> str:
-        """What answers ``task``; SHIPPED if nobody ever activated another. Raises ProviderMisconfigured."""
+        """Return the active version for ``task``; SHIPPED if none was activated. Raises ProviderMisconfigured."""
         try:
             active = json.loads(self.path.read_bytes()).get(task, {}).get("active", SHIPPED)
         except FileNotFoundError:
@@ -53,7 +53,7 @@ class Pointer:
         return active
 
     def folder(self, task: Task, version: str) -> Path:
-        """Where the bundle of that version is, or would be."""
+        """Return the folder for the bundle of that version, which may not exist."""
         return shipped(task) if version == SHIPPED else self._bundles / task / version
 
     def _unreadable(self, cause: str) -> ProviderMisconfigured:
@@ -64,7 +64,7 @@ class Pointer:
 
 
 def serving(task: Task, options: LocalCnnOptions) -> Path:
-    """The folder of the bundle that is to answer ``task``. Raises ProviderMisconfigured for an unreadable pointer."""
+    """Return the folder of the bundle for ``task``. Raises ProviderMisconfigured for an unreadable pointer."""
     if chosen := options.chosen(task):
         return chosen
     if not options.bundles:

@@ -1,13 +1,13 @@
-"""Which network of a bundle that carries two answers on this machine: the one in half precision or the one in 8 bits.
+"""Chooses between the half-precision and the 8-bit network of a bundle on this machine.
 
-On a processor with integer dot products 8 bits may take less than half the time, on another they gain nothing, and
-their answers differ a little. Both are therefore measured once on the machine at hand
-(``triof/models/precision_benchmark.py``),
-and what came of it is kept beside the installed bundles, by the SHA-256 of the 8-bit network::
+On processors with integer dot products, 8 bits may take less than half the time, on others they gain nothing, and
+their answers differ a little. Both are therefore measured once on each machine
+(``triof/models/precision_benchmark.py``), and the result is stored beside the installed bundles, by the SHA-256 of the
+8-bit network::
 
     bundles/precision.json      {SHA256: {"version": ..., "processor": ..., "ratio": 2.1, "agreement": 1.0, ...}, ...}
 
-It counts for the same two networks, processor and version of LiteRT alone. Until it is there, half precision answers.
+A result is valid only for the same networks, processor and LiteRT version. Without one, half precision answers.
 """
 
 import hashlib
@@ -25,38 +25,38 @@ from providers.options import Options
 
 MEMORY_FILE = "precision.json"
 LEAST_RATIO = 1.4
-"""So many times as fast 8 bits must be to answer."""
+"""Minimum speed-up of 8 bits."""
 LEAST_AGREEMENT = 0.995
-"""On so many of the reference photos they must give the same answer."""
+"""Minimum share of the reference photos with the same answers."""
 
 _CPUINFO = Path("/proc/cpuinfo")
 _ABOUT = (
     *("vendor_id", "cpu family", "model", "model name", "flags"),
     *("CPU implementer", "CPU variant", "CPU part", "Features"),
 )
-"""What Linux says of a processor that decides on its speed, on x86 and on Arm."""
+"""Fields of Linux's /proc/cpuinfo that determine a processor's speed, on x86 and on Arm."""
 
 
 class PrecisionMeasurement(Options):
-    """What came of asking both networks of a bundle about the reference photos."""
+    """The comparison of both networks of a bundle on the reference photos."""
 
     version: str
-    """Of the bundle, for people."""
+    """Version of the bundle, for people."""
     sha256: str
-    """Of the network in half precision."""
+    """SHA-256 of the half-precision network."""
     processor: str
     interpreter: str
     fault: str = ""
-    """Why they could not be asked; the numbers mean nothing then."""
+    """Why the measurement failed; the numbers are invalid then."""
     photos: int = Field(default=0, ge=0)
     ratio: float = Field(default=0.0, ge=0)
-    """The median time of a call in half precision, divided by that in 8 bits."""
+    """Median time of a call in half precision, divided by that in 8 bits."""
     agreement: Probability = 0.0
-    """The share of the photos with the same answer to every task."""
+    """Share of the photos with the same answer to every task."""
 
     @property
     def pays(self) -> bool:
-        """Whether 8 bits are to answer."""
+        """Whether the 8-bit network should answer."""
         return not self.fault and self.ratio >= LEAST_RATIO and self.agreement >= LEAST_AGREEMENT
 
     def __str__(self) -> str:
@@ -67,16 +67,16 @@ class PrecisionMeasurement(Options):
 
 
 class Choice(NamedTuple):
-    """Which network answers, and why."""
+    """The chosen network and the reason."""
 
     eight_bit: bool
     reason: str
     is_fault: bool = False
-    """Whether a file is broken or a measurement failed, which the technician should mend."""
+    """Whether the reason is a damaged file or a failed measurement, which the technician should fix."""
 
 
 def choose(loaded: Bundle, options: LocalCnnOptions) -> Choice:
-    """By the settings, or else by what was measured on this machine."""
+    """Choose the network by the settings, or else by the measurement on this machine."""
     if loaded.card.eight_bit_sha256 is None:
         return Choice(False, "the bundle carries no 8-bit network")
     if loaded.lacks_its_eight_bit:
@@ -90,7 +90,7 @@ def choose(loaded: Bundle, options: LocalCnnOptions) -> Choice:
 
 
 def is_due(loaded: Bundle, options: LocalCnnOptions) -> bool:
-    """Whether both networks of a bundle are to be measured on this machine; what failed is tried again."""
+    """Return whether both networks must be measured on this machine; failed measurements are repeated."""
     if options.precision != "auto" or loaded.eight_bit is None:
         return False
     measured = remembered(loaded.card, options.bundles)
@@ -98,7 +98,7 @@ def is_due(loaded: Bundle, options: LocalCnnOptions) -> bool:
 
 
 def remembered(card: BundleCard, bundles: Path | None) -> PrecisionMeasurement | None:
-    """What was measured of this bundle on this machine; None where there is no measurement or it cannot be read."""
+    """Return the measurement of this bundle on this machine; None if there is none or it is unreadable."""
     if bundles is None or card.eight_bit_sha256 is None:
         return None
     try:
@@ -111,7 +111,7 @@ def remembered(card: BundleCard, bundles: Path | None) -> PrecisionMeasurement |
 
 
 def processor(cpuinfo: Path = _CPUINFO) -> str:
-    """Its name, and a digest of what it can do: virtual machines give different processors one name."""
+    """Return the processor's name and a digest of its features, as virtual machines hide its exact model."""
     try:
         lines = cpuinfo.read_text("utf-8", "replace").split("\n\n")[0].splitlines()
     except OSError:
@@ -123,5 +123,5 @@ def processor(cpuinfo: Path = _CPUINFO) -> str:
 
 
 def interpreter() -> str:
-    """Name and version of the interpreter."""
+    """Return name and version of the interpreter."""
     return f"ai-edge-litert {metadata.version('ai-edge-litert')}"

@@ -1,4 +1,4 @@
-"""The local network as a provider."""
+"""The local provider."""
 
 from functools import partial
 from math import isfinite
@@ -24,23 +24,23 @@ log = get_logger(__name__)
 _PING_SECONDS = 5.0
 _SUM_TOLERANCE = 0.02
 _LEAST = 1e-12
-"""In place of a probability of 0, which has no logarithm."""
+"""Replaces a probability of 0, which has no logarithm."""
 _UNASKED = Choice(False, "no other network was chosen")
 
 
 class TaskOutput(NamedTuple):
-    """What a model says of one photo, for one of its tasks."""
+    """A model's answer for one photo and one of its tasks."""
 
     scores: dict[str, float]
     """A probability for every label of the task."""
     embedding: tuple[float, ...]
     unfamiliarity: float | None
     nothing: float
-    """The part of the probability of other that stands for an empty slot."""
+    """The part of the probability of ``other`` that means an empty slot."""
 
 
 class LocalModel:
-    """One bundle, ready to answer; whoever holds it may go on asking it when another one serves."""
+    """A loaded bundle; it stays usable after another one becomes active."""
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class LocalModel:
         *,
         choice: Choice = _UNASKED,
     ) -> None:
-        """Load a model that was tried before, or any within ``isolation``; ``choice`` says why it is this network.
+        """Load a trusted model, or any within ``isolation``; ``choice`` says why this network was chosen.
 
-        Raises ProviderMisconfigured when the model does not fit its card.
+        Raises ProviderMisconfigured if the model does not match its card.
         """
         self.card = loaded.card
         self.choice = choice
@@ -67,17 +67,17 @@ class LocalModel:
 
     @property
     def runtime(self) -> SharedRuntime:
-        """What runs the model. Raises ProviderUnavailable once it is closed."""
+        """The runtime of the model. Raises ProviderUnavailable after it is closed."""
         if self._runtime is None:
             raise ProviderUnavailable("The local model was closed: restart the machine's software.")
         return self._runtime
 
     def scores(self, photo: Photo, *, timeout: float) -> dict[str, float]:
-        """A probability for every label of the task. Raises ProviderUnavailable."""
+        """Return a probability for every label of the task. Raises ProviderUnavailable."""
         return self.answer(photo, timeout=timeout).scores
 
     def answer(self, photo: Photo, *, timeout: float) -> TaskOutput:
-        """What it says of the photo. Raises ProviderUnavailable."""
+        """Return the model's answer for the photo. Raises ProviderUnavailable."""
         answer = self.runtime.ask(photo, self.card.task, timeout=timeout)
         outputs, distance = answer.outputs[self.card.task], answer.unfamiliarity
         if not np.isfinite(outputs).all() or (distance is not None and not isfinite(distance)):
@@ -92,11 +92,11 @@ class LocalModel:
         return TaskOutput(scores, tuple(map(float, answer.embedding)), unfamiliarity, nothing)
 
     def warm_up(self) -> None:
-        """Answer about a black picture. Raises ProviderUnavailable."""
+        """Run the model on a black picture. Raises ProviderUnavailable."""
         self.runtime.warm_up(timeout=_PING_SECONDS)
 
     def close(self) -> None:
-        """Give the memory back, unless another task's model shares it; that of a question under way once it is over."""
+        """Release the memory, unless another task's model shares it; calls under way finish first."""
         self._runtime = None
 
     def _logits(self, outputs: Numbers) -> Numbers:
@@ -111,10 +111,10 @@ class LocalModel:
 
 
 def try_first(loaded: Bundle, bundles: Path | None) -> None:
-    """Let a model answer in a process of its own, unless it was tried before; ``bundles`` holds the installed ones.
+    """Run a model in a separate process unless it is trusted; ``bundles`` is the folder of the installed ones.
 
-    Raises ProviderMisconfigured for one that ends its process or does not fit its card, ProviderUnavailable for one
-    that gives no answer.
+    Raises ProviderMisconfigured if it ends its process or does not match its card, ProviderUnavailable if it gives
+    no answer.
     """
     with Isolation(bundles) as isolation:
         if not isolation.trusts(loaded.folder, loaded.model):
@@ -123,11 +123,11 @@ def try_first(loaded: Bundle, bundles: Path | None) -> None:
 
 
 class LocalCnn:
-    """Answers from a bundle in a few milliseconds, without any network.
+    """Answers from a bundle in a few milliseconds, without a network connection.
 
-    Before every question it looks whether another bundle was activated, or its networks were measured. The first
-    question that finds a change loads the new model, while the others are answered by the one before; a question under
-    way ends on the model that it began with.
+    Before every call it checks whether another bundle was activated or its networks were measured. The first call
+    after a change loads the new model, while other calls use the previous one; a call under way finishes on the model
+    with which it started.
     """
 
     name = "local_cnn"
@@ -142,27 +142,27 @@ class LocalCnn:
         chosen = options.chosen(task)
         self._pointer = Pointer(options.bundles) if options.bundles and not chosen else None
         self._seen = self._signatures()
-        # Where the active one is damaged, a machine with the model that ships is better than one without.
+        # If the active bundle is damaged, the shipped model keeps the machine working.
         active = self._active(None) if self._seen[0] else None
         self._model = active or self._ready(bundle.load(chosen or shipped(task), task))
 
     @property
     def card(self) -> BundleCard:
-        """Of the bundle that would answer now."""
+        """The same property of the bundle that would answer now."""
         return self._current().card
 
     @property
     def choice(self) -> Choice:
-        """Which of the bundle's networks would answer now, and why."""
+        """The network of the bundle that would answer now, and the reason."""
         return self._current().choice
 
     @property
     def needed_side(self) -> int:
-        """Of the bundle that would answer now."""
+        """The same property of the bundle that would answer now."""
         return self._current().needed_side
 
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
-        """Answer within ``timeout`` seconds. Raises ProviderUnavailable."""
+        """Return a prediction within ``timeout`` seconds. Raises ProviderUnavailable."""
         model = self._current()
         told = model.answer(photo, timeout=timeout)
         label = max(told.scores, key=told.scores.__getitem__)
@@ -181,11 +181,11 @@ class LocalCnn:
         )
 
     def ping(self) -> None:
-        """Answer about a black picture. Raises ProviderUnavailable."""
+        """Run the model on a black picture. Raises ProviderUnavailable."""
         self._current().warm_up()
 
     def close(self) -> None:
-        """Give the model's memory back; harmless when called twice."""
+        """Release the model's memory; may be called twice."""
         with self._swapping:
             self._closed = True
             self._model.close()
@@ -193,7 +193,7 @@ class LocalCnn:
     def _current(self) -> LocalModel:
         if (
             self._signatures() != self._seen
-            # Whoever comes while another one loads does not wait: a person stands in front of the machine.
+            # Other calls do not wait while a model is loaded, as an employee stands in front of the machine.
             and self._swapping.acquire(blocking=False)
         ):
             try:
@@ -203,7 +203,7 @@ class LocalCnn:
         return self._model
 
     def _signatures(self) -> tuple[Signature, Signature]:
-        """Of the pointer, None where none counts, and of what was measured."""
+        """Return the signatures of the pointer, None if it does not apply, and of the measurements."""
         bundles = self._options.bundles
         pointed = self._pointer.signature() if self._pointer else None
         return pointed, signature_of(bundles / MEMORY_FILE) if bundles else None
@@ -213,7 +213,7 @@ class LocalCnn:
         if choice.eight_bit:
             try:
                 return self._loaded(loaded.in_eight_bits(), choice)
-            # The network in half precision is there, and may well run.
+            # The half-precision network may still run.
             except ProviderError as error:
                 log.error("precision.fell_back", task=self.task, cause=error)
                 choice = Choice(False, f"its 8-bit network cannot be run: {error}", is_fault=True)
@@ -226,17 +226,17 @@ class LocalCnn:
     def _follow(self) -> None:
         if self._closed:
             return
-        # Before the pointer is read, so that a change meanwhile is seen with the next question. What cannot be loaded
-        # is not tried again before one of the files changes.
+        # Taken before the pointer is read, so that a change meanwhile is seen by the next call. A bundle that fails to
+        # load is not retried before one of the files changes.
         self._seen = self._signatures()
         if model := self._active(self._model):
             before, after = self._model.card.version, model.card.version
             log.info("bundle.swapped", task=self.task, from_=before, to=after, eight_bit=model.choice.eight_bit)
-            # The one before is not closed: its memory goes with the last question that is under way on it.
+            # The previous model is not closed: its memory is freed after the last call under way.
             self._model = model
 
     def _active(self, before: LocalModel | None) -> LocalModel | None:
-        """The active one, asked once; None where it is the one ``before``, or cannot answer, which is logged."""
+        """Load and test the active model; None if it is ``before``, or if it fails, which is logged."""
         try:
             loaded = bundle.load(serving(self.task, self._options), self.task)
             choice = precision.choose(loaded, self._options)
@@ -245,7 +245,7 @@ class LocalCnn:
                 return None
             model = self._ready(loaded)
             model.warm_up()
-        # Whatever is wrong with it, the one before goes on answering: a person stands in front of the machine.
+        # After any error the previous model keeps answering.
         except Exception as error:
             log.error("bundle.not_loaded", task=self.task, cause=error)
             return None

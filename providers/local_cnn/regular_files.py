@@ -1,6 +1,6 @@
-"""Reading files that may be anything: regular ones alone, and no more of them than expected.
+"""Reads untrusted paths: only regular files, and no more bytes than expected.
 
-A device gives bytes for ever, a pipe gives none, and a file may be larger than the memory.
+A device may return bytes for ever, a pipe none, and a file may be larger than the memory.
 """
 
 import os
@@ -15,7 +15,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file, or a link to one, for reading. Raises OSError for anything else, without opening it."""
-    # By its name first, as a device may do something when it is opened; then again what was really opened.
+    # Checked by name first, as opening a device may have effects; then again on the open file.
     _check(path.stat(), path)
     file = os.fdopen(os.open(path, _FLAGS), "rb")
     try:
@@ -27,7 +27,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:
-    """The content of a regular file. Raises OSError, also where it has more than ``most_bytes``."""
+    """Return the content of a regular file. Raises OSError, also if it has more than ``most_bytes``."""
     with open_regular(path) as file:
         content = read_at_most(file, most_bytes + 1)
     if len(content) > most_bytes:
@@ -36,7 +36,7 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
 
 
 def read_at_most(file: IO[bytes], most_bytes: int) -> bytes:
-    """What is left in ``file``, and no more than ``most_bytes`` of it. Raises OSError."""
+    """Read the rest of ``file``, at most ``most_bytes``. Raises OSError."""
     content = bytearray()
     while piece := file.read(min(_PIECE_BYTES, most_bytes - len(content))):
         content += piece

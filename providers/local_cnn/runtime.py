@@ -1,4 +1,4 @@
-"""The interpreter: the only place that imports LiteRT."""
+"""Runs models with LiteRT; the only module that imports it."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -21,21 +21,21 @@ Shapes = tuple[list[tuple[int, ...]], list[tuple[int, ...]]]
 
 
 class ModelOutput(NamedTuple):
-    """What a model gives for one photo."""
+    """A model's outputs for one photo."""
 
     outputs: Mapping[Task, Outputs]
-    """Of each task of its card (labels,)."""
+    """Logits or probabilities of each task of its card: (labels,)."""
     embedding: Outputs
     unfamiliarity: float | None
-    """None from a model that does not tell."""
-    """(embedding of its card,)."""
+    """Distance from the training photos; None if the model does not give it."""
+    """Embedding: (embedding of its card,)."""
 
 
 class Runtime:
-    """A model's interpreters. LiteRT's own memory allows each a single question at a time.
+    """A model's interpreters, as a LiteRT interpreter handles one call at a time.
 
-    One is there from the beginning. More, up to ``interpreters``, are made when so many ask at once; all read the same
-    bytes of the model, and each takes memory of its own to work in (23 MB with the bundles that ship).
+    One is created at the start. Further ones, up to ``interpreters``, are created on demand; all share the bytes of the
+    model, and each allocates its own working memory (23 MB with the shipped bundles).
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class Runtime:
         interpreters: int = 1,
         make: Make | None = None,
     ) -> None:
-        """Load and check. Raises ProviderMisconfigured when the model does not fit its card.
+        """Load and check the model. Raises ProviderMisconfigured if it does not match its card.
 
-        ``make`` gives interpreters in another way (:mod:`providers.local_cnn.isolated`). Nothing is asked for warmth: a
-        model's first answer takes as long as the others.
+        ``make`` creates interpreters in another way (:mod:`providers.local_cnn.isolated`). There is no warm-up, as a
+        model's first call takes no longer than the others.
         """
         low, high = bundle.card.input.range
         self._scale = np.float32((high - low) / 255)
@@ -63,9 +63,9 @@ class Runtime:
         self._embedding = bundle.card.embedding
 
     def ask(self, pixels: Pixels, *, timeout: float) -> "ModelOutput":
-        """Ask the model about (height, width, 3) RGB. Raises ProviderUnavailable.
+        """Run the model on RGB pixels (height, width, 3). Raises ProviderUnavailable.
 
-        ``timeout`` bounds the wait for an interpreter, in seconds; an answer under way is a few milliseconds off.
+        ``timeout`` limits the wait for an interpreter, in seconds; a call itself takes a few milliseconds.
         """
         if not self._turns.acquire(timeout=max(timeout, 0)):
             raise ProviderUnavailable(f"The local model was busy for {timeout:.1f} s: try again.")
@@ -78,7 +78,7 @@ class Runtime:
     @contextmanager
     def _taken(self) -> Iterator[Interpreter]:
         try:
-            # The one used last, whose memory is warm.
+            # The last used one, whose memory is in the cache.
             interpreter = self._idle.pop()
         except IndexError:
             interpreter = self._make()
@@ -88,7 +88,7 @@ class Runtime:
             self._idle.append(interpreter)
 
     def _answer(self, interpreter: Interpreter, pixels: Pixels) -> "ModelOutput":
-        # A view into the interpreter's memory must not outlive this call: LiteRT refuses to run while one exists.
+        # A view into the interpreter's memory must not outlive this call, as LiteRT refuses to run while one exists.
         tensor = interpreter.tensor(self._input)()[0]
         np.multiply(pixels[:, :, self._channels], self._scale, out=tensor)
         tensor += self._offset
@@ -111,19 +111,19 @@ class Extractor:
             self._interpreter = Interpreter(model_content=model, num_threads=1)
             self._interpreter.allocate_tensors()
         self._input = int(self._interpreter.get_input_details()[0]["index"])
-        # LiteRT keeps no order among outputs; by their number of dimensions they can be told apart.
+        # LiteRT does not preserve the order of outputs; they differ in their number of dimensions.
         outputs = sorted(self._interpreter.get_output_details(), key=lambda tensor: len(tensor["shape"]))
         self._outputs = [int(tensor["index"]) for tensor in outputs]
 
     def __call__(self, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """(height, width, 3) in the model's range to its outputs, those with fewer dimensions first."""
+        """Run the model on (height, width, 3) in its range; returns its outputs, those with fewer dimensions first."""
         self._interpreter.set_tensor(self._input, inputs[None])
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
 
 
 def interpreter_of(model: bytes, threads: int = 1) -> Interpreter:
-    """An interpreter that is ready to be asked. Raises ValueError or RuntimeError where LiteRT cannot read it."""
+    """Return a ready interpreter. Raises ValueError or RuntimeError if LiteRT cannot load the model."""
     with native_lines.kept_back():
         interpreter = Interpreter(model_content=model, num_threads=threads)
         interpreter.allocate_tensors()
@@ -131,7 +131,7 @@ def interpreter_of(model: bytes, threads: int = 1) -> Interpreter:
 
 
 def shapes(model: bytes) -> Shapes:
-    """Of the inputs and of the outputs of a model without a card. Raises ValueError where it is none."""
+    """Return the shapes of inputs and outputs of a model without a card. Raises ValueError if it is invalid."""
     try:
         with native_lines.kept_back():
             interpreter = Interpreter(model_content=model, num_threads=1)
@@ -141,7 +141,7 @@ def shapes(model: bytes) -> Shapes:
 
 
 def shapes_of(interpreter: Interpreter) -> Shapes:
-    """Of the inputs and of the outputs of an interpreter's model."""
+    """Return the shapes of inputs and outputs of an interpreter's model."""
     details = (interpreter.get_input_details(), interpreter.get_output_details())
     inputs, outputs = ([tuple(map(int, tensor["shape"])) for tensor in tensors] for tensors in details)
     return inputs, outputs
@@ -155,7 +155,7 @@ def _made(bundle: Bundle, make: Make) -> Interpreter:
 
 
 def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, dict[int, int]]:
-    """The index of the one input, and of the outputs by their lengths."""
+    """Return the index of the input, and the indices of the outputs by their lengths."""
     card = bundle.card
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     (photo,) = _indices(inputs, [(1, card.input.height, card.input.width, 3)], bundle)
@@ -164,7 +164,7 @@ def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, dict[int, i
 
 
 def _indices(details: list[dict[str, Any]], shapes: list[tuple[int, ...]], bundle: Bundle) -> list[int]:
-    """By their shapes: LiteRT keeps no order among outputs."""
+    """Return the indices by shape, as LiteRT does not preserve the order of outputs."""
     found = {tuple(map(int, tensor["shape"])): int(tensor["index"]) for tensor in details}
     types = {np.dtype(tensor["dtype"]).name for tensor in details}
     if len(details) != len(shapes) or set(found) != set(shapes) or types != {"float32"}:

@@ -1,7 +1,7 @@
-"""One call of a model for all the tasks that it answers of a photo, whichever task asks first.
+"""Shares one run of a model between all tasks that it answers for a photo.
 
-The machine asks for its tasks on several threads at once. The first that comes resizes the photo and runs the model;
-the others wait for that and take their own answers from it.
+The machine asks for its tasks in several threads at once. The first one resizes the photo and runs the model; the
+others wait for the result and take their own parts of it.
 """
 
 from concurrent.futures import Future
@@ -18,26 +18,26 @@ from providers.local_cnn.runtime import Make, ModelOutput, Runtime
 
 @dataclass
 class _SharedCall:
-    """The answer to all tasks about one photo, under way or there, and which tasks have asked for it."""
+    """A run for one photo, under way or finished, and the tasks that have asked for it."""
 
     answer: Future[ModelOutput] = field(default_factory=Future)
     asked: set[Task] = field(default_factory=set)
 
 
 class SharedRuntime:
-    """A runtime that each of a model's tasks asks about a photo, and that runs once for all of them."""
+    """A runtime that several tasks of a model call with a photo, and that runs once for all of them."""
 
     def __init__(self, bundle: Bundle, threads: int, interpreters: int, make: Make | None = None) -> None:
-        """Load and check, as :class:`Runtime` does. Raises ProviderMisconfigured."""
+        """Load and check the model, as :class:`Runtime` does. Raises ProviderMisconfigured."""
         self._runtime = Runtime(bundle, threads, interpreters, make)
         self._size = (bundle.card.input.width, bundle.card.input.height)
         self._lock = Lock()
         self._calls: WeakKeyDictionary[Photo, _SharedCall] = WeakKeyDictionary()
 
     def ask(self, photo: Photo, task: Task, *, timeout: float) -> ModelOutput:
-        """What the model gives for ``photo``, within about ``timeout`` seconds. Raises ProviderUnavailable.
+        """Return the model's outputs for ``photo``, within about ``timeout`` seconds. Raises ProviderUnavailable.
 
-        It runs again when the same task asks again: an answer is shared between tasks, not kept.
+        A second call for the same task runs the model again: a result is shared between tasks, but not cached.
         """
         with self._lock:
             call = self._calls.get(photo)
@@ -63,7 +63,7 @@ class SharedRuntime:
         except BaseException as error:
             with self._lock:
                 if self._calls.get(photo) is call:
-                    # Who comes later tries anew.
+                    # Later calls try again.
                     del self._calls[photo]
             call.answer.set_exception(error)
 
@@ -73,9 +73,9 @@ _made: WeakValueDictionary[object, SharedRuntime] = WeakValueDictionary()
 
 
 def shared(bundle: Bundle, threads: int, interpreters: int) -> SharedRuntime:
-    """The runtime of ``bundle``: for a model of several tasks the same one as long as any holds it.
+    """Return the runtime of ``bundle``; for a model of several tasks the same one while any of them uses it.
 
-    Raises ProviderMisconfigured when the model does not fit its card.
+    Raises ProviderMisconfigured if the model does not match its card.
     """
     card = bundle.card
     if not card.also:

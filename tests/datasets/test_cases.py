@@ -109,7 +109,7 @@ def line_without_an_equals_sign(case: Path) -> None:
 
 
 def label_in_another_form(case: Path) -> None:
-    assert "nobody has explained" in triof("bundles", "install", case).stderr
+    assert "tags without a label" in triof("bundles", "install", case).stderr
     config = Path("home") / "config"
     config.mkdir(parents=True, exist_ok=True)
     (config / "tags.toml").write_text('[custom_vision.tags]\n"canette métal" = "other"\n', encoding="utf-8")

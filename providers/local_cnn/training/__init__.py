@@ -1,1 +1,1 @@
-"""All that trains a bundle and needs TensorFlow or OpenCV; nothing that answers on a machine imports it."""
+"""Training of bundles, which needs TensorFlow or OpenCV; never imported on a running machine."""

@@ -1,8 +1,7 @@
-"""Other views of a training photo: turned, moved, relit, laid on another ground, soiled.
+"""Augmentation: random views of a training photo, turned, moved, relit, on another ground, soiled.
 
-The photos betray their label by their ground (clean items are cut out on white, dirty ones lie outdoors, negatives lie
-on one grey table). Whatever item could be cut out is therefore laid on other grounds, in every class alike, so that
-less can be learned from them.
+The ground reveals the label of many photos (clean items are cut out on white, dirty ones lie outdoors, negatives lie on
+one grey table). Therefore every item that can be cut out is laid on other grounds, in all classes alike.
 """
 
 import math
@@ -20,14 +19,14 @@ from providers.local_cnn.training.scenes import Scenery
 from providers.local_cnn.training.stains import Colours, Shares, soiled
 
 KEPT_SIDE = 320
-"""Pixels of the longer side that are kept of a photo."""
+"""Longer side in pixels of the stored copy of a photo."""
 _MOST_COVERED = 0.4
-"""Share of a view that a hand may cover: what it holds must still be seen."""
+"""Largest share of a view that a hand may cover, so that the item remains visible."""
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A compressed :class:`Cutout`."""
+    """A :class:`Cutout` with a compressed mask."""
 
     png: bytes
     ground: NDArray[np.float32]
@@ -35,52 +34,52 @@ class Outline:
 
     @property
     def cutout(self) -> Cutout:
-        """Decoded anew."""
+        """Decode the outline, if there is one; not cached."""
         return Cutout(Image.open(BytesIO(self.png)).convert("L"), self.ground, self.divisible)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A training photo, and the outline of its item where it could be told from its ground; compressed."""
+    """A compressed training photo, and the outline of its item if it could be found."""
 
     jpeg: bytes
     outline: Outline | None
     fill: tuple[int, int, int]
-    """The median colour of its border."""
+    """Median colour of the photo's border."""
 
     @property
     def picture(self) -> Image.Image:
-        """Decoded anew: RGB, at most KEPT_SIDE pixels long."""
+        """Decode the photo: RGB, at most KEPT_SIDE pixels long; not cached."""
         return opened(self.jpeg)
 
     @property
     def cutout(self) -> Cutout | None:
-        """Decoded anew."""
+        """Decode the outline, if there is one; not cached."""
         return self.outline.cutout if self.outline else None
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where the view lies in the photo: the affine matrix of ``Image.transform``."""
+    """The position of the view in the photo: the affine matrix of ``Image.transform``."""
 
     matrix: tuple[float, ...]
     reduction: int
 
 
 def kept(picture: Image.Image) -> bytes:
-    """What a training keeps of a photo: a JPEG of at most KEPT_SIDE pixels, some 30 KB, where pixels take 200."""
+    """Return a JPEG of at most KEPT_SIDE pixels to keep in memory, some 30 KB instead of 200 KB of pixels."""
     small = picture.convert("RGB")
     small.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
     return _compressed(small, "JPEG", quality=95, subsampling=0)
 
 
 def opened(jpeg: bytes) -> Image.Image:
-    """The picture that :func:`kept` has kept."""
+    """Decode a photo compressed by :func:`kept`."""
     return Image.open(BytesIO(jpeg)).convert("RGB")
 
 
 def subject(jpeg: bytes) -> Subject:
-    """Prepare a kept photo once for all of its views. Raises ProviderMisconfigured where OpenCV is missing."""
+    """Find the outline of a kept photo, for all of its views. Raises ProviderMisconfigured if OpenCV is missing."""
     picture = opened(jpeg)
     found = cut_out(picture)
     outline = Outline(_compressed(found.alpha, "PNG"), found.ground, found.divisible) if found else None
@@ -88,7 +87,7 @@ def subject(jpeg: bytes) -> Subject:
 
 
 def uncut(jpeg: bytes) -> Subject:
-    """A kept photo of which no views are made but itself."""
+    """Return a kept photo without an outline, to be shown only as it is."""
     return Subject(jpeg, None, (0, 0, 0))
 
 
@@ -102,10 +101,10 @@ def view(
     held: float = 0.0,
     stained: bool = False,
 ) -> Pixels:
-    """A random view: (side, side, 3).
+    """Return a random view: (side, side, 3).
 
-    ``other_ground`` is the probability of laying an item that was cut out on another ground, ``held`` that of a hand
-    beside or on it; ``stained`` soils it, where it was cut out.
+    ``other_ground`` is the probability of another ground for an item that was cut out, ``held`` that of a hand
+    beside or on it; ``stained`` soils it if it was cut out.
     """
     original, cutout = seen.picture, seen.cutout
     frame = _frame(original.size, cutout, side, rng)
@@ -123,7 +122,7 @@ def view(
 
 
 def empty(side: int, scenery: Scenery, rng: Generator) -> Pixels:
-    """A slot with nothing in it, or with a hand: (side, side, 3)."""
+    """Return an empty slot, or one with only a hand: (side, side, 3)."""
     ground = scenery.slot(side, rng)
     if rng.random() < 0.5 and (hand := scenery.hand(rng)):
         ground = _with_hand(ground, hand, rng)
@@ -131,17 +130,17 @@ def empty(side: int, scenery: Scenery, rng: Generator) -> Pixels:
 
 
 def laid_on(pixels: Colours, alpha: Shares, cutout: Cutout, ground: Colours, rng: Generator) -> Colours:
-    """The item that ``alpha`` shows on another ``ground``, all of one size.
+    """Lay the item in ``alpha`` on another ``ground``; all arrays have the same size.
 
-    A clear item lets its ground through: where the old one can be divided out, half of the views do so.
+    Clear items show their ground: if the old one can be divided out, half of the views do so.
     """
     shadow = _blurred(alpha, rng.uniform(2, 8), tuple(rng.integers(-6, 7, 2)))
     shaded = ground * (1 - rng.uniform(0, 0.5) * shadow[..., None])
     item = pixels
     if cutout.divisible:
-        # A cup that is white itself would vanish without a trace of its own colour.
+        # A white cup would disappear without some of its own colour.
         clear = rng.uniform(0.4, 1.0) if rng.random() < 0.5 else 0.0
-        # Near its outline there is often some of the old ground, which would tell where the item comes from.
+        # The old ground often shows near the outline, which would reveal the source of the item.
         through = 1 - (1 - clear) * _core(alpha)[..., None]
         item = pixels * (1 - through) + through * np.minimum(pixels / cutout.ground, 1.05) * shaded
     laid: Colours = (shaded + alpha[..., None] * (item - shaded)).astype(np.float32)
@@ -149,7 +148,7 @@ def laid_on(pixels: Colours, alpha: Shares, cutout: Cutout, ground: Colours, rng
 
 
 def border_colour(picture: Image.Image) -> tuple[int, int, int]:
-    """The median colour of the outermost twentieth of ``picture`` on all sides."""
+    """Return the median colour of the outermost twentieth of ``picture`` on all sides."""
     small = np.asarray(picture.resize((40, 40), Image.Resampling.BOX))
     border = np.concatenate([small[:2].reshape(-1, 3), small[-2:].reshape(-1, 3), small[:, 0], small[:, -1]])
     red, green, blue = (int(channel) for channel in np.median(border, axis=0))
@@ -157,7 +156,7 @@ def border_colour(picture: Image.Image) -> tuple[int, int, int]:
 
 
 def photographed(pixels: Colours, rng: Generator) -> Pixels:
-    """What a cheap camera in a dark canteen adds: a colour cast, dimness, noise, JPEG blocks."""
+    """Simulate a cheap camera in a dark canteen: a colour cast, dimness, noise, JPEG blocks."""
     pixels = pixels * rng.normal(1, 0.04, 3).astype(np.float32)
     if rng.random() < 0.2:
         pixels = pixels * rng.uniform(0.4, 0.85)
@@ -172,15 +171,15 @@ def photographed(pixels: Colours, rng: Generator) -> Pixels:
 
 
 def _frame(size: tuple[int, int], cutout: Cutout | None, side: int, rng: Generator) -> _Frame:
-    """Turn, zoom, stretch, shift and mirror in one step, so that pixels are interpolated once."""
+    """Combine turn, zoom, stretch, shift and mirror, so that pixels are interpolated once."""
     width, height = size
     turned = rng.random() < 0.7
     angle = rng.uniform(0, 2 * math.pi) if turned else rng.normal(0, 0.08)
-    # A tall item that is laid across needs a square frame; an upright one keeps the squeeze the machine gives it.
+    # A turned tall item needs a square frame; an upright one keeps the machine's stretch.
     frame = (max(width, height),) * 2 if turned else (width, height)
     centre, zoom = np.array([width, height]) * (0.5 + rng.normal(0, 0.05, 2)), math.exp(rng.uniform(-0.35, 0.25))
     if cutout and rng.random() < 0.5 and (box := cutout.alpha.getbbox()):
-        # The same item near and far: its size in the photo tells where the photo was taken.
+        # Random size, as the size of an item in the photo reveals the photo's source.
         left, top, right, bottom = box
         share = max((right - left) / frame[0], (bottom - top) / frame[1])
         zoom = share / rng.uniform(0.35, 1.1)
@@ -212,7 +211,7 @@ def _relit(picture: Image.Image, rng: Generator) -> Image.Image:
 
 
 def _recoloured(pixels: Colours, rng: Generator) -> Colours:
-    """As another camera or another print would have it: paler, more colourful, tinted, flatter."""
+    """Change colours as between cameras or prints: paler, more colourful, tinted, flatter."""
     coloured: NDArray[np.floating] = pixels
     if rng.random() < 0.5:
         grey = coloured.mean(axis=2, keepdims=True)
@@ -225,14 +224,14 @@ def _recoloured(pixels: Colours, rng: Generator) -> Colours:
 
 
 def _held(pixels: Colours, hand: Image.Image, rng: Generator) -> Colours:
-    """``pixels`` with a hand, unless it covers too much of them."""
+    """Add a hand to ``pixels``, unless it would cover too much of them."""
     held = _with_hand(pixels, hand, rng)
     covered = np.abs(held - pixels).mean(axis=2) > 20
     return held if covered.mean() < _MOST_COVERED else pixels
 
 
 def _with_hand(ground: Colours, hand: Image.Image, rng: Generator) -> Colours:
-    """``hand`` reaching in from anywhere, in any size."""
+    """Add ``hand``, reaching in from any side in any size."""
     side = len(ground)
     size = rng.uniform(0.5, 1.2) * side / max(hand.size)
     scaled = hand.resize((max(1, round(hand.width * size)), max(1, round(hand.height * size))))
@@ -253,14 +252,14 @@ def _compressed(picture: Image.Image, kind: str, **options: int) -> bytes:
 
 
 def _core(alpha: Shares) -> Shares:
-    """What lies well inside the outline."""
+    """Return the area well inside the outline."""
     core: Shares = np.clip((_blurred(alpha, len(alpha) / 64) - 0.6) * 2.5, 0, 1).astype(np.float32)
     return core
 
 
 def _blurred(alpha: Shares, radius: float, shift: tuple[int, ...] = (0, 0)) -> Shares:
     blurred = _image(alpha).filter(ImageFilter.GaussianBlur(float(radius)))
-    # Cropping beyond an edge adds nothing, where rolling would bring the other side in.
+    # Cropping beyond an edge adds zeros, while rolling would bring in the other side.
     left, top = map(int, shift)
     return _shares(blurred.crop((left, top, left + blurred.width, top + blurred.height)))
 

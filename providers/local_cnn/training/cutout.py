@@ -1,7 +1,7 @@
-"""Cutting an item out of its photo, so that training can lay it on another ground and soil it and nothing else.
+"""Cuts items out of their photos, so that training can lay them on other grounds and soil only the item.
 
-On a plain ground the item is what differs from it; elsewhere GrabCut (Rother, Kolmogorov, Blake 2004, as OpenCV has it)
-finds what differs from the border. What cannot be told apart is left alone: a wrong outline teaches wrong things.
+On a plain ground the item is what differs from it; otherwise GrabCut (Rother, Kolmogorov, Blake 2004, in OpenCV) finds
+what differs from the border. Uncertain outlines are discarded, as training would learn wrong things from them.
 """
 
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ Mask = NDArray[np.uint8]
 """1 on the item, 0 elsewhere: (side, side)."""
 
 _SIDE = 128
-"""Pixels on which the outline is found; finer ones only cost time."""
+"""Side in pixels at which the outline is found; more pixels only take longer."""
 _BORDER = 5
 _PLAIN_SPREAD = 7.0
-"""Mean distance of the border from its median, in grey levels, up to which a ground counts as plain."""
+"""Largest mean distance of the border from its median, in grey levels, for a plain ground."""
 _LIGHT = 100.0
-"""A darker ground cannot be divided out."""
+"""Grey level below which a ground is too dark to be divided out."""
 _DIFFERENT = 9
-"""Grey levels by which an item differs from a plain ground."""
+"""Difference of an item from a plain ground, in grey levels."""
 _STRANGE, _ALIKE = 3.5, 2.0
-"""Mahalanobis distances from the colours of the border: surely not of the ground, probably of it."""
+"""Mahalanobis distances from the border's colours: surely not ground, probably ground."""
 _SMALLEST, _LARGEST = 0.015, 0.8
-"""Shares of the photo that an item takes."""
+"""Limits of the item's share of the photo."""
 _MOST_MISSED = 0.15
-"""Strange pixels left outside the outline, for each inside it."""
+"""Largest ratio of strange pixels outside the outline to those inside it."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ class Cutout:
     """The outline of an item in its photo."""
 
     alpha: Image.Image
-    """Mode ``L``, as large as the photo: 255 on the item."""
+    """Mask in mode ``L``, in the size of the photo: 255 on the item."""
     ground: NDArray[np.float32]
-    """Median colour of what it lies on: RGB, 0 to 255."""
+    """Median colour of the ground: RGB, 0 to 255."""
     divisible: bool
-    """Whether the ground is plain and light, so that it can be divided out where it shows through a clear item."""
+    """Whether the ground is plain and light, so that it can be divided out where a clear item shows it."""
 
 
 def cut_out(picture: Image.Image) -> Cutout | None:
-    """Find the item in ``picture``; None where it cannot be told from its ground.
+    """Find the item in ``picture``; returns None if it cannot be told from its ground.
 
-    Takes some 40 ms. Raises ProviderMisconfigured where OpenCV is missing.
+    Takes some 40 ms. Raises ProviderMisconfigured if OpenCV is missing.
     """
     cv2 = _opencv()
     pixels = np.asarray(picture.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX))
@@ -65,7 +65,7 @@ def cut_out(picture: Image.Image) -> Cutout | None:
     if not _trustworthy(mask, strangeness):
         return None
     alpha = Image.fromarray(cv2.GaussianBlur(mask * 255, (0, 0), 0.8)).resize(picture.size, Image.Resampling.BILINEAR)
-    # A light fringe of the old ground would tell where an item comes from.
+    # A light fringe of the old ground would reveal the source of the item.
     return Cutout(alpha.filter(ImageFilter.MinFilter(3)), ground, plain and ground.min() >= _LIGHT)
 
 
@@ -80,15 +80,15 @@ def _opencv() -> Any:
 
 
 def _border(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The pixels at the edge of the photo: (n, channels)."""
+    """Return the pixels at the edge of the photo: (n, channels)."""
     sides = (pixels[:_BORDER], pixels[-_BORDER:], pixels[:, :_BORDER], pixels[:, -_BORDER:])
     return np.concatenate([side.reshape(-1, pixels.shape[-1]) for side in sides])
 
 
 def _strangeness(lab: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How far each pixel's colour is from those of the border, in their standard deviations."""
+    """Return the distance of each pixel's colour from those of the border, in standard deviations."""
     border = _border(lab).astype(np.float32)
-    # Without the addition a perfectly even ground would make every grain strange.
+    # Regularised, as on a perfectly even ground every grain would be an outlier.
     inverse = np.linalg.inv(np.cov(border.T) + 8 * np.eye(3))
     distance = lab.astype(np.float32) - border.mean(axis=0)
     strangeness: NDArray[np.float32] = np.sqrt(np.einsum("hwc,cd,hwd->hw", distance, inverse, distance))
@@ -108,9 +108,9 @@ def _grab(cv2: Any, pixels: NDArray[np.uint8], strangeness: NDArray[np.float32])
 
 
 def _filled(cv2: Any, mask: Mask, closing: int) -> Mask:
-    """Without specks, and with what lies inside the outlines: a clear cup shows its ground through."""
+    """Remove specks and fill holes, as a clear cup shows its ground."""
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    # The photo's edge closes an item that it cuts off.
+    # The photo's edge closes the outline of an item that it cuts off.
     framed = cv2.copyMakeBorder(mask, closing, closing, closing, closing, cv2.BORDER_REPLICATE)
     closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, np.ones((closing, closing), np.uint8))
     closed = closed[closing:-closing, closing:-closing]

@@ -1,8 +1,8 @@
-"""What a network sees in a photo, in a few numbers that a machine can keep and compare for years.
+"""The embedding of a photo: a few numbers by which a machine can compare photos over years.
 
-The features below the head are projected onto their first principal components over the photos on which the model was
-chosen, and scaled: over those each number has mean 0 and standard deviation 1, and no two go together. A change of what
-the machine sees moves their means.
+The features below the head are projected onto their first principal components over the reference photos and scaled,
+so that over those photos each number has mean 0 and standard deviation 1 and they are uncorrelated. A change of the
+machine's photos shifts their means.
 """
 
 from typing import Any
@@ -14,13 +14,13 @@ Array = NDArray[np.float32]
 
 SIZE = 16
 _LEAST_STRENGTH = 1e-3
-"""Of a component, beside the first one: a handful of photos have fewer than SIZE, and the rest is rounding."""
+"""Smallest variance of a component relative to the first, as a handful of photos have fewer than SIZE components."""
 
 
 def layer(keras: Any, features: Any, seen: Array) -> Any:
-    """The embedding of ``features``, a tensor (n, size) of a ``keras.Model``: (n, SIZE).
+    """Return the embedding of ``features``, a tensor (n, size) of a ``keras.Model``: (n, SIZE).
 
-    ``seen`` (photos, size) are the features of its reference.
+    ``seen`` (photos, size) are the features of the reference photos.
     """
     projection = keras.layers.Dense(SIZE, name="embedding")
     output = projection(features)
@@ -29,7 +29,7 @@ def layer(keras: Any, features: Any, seen: Array) -> Any:
 
 
 def _components(features: Array) -> tuple[Array, Array]:
-    """Kernel (features, SIZE) and bias (SIZE,) of the whitening projection."""
+    """Return kernel (features, SIZE) and bias (SIZE,) of the whitening projection."""
     mean = features.mean(axis=0)
     _, strengths, directions = np.linalg.svd(features - mean, full_matrices=False)
     kept = min(SIZE, int((strengths > _LEAST_STRENGTH * strengths[0]).sum()))

@@ -1,8 +1,8 @@
-"""How far a photo lies from what a network has learned: deep nearest neighbours (Sun et al. 2022).
+"""The distance of a photo from the training photos: deep nearest neighbours (Sun et al. 2022).
 
-Of some photos of the training the deepest features that the network makes of them are kept, scaled to length 1. The
-distance of another photo is 1 minus the cosine of its features and those of its NEIGHBOUR-th nearest among them: 0 for
-the like of what was learned, up to 2.
+The deepest features of some training photos are stored, scaled to length 1. The distance of a photo is 1 minus the
+cosine between its features and those of its NEIGHBOUR-th nearest stored photo: 0 for a photo like those of the
+training, up to 2.
 """
 
 from collections.abc import Hashable, Sequence
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 NEIGHBOUR = 5
-"""Few, so that a rare kind of item is near enough to its own; not the nearest, which may carry a wrong label."""
+"""Small, so that rare kinds of items are near their own; not 1, as the nearest may have a wrong label."""
 MOST = 512
-"""Photos that are kept; twice as many told no more."""
+"""Stored photos; twice as many gave no better result."""
 BORNE = 0.05
-"""Share of familiar plastic that may be unfamiliar."""
+"""Accepted share of familiar plastic above the threshold."""
 
 
 def evenly(kinds: Sequence[Hashable], most: int, seed: int = 0) -> list[int]:
-    """Positions of at most ``most`` photos, drawn in turn from each of their ``kinds``, in rising order."""
+    """Return the positions of at most ``most`` photos, drawn in turn from each of their ``kinds``, in rising order."""
     drawn = np.random.default_rng(seed).permutation(len(kinds))
     turns: dict[Hashable, int] = {}
     ranked = []
@@ -34,15 +34,15 @@ def evenly(kinds: Sequence[Hashable], most: int, seed: int = 0) -> list[int]:
 
 
 def distances(features: Array, stored: Array) -> Array:
-    """Of ``features`` (photos, size) from ``stored`` (at least NEIGHBOUR, size): (photos,)."""
+    """Return the distances of ``features`` (photos, size) from ``stored`` (NEIGHBOUR or more, size): (photos,)."""
     alike = _scaled(features) @ _scaled(stored).T
     nearest: Array = 1 - np.sort(alike, axis=1)[:, -NEIGHBOUR]
     return nearest
 
 
 def layer(keras: Any, features: Any, stored: Array) -> Any:
-    """The distance of ``features``, a tensor (n, size) of a ``keras.Model``, from ``stored``: (n, 1)."""
-    # Without a bias, by which reading_back tells it from the layers that a training goes on with.
+    """Return the distance of ``features``, a tensor (n, size) of a ``keras.Model``, from ``stored``: (n, 1)."""
+    # Without a bias, by which weight_import tells it from the trained layers.
     compared = keras.layers.Dense(len(stored), use_bias=False, name="familiar")
     alike = compared(keras.layers.UnitNormalization()(features))
     compared.set_weights([_scaled(stored).T])
@@ -50,7 +50,7 @@ def layer(keras: Any, features: Any, stored: Array) -> Any:
 
 
 def unfamiliar_from(familiar: Array) -> float:
-    """The distance that BORNE of the ``familiar`` plastic exceeds."""
+    """Return the distance that the share BORNE of the ``familiar`` plastic exceeds."""
     return max(round(float(np.quantile(familiar, 1 - BORNE)), 6), 1e-6)
 
 

@@ -1,4 +1,4 @@
-"""The last layer, fitted on features of the frozen backbone: a regularised softmax regression."""
+"""The head: a regularised softmax regression on features of the frozen backbone."""
 
 from dataclasses import dataclass
 
@@ -22,16 +22,16 @@ class Head:
     bias: Floats
 
     def logits(self, features: Floats) -> Floats:
-        """(n, features) to (n, labels)."""
+        """Return the logits of features (n, features): (n, labels)."""
         return features @ self.kernel + self.bias
 
 
 def fit(
     features: Floats, targets: Floats, weights: Floats, val_features: Floats, val_classes: NDArray[np.int64]
 ) -> Head:
-    """The best head of several penalties, judged by its calibrated log loss on ``val``.
+    """Fit heads with several penalties and return the one with the lowest calibrated log loss on ``val``.
 
-    ``targets`` are (n, labels) smoothed probabilities, ``weights`` (n,) the importance of each photo.
+    ``targets`` are (n, labels) smoothed probabilities, ``weights`` (n,) the weight of each photo.
     """
     mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-3
     standard = (features - mean) / scale
@@ -44,7 +44,7 @@ def fit(
 
 
 def calibrated_loss(logits: Floats, classes: NDArray[np.int64], counted_to: NDArray[np.int64] | None = None) -> float:
-    """The log loss that is left with the best temperature, what calibration cannot mend.
+    """Return the log loss at the best temperature, which calibration cannot reduce.
 
     ``counted_to`` as in :func:`.calibration.softmax`.
     """
@@ -53,7 +53,7 @@ def calibrated_loss(logits: Floats, classes: NDArray[np.int64], counted_to: NDAr
 
 
 def _descend(features: Floats, targets: Floats, weights: Floats, penalty: float) -> tuple[Floats, Floats]:
-    """Adam on the whole set at once."""
+    """Minimise the loss with Adam on the whole set at once."""
     size = features.shape[1]
     table = np.zeros((size + 1, targets.shape[1]), np.float32)
     first, second = np.zeros_like(table), np.zeros_like(table)

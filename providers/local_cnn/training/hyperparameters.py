@@ -1,4 +1,4 @@
-"""How a bundle is trained; docs/measurements/models.md has the measurements that chose these numbers, and what lost."""
+"""The hyperparameters of a training; docs/measurements/models.md has the measurements that chose their values."""
 
 from typing import Literal
 
@@ -10,49 +10,49 @@ from providers.options import Options
 
 
 class Hyperparameters(Options):
-    """What one may want to change about a training."""
+    """The hyperparameters that users may change."""
 
     backbone: Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"] = "efficientnet_lite0"
     input_side: int = Field(default=224, ge=32, le=KEPT_SIDE)
-    """Pixels of the photos that the finished model reads."""
+    """Input side of the finished model in pixels."""
     train_side: int = Field(default=192, ge=32, le=KEPT_SIDE)
-    """Pixels of the views in training: smaller ones cost less, and items look larger in views than in a photo that is
-    read whole, which evens out at some larger side (Touvron et al. 2019)."""
+    """Side of the training views in pixels: smaller views cost less, and as items look larger in views than in whole
+    photos, a somewhat larger input side compensates (Touvron et al. 2019)."""
     plain: float = Field(default=0.15, ge=0, le=1)
-    """Share of the views that show a photo as the machine will: whole and unturned."""
+    """Share of views that show the photo as the machine will: whole and not turned."""
     epochs: int = Field(default=11, ge=0)
-    """Of tuning; 0 leaves the backbone as ImageNet made it."""
+    """Epochs of tuning; 0 keeps the ImageNet backbone."""
     members: int = Field(default=1, ge=1)
-    """So many networks are tuned from the same beginning on other views; their weights are averaged in the end."""
+    """Number of networks tuned from the same start on different views; their weights are averaged."""
     frozen_blocks: int = Field(default=5, ge=0, le=15)
-    """The lowest ones, which stay as they are."""
+    """Number of the lowest blocks, which stay frozen."""
     learning_rate: float = Field(default=2e-4, gt=0)
     tuned: float = Field(default=1.0, gt=0, le=1)
-    """Share of the tuned weights in the finished ones; the rest are those that tuning began with."""
+    """Share of the tuned weights in the final ones; the rest are those before tuning."""
     batch: int = Field(default=32, ge=1)
     fewest_batches: int = Field(default=30, ge=1)
-    """Of an epoch, however few photos there are: a hundred photos give four batches, and some epochs of those would
-    hardly move the network."""
+    """Minimum steps of an epoch: a hundred photos give four batches, and a few epochs of those would hardly change the
+    network."""
     rehearsal: float = Field(default=0.5, ge=0, lt=1)
-    """Share of each batch that repeats what the bundle that is gone on from has learned; where it keeps that."""
+    """Share of each batch from the rehearsal rows of the bundle that training continues, if it has some."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     balance: float = Field(default=0.5, ge=0, le=1)
-    """The photos of a source with the same labels are drawn as often as their number to this power says: 1 leaves the
-    sources as large as they are, 0 makes them alike."""
+    """Exponent for sampling: photos of a source with the same labels are drawn in proportion to their number to this
+    power; 1 keeps the sizes of the sources, 0 makes them equal."""
     foreign: float = Field(default=0.35, gt=0, lt=1)
-    """Share of the views that show what is other; sources without plastic would drown it."""
+    """Share of views that show ``other``, as sources without plastic would otherwise dominate."""
     foreign_in_service: float = Field(default=0.25, gt=0, lt=1)
-    """Share of what people put into a machine that is other, for which the probabilities are made to hold."""
+    """Share of ``other`` among the items in service, for which the probabilities are corrected."""
     other_ground: float = Field(default=0.5, ge=0, le=1)
-    """Probability that a view lays an item that was cut out on another ground."""
+    """Probability that a view shows a cut-out item on another ground."""
     whole_ground: float = Field(default=0.15, ge=0, le=1)
-    """Share of the other grounds that are whole photos of foreign objects."""
+    """Share of these grounds that are whole photos of foreign objects."""
     held: float = Field(default=0.15, ge=0, le=1)
     """Probability of a hand in a view."""
     stained: float = Field(default=0.2, ge=0, le=1)
-    """Probability that a view soils an item that was cut out: what was clean is dirty then."""
+    """Probability that a view soils a cut-out item, whose label changes from clean to dirty."""
     empty: float = Field(default=0.03, ge=0, le=1)
-    """Share of the views that are empty slots and hands, which are other."""
+    """Share of views of empty slots and hands, which are ``other``."""
     seed: int = 1
     costs: Costs = Costs()
-    """From which the thresholds are chosen."""
+    """Costs by which the thresholds are chosen."""

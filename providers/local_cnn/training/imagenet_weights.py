@@ -1,7 +1,7 @@
-"""ImageNet weights out of a legacy PyTorch file, without PyTorch and without trusting the file.
+"""Reads ImageNet weights from a legacy PyTorch file, without PyTorch and without executing its pickles.
 
-Such a file is a row of pickles followed by raw numbers. A pickle may name any callable of the machine, so this
-reader knows four harmless names and refuses every other one.
+Such a file is a series of pickles followed by raw numbers. A pickle may call any function, so this reader allows four
+harmless names and refuses all others.
 """
 
 import pickle
@@ -32,7 +32,7 @@ class WeightsRefused(ProviderMisconfigured):
 
 
 def imagenet_weights(package: str, file: str) -> Weights:
-    """The weights that a Python package carries in ``file``. Raises ProviderMisconfigured when it is not installed."""
+    """Return the weights in ``file`` of a Python package. Raises ProviderMisconfigured if it is not installed."""
     found = find_spec(package)
     if found is None or found.origin is None:
         raise ProviderMisconfigured(
@@ -49,7 +49,7 @@ def read_weights(path: Path) -> Weights:
             return _read(file)
     except WeightsRefused:
         raise
-    # A damaged pickle fails in whatever way its damage leads to: EOFError, IndexError, struct.error, ...
+    # A damaged pickle may raise anything: EOFError, IndexError, struct.error, ...
     except Exception as error:
         raise WeightsRefused(
             f"{path} cannot be read as PyTorch weights: reinstall the package that it came with."
@@ -59,7 +59,7 @@ def read_weights(path: Path) -> Weights:
 @dataclass
 class _Storage:
     dtype: str
-    """Filled after the pickle that names it, because the numbers stand behind all pickles."""
+    """Numbers that are filled in after unpickling, as they follow all pickles in the file."""
     numbers: NDArray[Any] | None = None
 
 
@@ -83,7 +83,7 @@ class _Tensor:
 def _rebuild_tensor(
     storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object
 ) -> _Tensor:
-    # Gradients and hooks follow, which nobody needs here.
+    # The remaining arguments are gradients and hooks, which are not needed.
     return _Tensor(storage, offset, shape, strides)
 
 
@@ -135,7 +135,7 @@ def _read(file: BinaryIO) -> Weights:
 
     if load() != _MAGIC_NUMBER or load() != _PROTOCOL_VERSION:
         raise WeightsRefused("This is not a legacy PyTorch file.")
-    load()  # the byte order and word sizes of the machine that wrote it: little-endian since ever
+    load()  # byte order and word sizes of the writing machine: always little-endian
     tensors: Mapping[str, _Tensor] = load()
     storages.fill(file, load())
     return {name: tensor.array() for name, tensor in tensors.items()}

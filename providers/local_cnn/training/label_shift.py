@@ -1,7 +1,7 @@
-"""Probabilities for another share of foreign objects than a network learned from (Saerens et al. 2002, label shift).
+"""Adapts probabilities to another share of foreign objects than in training (Saerens et al. 2002, label shift).
 
-A training shows more foreign objects than people put into a machine, as they are more different from each other. The
-network takes them for as frequent as it saw them, and sends plastic back; a change of its bias mends that.
+Training shows more foreign objects than occur in service, as they are more diverse. The network would expect as many
+in service and return plastic items; a change of its bias corrects that.
 """
 
 import math
@@ -15,11 +15,11 @@ from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.training_set import Classes, Pictures
 
 _FIRST_OTHER = LABELS["waste_type"].index("other")
-"""The labels from here on are no plastic: other, and an empty slot."""
+"""Index from which the labels are not plastic: other, and an empty slot."""
 
 
 def learned_share(photos: Pictures, hyperparameters: Hyperparameters, rehearsed: Classes | None = None) -> float | None:
-    """Share of the views that show no plastic, with those ``rehearsed`` (n,); None where the photos show one kind."""
+    """Return the share of views without plastic, with the ``rehearsed`` (n,); None if all photos are of one kind."""
     foreign = training_set.are_foreign(photos)
     if not foreign.any() or foreign.all():
         return None
@@ -31,7 +31,7 @@ def learned_share(photos: Pictures, hyperparameters: Hyperparameters, rehearsed:
 
 
 def shifted(bias: NDArray[np.float32], before: float, after: float) -> NDArray[np.float32]:
-    """The bias (labels,) of the waste type for a share ``after`` of foreign objects, instead of ``before``."""
+    """Return the waste type bias (labels,) for the share ``after`` of foreign objects instead of ``before``."""
     moved = bias.copy()
     moved[_FIRST_OTHER:] += math.log(after / (1 - after)) - math.log(before / (1 - before))
     return moved

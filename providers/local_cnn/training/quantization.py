@@ -1,7 +1,7 @@
-"""Conversion of a trained network to one that computes in 8-bit integers, with float32 inputs and outputs.
+"""Converts a trained network to 8-bit integers, with float32 inputs and outputs.
 
-On processors with integer dot products (AVX-VNNI, AVX-512 VNNI, Arm's dot product) such a network may take less than
-half the time, on others about the same; :mod:`providers.local_cnn.precision` decides which one answers.
+On processors with integer dot products (AVX-VNNI, AVX-512 VNNI, Arm's dot product) it may take less than half the time,
+on others about the same; :mod:`providers.local_cnn.precision` chooses the network.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,12 +14,11 @@ from providers import native_lines
 
 
 def quantized(converter: Any, inputs: Iterable[NDArray[np.float32]]) -> bytes:
-    """The LiteRT model of a ``tf.lite.TFLiteConverter``, with weights and activations of 8 bits.
+    """Return the LiteRT model of a ``tf.lite.TFLiteConverter``, with 8-bit weights and activations.
 
-    ``inputs`` is an array (n, side, side, 3), or anything else that gives (side, side, 3) at a time, in the range that
-    the network reads; the range of each activation is taken from them, and a hundred photos of the training are enough.
-    They are gone through once. Raises ValueError where there are none, and for a network with an operation that knows
-    no 8-bit integers.
+    ``inputs`` is an array (n, side, side, 3), or an iterable of (side, side, 3), in the input range of the network; the
+    ranges of the activations are measured on them, for which a hundred training photos suffice. It is iterated once.
+    Raises ValueError if it is empty, and for a network with an operation that does not support 8-bit integers.
     """
     import tensorflow as tf
 
@@ -30,7 +29,7 @@ def quantized(converter: Any, inputs: Iterable[NDArray[np.float32]]) -> bytes:
         if photo is None:
             raise ValueError("No photos were given to take the ranges of an 8-bit network from.")
 
-    # By way of a saved model, small networks keep their weights in variables, which the calibration cannot read.
+    # Conversion through a saved model keeps small weights in variables, which the calibration cannot read.
     converter.experimental_lower_to_saved_model = False
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative

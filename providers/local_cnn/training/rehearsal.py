@@ -1,12 +1,12 @@
-"""What a bundle keeps so that a training which goes on from it does not forget (rehearsal; Hayes et al. 2020, REMIND).
+"""Rehearsal data of a bundle, so that a later training does not forget (Hayes et al. 2020, REMIND).
 
-For a few hundred of its photos a bundle has a row of numbers each: what the lowest blocks of its network make of the
-photo (:func:`.backbone.halves`). A later training leaves those blocks as they are, so that the rows stay true for the
-network before and after it. Rows of photos that were learned from are learned again beside the new photos; rows of
-photos that were not (``val``) tell whether the network got worse on what it knew.
+A bundle stores a row of numbers for each of a few hundred photos: the output of the lowest blocks of its network
+(:func:`.backbone.halves`). A later training freezes those blocks, so that the rows remain valid. Rows of training
+photos are learned again with the new photos; rows of validation photos (``val``) measure whether the network got
+worse.
 
-A photo is not stored: the data may not be published. From such features a blurred likeness of it can be computed
-(Dosovitskiy and Brox 2016), so whoever may not have a likeness of the photos must not get the file either.
+Photos are not stored, as the data may not be published. A blurred likeness of a photo can be computed from its row
+(Dosovitskiy and Brox 2016), so the file must be kept as confidential as the photos.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,31 +26,31 @@ from providers.local_cnn.training.familiarity import evenly
 from providers.local_cnn.training.training_set import UNKNOWN, Batch, Classes, Floats
 
 BLOCKS = 11
-"""The rows are what so many blocks give: half the numbers of any lower cut, with five blocks left to learn."""
+"""Number of blocks that compute the rows: half the numbers of any lower cut, with five blocks left to train."""
 LEARNED = 192
-"""Rows at most that are learned again."""
+"""Maximum number of rows for training."""
 JUDGED = 256
-"""Rows at most that judge. With those above the file has some 7 MB."""
+"""Maximum number of rows for validation. With those above the file has some 7 MB."""
 _RUN = 64
-"""So many numbers share a scale: those of a feature map are much larger than the averages beside them."""
+"""Numbers that share a scale, as those of a feature map are much larger than the averages beside them."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Numbers of photos in 8 bits, and what people say of each photo."""
+    """Rows of photos in 8 bits, with the photos' labels."""
 
     numbers: NDArray[np.int8]
     """(n, numbers)."""
     scales: NDArray[np.float16]
-    """(n, numbers / _RUN, rounded up): what each number of a run is multiplied by."""
+    """Factors of each run of numbers: (n, numbers / _RUN, rounded up)."""
     classes: Mapping[Task, Classes]
-    """(n,) for every task; UNKNOWN where nothing is said."""
+    """(n,) for every task; UNKNOWN without a label."""
     sources: Sequence[str]
-    """Where each photo comes from; empty where nothing is said."""
+    """Source of each photo; empty if unknown."""
 
     @classmethod
     def of(cls, rows: Floats, classes: Mapping[Task, Classes], sources: Sequence[str]) -> "Rows":
-        """Round ``rows`` (n, numbers); ``classes`` may lack tasks."""
+        """Quantise ``rows`` (n, numbers); ``classes`` may lack tasks."""
         runs = _in_runs(rows)
         scales = (np.abs(runs).max(axis=2) / 127).astype(np.float16)
         divisors = np.maximum(scales.astype(np.float32), np.finfo(np.float16).tiny)[:, :, None]
@@ -63,25 +63,25 @@ class Rows:
         return len(self.numbers)
 
     def floats(self) -> Floats:
-        """As the upper part of the network reads them: (n, numbers)."""
+        """Return the rows as the input of the upper part of the network: (n, numbers)."""
         scaled: Floats = _in_runs(self.numbers.astype(np.float32)) * self.scales.astype(np.float32)[:, :, None]
         return scaled.reshape(len(self), -1)[:, : self.numbers.shape[1]]
 
     def those(self, chosen: Sequence[int] | NDArray[np.int64]) -> "Rows":
-        """The rows at the positions ``chosen``, in that order."""
+        """Return the rows at the positions ``chosen``, in that order."""
         picked = np.asarray(chosen, np.int64)
         classes = {task: classes[picked] for task, classes in self.classes.items()}
         return Rows(self.numbers[picked], self.scales[picked], classes, [self.sources[index] for index in picked])
 
     def drawn(self, count: int, rng: Generator) -> Batch:
-        """``count`` rows at random, none of them twice as long as there are others."""
+        """Return ``count`` random rows; rows repeat only if there are too few."""
         turns = -(-count // len(self))
         positions = np.concatenate([rng.permutation(len(self)) for _ in range(turns)])[:count]
         chosen = self.those(positions)
         return Batch(chosen.floats(), chosen.classes)
 
     def beside(self, others: "Rows", most: int) -> "Rows":
-        """At most ``most`` of these rows and ``others`` of the same length, evenly by source and labels."""
+        """Return at most ``most`` of these rows and ``others`` of equal length, evenly by source and labels."""
         both = Rows(
             np.concatenate([self.numbers, others.numbers]),
             np.concatenate([self.scales, others.scales]),
@@ -91,38 +91,38 @@ class Rows:
         return both.those(evenly(kinds(both.sources, both.classes), most))
 
     def elsewhere(self, sources: Collection[str]) -> "Rows":
-        """Those of other sources than ``sources``; all of them where there are no others."""
+        """Return the rows of sources not in ``sources``; all rows if there are none."""
         others = [index for index, source in enumerate(self.sources) if source not in sources]
         return self.those(others) if others else self
 
 
 @dataclass(frozen=True)
 class RehearsalSet:
-    """The rows of a bundle."""
+    """The rehearsal rows of a bundle."""
 
     blocks: int
-    """So many blocks made them."""
+    """Number of blocks that computed the rows."""
     learned_side: int
-    """Pixels of the photos behind the rows to be learned again: those of the training's views."""
+    """Side in pixels of the photos of the training rows: that of the training views."""
     judged_side: int
-    """Pixels of the photos behind the rows that judge: those that the finished model reads."""
+    """Side in pixels of the photos of the validation rows: the input side of the finished model."""
     learned: Rows
     judged: Rows
 
     def beside(self, others: "RehearsalSet") -> "RehearsalSet":
-        """These and ``others``, made by the same blocks from photos of the same sizes; as many as a bundle keeps."""
+        """Combine with ``others``, of the same blocks and photo sizes, within the limits of a bundle."""
         learned, judged = self.learned.beside(others.learned, LEARNED), self.judged.beside(others.judged, JUDGED)
         return RehearsalSet(self.blocks, self.learned_side, self.judged_side, learned, judged)
 
     @classmethod
     def of(cls, content: bytes) -> "RehearsalSet":
-        """From ``rehearsal.npz``. Raises what NumPy and zipfile raise for anything else."""
+        """Read ``rehearsal.npz``. Raises the errors of NumPy and zipfile for invalid content."""
         with np.load(BytesIO(content), allow_pickle=False) as file:
             blocks, learned_side, judged_side = map(int, file["made_with"])
             return cls(blocks, learned_side, judged_side, _rows(file, "learned"), _rows(file, "judged"))
 
     def to_bytes(self) -> bytes:
-        """``rehearsal.npz``."""
+        """Return the content of ``rehearsal.npz``."""
         arrays: dict[str, Any] = {"made_with": np.array([self.blocks, self.learned_side, self.judged_side])}
         for name, rows in (("learned", self.learned), ("judged", self.judged)):
             arrays |= {f"{name}_numbers": rows.numbers, f"{name}_scales": rows.scales}
@@ -134,7 +134,7 @@ class RehearsalSet:
 
 
 def load(bundle: Bundle) -> RehearsalSet | None:
-    """The rows of ``bundle``; None for one without. Raises ProviderMisconfigured where they cannot be read."""
+    """Return the rows of ``bundle``; None for one without. Raises ProviderMisconfigured if they cannot be read."""
     content = rehearsal_of(bundle)
     if content is None:
         return None
@@ -145,7 +145,7 @@ def load(bundle: Bundle) -> RehearsalSet | None:
 
 
 def kinds(sources: Sequence[str], classes: Mapping[Task, Classes]) -> list[tuple[object, ...]]:
-    """The source and the labels of each photo."""
+    """Return the source and the labels of each photo."""
     return [(source, *(int(found[index]) for found in classes.values())) for index, source in enumerate(sources)]
 
 
@@ -155,7 +155,7 @@ def _rows(file: Mapping[str, Any], name: str) -> Rows:
 
 
 def _in_runs(rows: Floats) -> Floats:
-    """(n, numbers) as (n, runs, _RUN), with zeros at the end."""
+    """Reshape (n, numbers) to (n, runs, _RUN), padded with zeros."""
     runs = -(-rows.shape[1] // _RUN)
     padded = np.zeros((len(rows), runs * _RUN), np.float32)
     padded[:, : rows.shape[1]] = rows

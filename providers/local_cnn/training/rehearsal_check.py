@@ -1,4 +1,4 @@
-"""What finished bundles say of photos and of stored rows, and the rows that a new bundle keeps (:mod:`.rehearsal`)."""
+"""Predictions of finished bundles for photos and stored rows, and the rows for a new bundle (:mod:`.rehearsal`)."""
 
 from collections.abc import Mapping
 
@@ -16,16 +16,16 @@ from providers.local_cnn.training.trainer import Part
 from providers.local_cnn.training.training_set import Floats, Pictures
 
 Answers = Mapping[Task, Floats]
-"""For each task calibrated probabilities of its labels in the order of LABELS: (n, labels)."""
+"""Calibrated probabilities of each task's labels, in the order of LABELS: (n, labels)."""
 
 _TIMEOUT = 60.0
 
 
 def keep(finished: Bundle, photos: Mapping[Part, Pictures], old: RehearsalSet | None, sides: tuple[int, int]) -> bytes:
-    """``rehearsal.npz`` for a bundle that learned from ``photos``, and from ``old``; some 15 s for 450 photos.
+    """Return ``rehearsal.npz`` for a bundle trained on ``photos`` and on ``old``; some 15 s for 450 photos.
 
-    ``sides`` are the pixels of the views that it learned from and of the photos that it reads; those of ``old``
-    where there is any. Raises ProviderMisconfigured.
+    ``sides`` are the pixels of the training views and of the model's input; those of ``old`` if it is given. Raises
+    ProviderMisconfigured.
     """
     blocks = old.blocks if old else BLOCKS
     learned_side, judged_side = (old.learned_side, old.judged_side) if old else sides
@@ -41,7 +41,7 @@ def keep(finished: Bundle, photos: Mapping[Part, Pictures], old: RehearsalSet | 
 
 
 def about_rows(asked: Bundle, stored: RehearsalSet, rows: Rows) -> Answers:
-    """What a bundle whose lowest blocks made ``rows``, some of those that judge in ``stored``, says of them."""
+    """Return a bundle's predictions for validation ``rows`` of ``stored``, which its lowest blocks computed."""
     _, upper = trainer.halves_of(asked, stored.judged_side, stored.blocks)
     logits = trainer.answers(upper, rows)
     ends = np.cumsum([len(part.labels) for part in _parts(asked.card)])
@@ -50,7 +50,7 @@ def about_rows(asked: Bundle, stored: RehearsalSet, rows: Rows) -> Answers:
 
 
 def about_photos(asked: Bundle, photos: Pictures) -> Answers:
-    """What a bundle says of photos, as the machine asks it."""
+    """Return a bundle's predictions for photos, as the machine would get them."""
     runtime, size = Runtime(asked), asked.card.input.width
     found: dict[Task, list[Floats]] = {part.task: [] for part in _parts(asked.card)}
     for seen in photos.subjects:

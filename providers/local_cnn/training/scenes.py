@@ -1,4 +1,4 @@
-"""Grounds to lay items on, and hands: rendered ones that ship with Triof, drawn ones, and grounds found in photos."""
+"""Grounds and hands for views: rendered ones that ship with Triof, drawn ones, and grounds found in photos."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,56 +17,56 @@ from providers.local_cnn.training.cutout import Cutout
 from providers.local_cnn.training.stains import Colours, blotches
 
 FOLDER = Path(__file__).parent.parent / "scenery"
-"""Rendered by tools/render_scenery.py."""
+"""Pictures rendered by tools/render_scenery.py."""
 
 _FOUND_SIDE = 256
 _NARROWEST = 0.2
-"""Of the photo's side: thinner strips beside an item show too little of its ground."""
+"""Smallest width of a strip beside an item, relative to the photo's side."""
 _EVEN = 20.0
-"""Spread of a strip's coarse parts, in grey levels, up to which it shows a ground and not other things."""
+"""Largest spread of a strip's coarse parts, in grey levels, if it shows only a ground."""
 
 
 @dataclass(frozen=True)
 class Scenery:
-    """What the views of one training are laid on."""
+    """The backgrounds for the views of a training."""
 
     rendered: Sequence[Image.Image]
     """Square."""
     found: Sequence[Image.Image] = ()
-    """Beside the items of photos; square."""
+    """Square grounds found beside the items of photos."""
     hands: Sequence[Image.Image] = ()
-    """Mode ``RGBA``, cut out."""
+    """Cut-out hands, in mode ``RGBA``."""
     drawn: float = 0.3
     """Share of the grounds that are drawn: plain, unevenly lit."""
     whole: Sequence[Sequence[bytes]] = ()
-    """Compressed photos, one sequence for each source, that are a ground as they are, with all that lies in them."""
+    """Compressed photos used as grounds with everything in them, one sequence for each source."""
     whole_share: float = 0.0
-    """Of the grounds, where there are such photos."""
+    """Share of the grounds that are such photos, if there are any."""
 
     def ground(self, side: int, rng: Generator) -> Colours:
-        """A ground in a random light, a photo, drawn, rendered or found: (side, side, 3)."""
+        """Return a ground in random light, a photo, drawn, rendered or found: (side, side, 3)."""
         if self.whole and rng.random() < self.whole_share:
             source = self.whole[int(rng.integers(len(self.whole)))]
             return _lit([_square(source[int(rng.integers(len(source)))])], side, rng)
-        # First the kind: photos show hundreds of grounds, and most of them the same grey table.
+        # The kind is drawn first, as photos yield hundreds of grounds, most of them the same grey table.
         kinds = [pictures for pictures in (self.rendered, self.found) if pictures]
         if not kinds or rng.random() < self.drawn:
             return backdrop(side, rng)
         return _lit(kinds[int(rng.integers(len(kinds)))], side, rng)
 
     def slot(self, side: int, rng: Generator) -> Colours:
-        """A ground as it lies in a machine: rendered or drawn."""
+        """Return a ground of a machine's slot, rendered or drawn."""
         return replace(self, found=(), whole=()).ground(side, rng)
 
     def hand(self, rng: Generator) -> Image.Image | None:
-        """One of the hands; None where there are none."""
+        """Return a random hand; None if there are none."""
         return self.hands[int(rng.integers(len(self.hands)))] if self.hands else None
 
 
 def rendered(kind: Literal["grounds", "hands"], *, held_out: bool = False) -> list[Image.Image]:
-    """The pictures of ``kind`` that ship with Triof for training, or about a quarter from which no training learns.
+    """Return the shipped pictures of ``kind`` for training, or the held-out quarter that no training uses.
 
-    Grounds are held out by their kind (``wood-1`` with ``wood-2``), hands by their pose (two and two share one).
+    Grounds are held out by kind (``wood-1`` with ``wood-2``), hands by pose (pairs share one).
     """
     return [picture for name, picture in _rendered(kind).items() if _is_held_out(name) == held_out]
 
@@ -83,20 +83,20 @@ def _rendered(kind: str) -> Mapping[str, Image.Image]:
 
 
 def found(photos: Iterable[tuple[Image.Image, Cutout | None]]) -> list[Image.Image]:
-    """The grounds that photos show beside the items that were cut out of them."""
+    """Return the grounds beside the cut-out items of photos."""
     return [
         ground for picture, cutout in photos if cutout and not cutout.divisible and (ground := beside(picture, cutout))
     ]
 
 
 def beside(picture: Image.Image, cutout: Cutout) -> Image.Image | None:
-    """The ground that a photo shows beside its item, as a square; None where it shows too little or other things."""
+    """Return the ground beside the item of a photo, as a square; None if it is too small or shows other things."""
     strip = _strip(picture, cutout)
     return _tiled(strip) if strip else None
 
 
 def backdrop(side: int, rng: Generator) -> Colours:
-    """A tray, a table or a sheet: nearly plain, unevenly lit: (side, side, 3)."""
+    """Draw a tray, a table or a sheet, nearly plain and unevenly lit: (side, side, 3)."""
     white = rng.random() < 0.2
     colour = np.full(3, 252.0) if white else rng.uniform(30, 250) + rng.normal(0, rng.choice([4, 18]), 3)
     slope = np.linspace(-0.5, 0.5, side)
@@ -108,7 +108,7 @@ def backdrop(side: int, rng: Generator) -> Colours:
 
 
 def _square(jpeg: bytes) -> Image.Image:
-    """The middle of a compressed photo."""
+    """Return the central square of a compressed photo."""
     picture = Image.open(BytesIO(jpeg)).convert("RGB")
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
@@ -116,7 +116,7 @@ def _square(jpeg: bytes) -> Image.Image:
 
 
 def _lit(pictures: Sequence[Image.Image], side: int, rng: Generator) -> Colours:
-    """A part of one of ``pictures`` in a random light."""
+    """Return a random part of one of ``pictures`` in random light."""
     picture = pictures[int(rng.integers(len(pictures)))]
     length = picture.width * rng.uniform(0.5, 1.0)
     left, top = rng.uniform(0, picture.width - length, 2)
@@ -129,7 +129,7 @@ def _lit(pictures: Sequence[Image.Image], side: int, rng: Generator) -> Colours:
 
 
 def _strip(picture: Image.Image, cutout: Cutout) -> Image.Image | None:
-    """The largest part of ``picture`` above, below or beside its item."""
+    """Return the largest part of ``picture`` above, below or beside its item."""
     width, height = picture.size
     left, top, right, bottom = cutout.alpha.getbbox() or (0, 0, width, height)
     parts = [(0, 0, width, top), (0, bottom, width, height), (0, 0, left, height), (right, 0, width, height)]
@@ -142,7 +142,7 @@ def _strip(picture: Image.Image, cutout: Cutout) -> Image.Image | None:
 
 
 def _tiled(strip: Image.Image) -> Image.Image:
-    """A square of ``strip``, mirrored at its edges until it is filled."""
+    """Fill a square with ``strip``, mirrored at its edges."""
     pixels = np.asarray(strip)
     while min(pixels.shape[:2]) * 1.5 < max(pixels.shape[:2]):
         axis = int(np.argmin(pixels.shape[:2]))

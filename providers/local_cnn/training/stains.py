@@ -1,7 +1,7 @@
-"""Known residue painted on an item and nowhere else, so that dirt is what has changed, and nothing but dirt.
+"""Paints residue on an item and nowhere else, so that dirt is the only difference to the clean view.
 
-Photos of dirty items differ from those of clean ones in much besides: they lie outdoors, are crushed, are taken by
-phones. The same item on the same ground with and without a stain differs in the stain alone.
+Photos of dirty items differ from those of clean ones in other ways: they lie outdoors, are crushed, are taken by
+phones. The same item on the same ground with and without a stain differs only in the stain.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,32 +13,32 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 Colours = NDArray[np.float32]
-"""0 to 255, any shape that ends in the three channels."""
+"""Values 0 to 255, any shape that ends in the three channels."""
 Shares = NDArray[np.float32]
-"""0 to 1: (side, side)."""
+"""Values 0 to 1: (side, side)."""
 
 _VISIBLE = 60.0
-"""Grey levels between the colours of an item and of what is left on it."""
+"""Smallest difference between the colours of an item and of its residue, in grey levels."""
 
 
 @dataclass(frozen=True)
 class Stain:
-    """What is left in or on an item: its colours, and how it covers."""
+    """A kind of residue: its colours and its coverage."""
 
     colours: Sequence[tuple[int, int, int]]
     cover: Callable[[Shares, Generator], Shares]
-    """From the item's alpha and a generator to how much of each pixel is covered."""
+    """Computes the coverage of each pixel from the item's alpha and a generator."""
 
 
 def soiled(pixels: Colours, alpha: Shares, rng: Generator) -> Colours:
-    """``pixels`` with one or two kinds of residue where ``alpha`` shows the item; unchanged where it shows none."""
+    """Add one or two kinds of residue where ``alpha`` shows the item; unchanged if it shows none."""
     if not (alpha > 0.5).any():
         return pixels
     for kind in rng.choice(list(RESIDUES), size=1 + int(rng.random() < 0.3), replace=False):
         residue = RESIDUES[kind]
         colour = _unlike(pixels[alpha > 0.5], residue, rng)
         texture = colour + 18 * blotches(len(alpha), 40, rng)[..., None] * rng.uniform(0, 1)
-        # The light that falls on the item falls on its residue too.
+        # The residue is lit like the item.
         light = pixels.mean(axis=2, keepdims=True)
         shaded = texture * (1 + rng.uniform(0, 0.6) * (light / max(float(light[alpha > 0.5].mean()), 1.0) - 1))
         cover = residue.cover(alpha, rng)[..., None]
@@ -47,7 +47,7 @@ def soiled(pixels: Colours, alpha: Shares, rng: Generator) -> Colours:
 
 
 def _unlike(item: Colours, residue: Stain, rng: Generator) -> Colours:
-    """A colour of ``residue`` that can be told from those of the item: milk on a white cup is no dirt that one sees."""
+    """Choose a colour of ``residue`` that differs from the item's, as milk on a white cup is invisible."""
     colours = np.array(residue.colours, np.float32) * rng.uniform(0.75, 1.2, (len(residue.colours), 1))
     apart = np.abs(colours - item.mean(axis=0)).max(axis=1)
     visible = np.flatnonzero(apart > _VISIBLE)
@@ -56,7 +56,7 @@ def _unlike(item: Colours, residue: Stain, rng: Generator) -> Colours:
 
 
 def blotches(side: int, cells: int, rng: Generator) -> NDArray[np.float32]:
-    """Smooth noise of about unit strength, ``cells`` lumps across: (side, side)."""
+    """Return smooth noise of about unit strength, ``cells`` lumps across: (side, side)."""
     coarse = rng.normal(0, 1, (cells, cells)).astype(np.float32)
     return np.asarray(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC))
 
@@ -80,7 +80,7 @@ def _soil(alpha: Shares, rng: Generator) -> Shares:
 
 
 def _pool(alpha: Shares, rng: Generator) -> Shares:
-    """Drink that is left: one end of the item, up to a level line."""
+    """Remaining drink: one end of the item, up to a level line."""
     rows, columns = np.mgrid[: len(alpha), : len(alpha)].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
     height = np.cos(angle) * rows + np.sin(angle) * columns + 0.8 * blotches(len(alpha), 8, rng)
@@ -105,7 +105,7 @@ def _drops(alpha: Shares, rng: Generator) -> Shares:
 
 
 def _where(field: NDArray[np.float32], alpha: Shares, share: float, steepness: float) -> Shares:
-    """The ``share`` of the item where ``field`` is highest, with an edge as steep as told."""
+    """Return the ``share`` of the item where ``field`` is highest; ``steepness`` is that of the edge."""
     inside = field[alpha > 0.5]
     if not len(inside):
         return np.zeros_like(alpha)

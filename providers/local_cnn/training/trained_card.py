@@ -27,7 +27,7 @@ def trained_card(
     classes: Mapping[Task, Classes],
     reached: Mapping[str, float],
 ) -> BundleCard:
-    """What the bundle says of itself; ``logits`` are those of all tasks for the photos of ``val`` and perhaps more."""
+    """Build the card of the bundle; ``logits`` are those of all tasks for the photos of ``val`` and perhaps more."""
     sha256 = hashlib.sha256(model).hexdigest()
     first, *others = (
         _task_card(task, logits[:, span], classes[task], val=val, hyperparameters=hyperparameters, reached=reached)
@@ -69,7 +69,7 @@ def _task_card(
 
 
 def _reference(task: Task, val: Pictures, probabilities: calibration.Numbers) -> Reference:
-    """What ``val`` is like."""
+    """Return the statistics of ``val``."""
     small = (training_set.resized(seen.picture, SIDE) for seen in val.subjects)
     statistics = np.array([measured(pixels) for pixels in small])
     believed = probabilities.argmax(axis=1)

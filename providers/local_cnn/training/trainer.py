@@ -1,17 +1,17 @@
-"""Training of a bundle by transfer learning; the only place that imports TensorFlow and Keras.
+"""Trains a bundle by transfer learning; the only module that imports TensorFlow and Keras.
 
-1. *Cutting out*: the item of each photo is told from its ground, where it can be (:mod:`.cutout`), so that views can
+1. *Cutting out*: the item of each photo is separated from its ground if possible (:mod:`.cutout`), so that views can
    lay it elsewhere and soil it (:mod:`.augmentation`, :mod:`.stains`). Done before, by :func:`.augmentation.subject`.
-2. *Views*: each is drawn anew and passes the lowest blocks, which stay as they are, by LiteRT, several times as fast
-   as by TensorFlow, while the batch before is learned from.
-3. *Heads*: a softmax regression for each task is fitted on what ImageNet's upper blocks make of some views
+2. *Views*: each is drawn at random and passes the frozen lowest blocks in LiteRT, several times faster than in
+   TensorFlow, while the network trains on the previous batch.
+3. *Heads*: a softmax regression for each task is fitted on the output of ImageNet's upper blocks for some views
    (:mod:`.head`).
-4. *Tuning*: the upper blocks go on from there (:mod:`.tuning`). A head that fits already keeps the first steps from
-   tearing the features apart (Kumar et al. 2022); a running average of the weights generalises better than the last
+4. *Tuning*: the upper blocks are trained further (:mod:`.tuning`). A fitted head keeps the first steps from
+   destroying the features (Kumar et al. 2022); a running average of the weights generalises better than the last
    ones (Izmailov et al. 2018).
-5. *Label shift*: the probabilities are made to hold for the share of foreign objects in service (:mod:`.label_shift`).
+5. *Label shift*: the probabilities are adapted to the share of foreign objects in service (:mod:`.label_shift`).
 
-``val`` gives the temperature and the thresholds where nothing better is given; the test photos never come here.
+``val`` determines temperature and thresholds unless there is better data; test photos are never used here.
 """
 
 import math
@@ -50,25 +50,25 @@ from providers.local_cnn.training.tuning import Checkpoint, State, Tuning, spans
 
 Part = Literal["train", "val"]
 Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, the steps done and all of its steps."""
+"""Called with the name of a stage, its finished steps and its number of steps."""
 
 _HEAD_VIEWS = 3000
-"""So many fit the heads, or four of each photo where there are few."""
+"""Views on which the heads are fitted, or four of each photo if there are few."""
 _AT_ONCE = 32
 _RARELY = 4.0
-"""By which the logit of a label that is new to a network lies below that of the label which it was part of."""
+"""Difference of a new label's logit below that of the label it was part of."""
 _JUDGING = 6
-"""One of so many views judges the penalties of the head."""
+"""One of so many views selects the penalty of the head."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training gives: a bundle that only has to be saved, and how it came about."""
+    """The result of a training: an unsaved bundle, and the training's history."""
 
     card: BundleCard
     model: bytes
     curves: tuple[Mapping[str, float], ...]
-    """One entry per epoch; epoch 0 is what tuning began with."""
+    """One entry per epoch; epoch 0 is the state before tuning."""
 
 
 def train(
@@ -81,13 +81,10 @@ def train(
     start: Bundle | None = None,
     old: RehearsalSet | None = None,
 ) -> Trained:
-    """Train one network that answers all of ``tasks``, from ImageNet's weights or from those of the bundle ``start``.
+    """Train a network for ``tasks``, from ImageNet's weights or those of ``start``, with its heads if the tasks match.
 
-    The heads come from ``start`` too where it answers the same tasks; otherwise they are fitted anew. ``old`` are the
-    rows of ``start``, made with the blocks and sizes of ``hyperparameters``: some are learned again in each batch, the
-    others count to ``val`` for temperature and thresholds, which a few photos would make far too sure. What an
-    interrupted training left in ``checkpoint`` is gone on with. Raises ProviderMisconfigured when the training extra
-    is missing or the bundle has another network, and OSError.
+    ``old``, the rows of ``start``, are in part learned again and in part added to ``val`` for temperature and
+    thresholds. Resumes from ``checkpoint``. Raises ProviderMisconfigured (no training extra, other network), OSError.
     """
     keras, tensorflow = _libraries()
     keras.utils.set_random_seed(hyperparameters.seed)
@@ -134,14 +131,14 @@ def train(
 
 
 def build_model(labels: int, variant: str = backbone.LITE0.name) -> Any:
-    """A ``keras.Model`` from photos in backbone.INPUT_RANGE to logits: ImageNet's weights under a head yet to fit."""
+    """Return a ``keras.Model`` from photos in backbone.INPUT_RANGE to logits: ImageNet's weights, untrained head."""
     whole, chosen = _untrained(labels, variant), backbone.VARIANTS[variant]
     backbone.load_weights(features_of(whole), imagenet_weights(chosen.package, chosen.file))
     return whole
 
 
 def halves_of(finished: Bundle, side: int, blocks: int) -> tuple[Any, Any]:
-    """The network of a bundle in two, as :func:`.backbone.halves` cuts it. Raises ProviderMisconfigured."""
+    """Return the network of a bundle, split as by :func:`.backbone.halves`. Raises ProviderMisconfigured."""
     variant = finished.card.trained_on.get("backbone", backbone.LITE0.name)
     whole = _untrained(sum(map(len, _tells(finished.card).values())), variant)
     weight_import.load_weights(whole, finished)
@@ -149,18 +146,18 @@ def halves_of(finished: Bundle, side: int, blocks: int) -> tuple[Any, Any]:
 
 
 def answers(upper: Any, rows: Rows) -> Floats:
-    """The logits that the upper half of a network gives for ``rows``: (n, labels)."""
+    """Return the logits of the upper half of a network for ``rows``: (n, labels)."""
     parts = np.array_split(np.arange(len(rows)), math.ceil(len(rows) / _AT_ONCE))
     return np.concatenate([np.asarray(upper(rows.those(part).floats(), training=False)) for part in parts])
 
 
 def features_of(whole: Any) -> Any:
-    """The part of a model made by :func:`build_model` that lies below its head."""
+    """Return the part of a model made by :func:`build_model` below its head."""
     return _libraries()[0].Model(whole.input, whole.get_layer("features").output)
 
 
 def convert(model: Any, side: int, *, half_precision: bool = False) -> bytes:
-    """To LiteRT, for one photo; 16-bit weights halve the size at the same answers (docs/measurements/models.md)."""
+    """Convert to LiteRT, for one photo; 16-bit weights halve the size (docs/measurements/models.md)."""
     (_, tf), made = _libraries(), converter(model, side)
     if half_precision:
         made.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -170,7 +167,7 @@ def convert(model: Any, side: int, *, half_precision: bool = False) -> bytes:
 
 
 def converter(model: Any, side: int) -> Any:
-    """A ``tf.lite.TFLiteConverter`` of ``model`` for one photo of ``side`` pixels."""
+    """Return a ``tf.lite.TFLiteConverter`` of ``model`` for one photo of ``side`` pixels."""
     _, tf = _libraries()
     signature = tf.TensorSpec((1, side, side, 3), tf.float32)
     function = tf.function(lambda photo: model(photo, training=False)).get_concrete_function(signature)
@@ -178,8 +175,8 @@ def converter(model: Any, side: int) -> Any:
 
 
 def _libraries() -> tuple[Any, Any]:
-    """Keras and TensorFlow. Raises ProviderMisconfigured."""
-    # A step takes a seventh less of the time; without it TensorFlow uses oneDNN on some processors alone.
+    """Import Keras and TensorFlow. Raises ProviderMisconfigured."""
+    # Saves a seventh of each step; by default TensorFlow uses oneDNN only on some processors.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
         with native_lines.kept_back():
@@ -196,7 +193,7 @@ def _libraries() -> tuple[Any, Any]:
 def _untrained(labels: int, variant: str) -> Any:
     keras, _ = _libraries()
     model = backbone.build(keras, backbone.VARIANTS[variant])
-    # Without dropout: the features are not centred, so that leaving some out shakes the logits more than a photo does.
+    # Without dropout: the features are not centred, so that dropping some changes the logits more than a photo does.
     return keras.Model(model.input, keras.layers.Dense(labels, name="head")(model.output))
 
 
@@ -209,14 +206,14 @@ def _halves(whole: Any, hyperparameters: Hyperparameters) -> tuple[Any, Any]:
 
 
 def _tells(card: BundleCard) -> Mapping[Task, tuple[str, ...]]:
-    """What each number stands for that a bundle gives for its tasks."""
+    """Return the meaning of each output of a bundle, by task."""
     return {each.task: each.labels for each in (card, *card.also)}
 
 
 def _begin_with(whole: Any, start: Bundle, tasks: Sequence[Task], hyperparameters: Hyperparameters) -> bool:
-    """Give ``whole`` the weights of ``start``; returns whether its heads came along.
+    """Load the weights of ``start`` into ``whole``; returns whether the heads were included.
 
-    Those of a bundle that knows no empty slot get that label as a rare kind of other. Raises ProviderMisconfigured.
+    A head without the label of an empty slot gets it as a rare kind of other. Raises ProviderMisconfigured.
     """
     told = _tells(start.card)
     if tuple(told) != tuple(tasks) or any(set(TOLD[task]) - {EMPTY} - set(labels) for task, labels in told.items()):
@@ -237,7 +234,7 @@ def _begin_with(whole: Any, start: Bundle, tasks: Sequence[Task], hyperparameter
 
 
 def _look(lower: Any, hyperparameters: Hyperparameters) -> Look:
-    """The frozen part of a network."""
+    """Return the frozen part of a network as a function."""
     extractor = Extractor(convert(lower, hyperparameters.train_side))
 
     def look(view: Floats) -> Floats:
@@ -253,7 +250,7 @@ def _fit_heads(
     hyperparameters: Hyperparameters,
     on_step: Callable[[int, int], None],
 ) -> None:
-    """Fit the layer above the features, on views as they will be learned from."""
+    """Fit the head on training views."""
     _, below = _halves(features_of(whole), hyperparameters)
     steps = math.ceil(min(_HEAD_VIEWS, 4 * examples.size) / hyperparameters.batch)
     seen, found = [], []
@@ -272,7 +269,7 @@ def _fit_heads(
 
 
 def _shift(whole: Any, tasks: Sequence[Task], before: float, after: float) -> None:
-    """Let the type's probabilities hold for a share ``after`` of foreign objects, instead of ``before``."""
+    """Adapt the waste type's probabilities to a share ``after`` of foreign objects instead of ``before``."""
     span = spans_of(tasks)["waste_type"]
     kernel, bias = whole.get_layer("head").get_weights()
     bias[span] = shifted(bias[span], before, after)
@@ -282,7 +279,7 @@ def _shift(whole: Any, tasks: Sequence[Task], before: float, after: float) -> No
 def _finished(
     keras: Any, whole: Any, tasks: Sequence[Task], photos: Mapping[Part, Pictures], hyperparameters: Hyperparameters
 ) -> tuple[Any, float | None]:
-    """The network with all that a bundle gives, and from which distance on a photo is unfamiliar, if it tells one."""
+    """Return the network with all outputs of a bundle, and the distance from which a photo is unfamiliar, if any."""
     features = whole.get_layer("features")
     asked = keras.Model(whole.input, features.output)
 
@@ -298,7 +295,7 @@ def _finished(
     plastic = (val.classes["waste_type"] != UNKNOWN) & ~training_set.are_foreign(val) if known.any() else known
     if known.sum() < familiarity.NEIGHBOUR or not plastic.any():
         return keras.Model(whole.input, outputs), None
-    # Of features of several depths the last ones; the others tell grounds from each other rather than items.
+    # The deepest features, as the others distinguish grounds rather than items.
     deepest = features.input[-1]
     size = deepest.shape[-1]
     stored = look(photos["train"].those(known))[:, -size:]
@@ -308,7 +305,7 @@ def _finished(
 
 
 def _familiar(photos: Pictures) -> NDArray[np.bool_]:
-    """Those photos that stand for what was learned, evenly by type and source: (n,)."""
+    """Select the photos that represent the training set, evenly by type and source: (n,)."""
     labelled = np.flatnonzero(photos.classes["waste_type"] != UNKNOWN)
     kinds = [(int(photos.classes["waste_type"][index]), photos.sources[int(index)]) for index in labelled]
     chosen = np.zeros(len(photos.sources), bool)
@@ -317,7 +314,7 @@ def _familiar(photos: Pictures) -> NDArray[np.bool_]:
 
 
 def _states(tuning: Tuning, checkpoint: Checkpoint, hyperparameters: Hyperparameters) -> list[State]:
-    """Of all networks, as an interrupted training left them; none where one is missing."""
+    """Return the states of all networks of an interrupted training; none if one is missing."""
     found = [checkpoint.of(member).load() for member in range(hyperparameters.members)]
     fitting = [state for state in found if state and tuning.fits(state)]
     return fitting if len(fitting) == hyperparameters.members else []
@@ -339,7 +336,7 @@ def _judged_again(keras: Any, whole: Any, old: RehearsalSet, hyperparameters: Hy
 
 
 def _head(features: Floats, classes: Classes, targets: Floats) -> Head:
-    """The best of several penalties, on one in _JUDGING views."""
+    """Fit heads with several penalties; returns the best on one in _JUDGING views."""
     judging = np.arange(len(classes)) % _JUDGING == 0
     learned = features[~judging], targets[~judging], np.ones(int((~judging).sum()), np.float32)
     return fit(*learned, features[judging], classes[judging])

@@ -1,7 +1,7 @@
-"""The photos that a network learns from, and the views of them: the same ones for the same seed.
+"""The training photos and their views, reproducible by seed.
 
-What a network must not learn is which source has which label. So sources are drawn more evenly than they are large,
-foreign objects as often as plastic, and all of them are laid on the grounds of every source.
+The network must not learn which source has which label. So sources are sampled more evenly than their sizes, foreign
+objects as often as plastic, and all items are laid on the grounds of every source.
 """
 
 import math
@@ -26,29 +26,29 @@ Floats = NDArray[np.float32]
 Classes = NDArray[np.int64]
 """Indices in TOLD, or UNKNOWN."""
 UNKNOWN = -1
-"""The class of a photo for a task for which it has no label: it teaches that task nothing."""
+"""The class of a photo without a label for a task, from which that task does not learn."""
 
 TOLD: Mapping[Task, tuple[str, ...]] = {**LABELS, "waste_type": (*LABELS["waste_type"], EMPTY)}
-"""What each number that a trained network gives for a task stands for. Those of LABELS come first."""
+"""The meaning of each output of a trained network for a task. The labels of LABELS come first."""
 
 _AT_ONCE = 32
 _MOST_GROUNDS = 60
-"""Of one source: no training needs more, and they lie in memory as pixels."""
+"""Largest number of grounds of one source, as they are kept in memory as pixels."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Upright photos, and what people say of each."""
+    """Upright photos with their labels."""
 
     subjects: Sequence[Subject]
-    """Twenty thousand take 0.7 GB. Those that are only asked about need no outline."""
+    """Twenty thousand take 0.7 GB. Photos for prediction only need no outline."""
     classes: Mapping[Task, Classes]
-    """(n,) for each task that is learned."""
+    """(n,) for each trained task."""
     sources: Sequence[str]
-    """Where each comes from; empty where nothing is said."""
+    """Source of each photo; empty if unknown."""
 
     def those(self, chosen: NDArray[np.bool_]) -> "Pictures":
-        """Of all photos the ``chosen`` ones: (n,)."""
+        """Return the photos selected by the mask ``chosen``: (n,)."""
         indices = list(map(int, np.flatnonzero(chosen)))
         return Pictures(
             [self.subjects[index] for index in indices],
@@ -59,14 +59,14 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Examples:
-    """Photos as the machine itself will see them, ready to be asked about."""
+    """Photos as the machine will see them, for predictions."""
 
     subjects: Sequence[Subject]
     classes: Mapping[Task, Classes]
     side: int
 
     def inputs(self) -> Iterator[Floats]:
-        """What the network reads, a few photos at a time and decoded anew: as pixels all would fill the memory."""
+        """Yield network inputs in small batches, decoded on each call, as all pixels would fill the memory."""
         for begin in range(0, len(self.subjects), _AT_ONCE):
             part = [resized(seen.picture, self.side) for seen in self.subjects[begin : begin + _AT_ONCE]]
             yield backbone.scaled(np.stack(part))
@@ -74,22 +74,22 @@ class Examples:
 
 @dataclass(frozen=True)
 class Batch:
-    """Views, ready to be learned from."""
+    """A batch of views for training."""
 
     rows: Floats
-    """(n, numbers): what the frozen part of the network makes of each."""
+    """Output of the frozen part of the network for each view: (n, numbers)."""
     classes: Mapping[Task, Classes]
 
     def joined(self, others: "Batch") -> "Batch":
-        """With ``others`` of the same tasks, or of more."""
+        """Append ``others``, of the same tasks or more."""
         classes = {task: np.concatenate([found, others.classes[task]]) for task, found in self.classes.items()}
         return Batch(np.concatenate([self.rows, others.rows]), classes)
 
 
 Look = Callable[[Floats], Floats]
-"""What the frozen part of a network makes of a view: (side, side, 3) to (numbers,)."""
+"""Computes the output of the frozen part for a view: (side, side, 3) to (numbers,)."""
 Recall = Callable[[int, Generator], Batch]
-"""Gives so many rows that the network learned before."""
+"""Returns so many rehearsal rows."""
 
 
 class TrainingSet:
@@ -98,16 +98,16 @@ class TrainingSet:
     def __init__(
         self, tasks: Sequence[Task], photos: Pictures, hyperparameters: Hyperparameters, recall: Recall | None = None
     ) -> None:
-        """With ``recall``, ``hyperparameters.rehearsal`` of each batch comes from there."""
+        """With ``recall``, it provides the share ``hyperparameters.rehearsal`` of each batch."""
         self._recall, self._recalled = recall, int(hyperparameters.batch * hyperparameters.rehearsal) if recall else 0
         self.tasks, self._hyperparameters = tuple(tasks), hyperparameters
         self._subjects, self._classes = photos.subjects, photos.classes
         self.size = len(self._subjects)
-        """Photos; an epoch learns from about as many views, or more where there are few."""
+        """Number of photos; an epoch has about as many views, or more if there are few."""
         self.steps = max(
             hyperparameters.fewest_batches, math.ceil(self.size / (hyperparameters.batch - self._recalled))
         )
-        """Batches of an epoch."""
+        """Number of batches of an epoch."""
         self._shares = shares(photos, hyperparameters)
         self._scenery = Scenery(
             scenes.rendered("grounds"),
@@ -118,7 +118,7 @@ class TrainingSet:
         )
 
     def batches(self, steps: int, look: Look, *seeds: int) -> Iterator[Batch]:
-        """``steps`` batches, the same ones for the same ``seeds``; the next is drawn while the last is learned from."""
+        """Yield ``steps`` batches, reproducible by ``seeds``; the next is drawn while the last is used."""
         with ThreadPoolExecutor(1) as drawing:
             waiting = drawing.submit(self._batch, look, (*seeds, 0))
             for number in range(1, steps + 1):
@@ -128,14 +128,14 @@ class TrainingSet:
                 yield drawn
 
     def targets(self, classes: Mapping[Task, Classes]) -> Floats:
-        """Smoothed probabilities of all tasks' labels side by side, zero where a label is unknown: (n, labels)."""
+        """Return smoothed probabilities of all tasks' labels side by side, zero if unknown: (n, labels)."""
         return np.concatenate(
             [smoothed(classes[task], len(TOLD[task]), self._hyperparameters.label_smoothing) for task in self.tasks],
             axis=1,
         )
 
     def view(self, rng: Generator) -> tuple[Pixels, Mapping[Task, int]]:
-        """One at random, (side, side, 3), and its class for each task."""
+        """Return a random view, (side, side, 3), and its class for each task."""
         if "waste_type" in self.tasks and rng.random() < self._hyperparameters.empty:
             classes = dict.fromkeys(self.tasks, UNKNOWN) | {"waste_type": TOLD["waste_type"].index(EMPTY)}
             return augmentation.empty(self._hyperparameters.train_side, self._scenery, rng), classes
@@ -155,7 +155,7 @@ class TrainingSet:
         return look(backbone.scaled(pixels)), classes
 
     def _grounds(self, sources: Sequence[str]) -> list[Image.Image]:
-        """Those beside the items of photos, of every source alike, so that none of them goes with a label."""
+        """Return the grounds beside the items of photos, of every source alike, so that none goes with a label."""
         grounds: dict[str, list[Image.Image]] = {}
         for index in map(int, np.random.default_rng(self._hyperparameters.seed).permutation(self.size)):
             seen, found = self._subjects[index], grounds.setdefault(sources[index], [])
@@ -184,13 +184,13 @@ class TrainingSet:
         return pixels, classes
 
     def _may_be_stained(self, index: int) -> bool:
-        # A can with paint on it is a can; what is dirty already needs no more.
+        # A can with paint on it is still a can, and dirty items need no stains.
         labels = {LABELS[task][class_] for task in self.tasks if (class_ := self._classes[task][index]) != UNKNOWN}
         return self._subjects[index].outline is not None and not labels & {"other", "dirty"}
 
 
 def _foreign_photos(photos: Pictures) -> list[list[bytes]]:
-    """Rooms, trays, tables without plastic, by source: plastic that lies on them is plastic."""
+    """Return photos of rooms, trays and tables without plastic, by source; they serve as grounds."""
     found: dict[str, list[bytes]] = {}
     for index in map(int, np.flatnonzero(are_foreign(photos))):
         found.setdefault(photos.sources[index], []).append(photos.subjects[index].jpeg)
@@ -198,11 +198,11 @@ def _foreign_photos(photos: Pictures) -> list[list[bytes]]:
 
 
 def shares(photos: Pictures, hyperparameters: Hyperparameters) -> NDArray[np.float64]:
-    """How often each photo is drawn, 1 in all: (n,).
+    """Return the sampling probability of each photo, 1 in all: (n,).
 
-    The photos of one source with the same labels are drawn as often as their number to the power
-    ``hyperparameters.balance`` says; of all draws ``hyperparameters.foreign`` show what is other, where there is any,
-    and anything else.
+    The photos of one source with the same labels are drawn in proportion to their number to the power
+    ``hyperparameters.balance``; ``hyperparameters.foreign`` of all draws show ``other``, if there is any and anything
+    else.
     """
     cells: dict[tuple[object, ...], list[int]] = {}
     for index, source in enumerate(photos.sources):
@@ -220,7 +220,7 @@ def shares(photos: Pictures, hyperparameters: Hyperparameters) -> NDArray[np.flo
 
 
 def are_foreign(photos: Pictures) -> NDArray[np.bool_]:
-    """Which photos show what is other; none where the type is not learned: (n,)."""
+    """Return which photos show ``other``; none if the type is not trained: (n,)."""
     if "waste_type" not in photos.classes:
         return np.zeros(len(photos.sources), bool)
     foreign: NDArray[np.bool_] = photos.classes["waste_type"] == LABELS["waste_type"].index("other")
@@ -228,9 +228,9 @@ def are_foreign(photos: Pictures) -> NDArray[np.bool_]:
 
 
 def smoothed(classes: Classes, labels: int, smoothing: float) -> Floats:
-    """What is to be learned: (n, labels) probabilities, ``smoothing`` of each shared out among all labels.
+    """Return the training targets: (n, labels) probabilities, with ``smoothing`` of each spread over all labels.
 
-    A class that is UNKNOWN has no probability anywhere.
+    A class that is UNKNOWN has only zeros.
     """
     right = np.eye(labels, dtype=np.float32)[classes]
     wanted = (right * (1 - smoothing) + smoothing / labels).astype(np.float32)
@@ -238,10 +238,10 @@ def smoothed(classes: Classes, labels: int, smoothing: float) -> Floats:
 
 
 def plain(photos: Pictures, side: int) -> Examples:
-    """``photos`` in the size that the network reads."""
+    """Return ``photos`` as inputs of the network, in the size that it reads."""
     return Examples(photos.subjects, photos.classes, side)
 
 
 def resized(picture: Image.Image, side: int) -> Pixels:
-    """As Photo.resized does it."""
+    """Resize like Photo.resized."""
     return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))

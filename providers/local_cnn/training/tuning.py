@@ -1,4 +1,4 @@
-"""The network as a whole while it learns, epoch by epoch, and what is kept of it should the power go."""
+"""Tunes the network epoch by epoch, with checkpoints that survive a power cut."""
 
 import json
 import os
@@ -19,38 +19,38 @@ from providers.local_cnn.training.hyperparameters import Hyperparameters
 from providers.local_cnn.training.training_set import TOLD, UNKNOWN, Examples, Look, TrainingSet
 
 Curve = Mapping[str, float]
-"""What was measured after an epoch."""
+"""Metrics after an epoch."""
 
 _AVERAGED_STEPS = 100
-"""Over about so many steps the weights are averaged."""
+"""Approximate number of steps over which the weights are averaged."""
 
 
 @dataclass
 class State:
-    """All that goes on from one epoch to the next."""
+    """The state of a training between epochs."""
 
     learned: list[Any]
-    """All variables of the model and of its optimizer."""
+    """Values of all variables of the model and its optimizer."""
     begun: list[Any]
-    """Those of the model before the first epoch."""
+    """Weights of the model before the first epoch."""
     averaged: list[Any]
-    """Those of the model with the averaged weights after the last epoch."""
+    """Averaged weights of the model after the last epoch."""
     curves: list[Curve]
-    """One entry per epoch; epoch 0 is what tuning began with."""
+    """One entry per epoch; epoch 0 is the state before tuning."""
 
     def copy(self) -> "State":
-        """One that may go its own way: its values are replaced, never changed."""
+        """Return an independent copy; the arrays are shared, as they are replaced and never changed."""
         return replace(self, curves=list(self.curves))
 
 
 class Checkpoint:
-    """A file with the state after the last whole epoch, as long as the training is unfinished."""
+    """A file with the state after the last finished epoch, while the training is unfinished."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def load(self) -> State | None:
-        """None where there is none, or none that can be read."""
+        """Return the state; None if there is no readable one."""
         try:
             with np.load(self._path, allow_pickle=False) as file:
                 parts = {name: [file[f"{name}{i}"] for i in range(file[name])] for name in _LISTS}
@@ -59,7 +59,7 @@ class Checkpoint:
             return None
 
     def save(self, state: State) -> None:
-        """Raises OSError."""
+        """Write the state atomically and durably. Raises OSError."""
         lists = {name: getattr(state, name) for name in _LISTS}
         numbers = {f"{name}{i}": array for name, arrays in lists.items() for i, array in enumerate(arrays)}
         counts = {name: np.array(len(arrays)) for name, arrays in lists.items()}
@@ -68,16 +68,16 @@ class Checkpoint:
         curves = np.array(json.dumps(state.curves))
         with fresh.open("wb") as file:
             np.savez(file, allow_pickle=False, curves=curves, **numbers, **counts)
-            # What takes the place of the last one must be whole even if the power is cut.
+            # The file that replaces the last one must be complete even after a power cut.
             os.fsync(file.fileno())
         fresh.replace(self._path)
 
     def of(self, member: int) -> "Checkpoint":
-        """That of one of several networks."""
+        """Return the checkpoint of one of several networks."""
         return Checkpoint(self._path.with_stem(f"{self._path.stem}-{member}"))
 
     def clear(self) -> None:
-        """Remove those of all networks. Raises OSError."""
+        """Remove the checkpoints of all networks. Raises OSError."""
         for path in self._path.parent.glob(f"{self._path.stem}*"):
             path.unlink(missing_ok=True)
 
@@ -86,7 +86,7 @@ _LISTS = ("learned", "begun", "averaged")
 
 
 class Tuning:
-    """Tunes the upper part of a network: a ``keras.Model`` from what the frozen part gives to all tasks' logits."""
+    """Tunes the upper part of a network: a ``keras.Model`` from the frozen part's output to all tasks' logits."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Tuning:
         look: Look,
         ask: Callable[[Floats], Floats],
     ) -> None:
-        """``look`` is the frozen part; ``ask`` gives the logits of the whole for (n, side, side, 3): (n, labels)."""
+        """``look`` is the frozen part; ``ask`` returns the logits of the whole for (n, side, side, 3): (n, labels)."""
         self._model, self._training_set, self._hyperparameters, self._tasks = (
             upper,
             training_set,
@@ -116,20 +116,20 @@ class Tuning:
                 ema_momentum=1 - 1 / min(_AVERAGED_STEPS, steps),
             ),
             loss_of(tensorflow, spans_of(self._tasks).values()),
-            # Keras would choose XLA, whose convolutions are slow to compile and to run on a CPU.
+            # Keras would choose XLA, which compiles and runs convolutions slowly on a CPU.
             jit_compile=False,
         )
         if hyperparameters.epochs:
-            # Otherwise TensorFlow would meet the optimizer's variables in its first step, and trace that step twice.
+            # Otherwise the optimizer creates variables in the first step, which TensorFlow would trace twice.
             upper.optimizer.build(upper.trainable_variables)
 
     def fits(self, state: State) -> bool:
-        """Whether ``state`` belongs to this very network and optimizer, not to those of another version of Triof."""
+        """Return whether ``state`` fits this network and optimizer, not those of another version of Triof."""
         shapes = [tuple(variable.shape) for variable in self._variables]
         return shapes == [np.shape(value) for value in state.learned]
 
     def begin(self, val: Examples) -> State:
-        """The state before the first epoch."""
+        """Return the state before the first epoch."""
         begun = _values(self._model.variables)
         return State(_values(self._variables), begun, begun, [{"epoch": 0, **self._measured(val)}])
 
@@ -142,7 +142,7 @@ class Tuning:
         checkpoint: Checkpoint,
         on_step: Callable[[int, int], None],
     ) -> None:
-        """Tune one network on from ``state``, which keeps the averaged weights."""
+        """Tune one network from ``state``, which receives the averaged weights."""
         _assign(self._variables, state.learned)
         for epoch in range(len(state.curves), self._hyperparameters.epochs + 1):
             learned = self._learn(member, epoch, on_step)
@@ -150,10 +150,10 @@ class Tuning:
             checkpoint.save(state)
 
     def finish(self, states: Sequence[State], val: Examples) -> Curve:
-        """Give ``model`` the average of all averaged weights, and some of those that they began with.
+        """Load the average of all averaged weights, mixed with those before tuning, into ``model``.
 
-        Networks tuned from one beginning lie in one basin, where the middle generalises better than any of them
-        (Wortsman et al. 2022, "model soups"; of the beginning: "robust fine-tuning").
+        Networks tuned from the same start lie in one basin, whose middle generalises better than any of them
+        (Wortsman et al. 2022, "model soups"; for the mix with the start: "robust fine-tuning").
         """
         share = self._hyperparameters.tuned
         mixed = []
@@ -163,26 +163,26 @@ class Tuning:
         return {**self._measured(val), "members": len(states)}
 
     def answers(self, photos: Examples) -> Floats:
-        """The logits of the network as it is, of all tasks side by side: (n, labels)."""
+        """Return the logits of the current network, all tasks side by side: (n, labels)."""
         return np.concatenate([self._ask(part) for part in photos.inputs()])
 
     @property
     def _variables(self) -> list[Any]:
-        # Those of the model hold the seeds of its dropout too.
+        # The model's variables include the seeds of its dropout.
         return [*self._model.variables, *self._model.optimizer.variables]
 
     def _learn(self, member: int, epoch: int, on_step: Callable[[int, int], None]) -> float:
-        """About as many views as there are photos; returns the mean loss."""
+        """Train on about as many views as there are photos; returns the mean loss."""
         epochs, steps = self._hyperparameters.epochs, self._training_set.steps
         losses, done = [], (member * epochs + epoch - 1) * steps
         for number, batch in enumerate(self._training_set.batches(steps, self._look, member, epoch), start=1):
-            # Of this batch alone: Keras forgets the ones before.
+            # The loss of this batch alone, as Keras resets its mean.
             losses.append(float(self._model.train_on_batch(batch.rows, self._training_set.targets(batch.classes))))
             on_step(done + number, self._hyperparameters.members * epochs * steps)
         return float(np.mean(losses))
 
     def _judge(self, state: State, val: Examples, curve: Curve) -> None:
-        """Keep the averaged weights, and measure them."""
+        """Store the averaged weights, and measure them."""
         state.learned = _values(self._variables)
         self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
         state.averaged = _values(self._model.variables)
@@ -190,7 +190,7 @@ class Tuning:
         _assign(self._variables, state.learned)
 
     def _measured(self, val: Examples) -> Curve:
-        """The losses and accuracies on the photos of ``val``, by task."""
+        """Return the losses and accuracies on the photos of ``val``, by task."""
         logits, measured = self.answers(val), {}
         for task, span in spans_of(self._tasks).items():
             known = val.classes[task] != UNKNOWN
@@ -202,9 +202,9 @@ class Tuning:
 
 
 def loss_of(tensorflow: Any, spans: Collection[slice]) -> Callable[[Any, Any], Any]:
-    """The sum of the tasks' mean cross-entropies, of targets and logits (n, labels) whose ``spans`` are the tasks'.
+    """Return the sum of the tasks' mean cross-entropies of targets and logits (n, labels); ``spans`` are the tasks'.
 
-    A label that is unknown has no target; it neither counts nor is learned from.
+    A photo without a label for a task does not contribute to that task.
     """
 
     def loss(targets: Any, logits: Any) -> Any:
@@ -212,7 +212,7 @@ def loss_of(tensorflow: Any, spans: Collection[slice]) -> Callable[[Any, Any], A
         for span in spans:
             known = tensorflow.reduce_sum(targets[:, span], axis=1)
             share = tensorflow.maximum(tensorflow.reduce_mean(known), 1e-3)
-            # Without a target the cross-entropy is 0 but its gradient is not: TensorFlow takes targets to add up to 1.
+            # Masks the gradient, which is not 0 without a target: TensorFlow assumes that targets add up to 1.
             given = known * tensorflow.nn.softmax_cross_entropy_with_logits(targets[:, span], logits[:, span])
             losses.append(given / share)
         return tensorflow.add_n(losses)
@@ -221,7 +221,7 @@ def loss_of(tensorflow: Any, spans: Collection[slice]) -> Callable[[Any, Any], A
 
 
 def spans_of(tasks: Sequence[Task]) -> Mapping[Task, slice]:
-    """Where the logits of each task stand among those of all ``tasks``."""
+    """Return the position of each task's logits among those of all ``tasks``."""
     ends = np.cumsum([len(TOLD[task]) for task in tasks])
     return {task: slice(int(end) - len(TOLD[task]), int(end)) for task, end in zip(tasks, ends, strict=True)}
 

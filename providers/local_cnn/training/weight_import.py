@@ -1,7 +1,7 @@
-"""The weights of a finished bundle, read back out of its LiteRT model, so that a training can go on from them.
+"""Reads the weights of a bundle from its LiteRT model, so that a training can continue from them.
 
-A bundle keeps no second copy for training. LiteRT's operators stand in the order of the network's layers, so that
-kernels and biases can be told by their order alone; shapes that do not fit betray a model made otherwise.
+A bundle has no second copy for training. LiteRT's operators are in the order of the network's layers, which identifies
+kernels and biases; shapes that do not match reveal another kind of model.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,17 +21,15 @@ _AXES: Mapping[str, tuple[int, ...]] = {
     "DEPTHWISE_CONV_2D": (1, 2, 3, 0),
     "FULLY_CONNECTED": (1, 0),
 }
-"""From LiteRT's layout of a kernel to that of Keras: (out, height, width, in), (1, height, width, out), (out, in)."""
+"""Axes from LiteRT's kernel layout to that of Keras: (out, height, width, in), (1, height, width, out), (out, in)."""
 _NUMBERS: Mapping[int, str] = {0: "<f4", 1: "<f2"}
-"""By the schema's TensorType."""
+"""NumPy types by the schema's TensorType."""
 
 
 def load_weights(model: Any, bundle: Bundle) -> None:
-    """Put the weights of ``bundle`` into the like ``keras.Model``, or into one that ends below the head.
+    """Load the weights of ``bundle`` into a ``keras.Model`` of the same kind, or one that ends below the head.
 
-    Labels are not looked at: a head must be one for the same labels.
-
-    Raises ProviderMisconfigured where it is unlike.
+    Does not check the labels of the head. Raises ProviderMisconfigured if the model is of another kind.
     """
     card = bundle.card
     if (card.input.range, card.input.channels) != (backbone.INPUT_RANGE, "rgb"):
@@ -41,7 +39,7 @@ def load_weights(model: Any, bundle: Bundle) -> None:
         found = list(_layers(bundle))
         if not any(layer.name == "head" for layer in layers):
             del found[-1]
-    # A network made elsewhere may lack a bias, or have kernels that are no constants.
+    # Another kind of network may lack a bias, or have kernels that are not constants.
     except (IndexError, TypeError, ValueError) as error:
         raise _unlike(bundle, "its network is another one") from error
     wanted = [[tuple(array.shape) for array in layer.get_weights()] for layer in layers]
@@ -59,14 +57,14 @@ def _unlike(bundle: Bundle, reason: str) -> ProviderMisconfigured:
 
 
 def _layers(bundle: Bundle) -> Iterator[tuple[Array, Array]]:
-    """Kernel and bias of each layer, in the layout of Keras."""
+    """Yield kernel and bias of each layer, in the layout of Keras."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(bundle.model, 0)
     graph = model.subgraphs[0]
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
     kinds = [names[model.operatorCodes[operator.opcodeIndex].builtinCode] for operator in graph.operators]
-    # 16-bit weights are widened by an operator of their own.
+    # 16-bit weights pass through a dequantize operator.
     widened = {
         operator.outputs[0]: operator.inputs[0]
         for kind, operator in zip(kinds, graph.operators, strict=True)
@@ -81,10 +79,10 @@ def _layers(bundle: Bundle) -> Iterator[tuple[Array, Array]]:
         numbers = np.frombuffer(bytes(model.buffers[tensor.buffer].data), dtype)
         return numbers.astype(np.float32).reshape(tensor.shape)
 
-    # The embedding is made anew of whatever is trained.
+    # The embedding is computed again after each training.
     embeddings = {index for index in graph.outputs if graph.tensors[index].shape[-1] == bundle.card.embedding}
     for kind, operator in zip(kinds, graph.operators, strict=True):
-        # So is the distance from what was learned, whose operator alone has no bias (familiarity.py).
+        # So is the familiarity distance, whose operator is the only one without a bias.
         if kind in _AXES and operator.outputs[0] not in embeddings and operator.inputs[-1] >= 0:
             yield _pair(kind, operator, read)
 
