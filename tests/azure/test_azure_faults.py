@@ -275,7 +275,7 @@ def test_what_is_lacking_or_changed_is_named(desk: Desk, kept: Path) -> None:
 
 def test_what_is_no_backup_or_not_finished_is_said(desk: Desk, azure: TrainingServer, kept: Path) -> None:
     assert "holds no backup" in desk.fails("backup", "nowhere", "--verify")
-    assert "./backup by default" in desk.well("backup", "--help")
+    assert "./backup" in desk.well("backup", "--help")
     assert "backup holds no backup" in desk.fails("backup", "--verify")
     record = json.loads((kept / "project.json").read_text())
     del record["photos"]
