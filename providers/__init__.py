@@ -1,4 +1,4 @@
-"""What does this photo show? Each provider lives in a folder or module of its own beside this file."""
+"""The providers, which answer what a photo shows. Each has its own folder or module here."""
 
 from importlib import import_module
 from typing import cast
@@ -15,15 +15,15 @@ _NEEDED = ("needs_network", "predict", "ping", "close")
 
 
 def names_a_class(name: str) -> bool:
-    """Whether ``name`` has the form ``module:Class``; whether there is one shows when it is loaded."""
+    """Return whether ``name`` has the form ``module:Class``; the module is not imported."""
     module, _, attribute = name.partition(":")
     return attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
 def load(name: str) -> type[Provider]:
-    """The class of a provider, imported only now; ``name`` is registered above or any ``module:Class``.
+    """Import and return a provider's class. ``name`` is registered above or has the form ``module:Class``.
 
-    Raises ProviderMisconfigured for a name that is neither, and for a class that is no provider.
+    Raises ProviderMisconfigured for any other name, and for a class that does not implement Provider.
     """
     place = PROVIDERS.get(name, name)
     if not names_a_class(place):

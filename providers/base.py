@@ -1,17 +1,17 @@
-"""The seam between the machine and whoever answers the question "what does this photo show?".
+"""The interface between the machine and the providers, which answer what a photo shows.
 
 A provider gets a :class:`Photo` and returns a :class:`Prediction`, or raises one of::
 
     ProviderError
-    ├── ProviderUnavailable      network, timeout, 5xx, an answer that makes no sense
-    ├── RateLimited              too fast; .retry_after
-    ├── QuotaExceeded            the month is used up; .resets_at
-    ├── ProviderMisconfigured    no key, unknown project, model missing or unfit
-    │   └── ServiceRetired       the vendor has switched the service off
-    ├── PhotoRejected            this photo cannot be judged by this provider
+    ├── ProviderUnavailable      network, timeout, 5xx, invalid answer
+    ├── RateLimited              too many calls; .retry_after
+    ├── QuotaExceeded            the monthly quota is used up; .resets_at
+    ├── ProviderMisconfigured    no key, unknown project, missing or unsuitable model
+    │   └── ServiceRetired       the vendor has shut the service down
+    ├── PhotoRejected            the provider cannot judge this photo
     └── NoProviderAnswered       raised by the router only; .attempts
 
-The class of an error tells the router what to do, so the router knows no vendor.
+The router decides by the class of the error, without knowing any vendor.
 A failure never becomes a prediction.
 """
 
@@ -34,7 +34,7 @@ LABELS: Mapping[Task, tuple[str, ...]] = MappingProxyType(
         "cleanliness": ("clean", "dirty"),
     }
 )
-"""The labels of each task, in the order in which people and bundles list them."""
+"""The labels of each task, in the order used by the user interface and by bundles."""
 
 Pixels = NDArray[np.uint8]
 """Height x width x 3, RGB, 0 to 255."""
@@ -42,10 +42,10 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A decoded picture: upright, RGB, without metadata, within the limits of the settings.
+    """A decoded photo: upright, RGB, without metadata, within the limits of the settings.
 
-    ``sha256`` is the hexadecimal digest of the image bytes it came from; ``width`` and ``height`` are the
-    upright size of that image in pixels, which may be larger than ``picture`` where the decoder scaled down.
+    ``sha256`` is the hexadecimal digest of the encoded image; ``width`` and ``height`` are the upright
+    size of that image in pixels, which may be larger than ``picture`` if the decoder scaled it down.
     """
 
     picture: Image.Image
@@ -55,10 +55,10 @@ class Photo:
     _resized: dict[tuple[int, int], Pixels] = field(default_factory=dict, repr=False)
 
     def resized(self, width: int, height: int) -> Pixels:
-        """The whole picture stretched to ``width`` x ``height``: (height, width, 3), RGB uint8, read-only.
+        """Return the whole picture stretched to ``width`` x ``height``: (height, width, 3), RGB uint8, read-only.
 
-        Bilinear with antialiasing. Kept, so that models with one input size share the work; two threads
-        that come at once do it twice and store the same thing.
+        Bilinear with antialiasing. The result is cached, so that models with the same input size share it. Two
+        threads that call at the same time may both compute it.
         """
         size = (width, height)
         if size not in self._resized:
@@ -70,7 +70,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One provider asked once: what came of it, how long it took, and why the next one was asked."""
+    """One call of one provider: its outcome, its duration, and why the router went on to the next provider."""
 
     provider: str
     outcome: str
@@ -82,10 +82,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One answer to one task.
+    """A provider's answer to one task.
 
     ``scores`` holds a calibrated probability (0 to 1, together 1) for every label of the task;
-    ``thresholds`` the probability from which the model's maker found each label worth believing, if any.
+    ``thresholds`` the probability from which each label is accepted, if the model defines any.
     """
 
     task: Task
@@ -97,27 +97,27 @@ class Prediction:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
     embedding: tuple[float, ...] = ()
-    """What the model sees besides its labels, if it tells: numbers whose mean is 0 and standard deviation 1 over the
-    photos on which it was chosen."""
+    """The model's embedding of the photo, if it has one. Each number has mean 0 and standard deviation 1 over the
+    reference photos of the model."""
     unfamiliarity: float | None = None
-    """How far the photo lies from what the model has learned, if it tells: 0 or more, unfamiliar from 1 on."""
+    """Distance of the photo from the training photos, if the model gives one: 0 or more, unfamiliar from 1 on."""
     nothing: float = 0.0
-    """The part of the probability of ``other`` that stands for an empty slot, if the model tells that from an item."""
+    """The part of the probability of ``other`` that means an empty slot, if the model distinguishes it."""
     alternatives: tuple["Prediction", ...] = ()
-    """What other providers answered to the same question at the same moment; nobody acted on it."""
+    """Answers of other providers to the same question, for comparison only; the machine does not act on them."""
 
     @property
     def is_unfamiliar(self) -> bool:
-        """Whether the photo is so far from what the model has learned that its answer is not to be relied on."""
+        """Whether the photo is too far from the training photos for the answer to be reliable."""
         return self.unfamiliarity is not None and self.unfamiliarity >= 1
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """What a vendor lets us ask, and for how much. None: as often as we like."""
+    """What a vendor allows and what it costs. None: unlimited."""
 
     resource: str
-    """What the vendor counts by; everything that asks the same resource shares one count."""
+    """What the vendor counts by; all callers of the same resource share one count."""
     tier: str
     per_month: int | None
     """Calls in any 30 days."""
@@ -127,7 +127,7 @@ class Allowance:
 
 @runtime_checkable
 class Metered(Protocol):
-    """A provider whose calls are counted."""
+    """A provider whose calls count against a quota."""
 
     allowance: Allowance
 
@@ -140,32 +140,32 @@ class Provider(Protocol):
 
     @property
     def needed_side(self) -> int:
-        """The shortest side, in pixels, below which a photo loses something for this provider; it may change."""
+        """The shorter side, in pixels, below which a photo loses detail for this provider; it may change."""
 
     def __init__(self, task: Task, options: Any) -> None:
-        """Get ready to answer: load, check, connect. Raises ProviderError."""
+        """Load, check and connect what is needed to answer. Raises ProviderError."""
 
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
-        """Answer within ``timeout`` seconds or raise ProviderError."""
+        """Return a prediction within ``timeout`` seconds. Raises ProviderError."""
 
     def ping(self) -> None:
         """Raise ProviderError if ``predict`` could not answer now."""
 
     def close(self) -> None:
-        """Give everything back; harmless when called twice."""
+        """Release all resources; may be called twice."""
 
 
 class ProviderError(Exception):
-    """Why a provider did not answer. The message says what happened and what to do about it."""
+    """A provider did not answer. The message says what happened and how to fix it."""
 
     sent = True
-    """False where the question certainly never reached the vendor, so that it costs nothing."""
+    """False if the request certainly did not reach the vendor, so that it costs nothing."""
     refused = False
-    """True where the vendor turned the call away without looking at it, so that it counts against no quota."""
+    """True if the vendor refused the call without processing it, so that it does not count against a quota."""
 
 
 class ProviderUnavailable(ProviderError):
-    """The network, a timeout, a server's fault, or an answer that makes no sense."""
+    """A network error, a timeout, a server error, or an invalid answer."""
 
     def __init__(self, message: str, *, sent: bool = True) -> None:
         super().__init__(message)
@@ -173,7 +173,7 @@ class ProviderUnavailable(ProviderError):
 
 
 class RateLimited(ProviderError):
-    """Asked too fast; ask again after ``retry_after`` seconds."""
+    """Too many calls; retry after ``retry_after`` seconds."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
@@ -189,11 +189,11 @@ class QuotaExceeded(ProviderError):
 
 
 class ProviderMisconfigured(ProviderError):
-    """A key, a project or a model is missing or wrong: somebody has to mend the configuration."""
+    """A key, a project or a model is missing or wrong; the technician has to change the configuration."""
 
 
 class ServiceRetired(ProviderMisconfigured):
-    """The vendor has switched the service off for good."""
+    """The vendor has shut the service down for good."""
 
 
 class PhotoRejected(ProviderError):
@@ -205,7 +205,7 @@ class PhotoRejected(ProviderError):
 
 
 class NoProviderAnswered(ProviderError):
-    """Every provider of the route was asked and none answered."""
+    """Every provider of the route failed."""
 
     def __init__(self, task: Task, attempts: tuple[Attempt, ...]) -> None:
         causes = "; ".join(f"{attempt.provider}: {attempt.message}" for attempt in attempts)

@@ -1,8 +1,8 @@
-"""Log lines as events: a dotted name, and fields that stay values until a handler writes them.
+"""Structured logging: an event has a dotted name and fields that keep their types until a handler formats them.
 
-``log.warning("router.fell_back", task=task, cause=cause)`` is a record of the standard library whose ``msg`` is an
-:class:`Event`. A handler that knows no events writes ``router.fell_back task=… cause=…``; the machine's own log takes
-the fields as they are. Here and not above, as providers log too; structlog is left to the log, for its import time.
+``log.warning("router.fell_back", task=task, cause=cause)`` creates a record of the standard library whose ``msg`` is an
+:class:`Event`. A plain handler writes ``router.fell_back task=… cause=…``; the machine's own log reads the fields.
+It lies in ``providers`` because providers log too; it does not import structlog, which is slow to import.
 """
 
 import logging
@@ -15,7 +15,7 @@ _OF_LOGGING = ("exc_info", "stack_info", "stacklevel")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened, and its fields; as text a line of ``name key=value``, for people only."""
+    """An event's name and fields. ``str()`` gives ``name key=value …``, for people only."""
 
     name: str
     fields: Mapping[str, object]
@@ -27,19 +27,19 @@ class Event:
 class EventLogger(logging.LoggerAdapter[logging.Logger]):
     """A logger whose methods take an event's name and its fields as keyword arguments.
 
-    A trailing underscore is dropped from a field's name, for the words of Python: ``from_=before``. ``exc_info``,
-    ``stack_info`` and ``stacklevel`` keep their meaning in the standard library; no field can be called like these,
-    ``extra``, ``level`` or ``msg``.
+    A trailing underscore is removed from a field's name, for Python keywords: ``from_=before``. ``exc_info``,
+    ``stack_info`` and ``stacklevel`` keep their meaning in the standard library. These names, ``extra``, ``level`` and
+    ``msg`` are reserved.
     """
 
     def process(self, msg: str, kwargs: MutableMapping[str, Any]) -> tuple[Event, dict[str, Any]]:
-        """Gather the fields of a call; called only where the level is enabled."""
+        """Build the event from the arguments of a call; called only if the level is enabled."""
         of_logging = {name: kwargs.pop(name) for name in _OF_LOGGING if name in kwargs}
         return Event(msg, {name.removesuffix("_"): value for name, value in kwargs.items()}), of_logging
 
 
 def get_logger(name: str) -> EventLogger:
-    """The logger of the module ``name``."""
+    """Return the logger of the module ``name``."""
     return EventLogger(logging.getLogger(name))
 
 

@@ -1,7 +1,7 @@
-"""A provider that answers by script: for tests, demonstrations and drills; never a default.
+"""A provider with scripted answers, for tests, demonstrations and drills; never a default.
 
-Each call takes the next step of the script and the last step repeats. A step is a label, a mapping of scores, or
-an exception to raise; ``history`` keeps the photos it was shown.
+Each call takes the next step of the script; the last step repeats. A step is a label, a mapping of scores, or
+an exception to raise; ``history`` holds the photos of all calls.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ Step = str | Mapping[str, float] | ProviderError
 
 
 class FakeOptions(Options):
-    """Settings of the fake provider; a step that is no label is the message of a ProviderUnavailable."""
+    """Settings of the fake provider; a step that is not a label is the message of a ProviderUnavailable."""
 
     waste_type: Names = ("bottle",)
     cleanliness: Names = ("clean",)
 
 
 class FakeProvider:
-    """Answers its script, one step a call."""
+    """Answers with the steps of its script, one for each call."""
 
     name = "fake"
     needs_network = False
@@ -35,7 +35,7 @@ class FakeProvider:
         self._steps = list(steps)
 
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
-        """Answer with the next step of the script; raises what the script says."""
+        """Return the next step of the script as a prediction, or raise its error."""
         self.history.append(photo)
         scores = self._scores(self._steps[min(len(self.history), len(self._steps)) - 1])
         label = max(scores, key=scores.__getitem__)
@@ -53,7 +53,7 @@ class FakeProvider:
         return {label: 0.99 if label == step else rest for label in labels}
 
     def ping(self) -> None:
-        """Never fails: the script is always there."""
+        """Do nothing, as the script is always available."""
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing, as there is nothing to release."""

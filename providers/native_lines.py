@@ -1,4 +1,4 @@
-"""Keeps the lines of native libraries from the terminal, which they write to file descriptor 2 whatever is set."""
+"""Suppresses the log lines that native libraries write directly to file descriptor 2."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ _REDIRECTING = threading.Lock()
 
 @contextmanager
 def kept_back() -> Iterator[None]:
-    """Drop what is written to standard error past Python, and by other threads, meanwhile."""
+    """Discard what native code, and other threads, write to standard error in the meantime."""
     with _REDIRECTING:
         try:
             terminal = os.dup(2)

@@ -1,4 +1,4 @@
-"""What a photo is like, whatever it shows: a dirty lens, another lamp or a moved camera change it."""
+"""Brightness and sharpness of photos, which a dirty lens, another lamp or a moved camera change."""
 
 from typing import NamedTuple
 
@@ -19,12 +19,12 @@ class PhotoStatistics(NamedTuple):
 
 
 def measure(photo: Photo) -> PhotoStatistics:
-    """At SIDE pixels, whatever the camera gives; takes less than a millisecond."""
+    """Measure ``photo``, resized to SIDE pixels; takes less than a millisecond."""
     return measured(photo.resized(SIDE, SIDE))
 
 
 def measured(pixels: Pixels) -> PhotoStatistics:
-    """Of (height, width, 3) RGB."""
+    """Measure RGB ``pixels``: (height, width, 3)."""
     luma = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     middle = luma[1:-1, 1:-1]
     laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * middle

@@ -1,6 +1,6 @@
-"""Trying again, by stamina, without its log lines: they hold every argument of a call, photos and addresses included.
+"""Retries with stamina, without its log lines, which contain every argument of a call, photos and addresses too.
 
-Nothing else imports stamina. Who waits for a call is told by the caller's own words.
+The only module that imports stamina. Callers report waits themselves.
 """
 
 import stamina

@@ -1,14 +1,14 @@
-"""Text that other programs wrote, such as the editors and spreadsheets of Windows and macOS."""
+"""Reads text written by other programs, such as the editors and spreadsheets of Windows and macOS."""
 
 import codecs
 import unicodedata
 
 
 def decoded(content: bytes, *, legacy: bool = False) -> str:
-    r"""The text in ``content``, UTF-8 or UTF-16, without its byte order mark and with ``\n`` at the end of lines.
+    r"""Decode ``content``, UTF-8 or UTF-16; removes the byte order mark and ends lines with ``\n``.
 
-    With ``legacy`` a line that is not UTF-8 is taken for Windows-1252. Only for text whose words are compared with
-    known ones afterwards, such as labels and the names of files: a wrong guess changes letters. Raises
+    With ``legacy``, a line that is not UTF-8 is decoded as Windows-1252. Use it only for text that is compared with
+    known words afterwards, such as labels and file names, as a wrong guess changes letters. Raises
     UnicodeDecodeError.
     """
     if encoding := _utf_16(content):
@@ -20,19 +20,19 @@ def decoded(content: bytes, *, legacy: bool = False) -> str:
 
 
 def tidy(words: str) -> str:
-    """``words`` with ordinary blanks between them, and letters with accents in one piece."""
+    """Return ``words`` with ordinary spaces and composed accented letters."""
     return " ".join(unicodedata.normalize("NFC", words).split())
 
 
 def plain(words: str) -> str:
-    """``words`` as names are compared: without regard to case, blanks at the ends, kind of blank and Unicode form."""
-    # Soft hyphens, zero-width blanks and marks of direction do not show.
+    """Normalise a name for comparison: case, surrounding and special whitespace, and Unicode form are ignored."""
+    # Soft hyphens, zero-width spaces and direction marks are invisible.
     shown = (letter for letter in unicodedata.normalize("NFKC", words) if unicodedata.category(letter) != "Cf")
     return " ".join(unicodedata.normalize("NFKC", "".join(shown).casefold()).split())
 
 
 def _utf_16(content: bytes) -> str:
-    """The encoding, if it is UTF-16; empty if not. Without a mark it shows in the NULs beside the first letters."""
+    """Return the UTF-16 encoding, or an empty string. Without a mark, NULs beside the first letters reveal it."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     even, odd = content[:8:2], content[1:8:2]

@@ -1,1 +1,1 @@
-"""Azure Custom Vision: tells the waste type over the network, through the vendor's SDK."""
+"""The Azure Custom Vision provider: predicts the waste type in the cloud, with the vendor's SDK."""

@@ -1,8 +1,8 @@
-"""Speaks to Azure Custom Vision's prediction and training APIs: the only place that imports the vendor's SDK.
+"""Client of Azure Custom Vision's prediction and training APIs; the only module that imports the vendor's SDK.
 
-Whatever the SDK raises or returns (``TypeError`` for an error without a body, None for an empty answer, ...) leaves
-here as an answer that makes sense or as one of the errors in ``providers/base.py``. Nothing is retried here: while a
-person is waiting the next provider has its answer ready, and who trains has ``trainer.py``.
+Whatever the SDK raises or returns (``TypeError`` for an error without a body, None for an empty answer, ...) becomes a
+valid answer or one of the errors in ``providers/base.py``. Nothing is retried here: for predictions the router falls
+back to the next provider at once, and ``trainer.py`` retries for training.
 """
 
 import threading
@@ -37,21 +37,21 @@ T = TypeVar("T")
 Refusal = Callable[[int, Mapping[str, str], str, datetime], ProviderError]
 
 _TURNED_AWAY = (401, 403, 404, 410, 429)
-"""What a gateway answers before the service itself sees the call."""
+"""Status codes with which a gateway refuses a call before it reaches the service."""
 
 
 @dataclass(frozen=True)
 class CloudPrediction:
-    """The vendor's answer: each tag with its probability (0 to 1), and which iteration gave them."""
+    """The vendor's answer: the probability of each tag (0 to 1), and the iteration that gave them."""
 
     iteration: str
     probabilities: tuple[tuple[str, float], ...]
 
 
 class _Endpoint:
-    """One of the vendor's two APIs. Safe to call from many threads, each with a connection of its own.
+    """One of the vendor's two APIs. Thread-safe; each thread has its own connection.
 
-    Keep the threads: a new one opens a new connection. ``slot`` is entered around every request.
+    Reuse threads, as each new one opens a connection. ``slot`` is entered around every request.
     """
 
     def __init__(
@@ -76,16 +76,16 @@ class _Endpoint:
         self._opened: list[HttpConnection] = []
         self.sdk = cast(Any, sdk(endpoint, ApiKeyCredentials(in_headers={header: key})))
         self.sdk.config.session_configuration_callback = self._mount
-        # What is said in plain http to this machine must stay here: no proxy gets to see it.
+        # Plain HTTP to loopback must not go through a proxy.
         stays_here = endpoint.startswith("http:") and is_loopback(urlsplit(endpoint).hostname)
         self._trust_env = self.sdk.config.proxies.use_env_settings = not stays_here
 
     def call(self, ask: Callable[..., Any], read: Callable[[Any], T], *args: Any, timeout: float, **options: Any) -> T:
-        """What ``read`` makes of the SDK's answer, within ``timeout`` seconds. Raises ProviderError, nothing else."""
+        """Call the SDK within ``timeout`` seconds and convert its answer with ``read``. Raises only ProviderError."""
         connection = self._connection()
         try:
             with connection.call(timeout):
-                # A redirection would carry the key to whoever sent it, which in a canteen is the Wi-Fi's login page.
+                # A redirect would send the key to another host, such as the login page of a guest Wi-Fi.
                 answer = ask(*args, timeout=self._timeouts(timeout), allow_redirects=False, **options)
             result = read(answer)
         except Exception as error:
@@ -94,8 +94,8 @@ class _Endpoint:
         return result
 
     def fetch(self, method: str, address: str, *, timeout: float, to: Path | None = None) -> None:
-        """Ask for an address without the key; ``to`` gets what comes, if it is whole. Raises ProviderError, OSError."""
-        # No turn: it is no call of the API, whose calls a second are counted.
+        """Request an address without the key; a complete body is written to ``to``. Raises ProviderError, OSError."""
+        # Without a slot: downloads do not count as calls of the API.
         connection = HttpConnection()
         try:
             with requests.Session() as session, connection.call(timeout):
@@ -111,7 +111,7 @@ class _Endpoint:
             to.write_bytes(connection.body)
 
     def close(self) -> None:
-        """Close the connections of all threads; one in use ends with its call."""
+        """Close the connections of all threads; one in use is closed after its call."""
         for connection in self._opened:
             connection.close()
 
@@ -123,7 +123,7 @@ class _Endpoint:
         return connection
 
     def _mount(self, session: requests.Session, _config: Any, _operation: Any, **options: Any) -> Any:
-        """The SDK has a session for each thread; this gives it our line instead of its retrying one."""
+        """Mount our connection on a session of the SDK, which has one for each thread, in place of its retrying one."""
         connection = self._connection()
         if session.get_adapter(self.endpoint) is not connection:
             session.mount("https://", connection)
@@ -131,7 +131,7 @@ class _Endpoint:
         return options
 
     def _timeouts(self, timeout: float) -> tuple[float, float]:
-        """For how long a connection and each byte may be waited for."""
+        """Return the connect and the read timeout in seconds."""
         return min(self._connect_seconds, timeout), timeout
 
     def _fault(self, error: Exception, connection: HttpConnection, timeout: float, refusal: Refusal) -> ProviderError:
@@ -177,20 +177,20 @@ class Client:
         self._ask: Callable[..., Any] = partial(ask, project_id, published_name)
 
     def classify(self, jpeg: bytes, *, timeout: float) -> CloudPrediction:
-        """Ask about a photo, for ``timeout`` seconds in all. Raises ProviderError and nothing else."""
+        """Classify a photo within ``timeout`` seconds. Raises only ProviderError."""
         return self._api.call(self._ask, _sensible, jpeg, timeout=timeout)
 
     def ping(self, *, timeout: float) -> None:
-        """Reach the endpoint without asking anything, which costs no call. Raises ProviderUnavailable."""
+        """Connect to the endpoint without a call that costs quota. Raises ProviderUnavailable."""
         self._api.fetch("HEAD", self._api.endpoint, timeout=timeout)
 
     def close(self) -> None:
-        """Close the connections of all threads; one in use ends with its call."""
+        """Close the connections of all threads; one in use is closed after its call."""
         self._api.close()
 
 
 def _sensible(answer: Any) -> CloudPrediction:
-    """The SDK returns None or an object full of None for answers that hold nothing."""
+    """Convert the SDK's answer, which is None or full of None for an empty one. Raises ProviderUnavailable."""
     found = [(each.tag_name, each.probability) for each in (getattr(answer, "predictions", None) or [])]
     if not found or not all(tag and probability is not None and 0 <= probability <= 1 for tag, probability in found):
         raise ProviderUnavailable("The cloud's answer makes no sense: it names no tags, or no probabilities for them.")
@@ -198,7 +198,7 @@ def _sensible(answer: Any) -> CloudPrediction:
 
 
 class TrainingClient:
-    """The training resource: its projects, and everything in one of them. Each call raises ProviderError."""
+    """Client of the training resource and its projects. Each call raises ProviderError."""
 
     def __init__(
         self,
@@ -211,7 +211,7 @@ class TrainingClient:
         slot: RequestSlot = no_wait,
     ) -> None:
         """``timeout`` in seconds, for each call; ``slot`` is entered before each one."""
-        # A tenth of a second to import, which whoever only asks about photos should not pay.
+        # Takes a tenth of a second to import, which predictions do not need.
         from azure.cognitiveservices.vision.customvision import training
 
         self._models: Any = training.models
@@ -228,31 +228,31 @@ class TrainingClient:
         )
 
     def projects(self) -> list[Project]:
-        """All projects of the resource."""
+        """Return all projects of the resource."""
         return self._ask("get_projects", _each(records.read_project))
 
     def project(self, project_id: str) -> Project:
-        """One project."""
+        """Return one project."""
         return self._ask("get_project", records.read_project, project_id)
 
     def create_project(self, name: str, domain: str) -> Project:
-        """A project in which each photo has one tag, whose models can be exported if the ``domain`` is compact."""
+        """Create a Multiclass project; its models can be exported if the ``domain`` is compact."""
         return self._ask(
             "create_project", records.read_project, name, domain_id=domain, classification_type="Multiclass"
         )
 
     def tags(self, project_id: str) -> list[Tag]:
-        """The tags by name; the vendor's order means nothing."""
+        """Return the tags sorted by name, as the vendor's order is arbitrary."""
         return sorted(self._ask("get_tags", _each(records.read_tag), project_id), key=lambda tag: tag.name)
 
     def create_tag(self, project_id: str, name: str, *, negative: bool) -> Tag:
-        """A new tag."""
+        """Create a tag."""
         return self._ask("create_tag", records.read_tag, project_id, name, type="Negative" if negative else "Regular")
 
     def store(
         self, project_id: str, photos: Sequence[tuple[str, bytes, str]], metadata: Mapping[str, str]
     ) -> list[Stored]:
-        """Store photos (name, bytes, tag id), all with the same ``metadata``; what became of each of them."""
+        """Upload photos (name, bytes, tag id), all with the same ``metadata``; returns the outcome of each."""
         entries = [
             self._models.ImageFileCreateEntry(name=name, contents=image, tag_ids=[tag]) for name, image, tag in photos
         ]
@@ -263,20 +263,20 @@ class TrainingClient:
         return stored
 
     def images(self, project_id: str, *, take: int, skip: int, newest: bool) -> list[Image]:
-        """``take`` (up to 256) photos from the ``skip``-th on, the newest or the oldest first."""
+        """Return ``take`` (up to 256) photos after skipping ``skip``, the newest or the oldest first."""
         which = {"take": take, "skip": skip, "order_by": "Newest" if newest else "Oldest"}
         return self._ask("get_images", _each(records.read_image), project_id, **which)
 
     def images_by_id(self, project_id: str, image_ids: Sequence[str]) -> list[Image]:
-        """Those of up to 256 photos that are there."""
+        """Return those of up to 256 photos that exist."""
         return self._ask("get_images_by_ids", _each(records.read_image), project_id, image_ids=list(image_ids))
 
     def count_images(self, project_id: str) -> int:
-        """How many photos there are."""
+        """Return the number of photos."""
         return self._ask("get_image_count", int, project_id)
 
     def retag(self, project_id: str, image_ids: Sequence[str], was: Sequence[str], tag_id: str) -> None:
-        """Give up to 64 photos another tag instead of those that they have (``was``)."""
+        """Replace the tags ``was`` of up to 64 photos by ``tag_id``."""
         if was:
             self._tell("delete_image_tags", project_id, list(image_ids), list(was))
         entries = [self._models.ImageTagCreateEntry(image_id=image, tag_id=tag_id) for image in image_ids]
@@ -287,23 +287,23 @@ class TrainingClient:
             )
 
     def iterations(self, project_id: str) -> list[Iteration]:
-        """All iterations, the newest first."""
+        """Return all iterations, the newest first."""
         found = self._ask("get_iterations", _each(records.read_iteration), project_id)
         return sorted(found, key=lambda iteration: iteration.created, reverse=True)
 
     def iteration(self, project_id: str, iteration_id: str) -> Iteration:
-        """One iteration."""
+        """Return one iteration."""
         return self._ask("get_iteration", records.read_iteration, project_id, iteration_id)
 
     def train(self, project_id: str, tag_ids: Sequence[str] | None, advanced_hours: int | None) -> Iteration:
-        """Begin to train on the photos of these tags (None: all); with a budget of hours, an advanced training."""
+        """Start training on the photos of these tags (None: all); ``advanced_hours`` selects an advanced training."""
         return self._ask(
             "train_project",
             records.read_iteration,
             project_id,
             training_type="Advanced" if advanced_hours else "Regular",
             reserved_budget_in_hours=advanced_hours or 0,
-            # As `training_parameters`, which the API has, the SDK would ignore them in silence.
+            # The SDK ignores `training_parameters`, the API's own name, silently.
             selected_tags=tag_ids,
         )
 
@@ -312,29 +312,29 @@ class TrainingClient:
         self._tell("delete_iteration", project_id, iteration_id)
 
     def performance(self, project_id: str, iteration_id: str, threshold: float) -> Performance:
-        """The vendor's own measure of a completed iteration."""
+        """Return the vendor's evaluation of a completed iteration."""
         return self._ask(
             "get_iteration_performance", records.read_performance, project_id, iteration_id, threshold=threshold
         )
 
     def publish(self, project_id: str, iteration_id: str, name: str, resource_id: str, *, overwrite: bool) -> None:
-        """Let the prediction resource answer under ``name``; with ``overwrite`` it may be another iteration's now."""
+        """Publish an iteration under ``name``; with ``overwrite`` it may replace another iteration."""
         self._tell("publish_iteration", project_id, iteration_id, name, resource_id, overwrite=overwrite)
 
     def unpublish(self, project_id: str, iteration_id: str) -> None:
-        """Take the iteration from the prediction resource."""
+        """Unpublish an iteration."""
         self._tell("unpublish_iteration", project_id, iteration_id)
 
     def export(self, project_id: str, iteration_id: str, platform: str, flavor: str | None) -> None:
-        """Begin to export; once only for each kind."""
+        """Start an export; the API allows one of each kind."""
         self._tell("export_iteration", project_id, iteration_id, platform, flavor=flavor)
 
     def exports(self, project_id: str, iteration_id: str) -> list[Export]:
-        """The exports that were begun."""
+        """Return the exports that were started."""
         return self._ask("get_exports", _each(records.read_export), project_id, iteration_id)
 
     def download(self, address: str, to: Path) -> None:
-        """Fetch a photo or a model without showing the key. Raises ProviderError, OSError."""
+        """Download a photo or a model without sending the key. Raises ProviderError, OSError."""
         self._api.fetch("GET", address, timeout=self._timeout, to=to)
 
     def close(self) -> None:
@@ -345,7 +345,7 @@ class TrainingClient:
         return self._api.call(getattr(self._api.sdk, operation), read, *args, timeout=self._timeout, **options)
 
     def _tell(self, operation: str, *args: Any, **options: Any) -> None:
-        """Where the answer says nothing that we need, the SDK's None for an empty one is as good as any."""
+        """Call an operation whose answer is not needed, so that the SDK's None is accepted."""
         self._ask(operation, lambda _: None, *args, **options)
 
 

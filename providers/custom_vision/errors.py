@@ -1,4 +1,4 @@
-"""Whatever went wrong on the way to the vendor and back, as one of the errors in ``providers/base.py``."""
+"""Translates the vendor's and the HTTP library's errors into those of ``providers/base.py``."""
 
 import re
 from base64 import b64encode
@@ -23,21 +23,21 @@ from providers.base import (
 )
 
 _UNKNOWN_WAIT = 3600.0
-"""When the vendor does not say how long the quota is gone, it is asked again after so many seconds."""
+"""Seconds until the quota is probed again if the vendor states no time."""
 _LONGEST_RATE_WAIT = 300.0
-"""The rate is one of calls a second."""
+"""Upper limit of the wait in seconds after too many calls, as the rate counts calls per second."""
 _PASSING = (408, 429)
-"""About the time or the rate: the same call may be taken another time."""
+"""Status codes about timeouts and rates: the same call may succeed later."""
 _NOT_ABOUT_THE_CALL = (401, 403, 410, *_PASSING)
-"""About the key or the service as a whole as well."""
+"""The same, and those about the key or the service as a whole."""
 _OWN_CODE = re.compile("BadRequest|NotFound|Forbidden|Conflict|Unsupported|Error")
-"""So begin the service's own codes. Those of a gateway, where no Custom Vision is behind it, do not."""
+"""Prefix of the service's own error codes; a gateway's codes lack it."""
 _LONGEST_WAIT = 31 * 86_400.0
-"""The quota's window is 30 days: whoever says more than this is wrong, and would be believed for years."""
+"""Upper limit of a stated wait: the quota's window is 30 days, so a longer wait is an error."""
 
 
 class TrainingRefused(ProviderError):
-    """The training API does not do what it is asked; ``code`` is its own word for the reason."""
+    """The training API refuses a request; ``code`` is its error code."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class TrainingRefused(ProviderError):
 
 
 def prediction_refusal(status: int, headers: Mapping[str, str], text: str, now: datetime) -> ProviderError:
-    """What an answer of the prediction API means that is no prediction (bodies: docs/guide/azure.md)."""
+    """Return the error for a failed response of the prediction API (bodies: docs/guide/azure.md)."""
     said = _message(text)
     match status:
         case 404 if _OWN_CODE.match(_code(text)):
@@ -62,7 +62,7 @@ def prediction_refusal(status: int, headers: Mapping[str, str], text: str, now: 
 
 
 def training_refusal(status: int, headers: Mapping[str, str], text: str, now: datetime) -> ProviderError:
-    """What an answer of the training API means that is not what was asked for."""
+    """Return the error for a failed response of the training API."""
     code = _code(text) or str(status)
     if code == "NotFoundProject":
         return ProviderMisconfigured(
@@ -76,7 +76,7 @@ def training_refusal(status: int, headers: Mapping[str, str], text: str, now: da
 
 
 def download_refusal(status: int, headers: Mapping[str, str], text: str, now: datetime) -> ProviderError:
-    """The same for an address that the training API has given out, which carries its own permission for a day."""
+    """Return the error for a failed download from an address of the training API, which is valid for a day."""
     if 400 <= status < 500 and status not in _PASSING:
         return TrainingRefused(
             f"The cloud does not give this out any more (status {status}): its address has expired, ask again.",
@@ -86,7 +86,7 @@ def download_refusal(status: int, headers: Mapping[str, str], text: str, now: da
 
 
 def check_digest(body: bytes, headers: Mapping[str, str]) -> None:
-    """Raise TrainingRefused where the answer's ``Content-MD5`` is not that of its body."""
+    """Raise TrainingRefused if the response's ``Content-MD5`` does not match its body."""
     stated = headers.get("Content-MD5", "")
     if stated and stated != b64encode(md5(body, usedforsecurity=False).digest()).decode():
         raise TrainingRefused("What came is damaged: its checksum is not the one that the cloud states.", "damaged")
@@ -126,13 +126,13 @@ def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime, 
 
 
 def _code(text: str) -> str:
-    """The vendor's own word for the reason; empty if there is none."""
+    """Return the vendor's error code; empty if there is none."""
     found = re.search(r'"code"\s*:\s*"(\w{1,100})"', text, re.IGNORECASE)
     return found[1] if found else ""
 
 
 def _message(text: str) -> str:
-    """The vendor's own sentence, for the technician; nothing of pages that are not the vendor's."""
+    """Return the vendor's message, for the technician; nothing for pages that are not the vendor's."""
     found = re.search(r'"message"\s*:\s*"([^"]{1,200})', text)
     return f" ({found[1].strip()})" if found else "."
 
@@ -141,13 +141,13 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
 def _wait(headers: Mapping[str, str], text: str, now: datetime) -> float:
-    """How many seconds to wait, 0 if nobody says."""
-    # Floats, as those that are absurd become infinite, where whole numbers and durations overflow.
+    """Return the seconds to wait, 0 if the response states none."""
+    # Floats, as absurd values become infinite where integers and timedeltas overflow.
     return min(_stated_wait(headers.get("Retry-After", ""), text, now), _LONGEST_WAIT)
 
 
 def _stated_wait(header: str, text: str, now: datetime) -> float:
-    """By the header (seconds or a date), "retry after 28 days" or "replenished in 22.14:18:12"."""
+    """Read the header (seconds or a date), "retry after 28 days" or "replenished in 22.14:18:12"."""
     if header.isdecimal():
         return float(header)
     with suppress(ValueError, OverflowError):
@@ -172,19 +172,19 @@ _UNREACHED: tuple[tuple[type[BaseException], str], ...] = (
     ),
     (SSLError, "it does not speak TLS; check the endpoint in the settings and HTTPS_PROXY"),
 )
-"""Why there is no connection. urllib3 derives each of the name, the refusal and the timeout from the next one."""
+"""Messages for connection errors. In urllib3 each of the name, refusal and timeout errors derives from the next."""
 
 
 def unreached(error: BaseException) -> ProviderUnavailable:
-    """Why nothing was sent."""
+    """Return the error for a request that was not sent."""
     found = list(causes(error))
     sentences = (sentence for kind, sentence in _UNREACHED if any(isinstance(cause, kind) for cause in found))
-    sentence = next(sentences, "whoever accepts the connection says nothing")
+    sentence = next(sentences, "the server accepts the connection but does not answer")
     return ProviderUnavailable(f"The cloud cannot be reached: {sentence}.", sent=False)
 
 
 def causes(error: BaseException, depth: int = 8) -> Iterator[BaseException]:
-    """The error and all that it wraps: msrest, requests and urllib3 each have their own way of telling."""
+    """Yield the error and all errors that it wraps: msrest, requests and urllib3 each chain them differently."""
     yield error
     inner = (
         error.__cause__,

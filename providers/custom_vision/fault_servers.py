@@ -1,4 +1,4 @@
-"""A stand-in for the cloud that fails as the cloud does, for ``triof drill``; on loopback only."""
+"""Local servers that fail as the cloud does, for ``triof drill``; on loopback only."""
 
 import socket
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _QUOTA_GONE = (
 
 @contextmanager
 def dead() -> Iterator[str]:
-    """An address that refuses every connection, and that nobody else can take meanwhile."""
+    """Yield an address that refuses every connection and is reserved meanwhile."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -21,14 +21,14 @@ def dead() -> Iterator[str]:
 
 @contextmanager
 def slow() -> Iterator[str]:
-    """An address that takes connections and never answers."""
+    """Yield an address that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         yield f"http://127.0.0.1:{silent.getsockname()[1]}"
 
 
 @contextmanager
 def quota_gone() -> Iterator[str]:
-    """An address that answers every question with the vendor's word that the quota is used up."""
+    """Yield an address that answers every request with the vendor's error for a used-up quota."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _QuotaGone) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -47,4 +47,4 @@ class _QuotaGone(BaseHTTPRequestHandler):
         self.wfile.write(_QUOTA_GONE)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the library's name)
-        """Nobody reads it."""
+        """Do not log requests."""

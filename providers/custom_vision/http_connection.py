@@ -1,4 +1,4 @@
-"""One connection to the vendor that ends when it is told to."""
+"""An HTTP connection to the vendor with a deadline for the whole call."""
 
 import threading
 import time
@@ -15,49 +15,49 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError
 
 _IDLE_SECONDS = 60.0
-"""A connection unused for longer may have been forgotten by some router on the way, which answers nothing then."""
+"""Idle seconds after which a connection is replaced, as a router may have dropped it silently."""
 
 RequestSlot = Callable[[int], AbstractContextManager[None]]
-"""Entered when a request of so many bytes is about to leave, left when its answer has come."""
+"""Entered before a request of so many bytes is sent, left when it is answered."""
 
 
 def no_wait(_size: int) -> AbstractContextManager[None]:
-    """The turn of whoever need not wait."""
+    """Return a slot that does not wait."""
     return nullcontext()
 
 
 class HttpConnection(HTTPAdapter):
-    """One thread's connection to the vendor: never retries, remembers the response, and can be hung up from outside.
+    """One thread's connection to the vendor: never retries, keeps the response, and can be aborted by another thread.
 
-    A request is sent within ``slot()``, which may wait; that wait is not part of the call.
+    A request is sent within ``slot()``, whose wait does not count against the timeout.
     """
 
     def __init__(self, slot: RequestSlot = no_wait) -> None:
         self.response: requests.Response | None = None
-        """What came, once it has come whole, with its ``body``."""
+        """The response with its ``body``, once it is complete."""
         self.body = b""
         self.hung_up = False
         self.connecting = False
-        """Whether the call has not got further than that, so that the question never left."""
+        """Whether the call is still connecting, so that the request was not sent."""
         self._connection: HTTPConnection | None = None
         self._call = 0
         self._timeout = 0.0
         self._slot = slot
         self._lock = threading.Lock()
         self._last_used = 0.0
-        # Weakly, as urllib3 keeps a pool's connections as long as they keep their pool, which would be for ever.
+        # Weak, as urllib3 pools and their connections refer to each other and would never be freed.
         self._pools = _pools(weakref.proxy(self))
         super().__init__(pool_maxsize=1, max_retries=0)
 
     @contextmanager
     def call(self, timeout: float) -> Iterator[None]:
-        """Hang up ``timeout`` seconds after the request leaves: the SDK's timeout begins anew with each byte."""
+        """Abort ``timeout`` seconds after the request is sent, as the SDK's timeout restarts with each byte."""
         with self._lock:
             self.response, self.body, self.hung_up, self.connecting = None, b"", False, False
             self._call += 1
             self._timeout = timeout
         yield
-        # Headers that break off look like those of a whole answer without a body.
+        # Truncated headers look like a complete response without a body.
         if self.hung_up:
             raise TimeoutError
 
@@ -72,7 +72,7 @@ class HttpConnection(HTTPAdapter):
             alarm.cancel()
 
     def _hang_up(self, call: int) -> None:
-        """End the call from another thread, whatever it waits for."""
+        """Abort the call from another thread."""
         with self._lock:
             if call != self._call:
                 return
@@ -83,13 +83,13 @@ class HttpConnection(HTTPAdapter):
                     socket.shutdown(SHUT_RDWR)
 
     def forget(self) -> None:
-        """Let go of a call that has succeeded: the SDK ties all that went and came into a lasting cycle."""
+        """Drop the references to a finished call, which the SDK keeps in a reference cycle."""
         if self.response is not None:
             vars(self.response).clear()
         self.response, self.body = None, b""
 
     def connect(self, connection: HTTPConnection, connect: Callable[[], None]) -> None:
-        """Connect, and note the connection that the call uses; raises if the call was hung up meanwhile."""
+        """Connect, and record the connection of the call; raises if the call was aborted meanwhile."""
         self._connection, self.connecting = connection, True
         connect()
         with self._lock:
@@ -98,19 +98,19 @@ class HttpConnection(HTTPAdapter):
             self.connecting = False
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Let every new connection report to this line."""
+        """Use connections that report to this adapter."""
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """The same for connections through a proxy; those of SOCKS are of another kind."""
+        """Do the same for connections through an HTTP proxy, but not through SOCKS."""
         manager = super().proxy_manager_for(proxy, **options)
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = self._pools
         return manager
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        """Send on a connection that is not too old, and read the answer to its end."""
+        """Send on a recently used connection, and read the response completely."""
         size = len(request.body) if isinstance(request.body, str | bytes) else 0
         with self._slot(size), self._alarm():
             idle = time.monotonic() - self._last_used

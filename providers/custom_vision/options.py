@@ -28,7 +28,7 @@ _RESOURCE_ID = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.
 
 
 class Tier(NamedTuple):
-    """What the vendor grants a prediction resource, and its price; see docs/guide/azure.md."""
+    """Limits and price of a prediction resource; see docs/guide/azure.md."""
 
     per_month: int | None
     per_second: int
@@ -39,7 +39,7 @@ TIERS = {"F0": Tier(10_000, 2, 0.0), "S0": Tier(None, 10, 1.802)}
 
 
 class TrainingTier(NamedTuple):
-    """What the vendor grants a training resource; see docs/guide/azure.md."""
+    """Limits of a training resource; see docs/guide/azure.md."""
 
     projects: int
     photos: int
@@ -51,17 +51,17 @@ class TrainingTier(NamedTuple):
 
 TRAINING_TIERS = {"F0": TrainingTier(2, 5_000, 50, 20, 1, 10), "S0": TrainingTier(100, 100_000, 500, 20, None, 10)}
 TAGS_TO_TRAIN, PHOTOS_A_TAG, ADVISED_PHOTOS_A_TAG = 2, 5, 50
-"""Without so many there is no training; the last is the vendor's advice."""
+"""Tags and photos per tag that training needs, and the vendor's recommended photos per tag."""
 
 DOMAINS = {
     "general_compact": "0732100f-1a38-4e49-a514-c9b44c697ab5",
     "general_compact_s1": "a1db07ca-a19a-4830-bae8-e004a42dc863",
 }
-"""Those whose models can be exported, for this machine to answer alone."""
+"""Domains whose models can be exported, so that this machine can run them."""
 
 
 def _unset_if_empty(value: Any) -> Any:
-    # A template of a .env names every variable, most of them empty.
+    # A .env template lists every variable, most of them empty.
     return None if value == "" else value
 
 
@@ -74,16 +74,16 @@ def _endpoint(value: str) -> str:
     if parts.path.strip("/"):
         raise PydanticCustomError("endpoint", "Give the endpoint only, without what comes after the host")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise PydanticCustomError("endpoint", "Use https: a key sent by plain http can be read by anybody on the way")
+        raise PydanticCustomError("endpoint", "Use https: a key sent by plain http can be read on the way")
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def _split(address: str) -> SplitResult | None:
-    """The parts of an address whose host is nothing but a host and a port."""
+    """Split an address; None unless its host is a host name and an optional port."""
     try:
         parts = urlsplit(address)
         return parts if parts.hostname and parts.port != 0 and not re.search(r"[@\s]", parts.netloc) else None
-    except ValueError:  # of a port that is none, or of half a pair of brackets
+    except ValueError:  # an invalid port or unbalanced brackets
         return None
 
 
@@ -97,7 +97,7 @@ def _resource_id(value: str) -> str:
 
 
 def _with_default_tags(value: Any) -> Any:
-    """The table of the settings over the default one; names are compared as :func:`plain` writes them."""
+    """Merge the table of the settings into the default one; names are compared as :func:`plain` writes them."""
     if not isinstance(value, Mapping):
         return value
     return {**DEFAULT_TAGS, **{plain(str(tag)): label for tag, label in value.items()}}
@@ -112,29 +112,29 @@ Price = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_unset_i
 
 
 class CustomVisionOptions(CloudOptions):
-    """Which published model to ask, with which key, and what its tags mean."""
+    """The published model to call, its keys, and the meaning of its tags."""
 
     prediction_endpoint: Address = None
-    """``https://…`` of the prediction resource; plain http towards loopback only."""
+    """``https://…`` of the prediction resource; plain HTTP only to loopback."""
     prediction_key: Secret = None
     prediction_key_file: File = None
-    """A file that holds the key alone; read again when the vendor has refused the key."""
+    """A file that contains only the key; read again when the vendor has refused the key."""
     project_id: Annotated[UUID | None, BeforeValidator(_unset_if_empty)] = None
     published_name: Text = None
-    """The name under which an iteration is published to the prediction resource; case counts."""
+    """The name under which an iteration is published to the prediction resource; case-sensitive."""
     tier: Literal["F0", "S0"] = "F0"
     calls_per_month: Count = None
-    """In any 30 days; None: what the tier grants."""
+    """Calls in any 30 days; None: the limit of the tier."""
     calls_per_second: Count = None
     euros_per_1000_calls: Price = None
     store: bool = False
-    """Whether the vendor may keep the photos for 30 days."""
+    """Whether the vendor may store the photos for 30 days."""
     tags: Annotated[Mapping[str, Label], BeforeValidator(_with_default_tags)] = DEFAULT_TAGS
-    """The vendor's tag to our label; several tags may mean one label."""
+    """Maps the vendor's tags to our labels; several tags may have the same label."""
     side: int = Field(360, ge=256, le=4096)
-    """The photo is sent with its shorter side of about so many pixels: shrunk from one and a half times as many on."""
+    """Target for the shorter side of a sent photo, in pixels; photos are shrunk from 1.5 times this size on."""
     connect_seconds: float = Field(1.0, gt=0)
-    """How long one address may take to accept the connection."""
+    """Connect timeout for one address, in seconds."""
     training_endpoint: Address = None
     """``https://…`` of the training resource; only ``triof azure`` needs it."""
     training_key: Secret = None
@@ -142,42 +142,42 @@ class CustomVisionOptions(CloudOptions):
     prediction_resource_id: Annotated[
         Annotated[str, AfterValidator(_resource_id)] | None, BeforeValidator(_unset_if_empty)
     ] = None
-    """The ARM id of the prediction resource, which a model is published to."""
+    """The ARM id of the prediction resource to which models are published."""
     training_tier: Literal["F0", "S0"] = "F0"
     training_calls_per_second: Count = None
-    """None: what the tier grants; it falls by itself where the vendor says that it is too much."""
+    """Calls per second; None: the limit of the tier. Lowered automatically when the vendor refuses calls."""
     training_timeout_seconds: float = Field(120.0, gt=0)
-    """How long one call of the training API may take, with up to 6 MB of photos on bad Wi-Fi."""
+    """Timeout of one call of the training API, in seconds; it may upload 6 MB of photos over bad Wi-Fi."""
     training_side: int = Field(800, ge=256, le=4096)
-    """Photos are uploaded with their shorter side of about so many pixels at most."""
+    """Upper target for the shorter side of an uploaded photo, in pixels."""
     poll_seconds: float = Field(5.0, ge=0)
-    """How often to look whether a training or an export has ended."""
+    """Seconds between checks whether a training or an export has finished."""
     domain: Literal["general_compact", "general_compact_s1"] = "general_compact"
     euros_per_training_hour: float = Field(9.007, ge=0)
     euros_per_1000_photos_a_month: float = Field(0.631, ge=0)
 
     @property
     def is_set(self) -> bool:
-        """Whether anything says that this machine has a prediction resource."""
+        """Whether any setting names a prediction resource."""
         wanted = (self.prediction_endpoint, self.prediction_key, self.prediction_key_file)
-        # Who trains has a project long before there is a model to ask.
+        # A project to train exists long before a published model does.
         trained = () if self.training_endpoint else (self.project_id, self.published_name)
         return any(value is not None for value in (*wanted, *trained))
 
     @property
     def remedy(self) -> str:
-        """Which variables to set."""
+        """Name the variables to set."""
         return f"set {', '.join(self._missing())} as docs/guide/azure.md tells"
 
     def check(self) -> tuple[str, str, str, str]:
-        """Endpoint, key, project id and published name. Raises ProviderMisconfigured if one is missing."""
+        """Return endpoint, key, project id and published name. Raises ProviderMisconfigured if one is missing."""
         if self._missing():
-            raise ProviderMisconfigured(f"Azure Custom Vision is set by half: {self.remedy}, or unset the rest.")
+            raise ProviderMisconfigured(f"Azure Custom Vision is partly configured: {self.remedy}, or unset the rest.")
         key = _key("prediction", self.prediction_key, self.prediction_key_file)
         return str(self.prediction_endpoint), key, str(self.project_id), str(self.published_name)
 
     def check_training(self) -> tuple[str, str]:
-        """Endpoint and key of the training resource. Raises ProviderMisconfigured if one is missing."""
+        """Return endpoint and key of the training resource. Raises ProviderMisconfigured if one is missing."""
         if not self.training_endpoint or not (self.training_key or self.training_key_file):
             raise ProviderMisconfigured(
                 f"There is no training resource: set {_VARIABLE}TRAINING_ENDPOINT and {_VARIABLE}TRAINING_KEY as"
@@ -186,13 +186,13 @@ class CustomVisionOptions(CloudOptions):
         return self.training_endpoint, _key("training", self.training_key, self.training_key_file)
 
     def rehearsed(self, endpoint: str) -> Self:
-        """The same, but asking ``endpoint`` on this machine with a key that opens nothing."""
+        """Return these settings with ``endpoint`` on this machine and an invalid key."""
         nothing = {"prediction_key": SecretStr("rehearsal"), "prediction_key_file": None, "training_key": None}
         return self.model_copy(update={"prediction_endpoint": endpoint, **nothing})
 
     @property
     def allowance(self) -> Allowance:
-        """What the tier grants, where the settings name no other numbers."""
+        """The limits of the settings, or else those of the tier."""
         tier = TIERS[self.tier]
         return Allowance(
             resource=urlsplit(self.prediction_endpoint or "").netloc.removesuffix(":443"),
@@ -213,9 +213,9 @@ class CustomVisionOptions(CloudOptions):
 
 
 def _key(name: str, secret: SecretStr | None, file: Path | None) -> str:
-    """The key itself. Raises ProviderMisconfigured."""
+    """Return the key. Raises ProviderMisconfigured."""
     key = (secret.get_secret_value() if secret else _read_key(name, file)).strip()
-    # Anything else is refused by the HTTP library with a message that quotes the key.
+    # The HTTP library refuses other characters with a message that quotes the key.
     if not key or not all("!" <= character <= "~" for character in key):
         raise ProviderMisconfigured(
             f"The {name} key is no key: copy the letters and digits of the Azure portal, nothing around them."
@@ -232,4 +232,4 @@ def _read_key(name: str, file: Path | None) -> str:
             f" custom_vision.{name}_key_file."
         ) from None
     except UnicodeDecodeError:
-        return ""  # the error would quote the file
+        return ""  # the error would quote the file's content

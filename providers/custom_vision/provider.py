@@ -1,4 +1,4 @@
-"""Azure Custom Vision as a provider."""
+"""The Azure Custom Vision provider."""
 
 import time
 from io import BytesIO
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 _MAX_BYTES = 4_000_000
 _MAX_SIDE = 10_240
 _MAX_ASPECT = 25
-"""The vendor's limits for a photo to judge; see docs/guide/azure.md."""
+"""The vendor's limits for a photo to classify; see docs/guide/azure.md."""
 _JPEG_QUALITY = 90
 _WORTH_SHRINKING = 1.5
-"""A photo less than this much larger is sent as it is: shrinking takes longer than it saves."""
+"""A photo less than this factor larger is sent unchanged, as shrinking takes longer than it saves."""
 _PING_SECONDS = 1.5
 _SUM_TOLERANCE = 0.02
 
 
 class CustomVision:
-    """Asks a published model in the cloud; every call counts against the quota of its prediction resource."""
+    """Calls a published model in the cloud; every call counts against the quota of its prediction resource."""
 
     name = "custom_vision"
     needs_network = True
 
     def __init__(self, task: Task, options: CustomVisionOptions) -> None:
-        """Check the settings; nothing is sent yet. Raises ProviderMisconfigured."""
-        # The SDK takes a quarter of a second to import: a machine in local mode does without.
+        """Check the settings without sending anything. Raises ProviderMisconfigured."""
+        # The SDK takes a quarter of a second to import, which a machine in local mode does not need.
         from providers.custom_vision.client import Client
 
         self.task = task
@@ -52,7 +52,7 @@ class CustomVision:
         )
 
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
-        """Answer within ``timeout`` seconds. Raises ProviderError."""
+        """Return a prediction within ``timeout`` seconds. Raises ProviderError."""
         ends = time.monotonic() + timeout
         jpeg = fitted(photo.picture, self.needed_side)
         left = ends - time.monotonic()
@@ -65,7 +65,7 @@ class CustomVision:
         return Prediction(self.task, label, scores[label], scores, self.name, version)
 
     def ping(self) -> None:
-        """Raise ProviderUnavailable if the endpoint cannot be reached; whether key and model fit shows when asked."""
+        """Raise ProviderUnavailable if the endpoint cannot be reached; does not check the key and the model."""
         self._client.ping(timeout=_PING_SECONDS)
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class CustomVision:
         unknown = [tag for tag, _ in answer.probabilities if plain(tag) not in self._tags]
         if unknown:
             raise ProviderMisconfigured(
-                f"The project has tags that nobody has explained: {', '.join(unknown)}. Say in custom_vision.tags which"
+                f"The project has tags without a label: {', '.join(unknown)}. Say in custom_vision.tags which"
                 f" of {', '.join(LABELS[self.task])} each one means."
             )
         total = sum(probability for _, probability in answer.probabilities)
@@ -92,15 +92,15 @@ class CustomVision:
 
 
 def fits(width: int, height: int, side: int) -> bool:
-    """Whether a photo of that size is not worth shrinking for ``side``, and within the vendor's limits."""
+    """Return whether a photo of this size can be sent unchanged for ``side``, within the vendor's limits."""
     shorter, longer = sorted((width, height))
     return shorter < side * _WORTH_SHRINKING and longer <= min(_MAX_SIDE, _MAX_ASPECT * shorter)
 
 
 def fitted(picture: Image.Image, side: int, max_bytes: int = _MAX_BYTES) -> bytes:
-    """The picture as a JPEG within the vendor's limits, without metadata, its shorter side of about ``side`` pixels.
+    """Encode the picture as a JPEG within the vendor's limits, its shorter side about ``side`` pixels, no metadata.
 
-    Raises PhotoRejected for one too narrow for the vendor.
+    Raises PhotoRejected if the picture is too narrow for the vendor.
     """
     if max(picture.size) > _MAX_ASPECT * min(picture.size):
         raise PhotoRejected(f"The cloud takes no photo narrower than {_MAX_ASPECT}:1.", sent=False)

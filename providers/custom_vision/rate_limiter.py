@@ -1,4 +1,4 @@
-"""Keeps to the vendor's calls a second, whoever asks: the threads of one process share a pace."""
+"""Limits the rate of calls to the vendor's calls per second; the threads of a process share one limiter."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,22 +11,22 @@ from providers.call_window import JITTER_SECONDS, SECOND, Call, CallWindow
 _LOOK_SECONDS = 0.02
 _LARGE_BYTES = 1 << 16
 _SLOWER = 0.75
-"""After a refusal the pace falls to this share: users of F0 report 2 calls a second where the table says 10."""
+"""After a refusal the rate falls to this share: users of F0 report 2 calls per second where the table says 10."""
 _FASTER_SECONDS = 10.0
-"""So long after the last change it rises again, by one call a second, below what was refused."""
+"""Seconds after the last change until the rate rises by one call per second, below the refused rate."""
 _FORGIVEN_SECONDS = 3600.0
-"""So long after the last refusal, one call a second more is tried."""
+"""Seconds after the last refusal until one more call per second is tried."""
 
 
 class LearnedRate(NamedTuple):
-    """What refusals have taught, in calls a second: the pace, and the most that was not refused."""
+    """The rate learned from refusals and the highest rate that was not refused, in calls per second."""
 
     per_second: int
     most: int
 
 
 class RateLimiter:
-    """At most ``per_second`` calls arrive within any second. ``clock`` in monotonic seconds."""
+    """Lets at most ``per_second`` calls arrive within any second. ``clock`` in monotonic seconds."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class RateLimiter:
         learned: LearnedRate | None = None,
         on_learned: Callable[[LearnedRate], None] = lambda _: None,
     ) -> None:
-        """``learned`` in an earlier process; ``on_learned`` is told, from any thread, when a refusal teaches more."""
+        """``learned`` comes from an earlier process; ``on_learned`` is called in any thread when the rate changes."""
         self._granted = per_second
         self._most = min(per_second, max(1, learned.most)) if learned else per_second
         self.per_second = min(self._most, max(1, learned.per_second)) if learned else per_second
@@ -51,7 +51,7 @@ class RateLimiter:
 
     @contextmanager
     def slot(self, size: int) -> Iterator[None]:
-        """Wait until a call of ``size`` bytes may leave; it lasts until the answer has come."""
+        """Wait until a call of ``size`` bytes may be sent; hold the slot until it is answered."""
         call = self._wait(large=size >= _LARGE_BYTES)
         failed = True
         try:
@@ -62,10 +62,10 @@ class RateLimiter:
                 self._window.end(call, self._clock(), failed=failed)
 
     def pause(self, seconds: float) -> None:
-        """The vendor says to wait: no call leaves for ``seconds``, and then fewer."""
+        """Send no call for ``seconds``, as the vendor demands, then continue at a lower rate."""
         with self._lock:
             now = self._clock()
-            # Those that were refused together were refused for one reason.
+            # Calls that were refused together were refused for one reason.
             is_news = now >= self._paused_until
             if is_news:
                 self._most = max(1, self.per_second - 1)
@@ -77,9 +77,9 @@ class RateLimiter:
             self._on_learned(learned)
 
     def rest(self, seconds_ago: float) -> None:
-        """Let a second pass, for another process may have called until ``seconds_ago``."""
+        """Wait until a second has passed since another process may have called, ``seconds_ago``."""
         with self._lock:
-            # Never longer, even where the wall clock was set back since.
+            # Never longer, even if the wall clock was set back since.
             left = SECOND + JITTER_SECONDS - max(seconds_ago, 0)
             self._paused_until = max(self._paused_until, self._clock() + left)
 
@@ -90,7 +90,7 @@ class RateLimiter:
                 seconds = self._seconds_to_wait(now)
                 if seconds <= 0:
                     return self._window.begin(now, large=large)
-            # Not all at once: an answer that comes meanwhile may let the next one go.
+            # In short steps, as an answer may free a slot earlier.
             self._sleep(min(seconds, _LOOK_SECONDS))
 
     def _seconds_to_wait(self, now: float) -> float:

@@ -1,6 +1,6 @@
-"""What the training API tells, in frozen values of ours, and how to read it from the SDK's answers.
+"""Frozen records of the training API, and their conversion from the SDK's answers.
 
-The SDK makes an object full of None of anything that is JSON: each reader raises whatever such a one leads to.
+The SDK turns any JSON into an object full of None; each reader raises whatever error that leads to.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ TFLITE: Kind = ("TensorFlow", "TensorFlowLite")
 
 @dataclass(frozen=True)
 class Project:
-    """A project; only a Multiclass one of an exportable (compact) domain is of use here."""
+    """A project; Triof needs a Multiclass one of an exportable (compact) domain."""
 
     id: str
     name: str
@@ -37,7 +37,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class Image:
-    """A training photo in the cloud. ``address`` needs no key, and is to be kept secret for that."""
+    """A training photo in the cloud. ``address`` needs no key, so it must be kept secret."""
 
     id: str
     address: str
@@ -48,13 +48,13 @@ class Image:
 
 @dataclass(frozen=True)
 class Stored:
-    """What became of one photo of a batch: the vendor's word (``OK``, ``OKDuplicate``, ``Error…``)."""
+    """The outcome of one photo of a batch: the vendor's status (``OK``, ``OKDuplicate``, ``Error…``)."""
 
     name: str
-    """As the photo was called in the batch; empty if the vendor does not say."""
+    """The photo's name in the batch; empty if the vendor does not return it."""
     status: str
     image: Image | None
-    """As it is in the cloud; None where it is not, or where nobody has looked."""
+    """The photo in the cloud; None if it is not stored or was not looked up."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Iteration:
     created: datetime
     trained_at: datetime | None
     published_as: str
-    """Empty if it is not published."""
+    """The published name; empty if it is not published."""
     domain: str
     advanced: bool
     minutes: int
@@ -77,7 +77,7 @@ class Iteration:
 
 @dataclass(frozen=True)
 class TagPerformance:
-    """The vendor's own measure of a tag, each 0 to 1, by cross-validation on the training photos."""
+    """The vendor's metrics of a tag, each 0 to 1, by cross-validation on the training photos."""
 
     tag: str
     precision: float
@@ -87,7 +87,7 @@ class TagPerformance:
 
 @dataclass(frozen=True)
 class Performance:
-    """The vendor's own measure of an iteration at one threshold."""
+    """The vendor's metrics of an iteration at one threshold."""
 
     precision: float
     recall: float
@@ -97,7 +97,7 @@ class Performance:
 
 @dataclass(frozen=True)
 class Export:
-    """An exported model. ``status``: Exporting, Done or Failed; ``address`` needs no key and lives 24 hours."""
+    """An exported model. ``status``: Exporting, Done or Failed; ``address`` needs no key and is valid for 24 hours."""
 
     kind: Kind
     status: str
@@ -105,8 +105,8 @@ class Export:
 
 
 def read_stored(summary: Any) -> list[Stored]:
-    """What became of each photo of a batch."""
-    # Success of the whole means nothing: one duplicate makes it false.
+    """Read the outcome of each photo of a batch."""
+    # The status of the whole batch is useless: one duplicate makes it false.
     return [
         Stored(result.source_url or "", str(result.status), read_image(result.image) if result.image else None)
         for result in summary.images
@@ -114,24 +114,24 @@ def read_stored(summary: Any) -> list[Stored]:
 
 
 def read_project(found: Any) -> Project:
-    """A project."""
+    """Read a project."""
     settings = found.settings
     return Project(_id(found), found.name or "", str(settings.domain_id or ""), str(settings.classification_type))
 
 
 def read_tag(found: Any) -> Tag:
-    """A tag."""
+    """Read a tag."""
     return Tag(_id(found), found.name or "", found.type == "Negative", int(found.image_count or 0))
 
 
 def read_image(found: Any) -> Image:
-    """A training photo."""
+    """Read a training photo."""
     tags = tuple(str(tag.tag_id) for tag in found.tags or ())
     return Image(_id(found), found.original_image_uri or "", tags, dict(found.metadata or {}), found.created)
 
 
 def read_iteration(found: Any) -> Iteration:
-    """An iteration."""
+    """Read an iteration."""
     return Iteration(
         id=_id(found),
         name=found.name or "",
@@ -147,7 +147,7 @@ def read_iteration(found: Any) -> Iteration:
 
 
 def read_performance(found: Any) -> Performance:
-    """The vendor's measure."""
+    """Read the vendor's metrics."""
     tags = (
         TagPerformance(tag.name, _share(tag.precision), _share(tag.recall), _share(tag.average_precision))
         for tag in found.per_tag_performance
@@ -156,12 +156,12 @@ def read_performance(found: Any) -> Performance:
 
 
 def read_export(found: Any) -> Export:
-    """An export."""
+    """Read an export."""
     return Export((str(found.platform), found.flavor or None), str(found.status), found.download_uri or "")
 
 
 def _id(found: Any) -> str:
-    """Raises ProviderUnavailable for the SDK's object full of None, which it makes of anything that is JSON."""
+    """Read the id. Raises ProviderUnavailable for the SDK's object full of None."""
     if not found.id:
         raise ProviderUnavailable("The cloud's answer makes no sense: it lacks what was asked for.")
     return str(found.id)

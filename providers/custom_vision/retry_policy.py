@@ -1,4 +1,4 @@
-"""Makes a call of the training API again until it is answered; what the vendor refuses is not made again."""
+"""Retries calls of the training API after temporary errors; refusals are not retried."""
 
 from collections.abc import Callable
 from threading import Event
@@ -11,12 +11,12 @@ from providers.custom_vision.rate_limiter import RateLimiter
 T = TypeVar("T")
 
 _SECONDS = 300.0
-"""How long a call is made again before its last error is raised."""
+"""Seconds for which a call is retried before its last error is raised."""
 _LONGEST_PAUSE_SECONDS = 15.0
 
 
 class RetryPolicy:
-    """Retries calls within ``rate_limiter``; safe to use from many threads. Every method raises ProviderError."""
+    """Retries calls within ``rate_limiter``. Thread-safe. Every method raises ProviderError."""
 
     def __init__(
         self,
@@ -24,27 +24,26 @@ class RetryPolicy:
         on_wait: Callable[[ProviderError], None],
         sleep: Callable[[float], None] | None = None,
     ) -> None:
-        """``make_rate_limiter`` gets what to sleep with; ``on_wait`` the reason each time a call is made again."""
+        """``make_rate_limiter`` gets the sleep function; ``on_wait`` gets the error before each retry."""
         self.sleep = sleep or self._pause
         self.rate_limiter = make_rate_limiter(self.sleep)
         self._on_wait = on_wait
         self._given_up = Event()
 
     def call(self, ask: Callable[[], T]) -> T:
-        """Make a call that may be made twice."""
+        """Make an idempotent call, with retries."""
         from providers.retries import retry_context
 
         for attempt in retry_context(on=self._waits, attempts=None, timeout=_SECONDS, wait_max=_LONGEST_PAUSE_SECONDS):
             with attempt:
-                # Not through the decorator, whose cycles would keep photos until the garbage is collected.
+                # Without the decorator, whose reference cycles would keep photos until the next garbage collection.
                 return ask()
         raise AssertionError("the last attempt returns or raises")
 
     def once(self, ask: Callable[[], T], done: Callable[[], T | None]) -> T:
-        """Make a call that must not be made twice.
+        """Make a call that must not be repeated once it took effect.
 
-        Where an answer got lost, ``done`` is asked before the next attempt: it returns what the call has brought about,
-        or None.
+        After a lost answer, ``done`` is called before the next attempt: it returns the effect of the call, or None.
         """
         doubt = False
 
@@ -56,7 +55,7 @@ class RetryPolicy:
                 return ask()
             except ProviderError as error:
                 doubt = doubt or (isinstance(error, ProviderUnavailable) and error.sent)
-                # The first call may have been carried out later than ``done`` looked.
+                # The first call may have taken effect after ``done`` looked.
                 if doubt and isinstance(error, TrainingRefused) and (found := done()) is not None:
                     return found
                 raise
@@ -64,7 +63,7 @@ class RetryPolicy:
         return self.call(attempt)
 
     def give_up(self) -> None:
-        """Make nothing again and end every pause: what is under way ends, the rest raises."""
+        """Stop retrying and end every pause: calls under way finish, the others raise."""
         self._given_up.set()
 
     def _pause(self, seconds: float) -> None:
@@ -79,5 +78,5 @@ class RetryPolicy:
         if self._given_up.is_set():
             return False
         self._on_wait(error)
-        # It is the pace that pauses then, for all threads.
+        # The rate limiter pauses then, for all threads.
         return 0.0 if isinstance(error, RateLimited) else True

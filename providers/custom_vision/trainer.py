@@ -1,7 +1,6 @@
-"""A project in the cloud: all that ``triof azure`` does there, at the pace of the tier, and again where it failed.
+"""Operations on a cloud project for ``triof azure``, within the rate limit of the tier and with retries.
 
-Nobody stands in front of the machine here, so what may pass is tried again: a rate that was too high, a network or a
-server that is away for a while. What the vendor refuses is not.
+Temporary errors (rate limit, network, server) are retried, as no employee waits for these calls. Refusals are not.
 """
 
 import os
@@ -26,7 +25,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 BATCH_PHOTOS = 64
-"""The vendor's limit for one request, which its SDK does not check."""
+"""The vendor's limit for one request, which the SDK does not check."""
 _PAGE = 256
 """The vendor's limit for one page of photos."""
 
@@ -36,11 +35,11 @@ class TrainingNotNeeded(ProviderError):
 
 
 class TrainingFailed(ProviderError):
-    """The vendor could not train, or not export."""
+    """The vendor could not train or export."""
 
 
 class Trainer:
-    """The projects of a training resource. Every method raises ProviderError; ``sleep`` takes seconds."""
+    """Manages the projects of a training resource. Every method raises ProviderError; ``sleep`` takes seconds."""
 
     def __init__(
         self,
@@ -52,10 +51,10 @@ class Trainer:
         learned: LearnedRate | None = None,
         on_learned: Callable[[LearnedRate], None] = lambda _: None,
     ) -> None:
-        """Check the settings; nothing is sent yet. Raises ProviderMisconfigured.
+        """Check the settings without sending anything. Raises ProviderMisconfigured.
 
-        ``on_wait`` is told, from any thread, why a call is going to be tried again. ``learned`` and ``on_learned`` are
-        those of the pace.
+        ``on_wait`` gets, in any thread, the error before each retry. ``learned`` and ``on_learned`` are those of
+        :class:`RateLimiter`.
         """
         from providers.custom_vision.client import TrainingClient
 
@@ -67,7 +66,7 @@ class Trainer:
             lambda nap: RateLimiter(per_second, clock, nap, learned=learned, on_learned=on_learned), on_wait, sleep
         )
         self.rate_limiter = self._retry_policy.rate_limiter
-        # Commands that follow each other share the vendor's second: the one before ended when this process began.
+        # Consecutive commands share the vendor's second: the previous one ended when this process started.
         self.rate_limiter.rest(seconds_ago=time.time() - psutil.Process().create_time())
         self._client = TrainingClient(
             endpoint,
@@ -79,7 +78,7 @@ class Trainer:
 
     @property
     def project_id(self) -> str:
-        """The project of the settings. Raises ProviderMisconfigured where there is none."""
+        """The project id of the settings. Raises ProviderMisconfigured if there is none."""
         if not self.options.project_id:
             raise ProviderMisconfigured(
                 "There is no project yet: make one with `triof azure setup`, or set TRIOF_CUSTOM_VISION__PROJECT_ID."
@@ -87,15 +86,15 @@ class Trainer:
         return str(self.options.project_id)
 
     def projects(self) -> list[Project]:
-        """All projects of the resource."""
+        """Return all projects of the resource."""
         return self._patiently(self._client.projects)
 
     def project(self) -> Project:
-        """The project of the settings."""
+        """Return the project of the settings."""
         return self._patiently(self._client.project, self.project_id)
 
     def create_project(self, name: str) -> Project:
-        """A project of the domain of the settings, in which each photo has one tag; no other may have its ``name``."""
+        """Create a Multiclass project of the domain of the settings; ``name`` must be unique."""
         domain = DOMAINS[self.options.domain]
         return self._retry_policy.once(
             lambda: self._client.create_project(name, domain),
@@ -103,42 +102,42 @@ class Trainer:
         )
 
     def tags(self, project_id: str | None = None) -> list[Tag]:
-        """The tags with the number of their photos."""
+        """Return the tags with the number of their photos."""
         return self._patiently(self._client.tags, project_id or self.project_id)
 
     def create_tag(self, project_id: str, name: str, *, negative: bool) -> Tag:
-        """A new tag."""
+        """Create a tag."""
         return self._retry_policy.once(
             lambda: self._client.create_tag(project_id, name, negative=negative),
             lambda: next((tag for tag in self.tags(project_id) if tag.name == name), None),
         )
 
     def count_images(self) -> int:
-        """How many photos the project holds."""
+        """Return the number of photos in the project."""
         return self._patiently(self._client.count_images, self.project_id)
 
     def images(self, *, newest: bool = False) -> Iterator[Image]:
-        """Every photo of the project, the oldest or the newest first; one may come twice while others are added."""
+        """Yield every photo of the project, the oldest or the newest first; one may repeat while others are added."""
         skip = 0
         while page := self._patiently(self._client.images, self.project_id, take=_PAGE, skip=skip, newest=newest):
             yield from page
             skip += len(page)
 
     def images_by_id(self, image_ids: Sequence[str]) -> Iterator[Image]:
-        """These photos with fresh addresses, as far as they are there."""
+        """Yield those of these photos that exist, with fresh addresses."""
         for start in range(0, len(image_ids), _PAGE):
             yield from self._patiently(self._client.images_by_id, self.project_id, image_ids[start : start + _PAGE])
 
     def newest(self) -> datetime | None:
-        """When the newest photo was stored, by the cloud's clock; None if there is none."""
+        """Return when the newest photo was stored, by the cloud's clock; None if there is none."""
         page = self._patiently(self._client.images, self.project_id, take=1, skip=0, newest=True)
         return page[0].created if page else None
 
     def store(self, batch: str, photos: Sequence[UploadPhoto], since: datetime | None = None) -> list[Stored]:
-        """Store up to BATCH_PHOTOS photos and tell what became of each, in their order.
+        """Upload up to BATCH_PHOTOS photos; returns the outcome of each, in their order.
 
-        ``batch`` is the request's own id, ``since`` a time before it by the cloud's clock. Where an answer got lost,
-        the next attempt sends only what has not arrived.
+        ``batch`` is the id of the request, ``since`` a time before it by the cloud's clock. After a lost answer,
+        the next attempt sends only the photos that have not arrived.
         """
         arrived: Mapping[str, Stored] = {}
 
@@ -158,30 +157,30 @@ class Trainer:
         return self._retry_policy.once(ask, done)
 
     def of_batches(self, counts: Mapping[str, int], since: datetime | None) -> dict[str, list[Image]]:
-        """The photos that came with each of these requests, of which ``counts`` tells how many were sent.
+        """Return the photos that arrived with each request; ``counts`` maps request ids to numbers of photos.
 
-        Looks at no photo that is older than ``since`` by the cloud's clock.
+        Photos older than ``since`` by the cloud's clock are not read.
         """
         return upload_matching.of_batches(self.images(newest=True), counts, since)
 
     def match(self, images: Sequence[Image], photos: Sequence[UploadPhoto]) -> dict[str, Image]:
-        """Which photo is which image, by the photo's name; fetches the images."""
+        """Match images to photos by downloading them; returns the images by the photo's name."""
         return upload_matching.match(images, photos, self.download)
 
     def retag(self, image_ids: Sequence[str], was: Sequence[str], tag_id: str) -> None:
-        """Give photos that are there another tag instead of theirs. Raises TrainingRefused if one keeps its own."""
+        """Replace the tags of stored photos. Raises TrainingRefused if a photo keeps its tag."""
         for start in range(0, len(image_ids), BATCH_PHOTOS):
             chosen = image_ids[start : start + BATCH_PHOTOS]
             self._patiently(self._client.retag, self.project_id, chosen, was, tag_id)
 
     def iterations(self) -> list[Iteration]:
-        """All iterations, the newest first."""
+        """Return all iterations, the newest first."""
         return self._patiently(self._client.iterations, self.project_id)
 
     def find_iteration(self, wanted: str) -> Iteration:
-        """The iteration that somebody means: its id or how that begins, its name, its published name, or "latest".
+        """Find an iteration by its id or the start of it, its name, its published name, or "latest".
 
-        Raises ProviderMisconfigured where it is none, or more than one.
+        Raises ProviderMisconfigured if no iteration or more than one matches.
         """
         iterations = self.iterations()
         completed = [iteration for iteration in iterations if iteration.status == "Completed"]
@@ -198,7 +197,7 @@ class Trainer:
         )
 
     def train(self, tags: Sequence[Tag] | None = None, advanced_hours: int | None = None) -> Iteration:
-        """Begin a training (None: of all tags), or find the one that is under way. Raises TrainingNotNeeded."""
+        """Start a training (None: of all tags), or return the one under way. Raises TrainingNotNeeded."""
         chosen = [tag.id for tag in tags] if tags else None
         before = {iteration.id for iteration in self.iterations()}
 
@@ -208,7 +207,7 @@ class Trainer:
             except TrainingRefused as error:
                 if error.code != "BadRequestTrainingAlreadyInProgress":
                     raise
-            # Where it has ended a moment ago, there is room for another one.
+            # If the other training has just ended, this one can start.
             return self._in_training() or self._client.train(self.project_id, chosen, advanced_hours)
 
         try:
@@ -223,7 +222,7 @@ class Trainer:
             raise
 
     def wait_for(self, iteration: Iteration, on_look: Callable[[Iteration], None] = lambda _: None) -> Iteration:
-        """Look until the training has ended; it goes on in the cloud when nobody looks. Raises TrainingFailed."""
+        """Poll until the training has ended; it continues in the cloud without polling. Raises TrainingFailed."""
         while iteration.status not in ("Completed", "Failed"):
             on_look(iteration)
             self._retry_policy.sleep(self.options.poll_seconds)
@@ -244,16 +243,16 @@ class Trainer:
         )
 
     def performance(self, iteration: Iteration, threshold: float = 0.5) -> Performance:
-        """The vendor's own measure, of labels that reach ``threshold``."""
+        """Return the vendor's metrics for labels that reach ``threshold``."""
         return self._patiently(self._client.performance, self.project_id, iteration.id, threshold)
 
     def publish(self, iteration: Iteration, name: str, *, overwrite: bool) -> None:
-        """Let the prediction resource answer with this iteration under ``name``."""
+        """Publish the iteration to the prediction resource under ``name``."""
         resource = self.options.prediction_resource_id
         if not resource:
             raise ProviderMisconfigured(
-                "Nobody has said where to publish to: set TRIOF_CUSTOM_VISION__PREDICTION_RESOURCE_ID to the Resource"
-                " ID of the prediction resource (its page Properties in the portal)."
+                "No prediction resource to publish to is set: set TRIOF_CUSTOM_VISION__PREDICTION_RESOURCE_ID to the"
+                " Resource ID of the prediction resource (its page Properties in the portal)."
             )
         try:
             self._ensure(
@@ -270,7 +269,7 @@ class Trainer:
             ) from error
 
     def unpublish(self, iteration: Iteration) -> None:
-        """Take the iteration from the prediction resource."""
+        """Unpublish the iteration."""
         self._ensure(
             lambda: self._client.unpublish(self.project_id, iteration.id),
             lambda: not self._published_as(iteration),
@@ -284,9 +283,9 @@ class Trainer:
         kind: Kind = TFLITE,
         on_look: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Bring the model home as the file ``to``, whole or not at all. Raises TrainingFailed, OSError.
+        """Download the exported model to the file ``to``, atomically. Raises TrainingFailed, OSError.
 
-        ``check`` raises Refused for a file that is no export; it is fetched once more then.
+        ``check`` raises Refused for a file that is not an export; the file is then downloaded once more.
         """
         export = self._export(iteration, kind)
         if not export or export.status == "Failed":
@@ -301,20 +300,20 @@ class Trainer:
         try:
             self._bring(export.address, to, check)
         except TrainingRefused:
-            # Its address may have expired, or something on the way may have answered for the cloud.
+            # The address may have expired, or a proxy may have answered instead of the cloud.
             fresh = self._export(iteration, kind)
             self._bring(fresh.address if fresh else export.address, to, check)
 
     def exports(self, iteration: Iteration) -> list[Export]:
-        """The exports that were begun."""
+        """Return the exports that were started."""
         return self._patiently(self._client.exports, self.project_id, iteration.id)
 
     def download(self, address: str, to: Path) -> None:
-        """Fetch what the cloud gave an address for. Raises ProviderError, OSError."""
+        """Download a file from an address that the cloud returned. Raises ProviderError, OSError."""
         self._patiently(self._client.download, address, to)
 
     def give_up(self) -> None:
-        """Try nothing again and wait for nothing from now on: what is under way ends, the rest fails."""
+        """Stop retrying and waiting: calls under way finish, the others raise."""
         self._retry_policy.give_up()
 
     def close(self) -> None:
@@ -334,7 +333,7 @@ class Trainer:
                 lambda: (found := self._export(iteration, kind)) is not None and found.status != "Failed",
             )
         except TrainingRefused as error:
-            # Another command has begun it meanwhile.
+            # Another command has started it meanwhile.
             if error.code != "BadRequestExportAlreadyInProgress":
                 raise
 
@@ -353,18 +352,18 @@ class Trainer:
         return self._patiently(self._client.iteration, self.project_id, iteration.id).published_as
 
     def _arrived(self, batch: str, photos: Sequence[UploadPhoto], since: datetime | None) -> dict[str, Stored]:
-        """What of a request is in the cloud already, by name."""
+        """Return the photos of a request that are already stored, by name."""
         images = self.of_batches({batch: len(photos)}, since)[batch]
         if len(images) >= len(photos):
             return {photo.name: Stored(photo.name, "OK", None) for photo in photos}
         return {name: Stored(name, "OK", image) for name, image in self.match(images, photos).items()}
 
     def _patiently(self, ask: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Ask until there is an answer; for what may be done twice."""
+        """Make an idempotent call with retries."""
         return self._retry_policy.call(lambda: ask(*args, **options))
 
     def _ensure(self, tell: Callable[[], None], is_done: Callable[[], bool]) -> None:
-        """Let something be done once, though the answer that says so may get lost."""
+        """Make a call that must take effect once, even if its answer is lost."""
 
         def told() -> bool:
             tell()

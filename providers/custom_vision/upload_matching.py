@@ -1,7 +1,7 @@
-"""What has arrived of the photos that were sent, where the answers that said so got lost.
+"""Finds the uploaded photos of requests whose answers were lost.
 
-Every photo carries the id of its request as metadata. They are read page by page, from the newest photo back, as it is
-not certain that the service can filter by them.
+Every photo carries the id of its request as metadata. Photos are read page by page from the newest on, as the service
+may not be able to filter by metadata.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from tempfile import TemporaryDirectory
 from providers.custom_vision.records import Image, Stored
 
 BATCH = "triof_batch"
-"""The key of the metadata."""
+"""The metadata key of the request's id."""
 _SKEW = timedelta(seconds=10)
-"""By so much the clocks of the cloud's own servers may differ."""
+"""Assumed difference between the clocks of the cloud's servers."""
 
 
 @dataclass(frozen=True)
 class UploadPhoto:
-    """A photo made fit for the vendor; ``name`` is unique within its batch."""
+    """A photo prepared for the vendor; ``name`` is unique within its batch."""
 
     name: str
     image: bytes
@@ -29,9 +29,9 @@ class UploadPhoto:
 
 
 def of_batches(newest: Iterable[Image], counts: Mapping[str, int], since: datetime | None) -> dict[str, list[Image]]:
-    """Those of the ``newest`` photos that came with these requests, of which ``counts`` tells how many were sent.
+    """Group those of the ``newest`` photos that belong to the requests; ``counts`` maps their ids to numbers of photos.
 
-    Photos from before ``since`` came with none of them; None: not known. One that is listed twice counts once.
+    Photos from before ``since`` belong to none of them; None: unknown. A photo that is listed twice counts once.
     """
     found: dict[str, dict[str, Image]] = {batch: {} for batch in counts}
     for image in newest:
@@ -48,7 +48,7 @@ def of_batches(newest: Iterable[Image], counts: Mapping[str, int], since: dateti
 def match(
     images: Sequence[Image], photos: Sequence[UploadPhoto], download: Callable[[str, Path], None]
 ) -> dict[str, Image]:
-    """Which photo is which image, by the photo's name; told by their contents, as the cloud does not say the names."""
+    """Match images to photos by content, as the cloud does not return names; returns the images by the photo's name."""
     found: dict[str, Image] = {}
     with TemporaryDirectory() as folder:
         file = Path(folder) / "photo"
@@ -60,7 +60,7 @@ def match(
 
 
 def by_name(photos: Sequence[UploadPhoto], stored: Sequence[Stored]) -> dict[str, Stored]:
-    """What became of each photo: by the names in the answer, or by its order where it has none."""
+    """Return the outcome of each photo, by the names in the answer, or by its order if it has no names."""
     names = {result.name: result for result in stored}
     if set(names) == {photo.name for photo in photos}:
         return names
