@@ -139,7 +139,7 @@ def test_of_eight_that_ask_at_once_one_may_probe(clock: Clock) -> None:
         refusals = [answer for answer in came if isinstance(answer, BreakerOpen)]
         assert [permit.probe for permit in permits] == [True]
         assert len(refusals) == THREADS - 1
-        assert all("trying it at this moment" in str(refused) and not refused.sent for refused in refusals)
+        assert all("a probe is under way" in str(refused) and not refused.sent for refused in refusals)
         assert not breaker.admits()
 
 

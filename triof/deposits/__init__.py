@@ -1,1 +1,1 @@
-"""One person's visit, from the open slot to shredded or returned; the pages that show it belong to web/kiosk."""
+"""Deposits: the visit of an employee, from the open slot to a shredded or returned item; pages are in web/kiosk."""

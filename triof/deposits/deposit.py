@@ -1,4 +1,4 @@
-"""The deposit: one person's visit, from the open slot to shredded or handed back.
+"""The deposit: the visit of an employee, from the open slot to a shredded or returned item.
 
 ::
 
@@ -6,9 +6,9 @@
                  │                   │                     │ jam
                  └──── give back, refuse, time out ────────┴──────► RETURNED
 
-There is one machine, so there is one deposit at a time. What a person confirmed is in the journal before anything
-moves, and after a crash the next start closes the slot and marks what was interrupted. While a part is stuck or the
-journal cannot be written nothing new is taken; what is under way goes on as far as nothing of it is lost.
+A machine has one deposit at a time. The employee's confirmation is in the journal before anything moves. After a
+crash the next start closes the slot and marks the interrupted deposit. While a part is jammed or the journal cannot
+be written, no new deposit begins; the one under way continues as far as none of its events is lost.
 """
 
 import time
@@ -41,7 +41,7 @@ _REFUSALS: Mapping[Reason, ReturnReason] = {"other": "other", "dirty": "dirty", 
 
 
 class DepositStage(Enum):
-    """How far a deposit has come."""
+    """The stage of a deposit."""
 
     INSERTING = auto()
     CHOOSING = auto()
@@ -52,7 +52,7 @@ class DepositStage(Enum):
 
 @dataclass(frozen=True)
 class Deposit:
-    """A deposit at one moment. ``expires`` is on the clock of its :class:`Deposits`."""
+    """The state of a deposit. ``expires`` is on the clock of its :class:`Deposits`."""
 
     id: UUID
     visitor: str
@@ -60,19 +60,19 @@ class Deposit:
     expires: float
     judgement: Judgement | None = None
     photo: bytes | None = None
-    """What was judged, as a JPEG to show."""
+    """The judged photo, as a JPEG to show."""
     chosen: str | None = None
-    """The type the person chose, which the machine may still doubt."""
+    """The type that the employee chose, which the machine may still doubt."""
     step: Literal["box", "shred"] = "box"
     reason: ReturnReason | None = None
     leftover: bool = False
-    """Whether an earlier item may still lie inside."""
+    """Whether an earlier item may still be in the slot."""
 
 
 class Deposits:
-    """Leads one deposit at a time through the machine; safe to call from many threads.
+    """Runs one deposit at a time. Thread-safe.
 
-    A step that has been taken already is not taken again, so that a reload or a second touch does no harm.
+    Each step is idempotent, so that a page reload or a second touch has no effect.
     """
 
     def __init__(
@@ -104,19 +104,19 @@ class Deposits:
         self._complaints = Complaints(log)
 
     def recover(self) -> None:
-        """At the start: close the slot, then :meth:`mend`. Raises DatabaseUnusable where it is of no use to wait."""
+        """Close the slot, then :meth:`mend`; called at startup. Raises DatabaseUnusable for a permanent fault."""
         self._close_slot()
         try:
             self.mend()
         except DatabaseUnusable as error:
-            # Out of order for a while is better than not there.
+            # A temporary fault shows "out of order" instead of ending the program.
             if error.code not in PASSING:
                 raise
 
     def mend(self) -> None:
-        """Take deposits again once the journal can be written; to be called every now and then.
+        """Accept deposits again if the journal can be written; called periodically.
 
-        The first time it marks what a crash interrupted. Raises DatabaseUnusable as long as nothing can be taken.
+        The first call marks deposits that a crash interrupted. Raises DatabaseUnusable while the journal is unusable.
         """
         if self._recovered:
             if self._journal.fault():
@@ -129,7 +129,7 @@ class Deposits:
             self._recovered = True
 
     def fault(self) -> SlotError | DatabaseUnusable | None:
-        """Why no deposit can begin now; None if one can."""
+        """Return why no deposit can begin now; None if one can."""
         try:
             if part := self.slot.jammed():
                 return Jammed(part)
@@ -139,21 +139,21 @@ class Deposits:
         return self._journal.fault()
 
     def of(self, visitor: str) -> Deposit | None:
-        """The visitor's deposit, if one is under way."""
+        """Return the visitor's deposit, if one is under way."""
         current = self._current
         return current if current and current.visitor == visitor else None
 
     def busy(self, visitor: str) -> bool:
-        """Whether somebody else's deposit is under way."""
+        """Return whether another visitor's deposit is under way."""
         current = self._current
         return current is not None and current.visitor != visitor
 
     def seconds_left(self, deposit: Deposit) -> float:
-        """How long the deposit may stay as it is."""
+        """Return the seconds until the deposit times out."""
         return max(0.0, deposit.expires - self._clock())
 
     def open(self, visitor: str) -> None:
-        """Begin a deposit and open the slot, unless one is under way, whoever's. Raises SlotError, DatabaseUnusable."""
+        """Begin a deposit and open the slot, unless one is under way. Raises SlotError, DatabaseUnusable."""
         with self._lock:
             if self._current and not self._at(visitor, DepositStage.SHREDDED, DepositStage.RETURNED):
                 return
@@ -162,7 +162,7 @@ class Deposits:
             expires = self._after(self._settings.idle_seconds)
             deposit = Deposit(uuid4(), visitor, DepositStage.INSERTING, expires, leftover=self._leftover)
             self._journal.begin(deposit.id)
-            # A slot that is open for an item handed back stays open: a hand may be in it.
+            # A slot left open for a returned item is not moved, as a hand may be in it.
             self._current, self._leftover = deposit, False
             try:
                 self.slot.open()
@@ -170,9 +170,9 @@ class Deposits:
                 self._fail(deposit, error)
 
     def judge(self, visitor: str, upload: bytes | None) -> None:
-        """Close the slot, photograph and judge; hand the item back if it is refused.
+        """Close the slot, take the photo and judge it; return the item if the verdict refuses it.
 
-        Raises CameraError, PhotoError, and whatever else breaks; the slot is open again then.
+        Raises CameraError, PhotoError, or any unexpected error, after opening the slot again.
         """
         with self._lock:
             deposit = self._at(visitor, DepositStage.INSERTING)
@@ -188,7 +188,7 @@ class Deposits:
                 self._hand_back(deposit, "out_of_order")
                 return
             except Exception:
-                # Whatever it was, the person must be able to take the item out or try once more.
+                # After any error the employee must be able to take the item out or retry.
                 self._reopen(deposit)
                 raise
             self._current = judged
@@ -196,9 +196,9 @@ class Deposits:
                 self._hand_back(judged, _REFUSALS[judged.judgement.verdict.reason])
 
     def confirm(self, visitor: str, chosen: str, *, sure: bool = False) -> None:
-        """Believe the person and begin to sort; ask once more where the machine is sure of another type.
+        """Accept the employee's choice and start sorting; ask again if the machine is sure of another type.
 
-        ``chosen`` is a type that has a box; raises KeyError otherwise.
+        Raises KeyError unless ``chosen`` is a type that has a box.
         """
         with self._lock:
             deposit = self._at(visitor, DepositStage.CHOOSING)
@@ -224,35 +224,35 @@ class Deposits:
             self._sorting = self._executor.submit(copy_context().run, self._sort, sorting, chosen, box)
 
     def choose_again(self, visitor: str) -> None:
-        """The person meant neither their choice nor what the machine sees: nothing is chosen any more."""
+        """Clear the choice."""
         with self._lock:
             if deposit := self._at(visitor, DepositStage.CHOOSING):
                 self._current = replace(deposit, chosen=None, expires=self._after(self._settings.idle_seconds))
 
     def give_back(self, visitor: str) -> None:
-        """Open the slot for a person who changed their mind."""
+        """Return the item to an employee who changed their mind."""
         with self._lock:
             if deposit := self._at(visitor, DepositStage.INSERTING, DepositStage.CHOOSING):
                 self._hand_back(deposit, "cancelled")
 
     def stay(self, visitor: str) -> None:
-        """The person is still there: the time begins anew."""
+        """Restart the timeout, as the employee is still there."""
         with self._lock:
             if deposit := self._at(visitor, DepositStage.INSERTING, DepositStage.CHOOSING):
                 self._keep_alive(deposit)
 
     def finish(self, visitor: str) -> None:
-        """End a deposit that is shredded or taken back."""
+        """End a deposit whose item was shredded or returned."""
         with self._lock:
             if deposit := self._at(visitor, DepositStage.SHREDDED, DepositStage.RETURNED):
                 self._end(deposit)
 
     def expire(self) -> None:
-        """Hand back what was abandoned and end what is over; to be called every now and then."""
+        """Return abandoned items and end finished deposits; called periodically."""
         with self._lock:
             deposit = self._current
             if not deposit:
-                # Open without a deposit: it was jammed when it should have closed, and is free now.
+                # An open slot without a deposit was jammed when it should have closed.
                 if self.slot.is_open() and not self.slot.jammed():
                     self._close_slot()
             elif deposit.stage is DepositStage.SORTING or self.seconds_left(deposit) > 0:
@@ -264,12 +264,12 @@ class Deposits:
                 self._end(deposit)
 
     def wait_idle(self) -> None:
-        """Return when no item is being sorted any more."""
+        """Return when no item is being sorted."""
         if sorting := self._sorting:
             sorting.result()
 
     def close(self) -> None:
-        """Finish what is being sorted, take nothing more, and leave the slot closed."""
+        """Finish sorting, accept no more deposits, and close the slot."""
         self._executor.shutdown(wait=True)
         with self._lock:
             deposit, self._current = self._current, None
@@ -323,7 +323,7 @@ class Deposits:
         return replace(deposit, stage=DepositStage.RETURNED, reason=reason, expires=expires)
 
     def _fail(self, deposit: Deposit, error: Exception) -> None:
-        """The machine cannot go on with this deposit; the item comes back as long as it is whole."""
+        """Abort the deposit after a fault; the item is returned unless it was shredded."""
         log.error("deposit.failed", deposit_id=deposit.id, exc_info=error)
         with self._lock:
             self._current = self._returned(deposit, "jammed")
@@ -343,7 +343,7 @@ class Deposits:
             self._fail(deposit, error)
 
     def _record(self, kind: Kind, deposit: Deposit, reason: str | None = None) -> None:
-        """Write what has happened already: a journal that cannot be written must not stop the machine halfway."""
+        """Record an event that has happened already; a failing journal must not stop the machine halfway."""
         try:
             self._journal.record(kind, deposit.id, deposit.chosen, reason)
         except Exception:
@@ -358,7 +358,7 @@ class Deposits:
         try:
             self.slot.close()
         except SlotError as error:
-            # The touchscreen says "out of order" until it is free; then ``expire`` closes it.
+            # The touchscreen shows "out of order" until the slot is free; ``expire`` then closes it.
             self._complaints.failed("slot.not_closed", error)
 
     def _at(self, visitor: str, *stages: DepositStage) -> Deposit | None:

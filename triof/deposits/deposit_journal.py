@@ -1,8 +1,8 @@
-"""The journal as a deposit needs it: nothing that happened to an item is lost while the journal cannot be written.
+"""The journal of deposits: no event is lost while the journal cannot be written.
 
-A deposit begins in the journal or not at all. What follows goes to the journal or, where that fails, to the outbox on
-the disk, together with all that the deposit has written before: whatever journal there is later has it whole. From the
-first failure on the machine takes nothing new, until :meth:`DepositJournal.mend` has written the outbox to the journal.
+The first event of a deposit must be in the journal. Later events go to the journal or, if that fails, to the outbox
+on the disk, together with all earlier events of the deposit, so that any later journal has the whole deposit. After
+the first failure no deposit begins until :meth:`DepositJournal.mend` has written the outbox to the journal.
 """
 
 import sqlite3
@@ -29,15 +29,15 @@ from triof.storage.tables import Event
 log = get_logger(__name__)
 
 _SHORT_SECONDS = 0.5
-"""How long another writer is waited for by what is tried again and again."""
+"""Seconds to wait for another writer, for operations that are retried."""
 _PATIENCE = 3
-"""So often a file that has disappeared may be missed before what it held is copied: people also move files back."""
+"""Checks before the content of a missing file is copied, as a file may be moved back."""
 
 
 class DepositJournal:
-    """Writes to ``journal``, with an outbox in the ``home`` folder; safe to call from many threads.
+    """Writes to ``journal``, with an outbox in the ``home`` folder. Thread-safe.
 
-    ``room`` keeps and frees space on the disk. ``now`` gives aware datetimes.
+    ``room`` reserves and frees space on the disk. ``now`` gives aware datetimes.
     """
 
     def __init__(
@@ -55,24 +55,24 @@ class DepositJournal:
         self._lock = Lock()
         self._fault: DatabaseUnusable | None = None
         self._under_way: Sequence[Row] = ()
-        """All rows of the deposit under way, unless they wait in the outbox already."""
+        """All rows of the deposit under way, unless they are in the outbox."""
         self._unkept: Sequence[Row] = ()
-        """What the disk did not take either."""
+        """Rows that could not be written to the disk either."""
         self._missed = 0
         self._rescued: Path | None = None
         self._complaints = Complaints(log)
 
     def fault(self) -> DatabaseUnusable | None:
-        """Why no deposit can begin now; None if one can."""
+        """Return why no deposit can begin now; None if one can."""
         if not self._fault and self._file and not self._file.is_claimed():
             self._fail(database_errors.missing(self._file.path))
         if not self._fault and self._room and self._room.is_full:
             self._fail(self._room.fault())
-        # Without the frames of the last time, which would pile up.
+        # Without the previous traceback, which would grow with each raise.
         return self._fault.with_traceback(None) if self._fault else None
 
     def begin(self, deposit_id: UUID) -> None:
-        """Write that a deposit begins, to the journal alone. Raises DatabaseUnusable."""
+        """Record the start of a deposit, in the journal only. Raises DatabaseUnusable."""
         opened = [self._journal.event("deposit.opened", deposit_id)]
         with self._lock:
             if fault := self.fault():
@@ -82,26 +82,26 @@ class DepositJournal:
         self._journal.tell(opened)
 
     def confirm(self, deposit_id: UUID, waste_type: str, reason: str) -> None:
-        """Write what a person confirmed. Raises DatabaseUnusable where it would not last: then nothing may move."""
+        """Record the employee's confirmation. Raises DatabaseUnusable if it is not durable: then nothing may move."""
         self.record("deposit.confirmed", deposit_id, waste_type, reason)
         if self._file and not self._file.is_claimed():
             raise database_errors.missing(self._file.path)
 
     def record(self, kind: Kind, deposit_id: UUID, waste_type: str | None = None, reason: str | None = None) -> None:
-        """Write what happened to the deposit under way, to the outbox where the journal fails.
+        """Record an event of the deposit under way, in the outbox if the journal fails.
 
-        On return it is on the disk. Raises DatabaseUnusable where neither took it: it is written when one does.
+        On return it is on the disk. Raises DatabaseUnusable if both failed; it is written when one of them recovers.
         """
         self._keep([self._journal.event(kind, deposit_id, waste_type=waste_type, reason=reason)])
 
     def record_judgement(self, deposit_id: UUID, judgement: Judgement) -> None:
-        """Write the verdict and the predictions behind it, like :meth:`record`."""
+        """Record the verdict and its predictions, like :meth:`record`."""
         self._keep(self._journal.judgement(deposit_id, judgement))
 
     def mend(self) -> None:
-        """Come back: write the outbox to the journal, which is set aside for a new one if it is damaged.
+        """Write the outbox to the journal, after replacing a damaged journal by a new one.
 
-        Raises DatabaseUnusable as long as there is a fault.
+        Raises DatabaseUnusable while the fault persists.
         """
         with self._lock:
             try:
@@ -112,7 +112,7 @@ class DepositJournal:
                 self._mend()
 
     def interrupt_unfinished(self) -> Sequence[Event]:
-        """After a crash: end each deposit that has no ending, and return its latest event. Raises DatabaseUnusable."""
+        """End each unfinished deposit after a crash; returns the latest event of each. Raises DatabaseUnusable."""
         with self._lock, self._translated_errors():
             unfinished = self._journal.unfinished()
             rows = [
@@ -130,7 +130,7 @@ class DepositJournal:
         return unfinished
 
     def close(self) -> None:
-        """Let go of the file; what it held is copied if it is not at its path."""
+        """Close the file; its content is copied if it is no longer at its path."""
         with self._lock:
             if self._file:
                 if not self._file.is_claimed():
@@ -153,7 +153,7 @@ class DepositJournal:
     def _write(self, rows: Sequence[Row], *, again: bool = False) -> None:
         with self._translated_errors():
             self._journal.write(rows, again=again, patience=_SHORT_SECONDS if again else None)
-        # A file that was deleted meanwhile takes rows like any other.
+        # Writes to a deleted file still succeed.
         if self._file and not self._file.is_claimed():
             raise self._fail(database_errors.missing(self._file.path))
 
@@ -195,7 +195,7 @@ class DepositJournal:
             log.warning("journal.mended", rows=len(rows))
         self._unkept, self._fault, self._missed = (), None, 0
         if self._rescued:
-            # The file itself is back, so that nothing has to be found in its copy.
+            # The file is back, so that its copy is not needed.
             self._rescued.unlink(missing_ok=True)
             self._rescued = None
 
@@ -221,7 +221,7 @@ class DepositJournal:
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
-        """Make what went wrong the fault. Raises DatabaseUnusable."""
+        """Store an error as the fault. Raises DatabaseUnusable."""
         try:
             yield
         except DatabaseUnusable as error:

@@ -1,4 +1,4 @@
-"""What happens by itself as time passes: abandoned deposits end, old photos go, and what failed is tried again."""
+"""Periodic work: ends abandoned deposits, deletes old photos, and retries failed writes."""
 
 import time
 from collections.abc import Callable
@@ -16,11 +16,11 @@ log = get_logger(__name__)
 _ROOM_SECONDS = 5.0
 _PRUNE_SECONDS = 3600.0
 _MEND_SECONDS = (0.5, 1.0, 2.0, 4.0)
-"""Pauses between tries to write to a journal that failed; the last one repeats."""
+"""Seconds between attempts to recover a failed journal; the last one repeats."""
 
 
 class Housekeeper:
-    """Looks every ``seconds`` until closed whether something is due."""
+    """Does the work that is due every ``seconds``, until closed."""
 
     def __init__(
         self,
@@ -46,16 +46,16 @@ class Housekeeper:
         self._thread = Thread(target=self._run, name="watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop the thread."""
         self._closed.set()
         self._thread.join()
 
     def look(self) -> None:
-        """Do what is due."""
+        """Do the work that is due."""
         for name, pause, work in self._works:
             if self._clock() >= self._due[name]:
                 self._due[name] = self._clock() + pause

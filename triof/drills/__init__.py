@@ -1,1 +1,1 @@
-"""Faults injected into the running machine, and a visitor who sees what people see; tests have their own fakes."""
+"""Fault injection into the running machine, and a visitor that checks the pages; tests have their own fakes."""

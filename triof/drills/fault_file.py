@@ -1,8 +1,8 @@
-"""A drill's faults, in the running kiosk: what it would do if the cloud or the camera failed now.
+"""Injects the faults of a drill into the running kiosk, as if the cloud or the camera failed.
 
-``triof drill`` writes a file; as long as it stands and its time is not up, the real provider asks a stand-in of the
-drill's instead of the cloud, with a breaker of its own and without a call to count. Nothing has to be put back: when
-the file is gone, or old, the machine is as it was.
+``triof drill`` writes a file. While it exists and its time is not up, the provider calls the drill's local server
+instead of the cloud, with its own breaker and without counting calls. When the file is removed or expires, the
+machine works as before.
 """
 
 import json
@@ -26,47 +26,47 @@ from triof.settings.tree import Settings
 Fault = Literal["cloud_dead", "cloud_slow", "quota_gone", "camera_gone"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 LONGEST_SECONDS = 60.0
-"""After this the kiosk puts everything back by itself, should the drill die."""
+"""Seconds after which the kiosk ends a drill by itself, in case the drill's process died."""
 
 
 class InjectedFault(NamedTuple):
-    """The fault of a drill, and the loopback address of its stand-in for the cloud."""
+    """The fault of a drill, and the loopback address of its server."""
 
     fault: Fault
     endpoint: str
 
 
 class FaultFile:
-    """Where the drill and the kiosk meet: a file in the home folder."""
+    """The file in the home folder through which the drill controls the kiosk."""
 
     def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
         self._path = home / "rehearsal.json"
         self._now = now
 
     def set(self, injected: InjectedFault, seconds: float) -> None:
-        """Rehearse for so long at most, even if the drill dies. Raises OSError."""
+        """Inject a fault for at most ``seconds``, even if the drill's process dies. Raises OSError."""
         until = self._now() + min(seconds, LONGEST_SECONDS)
         replace_file(self._path, json.dumps({**injected._asdict(), "until": until}).encode())
 
     def clear(self) -> None:
-        """Put everything back. Raises OSError."""
+        """End the fault. Raises OSError."""
         self._path.unlink(missing_ok=True)
 
     def current(self) -> InjectedFault | None:
-        """What is rehearsed now; never anything that leads to another machine."""
+        """Return the current fault, if any; an address outside this machine is ignored."""
         kept = read_json(self._path)
         fault, endpoint, until = kept.get("fault"), str(kept.get("endpoint")), kept.get("until")
-        # A clock set back must not make a minute last for hours.
+        # A clock that was set back must not extend the drill.
         if fault not in FAULTS or not isinstance(until, float) or not 0 < until - self._now() <= LONGEST_SECONDS:
             return None
-        with suppress(ValueError):  # of a file that somebody has spoilt
+        with suppress(ValueError):  # the file is damaged
             if is_loopback(urlsplit(endpoint).hostname):
                 return InjectedFault(fault, endpoint)
         return None
 
 
 class FaultInjector:
-    """Puts a guard that asks the stand-in in the place of the one that asks the cloud."""
+    """Replaces the guard of a cloud provider by one that calls the drill's server."""
 
     def __init__(self, home: Path, settings: Settings, build: Callable[[str, Task, Settings], Provider]) -> None:
         self._fault_file = FaultFile(home)
@@ -77,7 +77,7 @@ class FaultInjector:
         self._guards: dict[tuple[str, Task], GuardedProvider] = {}
 
     def instead_of(self, guard: GuardedProvider) -> GuardedProvider:
-        """The guard itself, unless a drill is on."""
+        """Return the replacement of ``guard`` during a drill, else ``guard`` itself."""
         injected = self._fault_file.current()
         with self._lock:
             if self._injected != injected:
@@ -108,7 +108,7 @@ class FaultInjector:
 
 
 class FaultyCamera:
-    """The machine's camera, which a drill can unplug."""
+    """The machine's camera, which a drill can disable."""
 
     def __init__(self, camera: Camera, home: Path) -> None:
         self.kind = camera.kind
@@ -116,7 +116,7 @@ class FaultyCamera:
         self._fault_file = FaultFile(home)
 
     def take(self, upload: bytes | None) -> bytes:
-        """The encoded image of the camera. Raises CameraError."""
+        """Return the encoded image of the camera. Raises CameraError."""
         injected = self._fault_file.current()
         if injected and injected.fault == "camera_gone":
             raise CameraError("A drill has unplugged the camera: wait until it is over.")

@@ -1,4 +1,4 @@
-"""Somebody who uses a kiosk over HTTP, as a browser without JavaScript would; for drills."""
+"""Uses a kiosk over HTTP as a browser without JavaScript would; for drills."""
 
 import re
 from html import unescape
@@ -9,22 +9,22 @@ _SECONDS = 30.0
 
 
 class Visitor:
-    """Looks at pages and presses their buttons. Raises requests.RequestException when the kiosk does not answer."""
+    """Opens pages and presses their buttons. Raises requests.RequestException if the kiosk does not answer."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._session = requests.Session()
-        # A company's proxy has no business between a machine and its own pages.
+        # The kiosk's own pages must not be fetched through a proxy.
         self._session.trust_env = False
         self.page: requests.Response = self.open("/")
 
     def open(self, path: str) -> requests.Response:
-        """Look at a page."""
+        """Open a page."""
         self.page = self._session.get(self._url + path, timeout=_SECONDS)
         return self.page
 
     def press(self, path: str, image: bytes | None = None, **form: str) -> requests.Response:
-        """Press the button that leads to ``path``, perhaps with a photo. Raises LookupError if the page has none."""
+        """Press the button that leads to ``path``, optionally with a photo. Raises LookupError if the page has none."""
         token = re.search(r'name="csrf_token" value="([^"]+)"', self.page.text)
         if not token:
             raise LookupError(f"{self.page.url} has no button")
@@ -35,12 +35,12 @@ class Visitor:
 
     @property
     def shown(self) -> str:
-        """Which page it is, by its own word."""
+        """The name of the page, as stated in it."""
         return self._found(r'data-page="(\w+)"')
 
     @property
     def ticked(self) -> str:
-        """The type whose tile is ticked."""
+        """The type of the preselected tile."""
         return self._found(r'value="(\w+)"[^>]* checked')
 
     @property
@@ -50,12 +50,12 @@ class Visitor:
 
     @property
     def headline(self) -> str:
-        """What the page says in large letters."""
+        """The heading of the page."""
         return self._text(r"<h1[^>]*>(.*?)</h1>")
 
     @property
     def notice(self) -> str:
-        """What the page says beside: who judged, or what is wrong with the photo."""
+        """The secondary text of the page: the provider that judged, or the fault of the photo."""
         return self._text(r'<\w+ class="judged-by[^>]*>(.*?)</(?:figcaption|p)>|<p[^>]*role="alert"[^>]*>(.*?)</p>')
 
     def _found(self, pattern: str) -> str:

@@ -1,14 +1,14 @@
-"""Stops asking a provider that fails or dawdles, so that nobody waits for it, and tries again after a while.
+"""Circuit breaker: stops calling a provider that fails or is slow, and probes it after a cooldown.
 
 ::
 
                  too many failures, or too slow
         closed ──────────────────────────────────► open ◄──┐
-           ▲                                        │      │ the probe failed: twice as long
+           ▲                                        │      │ the probe failed: doubled
            │ enough probes in a row      time is up │      │
            └────────────────────────── half_open ◄──┘ ─────┘
 
-While half-open, one question at a time is let through as a probe; everybody else is sent on as if it were open.
+While half-open, one call at a time is let through as a probe; all others are refused as if it were open.
 """
 
 import json
@@ -33,11 +33,11 @@ State = Literal["closed", "open", "half_open"]
 
 
 class BreakerOpen(ProviderUnavailable):
-    """The provider was not asked, because it failed a short while ago."""
+    """The provider was not called because it failed recently."""
 
 
 class BreakerChange(NamedTuple):
-    """The breaker has changed: how long it stays open now (seconds), and why."""
+    """A change of the breaker's state: for how many seconds it stays open, and the reason."""
 
     state: State
     open_seconds: float
@@ -46,14 +46,14 @@ class BreakerChange(NamedTuple):
 
 @dataclass(frozen=True)
 class Permit:
-    """The right to ask once; give it back with what came of it."""
+    """Permission for one call; return it with the outcome."""
 
     generation: int
     probe: bool
 
 
 class Breaker:
-    """Counts what comes of calls; safe to call from many threads. ``clock`` in seconds, never set back."""
+    """Counts the outcomes of calls. Thread-safe. ``clock`` in monotonic seconds."""
 
     def __init__(
         self,
@@ -75,11 +75,11 @@ class Breaker:
 
     @property
     def state(self) -> State:
-        """Open also when the time is up and nobody has asked yet."""
+        """The state; stays open after the cooldown until the next call."""
         return self._state
 
     def restore(self, open_seconds: float, seconds_left: float) -> None:
-        """Be open as before a restart. Raises ValueError for numbers that make no sense."""
+        """Open the breaker as before a restart. Raises ValueError for invalid numbers."""
         if not (math.isfinite(open_seconds) and math.isfinite(seconds_left) and open_seconds > 0):
             raise ValueError(f"open for {open_seconds} s, {seconds_left} s left")
         with self._lock:
@@ -87,12 +87,12 @@ class Breaker:
             self._reopens_at = self._clock() + min(max(seconds_left, 0.0), self._open_seconds)
 
     def admits(self) -> bool:
-        """Whether a question asked now would be let through."""
+        """Return whether a call would be let through now."""
         with self._lock:
             return self._refusal() is None
 
     def permit(self) -> Permit:
-        """The right to ask once. Raises BreakerOpen."""
+        """Return permission for one call. Raises BreakerOpen."""
         with self._lock:
             if refusal := self._refusal():
                 raise BreakerOpen(refusal, sent=False)
@@ -102,15 +102,15 @@ class Breaker:
             return Permit(self._generation, self._probing)
 
     def answered(self, permit: Permit, seconds: float) -> None:
-        """The call was answered after ``seconds``."""
+        """Record that the call was answered after ``seconds``."""
         self._record(permit, "slow" if seconds > self._settings.slow_seconds else "good", f"slow ({seconds:.1f} s)")
 
     def failed(self, permit: Permit, reason: str) -> None:
-        """The call failed."""
+        """Record that the call failed."""
         self._record(permit, "failed", reason)
 
     def release(self, permit: Permit) -> None:
-        """What came of the call says nothing about the provider's health."""
+        """Return the permit of a call whose outcome says nothing about the provider's health."""
         with self._lock:
             if permit.generation == self._generation and permit.probe:
                 self._probing = False
@@ -120,12 +120,12 @@ class Breaker:
         if self._state == "open" and left > 0:
             return f"not asked, as it failed before; it is tried again in {left:.0f} s"
         if self._state == "half_open" and self._probing:
-            return "not asked, as it failed before; somebody is trying it at this moment"
+            return "not asked, as it failed before; a probe is under way"
         return None
 
     def _record(self, permit: Permit, outcome: Literal["good", "slow", "failed"], reason: str) -> None:
         with self._lock:
-            # What a call from before the last change says is no longer news.
+            # The outcome of a call from before the last change is outdated.
             if permit.generation != self._generation:
                 return
             change = self._probed(outcome, reason) if permit.probe else self._counted(outcome, reason)
@@ -135,7 +135,7 @@ class Breaker:
     def _counted(self, outcome: Literal["good", "slow", "failed"], reason: str) -> BreakerChange | None:
         self._calls.append(outcome)
         count, failed = len(self._calls), self._calls.count("failed")
-        # Not on good news: that the window has become full enough is no reason to stop asking.
+        # A good outcome never opens the breaker, even if it fills the window.
         enough = count >= self._settings.minimum_calls and outcome != "good"
         slow = failed + self._calls.count("slow")
         if enough and (failed >= self._settings.failure_rate * count or slow >= self._settings.slow_rate * count):
@@ -173,9 +173,9 @@ def outliving(
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], float] = time.time,
 ) -> Breaker:
-    """A breaker that goes on after a restart where it was, by the file ``path``. ``now`` in seconds of the epoch.
+    """Return a breaker whose state is stored in ``path`` and survives restarts. ``now`` in seconds of the epoch.
 
-    What it was of another address than ``of`` says nothing: somebody has mended the settings.
+    The stored state is ignored if it belongs to another address than ``of``, as the settings have changed.
     """
 
     def keep(change: BreakerChange) -> None:

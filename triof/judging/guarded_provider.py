@@ -1,6 +1,6 @@
-"""Stands before a provider that needs the network: asks it from a worker, within limits, and learns from what comes.
+"""Wraps a provider that needs the network: calls it in a worker, within limits, and updates them by the outcome.
 
-The limits are the breaker (it fails), the ledger (the quota) and the rest (the vendor said when to come back).
+The limits are the breaker (failures), the ledger (the quota) and the cooldown (the vendor's retry time).
 """
 
 import time
@@ -33,50 +33,50 @@ from triof.judging.circuit_breaker import Breaker, Permit, State
 log = get_logger(__name__)
 
 _MISCONFIGURED_SECONDS = 60.0
-"""A key that is refused is not tried with every photo; after this the settings are read again."""
+"""Seconds without a call after a refused key; then the settings are read again."""
 _LEDGER_SECONDS = 60.0
-"""How long the ledger's word that the cloud must not be asked holds without looking again."""
+"""Seconds for which a refusal of the ledger is cached."""
 _RETIRED = timedelta(days=7)
-"""A service that is said to be retired is asked once more after so long, as even this may be a mistake."""
+"""Seconds after which a retired service is probed once more, as the answer may be a mistake."""
 _PING_SECONDS = 3.0
 _HEAD_START_SECONDS = 0.02
-"""About what a question takes to leave; the network then takes longer than any local model."""
+"""About the seconds until a request is sent; the network then takes longer than any local model."""
 
 
 class Calls(Protocol):
-    """Counts the calls; :class:`triof.judging.quota.QuotaLedger` is one."""
+    """Counts the calls, as :class:`triof.judging.quota.QuotaLedger` does."""
 
     def take(self) -> UUID:
-        """Count a call about to be made. Raises ProviderError if it must not be made."""
+        """Count a call before it is made. Raises ProviderError if it must not be made."""
 
     def heard(self, call: UUID, *, failed: bool) -> None:
-        """Its answer has come, or it has failed; must neither write nor wait."""
+        """Record that the call was answered or failed; must neither write nor block."""
 
     def give_back(self, call: UUID) -> None:
-        """It never reached the vendor."""
+        """Record that the call did not reach the vendor."""
 
     def refused(self, call: UUID) -> None:
-        """The vendor turned it away."""
+        """Record that the vendor refused the call without processing it."""
 
     def wait(self) -> float:
-        """For how many seconds no call may be made for the sake of the calls a second."""
+        """Return for how many seconds the rate limit allows no call."""
 
     def skip(self) -> None:
-        """A question did not need to be asked."""
+        """Record that a call was not needed."""
 
     def exhausted(self, resets_at: datetime) -> None:
-        """The vendor says that nothing is left until then."""
+        """Record that the vendor reports the quota as used up until ``resets_at``."""
 
     def retired(self, until: datetime) -> None:
-        """The vendor says that the service is retired; it is not asked until then."""
+        """Record that the vendor reports the service as retired; it is not called before ``until``."""
 
 
 class RateWait(NamedTuple):
-    """For how long a provider is not to be asked, as it would be too fast."""
+    """Seconds for which a provider must not be called because of its rate limit."""
 
     seconds: float
     by_vendor: bool
-    """Whether the vendor has said so, and not our own count."""
+    """Whether the vendor demanded the wait, instead of our own count."""
 
 
 class _Cooldown(NamedTuple):
@@ -86,9 +86,9 @@ class _Cooldown(NamedTuple):
 
 @contextmanager
 def _whatever_breaks() -> Iterator[None]:
-    """Let nothing but a ProviderError out.
+    """Turn every exception into a ProviderError.
 
-    A provider may be anybody's code, and a person stands in front of the machine: whatever breaks, the next is asked.
+    A provider may be third-party code, and its bugs must not keep the router from falling back.
     """
     try:
         yield
@@ -100,7 +100,7 @@ def _whatever_breaks() -> Iterator[None]:
 
 
 def ask(provider: Provider, photo: Photo, task: Task, timeout: float) -> Prediction:
-    """The provider's prediction, if it makes sense. Raises ProviderError and nothing else."""
+    """Return the provider's prediction if it is valid. Raises only ProviderError."""
     with _whatever_breaks():
         prediction = provider.predict(photo, timeout=timeout)
         if set(prediction.scores) == set(LABELS[task]) and prediction.label in prediction.scores:
@@ -111,8 +111,8 @@ def ask(provider: Provider, photo: Photo, task: Task, timeout: float) -> Predict
 class GuardedProvider:
     """One provider of one route. ``clock`` in monotonic seconds, ``now`` gives aware datetimes.
 
-    The provider is built by ``build`` when it is first needed, which in local mode is never. ``note`` does what must be
-    written at some time, but not while a person waits.
+    ``build`` makes the provider when it is first needed, in local mode never. ``note`` schedules database writes that
+    an employee must not wait for.
     """
 
     needs_network = True
@@ -146,21 +146,21 @@ class GuardedProvider:
 
     @property
     def needed_side(self) -> int:
-        """Of the provider, as long as it would be asked: nobody pays for pixels that nobody looks at."""
+        """The provider's needed side, or 0 while it would not be called, so that photos are not decoded larger."""
         built = self._built
         return built[0].needed_side if built and self._breaker.admits() and not self._cooldown_cause() else 0
 
     @property
     def state(self) -> State:
-        """Of the breaker."""
+        """The state of the breaker."""
         return self._breaker.state
 
     def prepare(self) -> None:
-        """Build the provider now, so that its first question does not pay for it. Raises ProviderError."""
+        """Build the provider now, so that its first call is not delayed. Raises ProviderError."""
         self._provider()
 
     def ask(self, photo: Photo, timeout: float) -> "Pending":
-        """Begin to ask; the answer is to be fetched within ``timeout`` seconds. Raises ProviderError at once if not."""
+        """Start a call, to be answered within ``timeout`` seconds. Raises ProviderError if it is refused at once."""
         self._check_cooldown()
         permit = self._breaker.permit()
         try:
@@ -170,7 +170,7 @@ class GuardedProvider:
             raise
 
     def probe(self, photo: Photo, timeout: float) -> Prediction:
-        """Ask whatever happened before, and learn nothing from it: for whoever mends the settings. Counted as any call.
+        """Call the provider regardless of breaker and cooldown, without updating them. Uses up quota.
 
         Raises ProviderError.
         """
@@ -188,9 +188,9 @@ class GuardedProvider:
             raise ProviderUnavailable(f"not asked: {error}", sent=False) from error
 
     def skip(self) -> None:
-        """Note that the provider did not need to be asked, if it would have been."""
+        """Record that a call was not needed, if it would have been allowed."""
         if self._breaker.admits() and not self._cooldown_cause():
-            # Not in front of a person, who would wait for whoever else is writing.
+            # Deferred, as the write may have to wait for another writer.
             self._note(self._note_skip)
 
     def _note_skip(self) -> None:
@@ -202,7 +202,7 @@ class GuardedProvider:
             log.warning("call.spared_unnoted", provider=self.name, cause=error)
 
     def rate_wait(self) -> RateWait:
-        """For how long a question would be refused for the sake of the calls a second."""
+        """Return for how long the rate limit would refuse a call."""
         rest, built = self._cooldown, self._built
         if rest and isinstance(rest.cause, RateLimited) and (left := rest.until - self._clock()) > 0:
             return RateWait(left, rest.cause.refused)
@@ -211,10 +211,10 @@ class GuardedProvider:
         return RateWait(0.0, by_vendor=False)
 
     def ping(self) -> None:
-        """Raise ProviderError if the provider could not be asked now."""
+        """Raise ProviderError if the provider could not be called now."""
         self._check_cooldown()
         provider, _ = self._provider()
-        # In a worker, as looking up a name may take much longer than any timeout.
+        # In a worker, as a DNS lookup may take longer than any timeout.
         pinged = self._submit(provider.ping)
         with _whatever_breaks():
             if wait([pinged], _PING_SECONDS).not_done:
@@ -227,11 +227,11 @@ class GuardedProvider:
         self._forget()
 
     def now(self) -> float:
-        """What the guard's clock says."""
+        """Return the time of the guard's clock."""
         return self._clock()
 
     def learn(self, permit: Permit | None, error: ProviderError | None, seconds: float) -> None:
-        """Let the breaker and the rest know what came of a question after ``seconds``; of a trial, nothing."""
+        """Update breaker and cooldown with the outcome of a call after ``seconds``; not for a probe (no ``permit``)."""
         if not permit:
             return
         match error:
@@ -249,7 +249,7 @@ class GuardedProvider:
             case ServiceRetired():
                 self._cool_down(self._at_most_until_looked_at(_RETIRED.total_seconds()), error)
             case ProviderMisconfigured():
-                # Built anew afterwards, with whatever key its file holds then.
+                # It is rebuilt later with the current content of its key file.
                 self._forget()
                 self._cool_down(_MISCONFIGURED_SECONDS, error)
 
@@ -281,7 +281,7 @@ class GuardedProvider:
             self._tell(partial(calls.retired, self._wall_clock() + _RETIRED))
 
     def _tell(self, ledger: Callable[[], None]) -> None:
-        """Tell the ledger what came of a call; that it cannot be written is not what came of it."""
+        """Record the outcome of a call in the ledger; a failed write does not change the outcome."""
         try:
             ledger()
             self._ledger_knows = True
@@ -307,20 +307,20 @@ class GuardedProvider:
         return self._at_most_until_looked_at((error.resets_at - self._wall_clock()).total_seconds())
 
     def _at_most_until_looked_at(self, seconds: float) -> float:
-        """The ledger knows until when, for every process, and whether `triof quota --resume` ended it meanwhile."""
+        """Limit the cooldown, as the ledger is shared and `triof quota --resume` may end it earlier."""
         built = self._built
         return min(seconds, _LEDGER_SECONDS) if built and built[1] and self._ledger_knows else seconds
 
     def _cool_down(self, seconds: float, cause: ProviderError) -> None:
         until = self._clock() + seconds
-        # Of two calls at once, the one that was told the shorter wait may be the later to say so.
+        # Concurrent calls may report their waits in any order: the longest counts.
         if not self._cooldown or self._cooldown.until < until:
             self._cooldown = _Cooldown(until, cause)
         log.warning("provider.rests", provider=self.name, seconds=seconds, cause=cause)
 
     def _check_cooldown(self) -> None:
         if cause := self._cooldown_cause():
-            # Without the frames of the last time, which would pile up.
+            # Without the previous traceback, which would grow with each raise.
             raise cause.with_traceback(None)
 
     def _cooldown_cause(self) -> ProviderError | None:
@@ -329,7 +329,7 @@ class GuardedProvider:
 
 
 class Pending:
-    """A question on its way, which ends ``timeout`` seconds after it ``started`` on the guard's clock."""
+    """A call under way, with a deadline ``timeout`` seconds after ``started`` on the guard's clock."""
 
     future: Future[Prediction]
 
@@ -342,22 +342,22 @@ class Pending:
 
     @property
     def seconds(self) -> float:
-        """How long the question took, or has taken until now; whoever fetches its answer late does not count."""
+        """Duration of the call until its end or now; a late fetch of its answer does not count."""
         return (self._finished or self._guard.now()) - self.started
 
     def run(self, call: Callable[[float], Prediction]) -> Prediction:
-        """In the worker: ask, and note when that was over."""
+        """Make the call, in the worker, and record when it ended."""
         try:
             return call(self.started + self._timeout)
         finally:
             self._finished = self._guard.now()
 
     def head_start(self) -> None:
-        """Wait a moment, or until it has failed: counting and encoding should not compete with what is done beside."""
+        """Wait until the request was probably sent or failed, so that local work does not compete with encoding it."""
         wait([self.future], min(_HEAD_START_SECONDS, self._left()))
 
     def answer(self) -> Prediction:
-        """Wait for the answer until its time is up. Raises ProviderError."""
+        """Wait for the answer until the deadline. Raises ProviderError."""
         try:
             with _whatever_breaks():
                 prediction = self._fetch()
@@ -371,7 +371,7 @@ class Pending:
         try:
             return self.future.result(self._left())
         except TimeoutError:
-            # Its worker goes on waiting, in vain; there are only so many.
+            # The worker keeps waiting for the lost answer, and the number of workers is limited.
             raise ProviderUnavailable(f"The cloud gave no whole answer within {self._timeout:.1f} s.") from None
 
     def _left(self) -> float:

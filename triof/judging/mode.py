@@ -1,4 +1,4 @@
-"""The switch between cloud and local, which a running kiosk looks at before every photo."""
+"""The mode switch (auto, cloud, local), which a running kiosk reads before every photo."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ log = get_logger(__name__)
 
 
 class Turned(NamedTuple):
-    """The last turn of the switch that still holds."""
+    """The last change of the switch that still holds."""
 
     mode: Mode
     actor: str
@@ -26,10 +26,10 @@ class Turned(NamedTuple):
 
 
 class Switch:
-    """Which mode holds: the one the switch was turned to, or the one of the settings if they changed since.
+    """The current mode: the one last switched to, or that of the settings if they changed since.
 
-    A file of its own rather than a row of the journal: the last turn must hold even where the machine's clock is
-    wrong, and be read in front of a person. It also names the mode of the settings with which the kiosk started last.
+    Stored in a file rather than in the journal: the last change must hold even if the machine's clock is wrong, and
+    must be quick to read. The file also holds the mode of the settings at the kiosk's last start.
     """
 
     def __init__(self, home: Path, configured: Mode) -> None:
@@ -37,26 +37,26 @@ class Switch:
         self._configured = configured
 
     def mode(self) -> Mode:
-        """What holds now."""
+        """The current mode."""
         turned = self.turned()
         return turned.mode if turned else self._configured
 
     def turned(self) -> Turned | None:
-        """The last turn, unless the settings hold."""
+        """The last change, or None if the settings hold."""
         kept = read_json(self._path)
         if kept.get("mode") not in get_args(Mode) or kept.get("configured") != self._configured:
             return None
         return Turned(kept["mode"], *(str(kept.get(name, "")) for name in ("who", "why", "at")))
 
     def turn(self, mode: Mode, actor: str, comment: str) -> None:
-        """Turn to ``mode`` for good; on return it holds for a running kiosk too. Raises OSError."""
+        """Switch to ``mode`` permanently; a running kiosk has it on return. Raises OSError."""
         turned = Turned(mode, actor, comment, datetime.now(UTC).astimezone().isoformat(" ", "seconds"))
-        # Whose settings it is measured by, says the kiosk.
+        # The kiosk's settings, not this shell's, decide whether the change still holds.
         kept = {"configured": self._configured, **read_json(self._path)}
         self._keep({**kept, "mode": turned.mode, "who": turned.actor, "why": turned.comment, "at": turned.at})
 
     def reconcile(self) -> None:
-        """At the kiosk's start: forget a turn that its settings have overruled, so that it does not come back."""
+        """Remove a change that the settings have overruled since; called when the kiosk starts."""
         kept = read_json(self._path)
         if kept.get("configured", self._configured) != self._configured:
             kept = {}
@@ -69,7 +69,7 @@ class Switch:
             log.error("mode.not_settled", cause=error)
 
     def at_kiosk(self) -> "Switch":
-        """The switch as the kiosk sees it, whose settings may differ from those of this shell."""
+        """Return the switch with the kiosk's settings, which may differ from this shell's."""
         configured: Any = read_json(self._path).get("configured")
         return Switch(self._path.parent, configured) if configured in get_args(Mode) else self
 
@@ -79,20 +79,20 @@ class Switch:
 
 @dataclass(frozen=True)
 class CurrentMode:
-    """Which mode holds on this machine, and why."""
+    """The mode of this machine and its origin."""
 
     holds: Mode
-    """What photos are judged by: ``chosen``, or local where no provider in the cloud is set up."""
+    """The mode in effect: ``chosen``, or local if no cloud provider is configured."""
     chosen: Mode
-    """What the switch says, or the settings."""
+    """The mode of the switch or of the settings."""
     turned: Turned | None
-    """The last turn of the switch; None: as the settings say."""
+    """The last change of the switch; None if the settings hold."""
     left_out: Mapping[str, str]
     """See :func:`triof.judging.cloud_providers.left_out`."""
 
 
 def current_mode(settings: Settings) -> CurrentMode:
-    """The mode of the machine, as doctor, ``triof mode`` and the dashboard show it."""
+    """Return the mode of the machine, as shown by doctor, ``triof mode`` and the dashboard."""
     switch, left_out = Switch(settings.home, settings.mode).at_kiosk(), cloud_providers.left_out(settings)
     chosen = switch.mode()
     has_cloud = any(name not in left_out for name in cloud_providers.in_routes(settings))

@@ -1,6 +1,6 @@
-"""Bytes to :class:`Photo`: the only place where pictures are decoded.
+"""Decodes image bytes to :class:`Photo`; the only module that decodes photos for judging.
 
-Whatever comes in (a wrong extension, a bomb, a web page) either becomes an upright RGB picture or a PhotoError.
+Any input (a wrong extension, a decompression bomb, a web page) becomes an upright RGB picture or a PhotoError.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from triof.judging.decoding.orientation import is_sideways, upright
 from triof.judging.decoding.sources import ImageSource, open_source
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
-# Pillow measures bombs by a limit of its own and prints a warning; ours stands in the settings and raises.
+# Pillow's own limit only warns; the limit of the settings raises.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 PhotoFault = Literal[
@@ -52,7 +52,7 @@ PhotoFault = Literal[
 
 
 class PhotoError(TriofError):
-    """These bytes are not a photo that can be judged; ``code`` says why, the message tells a person."""
+    """The bytes are not a photo that can be judged; ``code`` is the reason, the message is for people."""
 
     def __init__(self, code: PhotoFault, message: str) -> None:
         super().__init__(message)
@@ -60,19 +60,19 @@ class PhotoError(TriofError):
 
     @property
     def is_passing(self) -> bool:
-        """Whether the same photo may be judged a moment later."""
+        """Whether the same photo may succeed a moment later."""
         return self.code == "busy"
 
 
 _GATE = MemoryGate()
-"""The memory is the process's, so there is one gate for all who decode."""
+"""Shared by all threads, as memory belongs to the process."""
 
 
 def load(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, needed_side: int | None = None) -> Photo:
     """Decode ``image``: JPEG, PNG, WebP, BMP or GIF (first frame), any mode, transparency over white.
 
-    A JPEG is decoded at 1/2, 1/4 or 1/8 of its scale as long as both sides keep ``needed_side`` pixels (None: at
-    full scale), other large pictures are reduced likewise. Metadata never decide, but for how the camera was held.
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its scale while both sides keep ``needed_side`` pixels (None: at full
+    scale); other large pictures are reduced likewise. Of the metadata only the orientation is used.
     Raises PhotoError.
     """
     check_length(len(image), limits)
@@ -91,7 +91,7 @@ def load(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, needed_side: int
 
 
 def _open(image: bytes, format_: ImageFormat | None, limits: PhotoLimits) -> ImageSource:
-    """Raises PhotoError, DecodingError."""
+    """Open the image. Raises PhotoError, DecodingError."""
     if format_ is None:
         raise PhotoError("not_a_photo", "This is not a photo: send a JPEG, PNG, WebP, BMP or GIF.")
     if format_ not in FORMATS:
@@ -107,9 +107,9 @@ def _open(image: bytes, format_: ImageFormat | None, limits: PhotoLimits) -> Ima
 
 
 def _decode(source: ImageSource, limits: PhotoLimits, needed_side: int | None) -> Image.Image:
-    """Raises DecodingError."""
+    """Decode to RGB. Raises DecodingError."""
     factor = source.shrinks_to(_largest_factor(source, needed_side))
-    # The RGB picture, which Pillow keeps in 4 bytes a pixel.
+    # Plus the RGB picture, at Pillow's 4 bytes per pixel.
     size = source.bytes_for(factor) + 4 * (source.width // factor) * (source.height // factor)
     with _GATE.reserved(size, limits.decode_megabytes * 1_000_000, limits.wait_seconds):
         try:
@@ -118,10 +118,10 @@ def _decode(source: ImageSource, limits: PhotoLimits, needed_side: int | None) -
             fault = type(error)(*error.args)
         except MemoryError:
             fault = TooCostly("there is too little memory")
-        # Decoders raise whatever the damage leads to: OSError, SyntaxError, ValueError, struct.error, ...
+        # On damaged files decoders raise OSError, SyntaxError, ValueError, struct.error, ...
         except Exception as error:
             fault = Undecodable(str(error))
-        # Without the traceback of the error, whose frames hold the pixels.
+        # Raised outside the handler, as the traceback of the error would keep the pixels alive.
         raise fault
 
 
@@ -132,7 +132,7 @@ def _largest_factor(source: ImageSource, needed_side: int | None) -> int:
 
 
 def _photo_error(error: DecodingError, limits: PhotoLimits) -> PhotoError:
-    """The sentence for each kind of error."""
+    """Return the PhotoError for a decoding error."""
     match error:
         case Unsupported():
             return PhotoError(
@@ -155,7 +155,7 @@ def _photo_error(error: DecodingError, limits: PhotoLimits) -> PhotoError:
 
 
 def to_jpeg(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side: int = 1280) -> bytes:
-    """The photo as a JPEG to keep: upright, without metadata, its longest side at most ``longest_side`` pixels.
+    """Encode the photo as a JPEG to store: upright, no metadata, its longest side at most ``longest_side`` pixels.
 
     Raises PhotoError.
     """
@@ -167,22 +167,21 @@ def to_jpeg(image: bytes, limits: PhotoLimits = DEFAULT_LIMITS, *, longest_side:
 
 
 def is_plain(image: bytes, formats: tuple[str, ...]) -> bool:
-    """Whether everybody who reads one of ``formats`` sees what we see: upright, opaque, one frame, nothing but pixels.
+    """Return whether every reader of ``formats`` decodes the file alike: upright, opaque, one frame, only pixels.
 
-    A file with anything else in it, be it known or not, is not plain. Whether the pixels can be read shows when they
-    are.
+    A file with anything else in it, known or not, is not plain. The pixels themselves are not decoded.
     """
     try:
         with Image.open(BytesIO(image), formats=formats) as opened:
             is_bare = _BARE.get(opened.format or "")
             return opened.mode in ("RGB", "L") and is_bare is not None and is_bare(image)
     except Exception:
-        # As in load, anything may come of damage.
+        # As in load, a damaged file may raise anything.
         return False
 
 
 def check_length(length: int, limits: PhotoLimits) -> None:
-    """Raise PhotoError if a file of ``length`` bytes is no photo to judge, before it is read."""
+    """Raise PhotoError for a file that is empty or has too many bytes, before it is read."""
     if not length:
         raise PhotoError("empty", "The file is empty: take the photo again.")
     if length > limits.max_bytes:
@@ -233,7 +232,7 @@ def _is_bare_png(image: bytes) -> bool:
 
 
 def _is_bare_bmp(image: bytes) -> bool:
-    """24 bits, or 8 of grey; not compressed, without a gap or a palette of its own."""
+    """Return whether it has 24 bits or 8 of grey, uncompressed, without a gap or a palette of its own."""
     offset, header, width, height, _, bits, compression = struct.unpack_from("<IIiiHHI", image, 10)
     palette = bytes(value for grey in range(256) for value in (grey, grey, grey, 0)) if bits == 8 else b""
     plain = (header, compression) == (40, 0) and bits in (8, 24) and image[54:offset] == palette
@@ -241,4 +240,4 @@ def _is_bare_bmp(image: bytes) -> bool:
 
 
 _BARE: Mapping[str, Callable[[bytes], bool]] = {"JPEG": _is_bare_jpeg, "PNG": _is_bare_png, "BMP": _is_bare_bmp}
-"""By format, whether a file holds nothing but what its pixels need; of others nobody knows."""
+"""Checks, by format, whether a file contains only what its pixels need; other formats are not checked."""

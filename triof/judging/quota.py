@@ -1,7 +1,7 @@
-"""Counts what a vendor counts, so that it is not asked in vain.
+"""Counts calls as the vendor does, so that no call is made after the quota is used up.
 
-Every call is a row, written before it is made: whatever dies then, the count is never below the vendor's. What the
-vendor says of its own count holds above ours.
+Every call is a row that is written before the call, so that the count is never below the vendor's, even after a
+crash. The vendor's own statement about its count takes precedence.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -28,47 +28,47 @@ log = get_logger(__name__)
 _LEDGER = cast(Table, LedgerRow.__table__)
 
 WINDOW = timedelta(days=30)
-"""The vendor's month is a rolling one."""
+"""The vendor's month is a rolling window."""
 _SECOND = timedelta(seconds=SECOND + JITTER_SECONDS)
-"""The vendor's second, as far as one can know when a call arrived."""
+"""The vendor's second, widened by the uncertain arrival of calls."""
 _UNCOUNTED_KINDS: tuple[EntryKind, ...] = ("refused", "spared")
 _PATIENCE_SECONDS = 1.0
-"""How long a call waits to be counted; less than a person waits for the cloud."""
+"""Seconds to wait for the database lock; less than the timeout of the cloud."""
 _LOCKED_SECONDS = 1.0
 WARNED_FROM = 0.8
-"""Share of the quota from which there is a warning, once in a window."""
+"""Share of the quota at which a warning is logged, once per window."""
 
 
 @dataclass(frozen=True)
 class QuotaUsage:
-    """What was asked of one resource in the last 30 days. ``remaining`` is None where there is no limit."""
+    """Usage of one resource in the last 30 days. ``remaining`` is None if there is no limit."""
 
     allowance: Allowance
     used: int
     in_tier: int
-    """Those of them that were made in the tier of the settings, and cost what the settings say."""
+    """Used calls in the tier of the settings, charged at its price."""
     refused: int
-    """Calls that the vendor turned away, which are none of those used."""
+    """Calls that the vendor refused; not part of those used."""
     skipped: int
-    """Questions that the cascade did not have to ask."""
+    """Calls that the cascade avoided."""
     remaining: int | None
     resets_at: datetime | None
-    """When something can be asked again if nothing remains; else when the oldest call leaves the count."""
+    """When calls are possible again if none remain; else when the oldest call leaves the window."""
     all_free_at: datetime | None
-    """When the latest call leaves the count."""
+    """When the latest call leaves the window."""
     exhausted: bool
-    """Whether nothing can be asked now, by our count or by the vendor's word."""
+    """Whether no call is possible now, by our count or the vendor's statement."""
     retired_until: datetime | None = None
-    """Until when nothing is asked, as the vendor says that the service is retired."""
+    """Until when no call is made because the vendor reports the service as retired."""
 
     @property
     def euros(self) -> float:
-        """The cost of the calls used, at the price of the settings."""
+        """Cost of the used calls in euros, at the price of the settings."""
         return self.in_tier * self.allowance.euros_per_1000 / 1000
 
 
 class _QuotaStatus(NamedTuple):
-    """Where a resource stands at one moment."""
+    """The counts of a resource at one moment."""
 
     in_month: int
     """Calls in the last 30 days."""
@@ -77,13 +77,13 @@ class _QuotaStatus(NamedTuple):
     in_second: int
     oldest_in_second: datetime | None
     exhausted_until: datetime | None
-    """The vendor's word that nothing is left, as far as it still holds."""
+    """Until when the vendor's statement that the quota is used up holds."""
     retired_until: datetime | None
-    """The same of its word that the service is retired."""
+    """Until when its statement that the service is retired holds."""
 
 
 class QuotaLedger:
-    """The calls to one prediction resource, in ``database``: many threads and processes share one count.
+    """The calls to one prediction resource, in ``database``, counted over all threads and processes.
 
     ``now`` gives aware datetimes.
     """
@@ -94,21 +94,21 @@ class QuotaLedger:
         self.allowance = allowance
         self._database = database
         self._now = now
-        # Built once: putting a statement together takes as long as asking it, and a person waits.
+        # Built once, as building the statement takes as long as running it.
         self._standing = _standing_of(allowance)
         self._window = CallWindow()
         self._calls: dict[UUID, Call] = {}
-        """Those of this process that have not been heard of."""
+        """Calls of this process that are not answered yet."""
         self._lock = Lock()
 
     def take(self) -> UUID:
-        """Count a call that is about to be made.
+        """Count a call before it is made.
 
-        Raises QuotaExceeded and RateLimited where it must not be made (the latter also where somebody else holds the
-        database), and ProviderMisconfigured where it cannot be counted.
+        Raises QuotaExceeded and RateLimited if it must not be made (the latter also if the database is locked), and
+        ProviderMisconfigured if it cannot be counted.
         """
         now = self._now()
-        # Under the write lock, so that nobody counts at the same time.
+        # Under the write lock, so that no other call is counted at the same time.
         with self._writing() as connection:
             call = self._write(connection, "call", now)
             standing = self._stands(connection, now)
@@ -122,51 +122,51 @@ class QuotaLedger:
         return call
 
     def heard(self, call: UUID, *, failed: bool) -> None:
-        """The answer to a call has come, or it has failed: when it arrived at the vendor is better known now."""
+        """Record that a call was answered or failed, which limits when it arrived at the vendor."""
         with self._lock:
             if begun := self._calls.pop(call, None):
                 self._window.end(begun, self._now().timestamp(), failed=failed)
 
     def give_back(self, call: UUID) -> None:
-        """The call never reached the vendor."""
+        """Remove a call that did not reach the vendor."""
         with self._writing() as connection:
             connection.execute(_LEDGER.delete().where(_LEDGER.c.id == call))
 
     def refused(self, call: UUID) -> None:
-        """The vendor turned the call away: it counts within its second, but against no quota."""
+        """Record that the vendor refused the call: it counts within its second, but not against the quota."""
         with self._writing() as connection:
             connection.execute(_LEDGER.update().where(_LEDGER.c.id == call).values(kind="refused"))
 
     def wait(self) -> float:
-        """For how many seconds no call may be made for the sake of the calls a second. Raises SQLAlchemyError."""
+        """Return for how many seconds the rate limit allows no call. Raises SQLAlchemyError."""
         now = self._now()
         with self._database.read() as connection:
             return self._rate_wait(self._stands(connection, now), now)
 
     def skip(self) -> None:
-        """A question was answered without asking."""
+        """Record that a question was answered without a call."""
         with self._writing() as connection:
             self._write(connection, "spared", self._now())
 
     def exhausted(self, resets_at: datetime) -> None:
-        """The vendor says that nothing is left until then."""
+        """Record that the vendor reports the quota as used up until ``resets_at``."""
         with self._writing() as connection:
             self._write(connection, "exhausted", self._later(connection), resets_at)
         log.error("quota.exhausted", resource=self.allowance.resource, resets_at=resets_at.isoformat())
 
     def retired(self, until: datetime) -> None:
-        """The vendor says that the service is retired; it is asked once more after that."""
+        """Record that the vendor reports the service as retired; it is probed once after ``until``."""
         with self._writing() as connection:
             self._write(connection, "retired", self._later(connection), until)
         log.error("cloud.retired", resource=self.allowance.resource, asked_again_at=until.isoformat())
 
     def resume(self) -> None:
-        """Ask the vendor again, whatever it said of its quota or its end until now."""
+        """Allow calls again, discarding the vendor's statements about its quota and retirement."""
         with self._writing() as connection:
             self._write(connection, "resumed", self._later(connection))
 
     def usage(self) -> QuotaUsage:
-        """Where we stand. Raises SQLAlchemyError."""
+        """Return the current usage. Raises SQLAlchemyError."""
         now = self._now()
         with self._database.read() as connection:
             standing = self._stands(connection, now)
@@ -176,7 +176,7 @@ class QuotaLedger:
         oldest, latest = standing.oldest_in_month, standing.latest
         used_up = limit is not None and standing.in_month >= limit
         exhausted = used_up or word is not None
-        # Where both the vendor and our own count say no, the later of the two ends it.
+        # If both the vendor and our count refuse calls, the later end counts.
         freed = oldest + WINDOW if oldest and (used_up or not word) else None
         all_freed = latest + WINDOW if oldest and latest else None
         return QuotaUsage(
@@ -193,7 +193,7 @@ class QuotaLedger:
         )
 
     def _later(self, connection: Connection) -> datetime:
-        """Now, but after every earlier word: the clock may have been set back since."""
+        """Return now, or just after the latest entry if the clock was set back since."""
         words = (_LEDGER.c.resource == self.allowance.resource, _LEDGER.c.kind.in_(("exhausted", "retired", "resumed")))
         last = connection.scalar(select(func.max(_LEDGER.c.at)).where(*words))
         return max(self._now(), last + timedelta(microseconds=1)) if last else self._now()
@@ -207,7 +207,7 @@ class QuotaLedger:
             )
         if standing.exhausted_until:
             raise QuotaExceeded("The cloud said that the quota is used up.", standing.exhausted_until)
-        # The call that is about to be made is counted already.
+        # The new call is included in the count already.
         if wait := self._rate_wait(standing._replace(in_second=standing.in_second - 1), now):
             raise RateLimited(f"The tier allows {self.allowance.per_second} calls a second.", wait)
         if month is not None and standing.in_month > month and standing.oldest_in_month:
@@ -215,10 +215,10 @@ class QuotaLedger:
             raise QuotaExceeded(f"All {month:,} calls of 30 days are used up, by our own count.", resets_at)
 
     def _rate_wait(self, standing: _QuotaStatus, now: datetime) -> float:
-        """Seconds until one more call may be made, by the calls that may still count in the vendor's second."""
+        """Return the seconds until the rate limit allows another call."""
         if self.allowance.per_second is None:
             return 0.0
-        # Those that this process made before, and whose answers tell that they may have arrived late.
+        # Earlier calls of this process that may have arrived late.
         late = self._late(now.timestamp())
         if standing.in_second + len(late) < self.allowance.per_second:
             return 0.0
@@ -264,11 +264,11 @@ class QuotaLedger:
         try:
             with self._database.write(_PATIENCE_SECONDS) as connection:
                 if connection.dialect.name == "postgresql":
-                    # There the write lock keeps no other program out.
+                    # On PostgreSQL the write lock does not exclude other processes.
                     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(self.allowance.resource))))
                 yield connection
         except SQLAlchemyError as error:
-            # Uncounted it must not be made; the local model answers.
+            # A call that is not counted must not be made; the router falls back.
             cause = str(getattr(error, "orig", None) or type(error).__name__)
             if "locked" in cause:
                 raise RateLimited(f"The call could not be counted in time ({cause}).", _LOCKED_SECONDS) from error
@@ -278,12 +278,12 @@ class QuotaLedger:
 
 
 def ledgers(settings: Settings, database: Database) -> Mapping[str, QuotaLedger]:
-    """The ledger of each provider of the routes whose calls are counted."""
+    """Return the ledger of each provider of the routes whose calls are counted."""
     return {name: QuotaLedger(database, allowance) for name, allowance in allowances(settings).items()}
 
 
 def _standing_of(allowance: Allowance) -> Select[Any]:
-    """One statement for a :class:`_QuotaStatus`; it takes the moments ``now``, ``month`` and ``second``."""
+    """Build the statement for a :class:`_QuotaStatus`; its parameters are ``now``, ``month`` and ``second``."""
 
     def entries(what: ColumnElement[Any], kinds: tuple[EntryKind, ...], *where: ColumnElement[bool]) -> Any:
         of = (_LEDGER.c.resource == allowance.resource, _LEDGER.c.kind.in_(kinds))
@@ -297,10 +297,10 @@ def _standing_of(allowance: Allowance) -> Select[Any]:
         entries(func.count(), ("call",), month),
         entries(func.min(at), ("call",), month),
         entries(func.max(at), ("call",)),
-        # What a clock that was ahead has written is of no second that anybody knows.
+        # Entries from the future come from a clock that was ahead.
         entries(func.count(), ("call", "refused"), second, at <= now),
         entries(func.min(at), ("call", "refused"), second, at <= now),
-        # In another tier the vendor would have said something else.
+        # A statement made in another tier does not apply.
         entries(func.max(_LEDGER.c.resets_at), ("exhausted",), _LEDGER.c.tier == allowance.tier, *holds),
         entries(func.max(_LEDGER.c.resets_at), ("retired",), *holds),
     )

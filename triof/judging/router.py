@@ -1,7 +1,7 @@
-"""Asks a task's providers in their written order, within one deadline, and says why each next one was asked.
+"""Calls the providers of a task in order, within one deadline, and records why it fell back each time.
 
-A provider in the cloud is asked from a worker, and the next one on this machine while the question travels: when the
-cloud does not answer in its share of the deadline, the local answer is already there.
+A cloud provider is called in a worker, and the next local provider at the same time: if the cloud does not answer
+within its share of the deadline, the local answer is ready.
 """
 
 import logging
@@ -32,11 +32,11 @@ log = get_logger(__name__)
 
 Member = Provider | GuardedProvider
 SKIPPED = "spared"
-"""The outcome of an attempt that was not needed: the local model was sure enough."""
+"""The outcome of an attempt that was skipped because the local model was sure enough."""
 
 
 def fallen_back(prediction: Prediction) -> Attempt | None:
-    """Why another one than the first of the route answered; None if that was meant to be."""
+    """Return the attempt whose failure caused a fall-back; None if the first provider answered or was skipped."""
     return next(_failed_first(prediction), None)
 
 
@@ -49,13 +49,13 @@ def _failed_first(prediction: Prediction) -> Iterator[Attempt]:
 
 
 class RouteExperiment(Protocol):
-    """Changes the routes of some deposits, to compare models; :class:`triof.rollout.experiment.Experiment` is one."""
+    """Changes the routes of some deposits to compare models, as :class:`triof.rollout.experiment.Experiment` does."""
 
     def route(self, task: Task, deposit_id: UUID | None, members: Sequence[Member]) -> list[Member]:
-        """The providers to ask for one deposit, in order, where the route has ``members``."""
+        """Return the providers for one deposit, in order; ``members`` are those of the configured route."""
 
     def close(self) -> None:
-        """Close what the experiment has built."""
+        """Close the providers that the experiment has built."""
 
 
 class _Limits(NamedTuple):
@@ -66,19 +66,18 @@ class _Limits(NamedTuple):
 
 
 class _Heard(NamedTuple):
-    """What came of one provider: the attempt, and its prediction if it gave one."""
+    """The outcome of one provider: the attempt, and its prediction if it gave one."""
 
     attempt: Attempt
     prediction: Prediction | None
 
 
 class Router:
-    """The routes of all tasks. ``deadline`` is in seconds and holds for one question to one route, decoding included.
+    """The routes of all tasks. ``deadline`` is in seconds, for one question to one route, including decoding.
 
-    A provider in the cloud gets ``cloud_seconds`` of it. With a ``cascade`` (a probability) it is not asked at all
-    where the next local one is at least so sure. ``mode`` is looked at before every question, and so is whether a drill
-    has ``rehearsed`` another one instead of a guard, and which models the ``experiment`` lets a deposit ask.
-    ``notes``, of one thread, writes what nobody has to wait for.
+    A cloud provider gets ``cloud_seconds`` of it. With a ``cascade`` (a probability) it is skipped if the next local
+    provider is at least as sure. Before every question the router reads ``mode``, whether a drill replaces a guard
+    (``rehearsed``), and the models of the ``experiment``. ``notes``, an executor with one thread, runs deferred writes.
     """
 
     def __init__(
@@ -104,21 +103,21 @@ class Router:
 
     @property
     def mode(self) -> Mode:
-        """What holds now; local where there is no cloud to ask."""
+        """The current mode; local if there is no cloud provider."""
         return self._mode() if self._has_cloud else "local"
 
     @property
     def needed_side(self) -> int:
-        """The shortest side, in pixels, below which a photo would lose something for one that would be asked now."""
+        """The shorter side, in pixels, below which a photo loses detail for a provider of the current routes."""
         return self.side_for(None)
 
     def side_for(self, deposit_id: UUID | None) -> int:
-        """The same, for one deposit."""
+        """Return the needed side for one deposit."""
         asked = (member for task in self._routes for member in self.members(task, deposit_id))
         return max((member.needed_side for member in asked), default=0)
 
     def members(self, task: Task, deposit_id: UUID | None = None) -> list[Member]:
-        """Who would be asked now, in order; where a new model is on trial that depends on the deposit."""
+        """Return the providers that would be called now, in order; during an experiment they depend on the deposit."""
         local = self.mode == "local"
         members = [member for member in self._routes[task] if not (local and member.needs_network)]
         if self.experiment:
@@ -126,20 +125,20 @@ class Router:
         return [self._rehearsed(member) if isinstance(member, GuardedProvider) else member for member in members]
 
     def predict(self, photo: Photo, task: Task, deposit_id: UUID | None = None, *, spent: float = 0.0) -> Prediction:
-        """The first answer of the task's route, with all attempts. Raises NoProviderAnswered.
+        """Return the first answer of the task's route, with all attempts. Raises NoProviderAnswered.
 
-        ``spent`` seconds of the deadline are over already.
+        ``spent`` is the part of the deadline already used, in seconds.
         """
         limits = self._limits._replace(deadline=self._limits.deadline - spent)
         prediction = _RoutedQuestion(photo, task, self.members(task, deposit_id), limits).answer()
         for failed in _failed_first(prediction):
-            # In cloud mode somebody has said that the cloud has to answer.
+            # In cloud mode a fall-back is a fault.
             level = logging.ERROR if self.mode == "cloud" else logging.WARNING
             log.log(level, "router.fell_back", task=task, from_=failed.provider, cause=failed.message)
         return prediction
 
     def prepare(self) -> None:
-        """Build what would be asked now; what cannot be built says so when it is asked."""
+        """Build the providers of the current routes; one that cannot be built fails when it is called."""
         for task in self._routes:
             for member in self.members(task):
                 if isinstance(member, GuardedProvider):
@@ -147,7 +146,7 @@ class Router:
                         member.prepare()
 
     def problems(self) -> Iterator[tuple[Task, str, ProviderError]]:
-        """Task, provider and cause of every provider that could not answer now."""
+        """Yield task, name and error of every provider that could not answer now."""
         for task in self._routes:
             for member in self.members(task):
                 try:
@@ -156,24 +155,24 @@ class Router:
                     yield task, member.name, error
 
     def breakers(self) -> Mapping[str, State]:
-        """The state of the breaker of each provider that has one; those of a drill do not count."""
+        """Return the state of each provider's breaker, without those of drills."""
         members = (member for route in self._routes.values() for member in route)
         return {member.name: member.state for member in members if isinstance(member, GuardedProvider)}
 
     def rate_wait(self) -> RateWait:
-        """For how long not to ask those in the cloud, as it would be too fast; the longest of them."""
+        """Return the longest wait that the rate limits of the cloud providers demand."""
         members = {
             member for task in self._routes for member in self.members(task) if isinstance(member, GuardedProvider)
         }
         return max((member.rate_wait() for member in members), default=RateWait(0.0, by_vendor=False))
 
     def wait_idle(self) -> None:
-        """Return when all that was to be noted so far is written."""
+        """Return when all deferred writes are done."""
         if self._notes:
             self._notes.submit(lambda: None).result()
 
     def close(self) -> None:
-        """Close every provider, and write what is still to be noted."""
+        """Close every provider, after the deferred writes."""
         if self.experiment:
             self.experiment.close()
         for route in self._routes.values():
@@ -184,7 +183,7 @@ class Router:
 
 
 class _RoutedQuestion:
-    """One photo and one task: what each provider of the route has said so far."""
+    """One photo and one task, with the outcomes of the providers so far."""
 
     def __init__(self, photo: Photo, task: Task, route: Sequence[Member], limits: _Limits) -> None:
         self._photo = photo
@@ -196,7 +195,7 @@ class _RoutedQuestion:
         self._heard: dict[int, _Heard] = {}
 
     def answer(self) -> Prediction:
-        """The first answer in the order of the route. Raises NoProviderAnswered."""
+        """Return the first answer in the order of the route. Raises NoProviderAnswered."""
         for position in range(len(self._route)):
             if accepted := self._hear(position).prediction:
                 attempts = tuple(self._heard[heard].attempt for heard in sorted(self._heard))
@@ -240,7 +239,7 @@ class _RoutedQuestion:
             return self._failed(guard.name, error, pending.seconds)
 
     def _hear_next_local(self, position: int) -> Prediction | None:
-        """Ask the one that would be fallen back on, now rather than then."""
+        """Call the local provider that would be the fall-back, without waiting for the cloud."""
         for later in range(position + 1, len(self._route)):
             if not isinstance(self._route[later], GuardedProvider):
                 return self._hear(later).prediction
@@ -253,14 +252,14 @@ class _RoutedQuestion:
         local = self._hear_next_local(position)
         if not local or local.probability < needed or local.is_unfamiliar:
             return None
-        # A canary and the one that it stands before are one question.
+        # A canary and the provider it precedes count as one skipped call.
         if all(heard.attempt.outcome != SKIPPED for heard in self._heard.values()):
             guard.skip()
         message = f"{local.provider} was sure enough ({local.probability:.3f})"
         return _Heard(Attempt(guard.name, SKIPPED, 0.0, message), None)
 
     def _left(self, now: float) -> float:
-        """The seconds that are left. Raises ProviderUnavailable if there are none."""
+        """Return the remaining seconds. Raises ProviderUnavailable if there are none."""
         if self._ends <= now:
             raise ProviderUnavailable("the deadline had passed before it could be asked", sent=False)
         return self._ends - now

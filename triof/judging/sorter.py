@@ -1,4 +1,4 @@
-"""The way of a photo: image, photo, router, verdict. Each step takes what the step before returned."""
+"""Judges a photo: image, photo, router, verdict. Each step takes the result of the step before."""
 
 import os
 import time
@@ -23,7 +23,7 @@ _Heard = Prediction | NoProviderAnswered
 
 @dataclass(frozen=True)
 class Judgement:
-    """Everything that was found out about one photo; ``duration`` in seconds, from bytes to verdict."""
+    """The complete result for one photo; ``duration`` in seconds, from bytes to verdict."""
 
     photo: Photo
     predictions: Mapping[Task, Prediction]
@@ -34,7 +34,7 @@ class Judgement:
 
     @property
     def statistics(self) -> PhotoStatistics:
-        """What the photo is like; worked out when asked for, as who only wants an answer does not need it."""
+        """Brightness and sharpness of the photo, computed on demand."""
         return measure(self.photo)
 
 
@@ -44,15 +44,15 @@ class Followed(NamedTuple):
     deposit_id: UUID
     judgement: Judgement
     load: Callable[[int], Photo]
-    """Decodes it so that a model loses nothing whose shortest side is given."""
+    """Decodes the photo in the detail that a model with the given needed side can use."""
     members: Callable[[Task], Sequence[Member]]
-    """Who is in production."""
+    """The providers in production."""
 
 
 class Sorter:
-    """Judges photos; safe to call from many threads.
+    """Judges photos. Thread-safe.
 
-    ``compare`` asks other models about a deposit's photo after its verdict; it returns at once and raises nothing.
+    ``compare`` calls other models about a deposit's photo after its verdict; it must return at once and not raise.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class Sorter:
         self._observers: list[Callable[[Judgement], None]] = []
 
     def observe(self, observer: Callable[[Judgement], None]) -> None:
-        """Tell ``observer``, which must not raise or dawdle, of each judgement from now on."""
+        """Call ``observer``, which must not raise or block, with each judgement from now on."""
         self._observers.append(observer)
 
     def judge(self, image: bytes, deposit_id: UUID | None = None) -> Judgement:
-        """Judge encoded ``image``. Raises PhotoError; a question left open is in ``unanswered``.
+        """Judge encoded ``image``. Raises PhotoError; tasks without an answer are in ``unanswered``.
 
-        A new model on trial is asked for a ``deposit_id`` only, and for the same one always or never.
+        Experiments apply only with a ``deposit_id``, and always alike for the same one.
         """
         started = self._clock()
         mode = self.router.mode
@@ -93,28 +93,28 @@ class Sorter:
         return judged
 
     def follow_up(self, deposit_id: UUID, image: bytes, judgement: Judgement) -> None:
-        """After the answer: let a new model on trial, or the one in production beside it, answer too; later."""
+        """Schedule the comparison of other models on a judged photo."""
         if not self._compare:
             return
         side = self._side(deposit_id)
 
         def load(needed: int) -> Photo:
-            # Production must see its photos as it does without a candidate, so that one may have to be decoded anew.
+            # Production's photo was decoded for production alone, so a candidate may need it decoded again.
             return judgement.photo if needed <= side else photos.load(image, self._limits, needed_side=needed)
 
         self._compare(Followed(deposit_id, judgement, load, self.router.members))
 
     def to_jpeg(self, image: bytes) -> bytes:
-        """The photo as a JPEG to show and keep, upright and without metadata. Raises PhotoError."""
+        """Encode the photo as a JPEG to show and store, upright, without metadata. Raises PhotoError."""
         return photos.to_jpeg(image, self._limits)
 
     def close(self) -> None:
-        """End the helpers and close the router."""
+        """Stop the workers and close the router."""
         self._helpers.close()
         self.router.close()
 
     def _ask_all(self, ask: Callable[[Task], _Heard]) -> Mapping[Task, _Heard]:
-        """Both questions at once as long as there is a core for it: who waits alone waits for the longer one only."""
+        """Ask both questions in parallel if a core is free, so that a single caller waits only for the longer one."""
         first, second = TASKS
         try:
             asked = self._helpers.submit(partial(ask, second))

@@ -1,4 +1,4 @@
-"""Predictions to verdict: a pure function of the two predictions and the policy."""
+"""Derives the verdict from the two predictions and the policy; a pure function."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ Source = Literal["policy", "model", "default"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the machine does with an item, and why.
+    """What the machine does with an item, and the reasons.
 
-    ``label`` is what the machine is sure to see, None where it is not sure or sees nothing: ``accept`` ticks it;
-    ``ask`` lets the person choose with nothing ticked; ``refuse`` opens the slot again.
+    ``label`` is the label that the machine accepts, None if it accepts none: ``accept`` preselects it;
+    ``ask`` lets the employee choose without a preselection; ``refuse`` opens the slot again.
     """
 
     action: Action
@@ -35,15 +35,15 @@ class Verdict:
     reason: Reason
 
     def doubts(self, chosen: str) -> bool:
-        """Whether the person chose another type than the one the machine is sure of."""
+        """Return whether the employee chose another type than the one the machine accepts."""
         return self.label is not None and chosen != self.label
 
 
 def decide(waste_type: Prediction | None, cleanliness: Prediction | None, policy: Policy) -> Verdict:
-    """The verdict on one item; None stands for a question that no provider answered.
+    """Return the verdict on one item; None means that no provider answered.
 
-    Of a photo that is unfamiliar to either model no answer counts that would let the item in: what is sure to be
-    foreign or dirty is handed back all the same, and all else is asked about with nothing ticked.
+    If either model finds the photo unfamiliar, no answer lets the item in: an item that is surely foreign or dirty is
+    still returned, and the employee is asked about all others without a preselection.
     """
     label = waste_type.label if waste_type and _believed(waste_type, waste_type.label, policy) else None
     if waste_type and _believed(waste_type, "other", policy):
@@ -66,7 +66,7 @@ def decide(waste_type: Prediction | None, cleanliness: Prediction | None, policy
 
 
 def threshold(prediction: Prediction, label: str, policy: Policy) -> tuple[float, Source]:
-    """From which probability ``label`` is believed, and who says so."""
+    """Return the probability from which ``label`` is accepted, and the source of this threshold."""
     by_policy = cast(Mapping[str, float], policy.thresholds)
     if label in by_policy:
         return by_policy[label], "policy"

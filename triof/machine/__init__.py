@@ -1,1 +1,1 @@
-"""Cameras and hardware: the slot with its interlocks; when they are used is decided by the deposits."""
+"""Cameras and hardware: the slot with its interlocks; the deposits decide when to use them."""

@@ -1,4 +1,4 @@
-"""Where the image bytes of a deposit come from."""
+"""The cameras, which provide the image of a deposit."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -15,11 +15,11 @@ log = get_logger(__name__)
 
 
 class CameraError(TriofError):
-    """The camera gave no picture; the message names the remedy."""
+    """The camera gave no picture; the message says how to fix it."""
 
 
 class NothingChosen(CameraError):
-    """The touchscreen sent no picture: the person has not taken or chosen one yet."""
+    """The touchscreen sent no picture, as the employee has not taken or chosen one yet."""
 
 
 class Camera(Protocol):
@@ -28,14 +28,14 @@ class Camera(Protocol):
     kind: str
 
     def take(self, upload: bytes | None) -> bytes:
-        """The encoded image; ``upload`` is what the touchscreen sent along. Raises CameraError."""
+        """Return the encoded image; ``upload`` is the image that the touchscreen sent. Raises CameraError."""
 
     def ping(self) -> None:
         """Raise CameraError if ``take`` could not work now."""
 
 
 class FolderCamera:
-    """Shows the pictures of a folder one after the other, for ever."""
+    """Returns the pictures of a folder in turn, endlessly."""
 
     kind = "folder"
 
@@ -52,7 +52,7 @@ class FolderCamera:
         self._told = ""
 
     def take(self, upload: bytes | None) -> bytes:
-        """The next picture of the folder, which is listed anew each time; ``upload`` is not looked at."""
+        """Return the next picture of the folder, which is listed each time; ``upload`` is ignored."""
         found = self._look()
         if found.remark and found.remark != self._told:
             log.warning("camera.left_out", why=found.remark)
@@ -86,17 +86,17 @@ class BrowserCamera:
     kind = "browser"
 
     def take(self, upload: bytes | None) -> bytes:
-        """What the touchscreen sent. Raises NothingChosen if that is nothing."""
+        """Return the touchscreen's picture. Raises NothingChosen if there is none."""
         if not upload:
             raise NothingChosen("The touchscreen sent no picture: take or choose one.")
         return upload
 
     def ping(self) -> None:
-        """Never fails: whether the touchscreen has a camera is known to the touchscreen only."""
+        """Do nothing, as only the touchscreen knows whether it has a camera."""
 
 
 def build(settings: CameraSettings) -> Camera:
-    """The camera of the settings."""
+    """Build the camera of the settings."""
     if settings.kind == "browser":
         return BrowserCamera()
     return FolderCamera(settings.folder, settings.order)

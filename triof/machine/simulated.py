@@ -1,7 +1,7 @@
-"""A simulated machine that behaves: movements take time, parts jam when told to, and its state outlives a crash.
+"""Simulated hardware: movements take time, parts jam on request, and the state survives a crash.
 
-The state stands in a file because a real machine's slot does not close by itself when the computer dies, and
-because a technician's shell and the running kiosk must see the same machine.
+The state is in a file, because a real slot does not close by itself when the computer stops, and because the
+technician's shell and the running kiosk must share one machine.
 """
 
 import json
@@ -23,7 +23,7 @@ class _SlotState:
 
 
 class SimulatedHardware:
-    """Hardware in a JSON file. ``wait`` spends the seconds that a movement takes."""
+    """Hardware whose state is a JSON file. ``wait`` sleeps for the seconds of a movement."""
 
     def __init__(
         self,
@@ -32,34 +32,34 @@ class SimulatedHardware:
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._path = path
-        # Apart from the state, so that a technician's shell and the kiosk never write the same file.
+        # A separate file, so that the technician's shell and the kiosk never write the same one.
         self._jam = path.with_suffix(".jam")
         self._seconds = seconds or SimulatedSeconds()
         self._wait = wait
 
     def open_slot(self) -> None:
-        """Open the slot; it counts as open from the first moment."""
+        """Open the slot; it counts as open from the start of the movement."""
         self._check("slot")
         if not self.slot_is_open():
             self._change(slot_open=True)
             self._wait(self._seconds.slot)
 
     def close_slot(self) -> None:
-        """Close the slot; it counts as closed from the last moment."""
+        """Close the slot; it counts as closed at the end of the movement."""
         self._check("slot")
         if self.slot_is_open():
             self._wait(self._seconds.slot)
             self._change(slot_open=False)
 
     def move_box(self, number: int) -> None:
-        """Bring box ``number`` under the slot."""
+        """Move box ``number`` under the slot."""
         self._check("box")
         if self._state().box != number:
             self._wait(self._seconds.box)
             self._change(box=number)
 
     def shred(self) -> None:
-        """Shred; refuses with the slot open, as a real one would by its own switch."""
+        """Shred the item. Raises Interlocked while the slot is open, like a real shredder's own switch."""
         self._check("shredder")
         if self.slot_is_open():
             raise Interlocked("The shredder's own switch says that the slot is open.")
@@ -67,16 +67,16 @@ class SimulatedHardware:
         self._check("shredder")
 
     def slot_is_open(self) -> bool:
-        """Whether the slot is open, wholly or in part."""
+        """Return whether the slot is open, wholly or in part."""
         return self._state().slot_open
 
     def jammed(self) -> Part | None:
-        """The part that is stuck, if any."""
+        """Return the jammed part, if any."""
         said = self._jam.read_text(errors="replace").strip() if self._jam.exists() else ""
         return next((part for part in get_args(Part) if part == said), None)
 
     def jam(self, part: Part | None) -> None:
-        """Let ``part`` be stuck from now on; None frees all."""
+        """Jam ``part``; None frees all parts."""
         if part is None:
             self._jam.unlink(missing_ok=True)
         else:
@@ -92,7 +92,7 @@ class SimulatedHardware:
         except FileNotFoundError:
             return _SlotState()
         except (ValueError, TypeError, RecursionError):
-            # Nobody knows any more, so the slot counts as open: then it is closed, and nothing is shredded before.
+            # After a damaged file the slot counts as open, so that it is closed before anything is shredded.
             return _SlotState(slot_open=True)
 
     def _change(self, **changes: bool | int) -> None:

@@ -1,7 +1,7 @@
-"""The machine's hardware behind one small protocol, and the interlocks that no caller can get around.
+"""The hardware protocol, and the interlocks that every caller must pass.
 
-Hardware does what it is told; :class:`Slot` decides whether it may: never shred with the slot open, never move a
-box or open the slot while shredding, one movement at a time.
+Hardware obeys every call; :class:`Slot` decides whether it is safe: it never shreds while the slot is open, never
+moves a box or opens the slot while shredding, and allows one movement at a time.
 """
 
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ Part = Literal["slot", "box", "shredder"]
 
 
 class SlotError(TriofError):
-    """The hardware did not do what it was asked; ``code`` stands on the touchscreen."""
+    """The hardware failed; ``code`` is shown on the touchscreen."""
 
     code = "S2"
 
 
 class Interlocked(SlotError):
-    """The movement would be dangerous now, so it was not begun."""
+    """The movement was refused because it would be dangerous now."""
 
 
 class Jammed(SlotError):
-    """``part`` is stuck."""
+    """``part`` is jammed."""
 
     code = "S1"
 
@@ -35,29 +35,29 @@ class Jammed(SlotError):
 
 
 class Hardware(Protocol):
-    """Motors and sensors. Each call returns when the movement is over, or raises Jammed."""
+    """Motors and sensors. Each call returns at the end of the movement, or raises Jammed."""
 
     def open_slot(self) -> None:
-        """Open the slot; harmless when it is open."""
+        """Open the slot; does nothing if it is open."""
 
     def close_slot(self) -> None:
-        """Close the slot; harmless when it is closed."""
+        """Close the slot; does nothing if it is closed."""
 
     def move_box(self, number: int) -> None:
-        """Bring box ``number`` (1 and up) under the slot."""
+        """Move box ``number`` (1 and up) under the slot."""
 
     def shred(self) -> None:
-        """Shred what lies in the slot into the box below."""
+        """Shred the item in the slot into the box below."""
 
     def slot_is_open(self) -> bool:
-        """Whether the slot is open, wholly or in part."""
+        """Return whether the slot is open, wholly or in part."""
 
     def jammed(self) -> Part | None:
-        """The part that is stuck, if any."""
+        """Return the jammed part, if any."""
 
 
 class Slot:
-    """The only way to the hardware: refuses what would be dangerous, whoever asks."""
+    """The only access to the hardware; refuses dangerous movements."""
 
     def __init__(self, hardware: Hardware) -> None:
         self._hardware = hardware
@@ -75,30 +75,30 @@ class Slot:
             self._hardware.close_slot()
 
     def move_box(self, number: int) -> None:
-        """Bring box ``number`` under the slot. Raises Interlocked while anything moves, Jammed."""
+        """Move box ``number`` under the slot. Raises Interlocked while anything moves, Jammed."""
         with self._moves(f"moving box {number}"):
             self._hardware.move_box(number)
 
     def shred(self) -> None:
-        """Shred the item. Raises Interlocked with the slot open or while anything moves, Jammed."""
+        """Shred the item. Raises Interlocked while the slot is open or anything moves, Jammed."""
         with self._moves("shredding"):
             if self._hardware.slot_is_open():
                 raise Interlocked("The slot is open: close it before shredding.")
             self._hardware.shred()
 
     def is_open(self) -> bool:
-        """Whether the slot is open, wholly or in part. Raises SlotError."""
+        """Return whether the slot is open, wholly or in part. Raises SlotError."""
         with _answers("asked whether the slot is open"):
             return self._hardware.slot_is_open()
 
     def jammed(self) -> Part | None:
-        """The part that is stuck, if any. Raises SlotError."""
+        """Return the jammed part, if any. Raises SlotError."""
         with _answers("asked whether a part is stuck"):
             return self._hardware.jammed()
 
     @contextmanager
     def _moves(self, movement: str) -> Iterator[None]:
-        # Refusing beats waiting: what was safe when it was asked may not be once the other movement is over.
+        # Refused rather than queued: a movement that is safe now may not be so after the current one.
         if not self._moving.acquire(blocking=False):
             raise Interlocked(f"The machine is {self._movement}: {movement} has to wait until that is over.")
         try:

@@ -1,1 +1,1 @@
-"""From image bytes to pixels: what a file's header tells before it is decoded, and what one decode may cost."""
+"""Decoding of image bytes to pixels: headers are read first, and the cost of each decode is limited."""

@@ -1,28 +1,28 @@
-"""Why image bytes do not become pixels::
+"""Errors of decoding::
 
     DecodingError
     ├── Undecodable      damaged, incomplete, or no image
-    ├── Unsupported      of a kind that cameras do not write and that cannot be checked for its end
+    ├── Unsupported      an image kind that cameras do not write and that cannot be checked for completeness
     ├── Invisible        every pixel is transparent
-    ├── Unlit            the values of a 16-bit image use so few bits that nothing can be seen
-    ├── Oversized        more pixels than any decoder here opens
+    ├── Unlit            a 16-bit image uses so few bits that nothing is visible
+    ├── Oversized        more pixels than the decoders accept
     ├── TooCostly        decoding takes more memory or time than one image may
-    └── DecoderBusy      large images are being decoded already; passes
+    └── DecoderBusy      large images are being decoded already; temporary
 
-``triof/judging/photo.py`` turns each into a sentence.
+``triof/judging/photo.py`` translates each into a PhotoError.
 """
 
 
 class DecodingError(Exception):
-    """Bytes that do not become pixels."""
+    """Base of the errors of decoding."""
 
 
 class Undecodable(DecodingError):
-    """Damaged, incomplete, or no image at all."""
+    """The bytes are damaged, incomplete, or not an image."""
 
 
 class Unsupported(DecodingError):
-    """An image of a kind that cameras do not write, and of which no decoder here tells whether it is whole."""
+    """An image kind that cameras do not write and that no decoder here can check for completeness."""
 
 
 class Invisible(DecodingError):
@@ -30,11 +30,11 @@ class Invisible(DecodingError):
 
 
 class Unlit(DecodingError):
-    """The values of a 16-bit image use so few bits that nothing can be seen."""
+    """A 16-bit image uses so few bits that nothing is visible."""
 
 
 class Oversized(DecodingError):
-    """The header tells more pixels than any decoder here opens."""
+    """The header states more pixels than the decoders accept."""
 
 
 class TooCostly(DecodingError):
@@ -42,4 +42,4 @@ class TooCostly(DecodingError):
 
 
 class DecoderBusy(DecodingError):
-    """Other large images are being decoded; a moment later this one may be."""
+    """Other large images are being decoded; retry a moment later."""

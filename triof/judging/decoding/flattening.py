@@ -1,4 +1,4 @@
-"""From a picture of any mode to RGB: transparency over white, 16 bits as bright as the camera saw them, reduced."""
+"""Converts pictures of any mode to RGB: transparency over white, 16-bit samples brightened, reduced in size."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from triof.judging.decoding.errors import Invisible, Unlit
 
 _STRIP_PIXELS = 4_000_000
 _VISIBLE_ALPHA = 32
-"""Of 255: where nothing is less transparent, only the ground behind it is seen."""
+"""Alpha of 255 below which a picture counts as transparent if no pixel has more."""
 _SIGNIFICANT_BITS = (8, 10, 12, 14, 16)
 _FEWEST_BITS, _MOST_BITS_TO_BRIGHTEN = 5, 6
-"""Of the upper 8 of a sample of 16, the only ones that Pillow reads in colour."""
+"""Bits used of the upper 8 of a 16-bit sample, the only ones that Pillow reads in colour."""
 _BRIGHTEST = 0.999
-"""The quantile of the samples that counts as the brightest: single pixels may be broken."""
+"""The quantile of the samples that counts as the brightest, as single pixels may be defective."""
 _SAMPLE_SIDE = 1024
 
 
 def flattened(picture: Image.Image, factor: int, *, has_16_bits: bool = False) -> Image.Image:
-    """``picture`` as RGB, both sides reduced by ``factor``. Raises Invisible, Unlit.
+    """Return ``picture`` as RGB, both sides reduced by ``factor``. Raises Invisible, Unlit.
 
-    It is worked on in strips, so that it never stands in memory twice.
+    Works in strips, so that memory never holds the picture twice.
     """
     gain = _gain(picture) if has_16_bits else 1.0
     is_transparent = _is_transparent(picture)
@@ -43,13 +43,13 @@ def flattened(picture: Image.Image, factor: int, *, has_16_bits: bool = False) -
 
 def _is_transparent(picture: Image.Image) -> bool:
     if picture.format == "BMP" and picture.mode == "RGBA":
-        # Capture programs leave the fourth byte empty.
+        # Screen capture programs leave the fourth byte 0.
         return _most_alpha(picture) > 0
     return picture.has_transparency_data and not picture.mode.startswith("I")
 
 
 def _prepared(strip: Image.Image, is_transparent: bool, gain: float) -> Image.Image:
-    """In a mode that can be reduced: RGBA, RGB or L."""
+    """Convert to a mode that can be reduced: RGBA, RGB or L."""
     if strip.mode.startswith("I"):
         grey = np.asarray(strip, np.float32) * gain
         return Image.fromarray(grey.clip(0, 255).astype(np.uint8))
@@ -64,7 +64,7 @@ def _prepared(strip: Image.Image, is_transparent: bool, gain: float) -> Image.Im
 
 
 def _gain(picture: Image.Image) -> float:
-    """By how much to brighten samples of 16 bits, of which a camera may use 10, 12 or 14, to 0 to 255. Raises Unlit."""
+    """Return the factor from 16-bit samples, of which a camera may use 10, 12 or 14 bits, to 0 to 255. Raises Unlit."""
     width, height = picture.size
     sample = np.asarray(picture.resize((min(width, _SAMPLE_SIDE), min(height, _SAMPLE_SIDE)), Image.Resampling.NEAREST))
     if picture.mode.startswith("I"):

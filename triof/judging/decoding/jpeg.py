@@ -1,4 +1,4 @@
-"""A JPEG before it is decoded: its size, what decoding costs, and its bytes without metadata (ITU-T T.81, annex B)."""
+"""Reads the segments of a JPEG: size, cost of decoding, and bytes without metadata (ITU-T T.81, annex B)."""
 
 import re
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from triof.judging.decoding import orientation
 from triof.judging.decoding.errors import TooCostly, Undecodable, Unsupported
 
 MAX_SCANS = 100
-"""jpegtran writes at most so many; common encoders write 10."""
+"""Scans at most; jpegtran writes up to this many, common encoders 10."""
 MAX_BLOCK_VISITS = 100_000_000
-"""Blocks that all scans visit together: 5 to 25 ns each. A telephone's 50 megapixels in 10 scans are 9 million."""
+"""Blocks visited by all scans together, 5 to 25 ns each. A phone's 50 megapixels in 10 scans are 9 million."""
 
 _MAX_SEGMENTS = 10_000
 _COEFFICIENTS_BYTES = 128
-"""Of one block of 8 x 8."""
+"""Bytes of coefficients of one 8 x 8 block."""
 ZEROS = bytes(64)
-"""512 bits; a block takes at most 191 of them."""
+"""512 zero bits; a block takes at most 191 bits."""
 
 _NOTHING = -1
-"""Of a coefficient: no bit has come; otherwise the lowest one that has, 0 in the end."""
+"""A coefficient without any bit yet; otherwise the lowest bit received, 0 at the end."""
 
 _SOI, _EOI, _SOS, _DHT, _APP0, _APP1, _APP14 = 0xD8, 0xD9, 0xDA, 0xC4, 0xE0, 0xE1, 0xEE
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -29,28 +29,28 @@ _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _TABLES = frozenset({_DHT, 0xCC, 0xDB, 0xDD})
 _NEXT_MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7]")
-"""Within a scan 0xFF is followed by 0 or by the number of a restart. Of one fixed length, for the speed."""
+"""Within a scan 0xFF is followed by 0 or a restart number. The fixed length makes the pattern fast."""
 _JFIF_BYTES, _ADOBE_BYTES = 14, 12
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 
 
 @dataclass(frozen=True)
 class JpegFile:
-    """What the segments of a JPEG tell. ``orientation`` is 1 to 8, as in EXIF."""
+    """The contents of a JPEG's segments. ``orientation`` is 1 to 8, as in EXIF."""
 
     width: int
     height: int
     components: int
     orientation: int
     buffered_bytes: int
-    """Memory for the coefficients until the last scan has come; 0 where one scan holds the whole image."""
+    """Bytes for the coefficients until the last scan; 0 if one scan holds the whole image."""
     lean: bytes
-    """The file without metadata, up to its end marker, which is added where it is missing."""
+    """The file without metadata, up to its end marker, which is added if missing."""
     has_gap: bool
-    """Whether a scan holds :data:`ZEROS` before its end that no encoder writes there."""
+    """Whether a scan contains :data:`ZEROS` where no encoder writes them."""
 
     def without_padding(self, length: int) -> "JpegFile":
-        """The file without ``length`` bytes before its end marker, if they are zeros, as some cameras write them.
+        """Remove ``length`` bytes before the end marker if they are zeros, as some cameras write them.
 
         Raises Undecodable.
         """
@@ -93,7 +93,7 @@ class _JpegReader:
         self._received: dict[int, list[int]] = {}
 
     def segments(self) -> Iterator[_Segment]:
-        """Every segment up to the end marker or the end of the file; a scan's data belong to its header's segment."""
+        """Yield each segment up to the end marker or the end of the file; scan data is part of its header's segment."""
         at, count = 2, 0
         while found := _NEXT_MARKER.search(self._image, at):
             marker, start = found[1][0], found.end()
@@ -107,7 +107,7 @@ class _JpegReader:
                 continue
             at = start + int.from_bytes(self._image[start : start + 2])
             if at < start + 2 or at > len(self._image):
-                # What follows the last scan may be anything.
+                # Anything may follow the last scan.
                 return
             if marker == _SOS:
                 scan_end = _SCAN_END.search(self._image, at)
@@ -132,7 +132,7 @@ class _JpegReader:
             self._keep(marker, body[:_ADOBE_BYTES])
 
     def file(self) -> JpegFile:
-        """What was read. Raises Undecodable, Unsupported, TooCostly."""
+        """Return the result. Raises Undecodable, Unsupported, TooCostly."""
         if not self._scans or any(bit != 0 for bits in self._received.values() for bit in bits):
             raise Undecodable("scans are missing")
         if self._block_visits > MAX_BLOCK_VISITS:
@@ -182,10 +182,10 @@ class _JpegReader:
             self._has_gap |= self._zeros_are_impossible(tables) and ZEROS in body.rstrip(b"\0\xff")
 
     def _zeros_are_impossible(self, tables: bytes) -> bool:
-        """Whether zeros in a scan would be blocks whose 63 coefficients all have one value, many in a row.
+        """Return whether zeros in a scan would mean many blocks in a row whose 63 coefficients are all equal.
 
-        They would not where the code of zeros alone ends a block: then a plain area is coded as zeros. In the standard
-        tables, which hold where a file has none, that code is a coefficient.
+        They would not if the code of zeros means the end of a block, which encodes a plain area. In the standard
+        tables, which apply if a file has none, that code is a coefficient.
         """
         return any(self._first_symbols.get(table & 15, 1) for table in tables)
 
@@ -206,7 +206,7 @@ class _JpegReader:
                 self._orientation = orientation.from_xmp(body)
 
     def _blocks(self, scanned: list[_Component] | None = None) -> int:
-        """The blocks of ``scanned`` components, None for those of the frame; several are interleaved."""
+        """Return the number of blocks of the ``scanned`` components (None: of the frame); several are interleaved."""
         components = scanned or list(self._components.values())
         most_h = max(each.horizontal for each in self._components.values())
         most_v = max(each.vertical for each in self._components.values())

@@ -1,6 +1,6 @@
-"""How a camera was held, from EXIF or XMP.
+"""The camera's orientation, from EXIF or XMP.
 
-Metadata never decide about a photo: those that cannot be read say that it is upright.
+Unreadable metadata count as upright; they never make a photo invalid.
 """
 
 import re
@@ -14,7 +14,7 @@ UPRIGHT = 1
 
 _TAG = 0x0112
 _LARGEST_BYTES = 65_536
-"""Of an EXIF block in a JPEG, by its format; whatever is larger elsewhere is not read."""
+"""Most bytes of an EXIF block, as in a JPEG; larger blocks of other formats are ignored."""
 _XMP = re.compile(rb"""tiff:Orientation(?:\s*=\s*["']|>)([1-8])""")
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,28 +28,28 @@ _TRANSPOSE = {
 
 
 def from_exif(block: bytes) -> int:
-    """The orientation (1 to 8) in an EXIF ``block``."""
+    """Return the orientation (1 to 8) in an EXIF ``block``."""
     exif = Image.Exif()
     try:
         exif.load(block[:_LARGEST_BYTES])
         orientation = exif.get(_TAG, UPRIGHT)
     except Exception:
-        # Pillow raises whatever the damage leads to.
+        # On damaged files Pillow may raise anything.
         return UPRIGHT
     return orientation if orientation in _TRANSPOSE else UPRIGHT
 
 
 def from_xmp(block: bytes) -> int:
-    """The orientation (1 to 8) in an XMP ``block``."""
+    """Return the orientation (1 to 8) in an XMP ``block``."""
     found = _XMP.search(block[:_LARGEST_BYTES])
     return int(found[1]) if found else UPRIGHT
 
 
 def is_sideways(orientation: int) -> bool:
-    """Whether width and height change places."""
+    """Return whether the orientation swaps width and height."""
     return orientation >= 5
 
 
 def upright(picture: Image.Image, orientation: int) -> Image.Image:
-    """``picture`` as it was seen."""
+    """Return ``picture`` turned upright."""
     return picture.transpose(_TRANSPOSE[orientation]) if orientation in _TRANSPOSE else picture

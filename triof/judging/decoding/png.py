@@ -1,4 +1,4 @@
-"""A PNG before it is decoded: its header, and its bytes without metadata (PNG specification, third edition)."""
+"""Reads the chunks of a PNG: header, and bytes without metadata (PNG specification, third edition)."""
 
 import struct
 import zlib
@@ -15,15 +15,15 @@ _XMP_KEYWORD = b"XML:com.adobe.xmp\0"
 
 @dataclass(frozen=True)
 class PngFile:
-    """What the chunks of a PNG tell. ``orientation`` is 1 to 8, as in EXIF."""
+    """The contents of a PNG's chunks. ``orientation`` is 1 to 8, as in EXIF."""
 
     width: int
     height: int
     bits: int
-    """Of one sample: 1, 2, 4, 8 or 16."""
+    """Bits of one sample: 1, 2, 4, 8 or 16."""
     orientation: int
     lean: bytes
-    """The file without metadata; its image data are one chunk."""
+    """The file without metadata; its image data is one chunk."""
 
 
 def read(image: bytes) -> PngFile:
@@ -40,7 +40,7 @@ def read(image: bytes) -> PngFile:
         body = image[at + 8 : at + 8 + length]
         checksum = image[at + 8 + length : at + 12 + length]
         if kind == _IMAGE:
-            # The end of a file that is cut off has no checksum; its pixels may still be all there.
+            # A truncated file lacks the last checksum, but may have all pixels.
             _check(kind, body, checksum)
             pixels.append(body)
         elif kind in (b"IHDR", _PALETTE):

@@ -1,4 +1,4 @@
-"""Each format's file, opened but not decoded: its size, what decoding takes, and the decode itself."""
+"""Opens image files of each format without decoding: their size, the cost of decoding, and the decoder."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,35 +17,35 @@ from triof.judging.decoding.flattening import flattened
 
 _JPEG_SCALES = (8, 4, 2)
 _PADDING_TRIES = 4
-"""libjpeg tells the length of a padding up to eight bytes too short, as it has read on already."""
+"""libjpeg reports the length of padding up to eight bytes too short, because it reads ahead."""
 _MORE_DATA = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
-"""libjpeg's warning where more data stand before the end marker than the picture has."""
+"""libjpeg's warning about excess data before the end marker."""
 _KEPT_WHOLE_PIXELS = 4_000_000
-"""A picture of no more than this is not reduced by a decoder that cannot do so while it reads."""
+"""Pixels up to which a picture is not reduced, if its decoder cannot reduce while reading."""
 _NATIVE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}
-"""Of one pixel in Pillow; of every other mode 4."""
+"""Bytes of one pixel in Pillow; 4 in every other mode."""
 _WEBP_BYTES = 16
-"""Two canvases, the frame and the picture; measured."""
+"""Bytes per pixel: two canvases, the frame and the picture; measured."""
 _HEIC_BYTES = 10
 
 
 @dataclass(frozen=True)
 class ImageSource:
-    """An image that can be decoded. Width and height are as stored, ``orientation`` (1 to 8) says how it is turned."""
+    """An image that can be decoded. Width and height are as stored; ``orientation`` (1 to 8) as in EXIF."""
 
     width: int
     height: int
     orientation: int
     shrinks_to: Callable[[int], int]
-    """By which factor, at most the one given, the decoder can reduce both sides."""
+    """Return the largest factor, at most the given one, by which the decoder can reduce both sides."""
     bytes_for: Callable[[int], int]
-    """The memory that decoding with such a factor takes, without the RGB picture that comes of it."""
+    """Return the bytes that decoding with such a factor takes, without the resulting RGB picture."""
     decode: Callable[[int], Image.Image]
-    """The RGB picture, reduced by such a factor. Raises DecodingError."""
+    """Decode to RGB, reduced by such a factor. Raises DecodingError."""
 
 
 def open_source(image: bytes, format_: ImageFormat, seconds: float) -> ImageSource:
-    """Open ``image``, which may take ``seconds`` of processor time. Raises DecodingError."""
+    """Open ``image`` within ``seconds`` of processor time. Raises DecodingError."""
     try:
         return _OPENERS[format_](image, seconds)
     except (DecodingError, ImportError):
@@ -53,7 +53,7 @@ def open_source(image: bytes, format_: ImageFormat, seconds: float) -> ImageSour
     except Image.DecompressionBombError as error:
         raise Oversized(str(error)) from error
     except Exception as error:
-        # Pillow's plug-ins raise whatever the damage leads to: OSError, SyntaxError, ValueError, struct.error, ...
+        # On damaged files Pillow raises OSError, SyntaxError, ValueError, struct.error, ...
         raise Undecodable(str(error)) from error
 
 
@@ -86,7 +86,7 @@ def _jpeg(image: bytes, seconds: float) -> ImageSource:
 
 
 def _strictly(file: jpeg.JpegFile, how: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Decode, and take every warning of libjpeg for damage, which Pillow keeps to itself.
+    """Decode, and treat every warning of libjpeg, which Pillow hides, as damage.
 
     Raises ValueError, Undecodable, Unsupported.
     """
@@ -134,7 +134,7 @@ def _bmp(image: bytes, seconds: float) -> ImageSource:
 
 
 def _heic(image: bytes, seconds: float) -> ImageSource:
-    """Raises ImportError where the extra ``heic`` is not installed."""
+    """Open a HEIC file. Raises ImportError unless the extra ``heic`` is installed."""
     import pi_heif
 
     opened = pi_heif.open_heif(image, convert_hdr_to_8bit=True)
@@ -143,7 +143,7 @@ def _heic(image: bytes, seconds: float) -> ImageSource:
     def decode(factor: int) -> Image.Image:
         return flattened(opened.to_pillow(), factor)
 
-    # libheif turns the picture itself.
+    # libheif applies the orientation itself.
     shrinks_to = _afterwards(width, height)
     return ImageSource(width, height, orientation.UPRIGHT, shrinks_to, lambda _: width * height * _HEIC_BYTES, decode)
 
@@ -156,7 +156,7 @@ _OPENERS: Mapping[ImageFormat, Callable[[bytes, float], ImageSource]] = {
     "BMP": _bmp,
     "HEIC": _heic,
 }
-"""One for each of ``image_format.FORMATS``."""
+"""The opener of each of ``image_format.FORMATS``."""
 
 
 def _pillow(opened: Image.Image, turned: int, *, has_16_bits: bool = False) -> ImageSource:
@@ -168,14 +168,14 @@ def _pillow(opened: Image.Image, turned: int, *, has_16_bits: bool = False) -> I
             opened.load()
             return flattened(opened, factor, has_16_bits=has_16_bits)
         finally:
-            # Its pixels go now, not when the source goes.
+            # Frees the pixels now instead of with the source.
             opened.close()
 
     return ImageSource(width, height, turned, _afterwards(width, height), lambda _: native, decode)
 
 
 def _afterwards(width: int, height: int) -> Callable[[int], int]:
-    """Any factor, for what is reduced once it is decoded; none where that would gain little."""
+    """Return the factors for a picture that is reduced after decoding; only 1 if reducing would gain little."""
     return lambda most: most if width * height > _KEPT_WHOLE_PIXELS else 1
 
 

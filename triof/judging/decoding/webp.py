@@ -1,4 +1,4 @@
-"""A WebP before it is decoded: its size, and its first frame without metadata (RFC 9649)."""
+"""Reads the chunks of a WebP: size, and first frame without metadata (RFC 9649)."""
 
 import struct
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ _EXIF, _XMP, _ALPHA, _LOSSY, _LOSSLESS, _EXTENDED, _ANIMATION, _FRAME = (
     *(b"VP8X", b"ANIM", b"ANMF"),
 )
 _SEEN_FLAGS = 0b0001_0010
-"""Alpha and animation, of the flags of an extended file; the others announce metadata."""
+"""The flags for alpha and animation of an extended file; the others announce metadata."""
 _LOSSLESS_MAGIC = 0x2F
 
 
 @dataclass(frozen=True)
 class WebpFile:
-    """What the chunks of a WebP tell. ``orientation`` is 1 to 8, as in EXIF."""
+    """The contents of a WebP's chunks. ``orientation`` is 1 to 8, as in EXIF."""
 
     width: int
     height: int
@@ -59,7 +59,7 @@ def read(image: bytes) -> WebpFile:
 
 
 def _size(kept: dict[bytes, bytes]) -> tuple[int, int]:
-    """Width and height, of the whole canvas where there is one."""
+    """Return width and height, those of the canvas if there is one."""
     extended, lossy, lossless = kept.get(_EXTENDED, b""), kept.get(_LOSSY, b""), kept.get(_LOSSLESS, b"")
     if len(extended) >= 10:
         return int.from_bytes(extended[4:7], "little") + 1, int.from_bytes(extended[7:10], "little") + 1
