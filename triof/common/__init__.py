@@ -1,1 +1,1 @@
-"""What any room may use and that knows none of them: errors, files, processes, threads; no setting and no table."""
+"""Code without knowledge of the other rooms: errors, files, processes, threads; no setting and no table."""

@@ -1,4 +1,4 @@
-"""Files that a power cut leaves whole: the old one or the new one, never an empty one."""
+"""Writes files atomically and durably: after a power cut either the old or the new content is there."""
 
 import errno
 import json
@@ -12,15 +12,15 @@ _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def is_no_room(error: OSError) -> bool:
-    """Whether ``error`` says that the disk, or this user's share of it, is full."""
+    """Return whether ``error`` says that the disk, or this user's quota, is full."""
     return error.errno in _NO_ROOM
 
 
 def keep_state(path: Path, content: bytes) -> None:
-    """Replace a file that only its owner reads, in a folder that is there.
+    """Replace a file, readable only by its owner, in an existing folder.
 
-    The home folder may have been moved, or its disk unmounted: another one in its place would be in the way when it is
-    brought back. Raises OSError.
+    The folder is not created: the home folder may have been moved or its disk unmounted, and a new one would be in the
+    way of its return. Raises OSError.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
@@ -28,10 +28,10 @@ def keep_state(path: Path, content: bytes) -> None:
 
 
 def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write ``content`` to ``path``, in one step that is on the disk on return; by default only its owner reads it.
+    """Write ``content`` to ``path`` atomically and durably; by default readable only by its owner.
 
-    Folders that are missing are made. A link leads to the file that is replaced; what is no file, such as a device, is
-    written to. Raises OSError.
+    Missing folders are created. A link is followed; a special file, such as a device, is written to directly.
+    Raises OSError.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
@@ -48,13 +48,13 @@ def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     except OSError as error:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
-        # Whoever reads the message looks for the file that was to be written.
+        # The message must name the requested file, not the temporary one.
         error.filename, error.filename2 = str(path), None
         raise
 
 
 def append_line(path: Path, line: bytes, mode: int = 0o600) -> None:
-    """Append ``line``, which is on the disk on return; half a line that a power cut has left is closed before."""
+    """Append ``line`` durably; an incomplete last line, left by a power cut, is ended first."""
     _make_folder(path.parent, mode)
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags, mode), "r+b", buffering=0) as file:
@@ -62,11 +62,11 @@ def append_line(path: Path, line: bytes, mode: int = 0o600) -> None:
         if not is_new:
             file.seek(-1, os.SEEK_END)
             torn = file.read(1) != b"\n"
-        # In one piece: others may append at the same time.
+        # In one write, as other processes may append at the same time.
         file.write((b"\n" if torn else b"") + line + b"\n")
         os.fsync(file.fileno())
     if is_new and hasattr(os, "O_DIRECTORY"):
-        # The name of a new file is on the disk when its folder is.
+        # The name of a new file is durable only after its folder is synced.
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
@@ -75,12 +75,12 @@ def append_line(path: Path, line: bytes, mode: int = 0o600) -> None:
 
 
 def _make_folder(folder: Path, mode: int) -> None:
-    """For files with ``mode``: what only its owner may read lies in a folder that only its owner may enter."""
+    """Create a folder; for private files it is accessible only by its owner."""
     folder.mkdir(0o777 if mode & 0o077 else 0o700, parents=True, exist_ok=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What was written there; nothing where there is no such file, or one that somebody has spoilt."""
+    """Return the object in a JSON file; empty if the file is missing or damaged."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

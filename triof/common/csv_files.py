@@ -1,4 +1,4 @@
-"""CSV as spreadsheets write it: commas, semicolons or tabs, blanks around cells, a first line such as ``sep=;``."""
+"""Reads CSV as spreadsheets write it: commas, semicolons or tabs, spaces around cells, a line such as ``sep=;``."""
 
 import csv
 import re
@@ -8,31 +8,31 @@ from dataclasses import dataclass
 from providers.text_files import decoded, plain
 
 _DELIMITERS = ("\x1f", ",", ";", "\t", "|")
-"""The first one stands for none: in a table of one column, what separates cells elsewhere is a part of them."""
+"""Delimiters; the first means a single column, whose cells may contain the others."""
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[;,\t ]*', re.IGNORECASE)
 
 Rows = Iterator[tuple[int, dict[str, str]]]
-"""Each with the number of its last line; a cell that is missing is empty."""
+"""Rows with the number of their last line; a missing cell is empty."""
 
 
 @dataclass(frozen=True)
 class CsvTable:
-    """A table that was found in CSV."""
+    """A table read from CSV."""
 
     columns: tuple[str, ...]
-    """From left to right: known ones in our spelling, others as they are written; empty for one without a name."""
+    """Column names from left to right: known ones in our spelling, others as written, empty if unnamed."""
     delimiter: str
     _lines: tuple[str, ...]
     _above: int
-    """Lines above the first row."""
+    """Number of lines above the first row."""
 
     def rows(self) -> Rows:
-        """The rows that are not empty. Raises csv.Error."""
+        """Return the rows that are not empty. Raises csv.Error."""
         cells = csv.reader(self._lines, delimiter=self.delimiter, skipinitialspace=True)
         return ((self._above + cells.line_num, self._row(row)) for row in cells if any(map(str.strip, row)))
 
     def rows_by_line(self, needed: Sequence[str]) -> Rows:
-        """The rows where each is one line; a line that ends before one of the columns ``needed`` is skipped."""
+        """Return the rows if each is one line; a line that lacks one of the columns ``needed`` is skipped."""
         width = 1 + max(map(self.columns.index, needed))
         for number, line in enumerate(self._lines, start=self._above + 1):
             row = _cells(line, self.delimiter)
@@ -45,7 +45,7 @@ class CsvTable:
 
 
 def read_table(content: bytes, known: Sequence[str]) -> CsvTable:
-    """The table in a file of CSV, with the delimiter that shows most of the ``known`` columns.
+    """Read the table in CSV, with the delimiter that yields the most ``known`` columns.
 
     Raises UnicodeDecodeError, csv.Error.
     """

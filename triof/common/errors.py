@@ -1,46 +1,46 @@
-"""The errors that Triof itself raises; those of the providers stand in ``providers/base.py``.
+"""The errors that Triof raises; those of the providers are in ``providers/base.py``.
 
 ::
 
     TriofError
     ├── SettingsError     one or more settings are wrong; .mistakes
-    ├── PhotoError        these bytes are not a photo we can judge; .code
+    ├── PhotoError        the bytes are not a photo that can be judged; .code
     ├── CameraError       the camera gave no picture
     │   └── NothingChosen the touchscreen sent none
     ├── SlotError         the machine's hardware refused or failed
     │   ├── Interlocked   the movement would be dangerous now
     │   └── Jammed        a part is stuck; .part
     ├── MachineTaken      another process runs the machine
-    ├── CannotListen      the address or the port of the server cannot be had
+    ├── CannotListen      the server cannot use its address or port
     ├── HomeUnusable      the home folder cannot be made or written to
     ├── DatabaseUnusable  the database cannot be read or written; .code
     ├── BackupImpossible  no copy of the journal can be made
-    ├── RestoreImpossible a file cannot take the journal's place
-    ├── SalvageImpossible a journal's file cannot be read at all
-    ├── DrillImpossible   there is no machine to rehearse on, or somebody uses it
+    ├── RestoreImpossible a file cannot replace the journal
+    ├── SalvageImpossible a journal's file cannot be read
+    ├── DrillImpossible   there is no machine for the drill, or it is in use
     ├── BundleRefused     a model may not be installed, put into service or removed, or cannot be written
-    ├── RolloutRefused    a candidate may not begin, or not be promoted, as things are
+    ├── RolloutRefused    a candidate cannot start or be promoted now
     ├── DatasetError      the photos for training or evaluation cannot be used
-    ├── CollectError      collecting cannot begin or go on
+    ├── CollectError      collecting cannot start or continue
     ├── SourceError       a source of photos cannot be searched
-    ├── FetchError        an address gave nothing; its kinds stand in curation/unfetched.py
-    ├── NotAdmitted       a photo does not belong into a collection
-    ├── FolderUnusable    another process works in the folder, or it cannot be written
+    ├── FetchError        a download failed; its kinds are in curation/collecting/fetch_errors.py
+    ├── NotAdmitted       a photo does not belong in a collection
+    ├── FolderUnusable    another process uses the folder, or it cannot be written
     ├── AugmentError      no copies can be made of these photos
-    ├── KeyImpossible     a key of the API cannot be made, replaced or taken back as asked
-    ├── KeyRefused        this key opens nothing; .code
+    ├── KeyImpossible     a key of the API cannot be created, rotated or revoked as requested
+    ├── KeyRefused        the key is not valid; .code
     ├── QueueFull         no photo can be queued now
-    ├── KeyReused         the idempotency key stands for another request
-    ├── StillRunning      the request with this idempotency key is being answered
-    ├── Refusal           a request to the API is not answered as asked; .code
-    ├── UserRefused       somebody cannot be let in to the dashboard like that
-    ├── ReportUnwritable  a page to look at cannot be written
+    ├── KeyReused         the idempotency key belongs to another request
+    ├── StillRunning      the request with this idempotency key is in progress
+    ├── Refusal           a request to the API is refused; .code
+    ├── UserRefused       a user of the dashboard cannot be created or changed as requested
+    ├── ReportUnwritable  a page cannot be written
     ├── UploadImpossible  the photos cannot be sent to the cloud as they are
-    ├── NotDelivered      a channel did not take an alert
-    ├── NothingToAccept   no alert or signal is called like that
-    └── EvaluationInterrupted  the cloud does not answer any more; its answers so far are kept
+    ├── NotDelivered      a channel did not accept an alert
+    ├── NothingToAccept   no alert or signal has this name
+    └── EvaluationInterrupted  the cloud stopped answering; its answers so far are kept
 """
 
 
 class TriofError(Exception):
-    """The message says what happened, why, and what to do, in one sentence or two."""
+    """Base of all errors. The message says what happened, why, and how to fix it, in one or two sentences."""

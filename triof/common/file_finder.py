@@ -1,4 +1,4 @@
-"""Files that a list names as another system writes their paths: with backslashes, in another case or Unicode form."""
+"""Finds files by paths from other systems: with backslashes, other case, or another Unicode form."""
 
 import re
 from pathlib import Path
@@ -9,19 +9,19 @@ _SEPARATORS = re.compile(r"[/\\]")
 
 
 def plain_path(path: str) -> str:
-    """``path`` in the form in which two spellings of it are compared: by its parts, each as a name is compared."""
+    """Normalise ``path`` for comparison, part by part."""
     return "/".join(map(plain, _SEPARATORS.split(path)))
 
 
 class FileFinder:
-    """Finds files whose paths count from ``folder``. It remembers what lies in the folders that it looked into."""
+    """Finds files by paths relative to ``folder``. Caches the folder listings."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._names: dict[Path, dict[str, list[str]]] = {}
 
     def find(self, written: str) -> Path | None:
-        """The file of that path, or else the only one that is called so but for its spelling."""
+        """Return the file at the path, or else the only file whose normalised path is equal; None otherwise."""
         path = self._folder / written
         if _is_there(path):
             return path
@@ -53,5 +53,5 @@ def _names_in(folder: Path) -> dict[str, list[str]]:
 def _is_there(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # of a name that is too long
+    except OSError:  # the name is too long
         return False

@@ -1,6 +1,6 @@
-"""The photos in a folder, told by their contents, and what else lies there that may have been meant as one.
+"""Finds the photos in a folder by content, and reports other files that may have been meant as photos.
 
-Hidden files, text, and what file managers, cameras and archives leave behind are passed over without a word.
+Hidden files, text, and files made by file managers, cameras and archives are skipped silently.
 """
 
 import os
@@ -16,7 +16,7 @@ from triof.common.image_format import ImageFormat, image_format, readable_format
 _PICTURE_ENDINGS = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif")
 )
-"""A file that is called like a picture and holds none is decoded, which says what is wrong with it."""
+"""Suffixes of pictures; such a file without picture content is decoded, which reports the fault."""
 _LITTER = frozenset(
     (
         *("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "system volume information", "$recycle.bin"),
@@ -24,7 +24,7 @@ _LITTER = frozenset(
         *("recycler", "lost+found", "__pycache__"),
     )
 )
-"""What operating systems and network drives make by themselves, in small letters."""
+"""Names that operating systems and network drives create, in lower case."""
 _BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 _HEAD_BYTES = 512
 _SHOWN = 3
@@ -43,16 +43,16 @@ _PLURALS = {
 
 @dataclass(frozen=True)
 class PictureFolder:
-    """What was found below ``folder``, in the order of the names."""
+    """The pictures below ``folder``, in the order of their names."""
 
     folder: Path
     pictures: tuple[Path, ...]
     left_out: Mapping[str, Sequence[Path]]
-    """What Triof does not read, by its kind: the name of an image format, or words such as "broken link"."""
+    """Files that Triof does not read, by kind: the name of an image format, or words such as "broken link"."""
 
     @property
     def remark(self) -> str:
-        """One line that counts and names what was left out; empty where nothing was."""
+        """Return a line that counts and names the files left out; empty if there are none."""
         if not self.left_out:
             return ""
         kinds = sorted(self.left_out.items(), key=lambda kind: (-len(kind[1]), kind[0]))
@@ -69,7 +69,7 @@ class PictureFolder:
 
 
 def look_in(folder: Path) -> PictureFolder:
-    """Every picture below ``folder``, and what was left out. Links are followed, each folder is looked at once."""
+    """Find every picture below ``folder``, and the files left out. Links are followed; each folder is read once."""
     found: defaultdict[str, list[Path]] = defaultdict(list)
     for path, kind in _walk(folder):
         found[kind].append(path)
@@ -79,21 +79,21 @@ def look_in(folder: Path) -> PictureFolder:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """Every picture below ``folder``, in the order of the names."""
+    """Return every picture below ``folder``, in the order of the names."""
     return list(look_in(folder).pictures)
 
 
 def printable(path: Path) -> str:
-    """The path as text that can be printed and encoded, whatever bytes its names hold."""
+    """Return the path as printable text, even if its bytes are not valid UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, str]]:
-    """Each file below ``root`` with its kind, and each folder that cannot be read."""
+    """Yield each file below ``root`` with its kind, and each unreadable folder."""
     formats = readable_formats()
     seen: set[str] = set()
     folders, links = [root], list[Path]()
-    # Links last: a photo's labels come from the folders that it really lies in.
+    # Links last, as a photo's labels come from its real folders.
     while folders or links:
         folder = (folders or links).pop()
         real = os.path.realpath(folder)
@@ -108,7 +108,7 @@ def _walk(root: Path) -> Iterator[tuple[Path, str]]:
             yield folder, _UNREADABLE_FOLDER
             continue
         for entry in entries:
-            # Half of a surrogate pair stands for a byte that is not UTF-8: neither a manifest nor a page can hold it.
+            # A lone surrogate stands for a byte that is not UTF-8, which no manifest or page can contain.
             if any("\ud800" <= letter <= "\udfff" for letter in entry.name):
                 yield Path(entry.path), _FOREIGN_NAME
             elif _is_folder(entry):
@@ -120,7 +120,7 @@ def _walk(root: Path) -> Iterator[tuple[Path, str]]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # of a link that leads to itself
+    except OSError:  # the link leads to itself
         return False
 
 

@@ -1,6 +1,6 @@
-"""Where the files are that Triof ships beside its code.
+"""Paths of the files that ship with Triof.
 
-In a checkout and an editable install they stand at the top of the repository, in a wheel inside this package.
+In a checkout and an editable install they are at the top of the repository, in a wheel inside this package.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""What a machine writes is its user's alone: folders 0700, files 0600, those of an earlier version as well.
+"""Restricts the machine's files to its user: folders 0700, files 0600, including those of earlier versions.
 
-On Windows the folder of a user is that user's alone already.
+On Windows a user's folder is private already.
 """
 
 import os
@@ -17,12 +17,12 @@ log = get_logger(__name__)
 _OTHERS = 0o077
 _FILES = ("machine_id", "secret_key", "reserve", "journal*.db*", "*.json", "*.jsonl", "*.jam", "*.lock")
 _FOLDERS = ("azure", "backups", "bundles", "cache", "config", "logs", "monitoring", "photos", "queue")
-"""What Triof makes in a home folder. Anything else in it is left alone: the folder may have other uses too."""
+"""Names that Triof creates in a home folder. Other files are left alone, as the folder may have other uses."""
 
 
 @contextmanager
 def kept(home: Path) -> Iterator[None]:
-    """Let what this process writes be its user's alone, and what lies in ``home`` already, too."""
+    """Make new files of this process private, and the existing ones in ``home`` as well."""
     if os.name == "nt":
         yield
         return
@@ -52,14 +52,14 @@ def _written(home: Path) -> Iterator[Path]:
 
 
 def _is_ours(home: Path) -> bool:
-    """Whether nothing but what Triof makes is in the folder: /tmp must stay everybody's."""
+    """Return whether the folder contains only Triof's files, so that shared folders such as /tmp stay shared."""
     with suppress(OSError):
         return all(any(fnmatch(entry.name, name) for name in (*_FILES, *_FOLDERS)) for entry in home.iterdir())
     return False
 
 
 def _tighten_one(path: Path) -> bool:
-    """Take the rights of others away, where the file is this user's to change."""
+    """Remove the permissions of other users, if this user owns the file."""
     with suppress(OSError):
         found = path.lstat()
         mode = stat.S_IMODE(found.st_mode)

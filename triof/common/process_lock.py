@@ -1,4 +1,4 @@
-"""The one process of a home folder that does what must not be done twice: whoever came first, as long as it lives."""
+"""A lock that one process of a home folder holds for its lifetime, for work that must not be done twice."""
 
 from pathlib import Path
 
@@ -11,20 +11,20 @@ log = get_logger(__name__)
 
 
 class ProcessLock:
-    """A claim to be that process, by a lock at ``path``; the system takes it back from a dead one."""
+    """A file lock at ``path``; the system releases it when the process dies."""
 
     def __init__(self, path: Path) -> None:
-        # Not each thread's own: it is claimed in the thread that does the work, and given back by the one that ends it.
+        # Not thread-local, as one thread acquires the lock and another releases it.
         self._path = path
         self._complaints = Complaints(log)
         self._lock = FileLock(path, mode=0o600, thread_local=False)
 
     def is_ours(self) -> bool:
-        """Claim it, unless another process has."""
+        """Acquire the lock unless another process holds it; returns whether this process holds it."""
         if self._lock.is_locked:
             return True
         try:
-            # It would make the folder, which may have been moved and be brought back.
+            # The lock would create a missing folder, which may only have been moved.
             self._path.parent.stat()
             self._lock.acquire(blocking=False)
         except Timeout:
@@ -35,5 +35,5 @@ class ProcessLock:
         return True
 
     def release(self) -> None:
-        """Let another process claim it; harmless if it is not ours."""
+        """Release the lock; does nothing if this process does not hold it."""
         self._lock.release()

@@ -1,4 +1,4 @@
-"""Faults of what is done again and again: logged when they come, and ever more rarely while they last."""
+"""Logs recurring faults when they start, and ever less often while they last."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from triof.common.errors import TriofError
 _FIRST_SECONDS = 60.0
 _LONGEST_SECONDS = 6 * 3600.0
 _CHANGES = 5
-"""So often, and once more for each hour, another cause of a lasting fault is told at once."""
+"""Immediate log lines for changes of cause of a lasting fault; one more is allowed per hour."""
 _CHANGE_SECONDS = 3600.0
 
 
@@ -21,25 +21,25 @@ class _Lasting:
     text: str
     seen_at: float
     changes_from: float
-    """Moves on with each change told; as long as it lies in the past, another one is told at once."""
+    """Advances with each logged change; while it is in the past, another change is logged immediately."""
     pause: float = 0.0
     silent_until: float = 0.0
 
     def has_changed(self, text: str, now: float) -> bool:
-        """Whether ``text`` is another one, and is to be told at once."""
+        """Return whether ``text`` differs and must be logged immediately."""
         if text == self.text or now < self.changes_from:
             return False
         self.changes_from += _CHANGE_SECONDS
         return True
 
     def told(self, text: str, now: float) -> None:
-        """It was logged."""
+        """Record that ``text`` was logged."""
         self.pause = min(2 * self.pause, _LONGEST_SECONDS) or _FIRST_SECONDS
         self.text, self.silent_until = text, now + self.pause
 
 
 class Complaints:
-    """Logs to ``log``; safe to use from many threads. ``clock`` in monotonic seconds."""
+    """Logs to ``log``. Thread-safe. ``clock`` in monotonic seconds."""
 
     def __init__(self, log: EventLogger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
@@ -48,18 +48,18 @@ class Complaints:
         self._lasting: dict[str, _Lasting] = {}
 
     def failed(self, event: str, error: BaseException, **fields: Any) -> None:
-        """Log that ``event`` came of ``error``, unless the same with the same ``fields`` was logged a short while ago.
+        """Log ``event`` with ``error``, unless the same event with the same ``fields`` was logged recently.
 
-        Such as ``failed("round.failed", error, name="backup")``.
+        For example ``failed("round.failed", error, name="backup")``.
         """
         is_news, is_told = self._note(str(Event(event, fields)), f"{type(error).__name__}: {error}")
         if is_told:
-            # A traceback once, and none of what explains itself.
+            # One traceback per fault, and none for errors that explain themselves.
             shown = error if is_news and not isinstance(error, TriofError) else None
             self._log.error(event, **fields, cause=error, exc_info=shown)
 
     def _note(self, event: str, text: str) -> tuple[bool, bool]:
-        """Whether it is a new fault, and whether it is to be logged."""
+        """Return whether it is a new fault, and whether to log it."""
         with self._lock:
             now, fault = self._clock(), self._lasting.get(event)
             is_new = fault is None or now - fault.seen_at > 2 * fault.pause

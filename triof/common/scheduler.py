@@ -1,6 +1,6 @@
-"""What a server does by itself every now and then: look for drift, send alerts, count past days.
+"""Runs periodic tasks of a server, such as drift checks, alerts and daily totals.
 
-One process per home folder makes the rounds, whoever came first, so that nothing is sent or counted twice.
+One process per home folder runs them, the first to take the lock, so that nothing is sent or counted twice.
 """
 
 import time
@@ -19,7 +19,7 @@ _LOOK_SECONDS = 1.0
 
 
 class ScheduledTask(NamedTuple):
-    """Something to be done every ``seconds``; what it raises is logged, and tried again at its next turn."""
+    """A task that runs every ``seconds``; its errors are logged, and it runs again at the next interval."""
 
     name: str
     seconds: float
@@ -27,7 +27,7 @@ class ScheduledTask(NamedTuple):
 
 
 class Scheduler:
-    """Makes ``tasks``, one after the other in a thread of its own, until closed."""
+    """Runs ``tasks`` one after the other in a thread of its own, until closed."""
 
     def __init__(self, home: Path, tasks: list[ScheduledTask], clock: Callable[[], float] = time.monotonic) -> None:
         self._process_lock = ProcessLock(home / "rounds.lock")
@@ -35,23 +35,23 @@ class Scheduler:
         self._clock = clock
         self._complaints = Complaints(log, clock)
         self._closed = Event()
-        # A server must not wait an hour for its first look, nor be busy with all of them while it starts.
+        # Each first run is soon, but not during startup.
         self._due = {each.name: clock() + min(each.seconds, 5.0) for each in tasks}
         self._thread = Thread(target=self._run, name="rounds", daemon=True)
 
     def start(self) -> None:
-        """Begin to make the rounds."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """End after the one that is under way."""
+        """Stop after the current task."""
         self._closed.set()
         if self._thread.is_alive():
             self._thread.join()
         self._process_lock.release()
 
     def run_due(self) -> None:
-        """Do what is due, unless another process makes the rounds."""
+        """Run the tasks that are due, unless another process runs them."""
         if not self._process_lock.is_ours():
             return
         for each in self._tasks:

@@ -1,6 +1,6 @@
 """The exact binomial tail and Wilson's interval, on plain numbers and without numpy.
 
-Textbook formulas in our own code, as a machine without the ``data`` extra has no scipy. The tests compare them with
+Implemented here because scipy is only in the ``data`` extra. The tests compare the functions with
 ``scipy.stats.binomtest``.
 """
 
@@ -11,12 +11,12 @@ _Z_95 = NormalDist().inv_cdf(0.975)
 
 
 def binomial_tail(most: int, tosses: int) -> float:
-    """The probability of at most ``most`` heads in ``tosses`` of a fair coin (exact; ``scipy.stats.binom.cdf``)."""
+    """Return the probability of at most ``most`` heads in ``tosses`` of a fair coin (``scipy.stats.binom.cdf``)."""
     return float(sum(comb(tosses, heads) for heads in range(most + 1)) / 2**tosses)
 
 
 def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """The 95 % interval of a ``share`` seen in ``count`` independent tries, at least one; both limits from 0 to 1.
+    """Return the 95 % interval of a ``share`` of ``count`` independent trials, at least one; limits from 0 to 1.
 
     Wilson, Journal of the American Statistical Association 22 (1927), pp. 209-212, without continuity correction.
     """

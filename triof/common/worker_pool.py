@@ -1,4 +1,4 @@
-"""Long-lived threads for calls that may never come back."""
+"""A thread pool for calls that may never return."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,14 +12,14 @@ Task = tuple[Future[Any], Callable[[], Any]]
 
 
 class AllBusy(Exception):
-    """Every worker waits for an earlier call."""
+    """Every worker is busy with an earlier call."""
 
 
 class Workers:
-    """At most ``count`` daemon threads, the one used last first, so that its connection is still warm.
+    """At most ``count`` daemon threads; the last used one is reused first, as its connection is open.
 
-    Nothing queues: when calls do not come back, the next caller is told at once. (The pool of the standard library
-    queues, and waits for its threads when the program ends.)
+    There is no queue: if all workers are busy, the next call fails immediately. (The standard library's pool
+    queues calls, and waits for its threads when the program ends.)
     """
 
     def __init__(self, name: str, count: int) -> None:
@@ -34,12 +34,12 @@ class Workers:
         """Run ``call`` in a worker. Raises AllBusy."""
         inbox = self._take()
         future: Future[Any] = Future()
-        # With the context, so that what the worker logs tells which request it works for.
+        # With the context, so that the worker's log lines name the request.
         inbox.put((future, partial(copy_context().run, call)))
         return future
 
     def close(self) -> None:
-        """End the idle workers; busy ones end when their call comes back, or with the program."""
+        """Stop the idle workers; busy ones stop after their call, or with the program."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -56,7 +56,7 @@ class Workers:
             name = f"{self._name}-{self._started + 1}"
             try:
                 Thread(target=self._work, args=[inbox], name=name, daemon=True).start()
-            except RuntimeError as error:  # the system has no thread left
+            except RuntimeError as error:  # the system cannot start another thread
                 raise AllBusy(str(error)) from error
             self._started += 1
         return inbox
@@ -68,7 +68,7 @@ class Workers:
                 outcome, error = call(), None
             except BaseException as raised:
                 outcome, error = None, raised
-            # Idle before the caller knows: it may ask again at once, and must not be told that all are busy.
+            # Marked idle before the result is set, so that the caller can submit again at once.
             with self._lock:
                 if not self._closed:
                     self._idle.append(inbox)
@@ -76,7 +76,7 @@ class Workers:
                 future.set_exception(error)
             else:
                 future.set_result(outcome)
-            # Otherwise an idle worker keeps its last photo.
+            # Otherwise an idle worker would keep its last photo alive.
             del task, future, call, outcome, error
             if self._closed:
                 return

@@ -1,1 +1,1 @@
-"""What happened, append-only, with its backups and repairs; questions to it are statistics."""
+"""The append-only journal of events, with backups and repairs; queries about it are in ``statistics``."""

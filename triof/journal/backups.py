@@ -1,6 +1,6 @@
-"""Copies of a SQLite journal: one a day, checked as it is made, as many as the settings and the disk allow.
+"""Daily backups of a SQLite journal, checked when made; the settings and the disk limit their number.
 
-The newest one is kept whatever its age.
+The newest backup is always kept.
 """
 
 import os
@@ -23,11 +23,11 @@ log = get_logger(__name__)
 
 _DAY = 86_400.0
 _SHARE = 0.25
-"""How much of the room that is free, or taken by backups already, all of them may take."""
+"""Share of the free space, counting that of the backups, which all backups may take."""
 
 
 class JournalBackup(NamedTuple):
-    """A copy: when it was made (Unix time in seconds), its bytes, and where it is."""
+    """A backup: its time (Unix time in seconds), its size in bytes, and its path."""
 
     at: float
     size: int
@@ -35,11 +35,11 @@ class JournalBackup(NamedTuple):
 
 
 class BackupImpossible(TriofError):
-    """No copy of the journal can be made."""
+    """No backup of the journal can be made."""
 
 
 class JournalBackups:
-    """The copies of the journal at ``path``, in a folder. ``now`` gives Unix time in seconds."""
+    """The backups of the journal at ``path``, in a folder. ``now`` gives Unix time in seconds."""
 
     def __init__(self, settings: Settings, path: Path, now: Callable[[], float] = time.time) -> None:
         self.folder = settings.journal.backup_folder or settings.home / "backups"
@@ -49,7 +49,7 @@ class JournalBackups:
         self._now = now
 
     def all(self) -> Sequence[JournalBackup]:
-        """The copies, the newest first."""
+        """Return the backups, the newest first."""
         found = []
         for path in self.folder.glob(f"{self._journal.path.stem}-*.db"):
             with suppress(OSError):
@@ -58,17 +58,17 @@ class JournalBackups:
         return sorted(found, reverse=True)
 
     def is_late(self, days: float) -> bool:
-        """Whether the newest copy is older than so many days; never where the settings keep none."""
+        """Return whether the newest backup is older than ``days``; False if the settings disable backups."""
         newest = next(iter(self.all()), None)
         return self._keep_days > 0 and not (newest and 0 <= self._now() - newest.at < days * _DAY)
 
     def take_if_due(self) -> None:
-        """Make the copy of the day. Raises BackupImpossible."""
+        """Make today's backup unless it exists. Raises BackupImpossible."""
         if self.is_late(1):
             self.take()
 
     def take(self) -> Path:
-        """Make a copy now, remove old ones, and return where it is. Raises BackupImpossible."""
+        """Make a backup now, remove old ones, and return its path. Raises BackupImpossible."""
         if not self._journal.path.exists():
             raise BackupImpossible(f"There is no journal {self._journal.path} to be backed up.")
         moment = datetime.fromtimestamp(self._now()).astimezone()
@@ -84,7 +84,7 @@ class JournalBackups:
         return target
 
     def copy(self, target: Path) -> None:
-        """Write a checked copy to ``target``, which appears whole or not at all. Raises BackupImpossible, OSError."""
+        """Write a checked copy to ``target`` atomically. Raises BackupImpossible, OSError."""
         fresh = target.with_name(f".{target.name}.part")
         fresh.unlink(missing_ok=True)
         try:
@@ -99,7 +99,7 @@ class JournalBackups:
             fresh.unlink(missing_ok=True)
 
     def make_room(self, wanted: int) -> int:
-        """Remove the oldest copies, but never the newest, until ``wanted`` bytes of the home's disk are freed."""
+        """Remove the oldest backups, except the newest, until ``wanted`` bytes are freed; returns the bytes freed."""
         freed = 0
         with suppress(OSError):
             if self.folder.stat().st_dev != self._home.stat().st_dev:
@@ -111,7 +111,7 @@ class JournalBackups:
         return freed
 
     def _make_place(self) -> float:
-        """Remove what the next copy leaves no room for. Returns how many bytes all copies may take."""
+        """Remove backups to make room for the next one. Returns how many bytes all backups may take."""
         needed = sum(part.stat().st_size for part in self._journal.parts if part.exists())
         allowed = (shutil.disk_usage(self.folder).free + sum(backup.size for backup in self.all())) * _SHARE
         self._prune(allowed - needed)

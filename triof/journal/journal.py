@@ -1,8 +1,8 @@
-"""What happened, append-only, in SQL.
+"""The journal: an append-only record of events and predictions in SQL.
 
-A deposit is a sequence of events under one id; what it has come to follows from them. No event is ever rewritten, so
-whatever dies at whatever instant, what was written stays true. Every row carries a random id and the machine's id,
-so that the journals of many machines can meet in one database.
+A deposit is a sequence of events with one id, from which its state follows. No event is ever changed, so a crash
+leaves valid data. Every row carries a random id and the machine's id, so that a database can hold the
+journals of many machines.
 """
 
 from collections import defaultdict
@@ -47,13 +47,13 @@ Kind = Literal[
     "quota.resumed",
 ]
 ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
-"""Each deposit ends with exactly one of these."""
+"""Final events; each deposit ends with exactly one of them."""
 
 
 _BATCH = 100
-"""So many deposits are read at once by who reads them all."""
+"""Deposits per batch when all are read."""
 _ORDER = {kind: position for position, kind in enumerate(get_args(Kind))}
-"""A deposit's events in the order in which they can happen: the clock may be set back between two of them."""
+"""The kinds of a deposit's events in causal order, as the clock may be set back between two of them."""
 
 
 _TALLIES = cast(Table, DailyTotalRow.__table__)
@@ -67,7 +67,7 @@ Row = Event | PredictionRow
 
 
 class Journal:
-    """The events and predictions in ``database``; safe to call from many threads. ``now`` gives aware datetimes."""
+    """The events and predictions in ``database``. Thread-safe. ``now`` gives aware datetimes."""
 
     def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.database = database
@@ -76,11 +76,11 @@ class Journal:
 
     @property
     def machine_id(self) -> str:
-        """The machine whose events it writes."""
+        """The id of the machine, stored in each row."""
         return self.database.machine_id
 
     def observe(self, observer: Callable[[Event], None]) -> None:
-        """Tell ``observer``, which must not raise or dawdle, of each event from now on, when it is written."""
+        """Call ``observer``, which must not raise or block, with each event written from now on."""
         self._observers.append(observer)
 
     def record(
@@ -92,7 +92,7 @@ class Journal:
         reason: str | None = None,
         **detail: Any,
     ) -> None:
-        """Write one event; on return it is on the disk."""
+        """Write one event, durably."""
         self.write([happened := self.event(kind, deposit_id, waste_type=waste_type, reason=reason, **detail)])
         self.tell([happened])
 
@@ -105,7 +105,7 @@ class Journal:
         reason: str | None = None,
         **detail: Any,
     ) -> Event:
-        """An event of this moment, to be written."""
+        """Return a new event with the current time, without writing it."""
         return Event(
             id=uuid4(),
             machine_id=self.machine_id,
@@ -118,12 +118,12 @@ class Journal:
         )
 
     def record_judgement(self, deposit_id: UUID, judgement: Judgement) -> None:
-        """Write the verdict and the predictions behind it, all or nothing."""
+        """Write the verdict and its predictions in one transaction."""
         self.write(rows := self.judgement(deposit_id, judgement))
         self.tell(rows)
 
     def judgement(self, deposit_id: UUID, judgement: Judgement) -> Sequence[Row]:
-        """The verdict and the predictions behind it, to be written."""
+        """Return the rows of the verdict and its predictions, without writing them."""
         waste_type = judgement.predictions.get("waste_type")
         verdict = judgement.verdict
         detail = {
@@ -146,11 +146,11 @@ class Journal:
         return [judged, *self._predictions(deposit_id, judgement)]
 
     def record_alternative(self, deposit_id: UUID, photo: Photo, prediction: Prediction) -> None:
-        """Write what one more model said of a photo after its verdict."""
+        """Write the prediction of another model, made after the verdict for comparison."""
         self.write([self._prediction(deposit_id, photo, prediction, accepted=False)])
 
     def write(self, rows: Sequence[Row], *, again: bool = False, patience: float | None = None) -> None:
-        """Write all rows or none; ``again``: some may be there already, by their ids. Raises SQLAlchemyError."""
+        """Write all rows or none; with ``again``, rows whose ids exist are skipped. Raises SQLAlchemyError."""
         with (
             self.database.write(patience) as connection,
             Session(connection, expire_on_commit=False) as session,
@@ -164,29 +164,29 @@ class Journal:
                     deposits = [UUID(deposit) for deposit in row.detail.get("deposits", ())]
                     moments |= set(session.scalars(select(Event.at).where(Event.deposit_id.in_(deposits))))
             for moment in moments:
-                # A day that was counted is written into: the clock was set back, or a drill ended after midnight.
+                # The day was totalled already, as the clock was set back or a drill ended after midnight.
                 session.execute(_UNCOUNT, {"machine": self.machine_id, "moment": moment})
 
     def tell(self, rows: Sequence[Row]) -> None:
-        """Tell the observers of the events among ``rows``, which are on the disk."""
+        """Call the observers with the events among ``rows``, which are on the disk."""
         for event in (row for row in rows if isinstance(row, Event)):
             for observer in self._observers:
                 observer(event)
 
     def events(self, deposit_id: UUID) -> Sequence[Event]:
-        """All events of one deposit, oldest first."""
+        """Return all events of one deposit, the oldest first."""
         with self._session() as session:
             return sorted(session.scalars(select(Event).where(Event.deposit_id == deposit_id)), key=_order)
 
     def predictions(self, deposit_id: UUID) -> Sequence[PredictionRow]:
-        """The predictions about one deposit."""
+        """Return the predictions of one deposit."""
         with self._session() as session:
             return session.scalars(select(PredictionRow).where(PredictionRow.deposit_id == deposit_id)).all()
 
     def judged(self, since: datetime | None = None) -> Iterator[tuple[Sequence[Event], Sequence[PredictionRow]]]:
-        """Events, oldest first, and predictions of each deposit of this machine that was judged, the oldest first.
+        """Yield the events, oldest first, and the predictions of each judged deposit of this machine, oldest first.
 
-        Only a few are held at a time, and nobody who writes meanwhile is kept waiting.
+        Reads in batches, without blocking writers.
         """
         batch = self._judged_after(since, None)
         while batch:
@@ -207,36 +207,36 @@ class Journal:
         if since:
             query = query.where(Event.at >= since)
         if last:
-            # The first condition says nothing new, but leads along the index to where the last batch ended.
+            # The first condition is redundant, but lets the query start in the index where the last batch ended.
             query = query.where(Event.at >= last.at, (Event.at > last.at) | (Event.id > last.id))
         with self._session() as session:
             return session.scalars(query.order_by(Event.at, Event.id).limit(_BATCH)).all()
 
     def drilled(self) -> frozenset[UUID]:
-        """The deposits of this machine that a drill made."""
+        """Return the ids of this machine's deposits that drills made."""
         drills = select(Event.detail).where(Event.machine_id == self.machine_id, Event.kind == "drill.ended")
         with self._session() as session:
             details = session.scalars(drills).all()
         return frozenset(UUID(deposit) for detail in details for deposit in detail.get("deposits", ()))
 
     def answers(self, provider: str, task: Task, limit: int) -> Sequence[PredictionRow]:
-        """The latest answers of one provider on this machine, the newest first."""
+        """Return the latest answers of one provider on this machine, the newest first."""
         asked = (PredictionRow.machine_id == self.machine_id, PredictionRow.task == task)
         query = select(PredictionRow).where(*asked, PredictionRow.provider == provider)
         with self._session() as session:
             return session.scalars(query.order_by(PredictionRow.at.desc()).limit(limit)).all()
 
     def unfinished(self) -> Sequence[Event]:
-        """The latest event of each of this machine's deposits that has not ended."""
+        """Return the latest event of each unfinished deposit of this machine."""
         with self._session() as session:
             opened, ended = (
                 session.scalar(select(func.count()).where(Event.machine_id == self.machine_id, Event.kind.in_(kinds)))
                 for kinds in (("deposit.opened",), ENDINGS)
             )
-            # Of a million deposits hardly one is open, and that is among the last: looking at all would take minutes.
+            # Among a million deposits the few unfinished ones are the latest; reading all would take minutes.
             missing, found = (opened or 0) - (ended or 0), list[Event]()
             last: Event | None = None
-            # The last ones are looked at anyway: a salvaged journal may hold an ending without its beginning.
+            # The latest batch is always read, as a salvaged journal may have an end without its beginning.
             while (last is None or len(found) < missing) and (batch := self._opened_before(session, last)):
                 found += self._not_ended(session, batch)
                 last = batch[-1]

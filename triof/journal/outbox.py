@@ -1,7 +1,7 @@
-"""Rows that the journal did not take, kept in a file of the home folder until it takes them.
+"""A file in the home folder for rows that the journal could not take.
 
-One line a write, each on the disk before :meth:`Outbox.put` returns. Every row has its id, so that writing them to the
-journal twice, after a crash between writing and clearing, does no harm. Only the process that runs the machine has one.
+Each write appends one line, which is on the disk when :meth:`Outbox.put` returns. Rows have ids, so that writing them
+to the journal twice, after a crash before clearing, has no effect. Only the process that runs the machine uses it.
 """
 
 import errno
@@ -35,14 +35,14 @@ class Outbox:
         self._unread: list[bytes] = []
 
     def put(self, rows: Sequence[Row]) -> None:
-        """Append rows, which are on the disk on return."""
+        """Append rows durably."""
         if self._look() != self._identity:
-            # In another folder under the same name, such as that below a disk that was unmounted, they would be lost.
+            # Rows in another folder of the same name, such as an empty mount point, would be lost.
             raise FileNotFoundError(errno.ENOENT, "the home folder is not the one that was opened", str(self._home))
         append_line(self._path, json.dumps([_written(row) for row in rows], separators=(",", ":")).encode())
 
     def rows(self) -> Sequence[Row]:
-        """All rows, in the order in which they were put."""
+        """Return all rows, in the order of writing."""
         found: list[Row] = []
         self._unread = []
         try:
@@ -53,13 +53,13 @@ class Outbox:
             try:
                 found += [_read(table, columns) for table, columns in json.loads(line)]
             except (ValueError, TypeError, KeyError, RecursionError) as error:
-                # Most likely cut off by a power cut, so that nobody was told that it is kept.
+                # Probably truncated by a power cut during put, which therefore did not return.
                 log.error("outbox.line_unread", bytes=len(line), cause=type(error).__name__)
                 self._unread.append(line)
         return found
 
     def clear(self) -> None:
-        """Forget all rows: the journal has them. What could not be read is kept in a file of its own."""
+        """Remove all rows, which are in the journal now. Unreadable lines are moved to another file."""
         for line in self._unread:
             append_line(self._path.with_name(UNREAD), line)
         self._path.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Puts a copy in the journal's place; what was there before is kept beside it.
+"""Restores the journal from a copy, and keeps the former journal beside it.
 
-The copy is written into the journal's file by SQLite, all or nothing: other programs that have the file open see the
+SQLite writes the copy into the journal's file in one transaction: other programs that have the file open see the
 new content, and a power cut leaves the old one.
 """
 
@@ -17,11 +17,11 @@ from triof.storage.database_file import DatabaseFile
 
 
 class RestoreImpossible(TriofError):
-    """A file cannot take the journal's place."""
+    """A file cannot replace the journal."""
 
 
 def restore(settings: Settings, path: Path, source: Path) -> Path | None:
-    """Put ``source`` in the place of the journal at ``path``. Returns where the former one is now, if there was one.
+    """Replace the journal at ``path`` by ``source``. Returns the path of the former journal, if there was one.
 
     Raises MachineTaken while a kiosk runs, RestoreImpossible, DatabaseUnusable, HomeUnusable.
     """

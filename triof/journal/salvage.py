@@ -1,8 +1,8 @@
-"""What can still be read of a journal's file, merged into the journal in service by the rows' ids.
+"""Salvages readable rows of a journal's file and merges them into the current journal by their ids.
 
-Two ways: SQLite reads table after table and jumps over the pages that it cannot read; then the pages of the file are
-read without SQLite, for the tables to which rows are only ever added. A row that is found twice, or that the journal
-has already, stays as it is in the journal. Tallies are left out, as they are counted again.
+There are two passes: SQLite reads each table, skipping unreadable pages; then the file's pages are read without
+SQLite, for append-only tables. A row that is found twice, or exists in the journal, keeps the journal's content.
+Daily totals are left out, as they are counted again.
 """
 
 import sqlite3
@@ -28,7 +28,7 @@ _MERGED = [table for table in Base.metadata.sorted_tables if table is not _TALLI
 _ONLY_ADDED_TO = (_EVENTS, _PREDICTIONS)
 _ACCESS = ("users", "api_keys")
 _IN_OLD_ROWS = {"believed": True}
-"""What stands for columns that a row lacks, as it is older than they are."""
+"""Defaults for columns that an older row lacks."""
 _BATCH = 500
 _LONGEST_JUMP = 2**40
 _DIALECT = sqlite.dialect()
@@ -37,12 +37,12 @@ _Row = Mapping[str, Any]
 
 
 class SalvageImpossible(TriofError):
-    """The file cannot be read at all."""
+    """The file cannot be read."""
 
 
 @dataclass
 class Salvaged:
-    """By table: how many rows could be read, and how many of them the journal did not have."""
+    """The numbers of rows read and of rows new to the journal, by table."""
 
     found: dict[str, int] = field(default_factory=dict)
     merged: dict[str, int] = field(default_factory=dict)
@@ -51,10 +51,10 @@ class Salvaged:
 def salvage(
     source: Path, database: Database, *, access: bool, progress: Callable[[str], object] = lambda _: None
 ) -> Salvaged:
-    """Merge every row of the file ``source`` that can be read into ``database``, a few hundred at a time.
+    """Merge every readable row of the file ``source`` into ``database``, in batches of a few hundred.
 
-    ``access``: users and keys, too; those of an old copy may have been removed since. ``progress`` is told the name of
-    each part that is begun. Interrupted and called again, it merges the rest.
+    ``access`` includes users and keys; those of an old copy may have been removed since. ``progress`` gets the name
+    of each part before it starts. After an interruption, another call merges the rest.
 
     Raises SalvageImpossible, SQLAlchemyError.
     """
@@ -71,13 +71,13 @@ def salvage(
         for batch in _batches(_by_pages(source, table, database)):
             on_pages += len(batch)
             salvaged.merged[table.name] += _merge(database, table, batch)
-        # Most of them are those that SQLite has found.
+        # Most of them were also read by SQLite.
         salvaged.found[table.name] = max(salvaged.found[table.name], on_pages)
     return salvaged
 
 
 def _by_sqlite(source: Path, table: Table) -> Iterator[_Row]:
-    """The rows of ``table``, without those on pages that SQLite cannot read."""
+    """Yield the rows of ``table``, except those on pages that SQLite cannot read."""
     reader = _RowReader(table)
     with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
@@ -98,7 +98,7 @@ def _by_sqlite(source: Path, table: Table) -> Iterator[_Row]:
 
 
 def _by_pages(source: Path, table: Table, database: Database) -> Iterator[_Row]:
-    """The rows of ``table`` on all pages, told from those of other tables by what they hold."""
+    """Yield the rows of ``table`` on all pages, recognised by their content."""
     reader = _RowReader(table)
     with database.read() as connection:
         names = [column["name"] for column in inspect(connection).get_columns(table.name)]
@@ -111,7 +111,7 @@ def _by_pages(source: Path, table: Table, database: Database) -> Iterator[_Row]:
 
 
 class _RowReader:
-    """Makes rows of one table from what SQLite stores."""
+    """Converts stored records to rows of one table."""
 
     def __init__(self, table: Table) -> None:
         self._columns = [
@@ -125,7 +125,7 @@ class _RowReader:
         ]
 
     def row(self, stored: _Row) -> _Row | None:
-        """The row; None if it cannot be one of this table."""
+        """Return the row; None if the record cannot be one of this table."""
         stored = {**_IN_OLD_ROWS, **stored}
         row: dict[str, Any] = {}
         for name, nullable, kind, process in self._columns:
@@ -153,14 +153,14 @@ def _fits(value: Any, kind: TypeEngine[Any]) -> bool:
 
 
 def _merge(database: Database, table: Table, rows: Mapping[UUID, _Row]) -> int:
-    """Add those of ``rows`` that are not there yet. Returns how many that were."""
+    """Insert those of ``rows`` that are missing. Returns their number."""
     with database.read() as connection:
         there = set(connection.scalars(select(table.c.id).where(table.c.id.in_(rows))))
     fresh = [row for id_, row in rows.items() if id_ not in there]
     try:
         _insert(database, table, fresh)
     except IntegrityError:
-        # A name or a photo that the journal has under another id by now.
+        # The journal has the same name or photo under another id.
         return sum(_inserted(database, table, row) for row in fresh)
     return len(fresh)
 
@@ -180,7 +180,7 @@ def _insert(database: Database, table: Table, rows: Sequence[_Row]) -> None:
     days = (_TALLIES.c.until > min(moments), _TALLIES.c.since <= max(moments))
     with database.write() as connection:
         connection.execute(table.insert(), rows)
-        # Days that were counted without them are counted again.
+        # The totals of the days with new rows must be counted again.
         connection.execute(
             _TALLIES.delete().where(*days, _TALLIES.c.machine_id.in_({row["machine_id"] for row in rows}))
         )

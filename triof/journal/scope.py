@@ -1,4 +1,4 @@
-"""What a question to the journal is about: which machines, and when."""
+"""The scope of a query of the journal: machines and period."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from triof.storage.tables import Base
 
 @dataclass(frozen=True)
 class Scope:
-    """Some machines and a period, ``since`` included and ``until`` not; both aware.
+    """A set of machines and a period, ``since`` included, ``until`` excluded; both aware.
 
-    ``machines`` is None for all whose journals meet in this database.
+    ``machines`` is None for all machines in this database.
     """
 
     since: datetime
@@ -21,6 +21,6 @@ class Scope:
     machines: Collection[str] | None = None
 
     def of(self, table: type[Base]) -> tuple[ColumnElement[bool], ...]:
-        """The conditions for the rows of ``table``."""
+        """Return the conditions for the rows of ``table``."""
         period = (table.at >= self.since, table.at < self.until)
         return period if self.machines is None else (table.machine_id.in_(self.machines), *period)

@@ -1,1 +1,1 @@
-"""What can be set, with defaults and checks, and how it is read; what is done with a setting belongs to its feature."""
+"""The settings: names, defaults, checks and loading; features act on them elsewhere."""

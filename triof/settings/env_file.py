@@ -1,4 +1,4 @@
-"""Reads ``.env``, a file of variables, and finds its lines that were meant to set something and do not."""
+"""Reads variables from ``.env``, and reports lines that seem to set something but do not."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -12,14 +12,14 @@ from providers.text_files import decoded
 
 PREFIX = "TRIOF_"
 _LIKE_OURS = re.compile(r"\W*(?:env:)?triof", re.IGNORECASE)
-"""PowerShell writes ``$env:`` before a name."""
+"""The prefix of variables in PowerShell, ``$env:``."""
 _OURS = re.compile(rf"\s*(?:export\s+)?{PREFIX}")
 
 
 def read_variables(env_file: Path, known: Collection[str], mistakes: list[str]) -> dict[str, str]:
-    """The variables of a file that need not exist; ``known`` are the names of the settings' ones.
+    """Return the variables of a file, which may be missing; ``known`` are the variables of the settings.
 
-    What is wrong with it is added to ``mistakes``, a line each, without any value: it may be a secret.
+    Appends each error to ``mistakes``, one line each, without any value, as it may be a secret.
     """
     try:
         text = decoded(env_file.read_bytes())
@@ -36,14 +36,14 @@ def read_variables(env_file: Path, known: Collection[str], mistakes: list[str]) 
 
 
 def misspelt(names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that resemble names of settings."""
+    """Return those of ``names`` that resemble names of settings."""
     return [name for name in names if _LIKE_OURS.match(name) and not name.startswith(PREFIX)]
 
 
 def _fault(binding: Binding, known: Collection[str]) -> str:
-    """Why the binding sets nothing, or not what it seems to set; empty if it does."""
+    """Return why the binding does not set what it seems to set; empty if it does."""
     written = binding.original.string.strip()
-    # Nothing but the name of a setting can be told from a secret.
+    # Only names of settings are shown, as any other text may be a secret.
     name = max((each for each in known if each in re.sub(r"\W", "_", written.upper())), key=len, default="")
     if binding.error or (binding.value is None and binding.key and binding.key.startswith(PREFIX)):
         quote = ", and close the quote" if {"'", '"'} & set(written) else ""
@@ -57,6 +57,6 @@ def _fault(binding: Binding, known: Collection[str]) -> str:
 
 
 def _line(binding: Binding) -> int:
-    """The number of the line on which it begins."""
+    """Return the number of the binding's first line."""
     start = binding.original.string
     return binding.original.line + start[: len(start) - len(start.lstrip())].count("\n")

@@ -2,7 +2,7 @@
 
 Config files are the shipped ``config/*.toml`` and, above them, ``TRIOF_HOME/config/*.toml``. In the environment
 and in ``.env`` a name is ``TRIOF_`` and its path in capitals, joined by ``__``: ``TRIOF_PHOTO__MAX_BYTES``.
-Every mistake is reported at once.
+All errors are reported together.
 """
 
 import os
@@ -23,11 +23,11 @@ from triof.settings.names import SettingPath, dotted, misplaced, variables
 from triof.settings.tree import Settings
 
 NOT_SETTINGS = frozenset({"TRIOF_DATASET"})
-"""Variables with our prefix that mean something to the tests alone."""
+"""Variables with our prefix that only the tests use."""
 
 
 class SettingsError(TriofError):
-    """One or more settings are wrong; ``mistakes`` has a line for each."""
+    """One or more settings are wrong; ``mistakes`` has one line for each."""
 
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("The settings have mistakes, mend them and start again:\n" + "\n".join(mistakes))
@@ -36,7 +36,7 @@ class SettingsError(TriofError):
 
 @dataclass(frozen=True)
 class Layer:
-    """The settings of one place: ``where`` a person finds them, and each value by its path."""
+    """The settings of one source: ``where`` names it, the values are given by path."""
 
     where: str
     leaves: Mapping[SettingPath, Any]
@@ -44,7 +44,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The settings and, for each leaf that is not a default, where its value came from."""
+    """The settings and, for each value that is not a default, its source."""
 
     settings: Settings
     origins: Mapping[SettingPath, str]
@@ -56,7 +56,7 @@ def load(
     env_file: Path = Path(".env"),
     config: Path = CONFIG,
 ) -> Loaded:
-    """Read all layers. ``flags`` maps dotted names to values. Raises SettingsError with every mistake at once."""
+    """Read all layers. ``flags`` maps dotted names to values. Raises SettingsError with all errors."""
     mistakes: list[str] = []
     environ = os.environ if environ is None else environ
     above = [
@@ -81,7 +81,7 @@ def load(
 
 
 def rows(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
-    """Name, value (secrets hidden) and origin of every setting, in the order of the declaration."""
+    """Yield name, value (secrets hidden) and source of every setting, in the order of declaration."""
     for path, value in _leaves(loaded.settings.model_dump()):
         yield dotted(path), str(value), loaded.origins.get(path, "default")
 
@@ -93,7 +93,7 @@ def _by_variables(variables: Mapping[str, str]) -> dict[SettingPath, str]:
 
 def _toml_files(folder: Path, mistakes: list[str]) -> list[Path]:
     try:
-        # Not by glob, which passes over what it must not read.
+        # Not glob, which silently skips unreadable folders.
         return sorted(path for path in folder.iterdir() if path.suffix == ".toml")
     except (FileNotFoundError, NotADirectoryError):
         return []
@@ -122,12 +122,12 @@ def _leaves(nested: Mapping[str, Any], above: SettingPath = ()) -> Iterator[tupl
 
 
 def _merge(layers: list[Layer], mistakes: list[str]) -> tuple[dict[str, Any], dict[SettingPath, str]]:
-    """The values of all layers, nested, and their origins in the order of the layers."""
+    """Merge the values of all layers; returns them nested, and their sources in the order of the layers."""
     merged: dict[str, Any] = {}
     origins: dict[SettingPath, str] = {}
     for layer in layers:
         for path, value in layer.leaves.items():
-            # Checked here, as pydantic sees only what is left when a later layer has overwritten it.
+            # Checked here, as pydantic does not see values that a later layer overwrites.
             if why := misplaced(path):
                 mistakes.append(f"  {named(path, value, path, layer.where)}: {why}")
                 continue

@@ -1,4 +1,4 @@
-"""The sentence for each mistake in the settings: name, value (never a secret's), origin, and what is allowed."""
+"""Formats errors in the settings: name, value (never a secret's), source, and what is allowed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,15 +8,15 @@ from pydantic import BaseModel
 from triof.settings.names import SettingPath, closest, dotted, is_beside_secret, is_secret, variable
 
 _KEY_LENGTH = 12
-"""A value of at least so many characters may be a key."""
+"""Length from which a value may be a key."""
 
 
 def sentence(fault: Mapping[str, Any], origins: dict[SettingPath, str]) -> str:
-    """The line for one of pydantic's errors; ``origins`` has the settings that were set, in the order of the layers."""
+    """Format one of pydantic's errors; ``origins`` maps the settings that were set, in the order of the layers."""
     below = fault.get("ctx", {}).get("below")
     path = tuple(str(part) for part in fault["loc"] if isinstance(part, str) and part != "[key]")
     path = (*path, below) if below else path
-    # Of several settings that contradict each other, the one set last is the likeliest mistake.
+    # Of several contradicting settings, the one set last is most likely wrong.
     leaf, origin = next((found for found in reversed(origins.items()) if found[0][: len(path)] == path), (path, ""))
     if fault["type"] == "extra_forbidden":
         close = closest(path)
@@ -27,7 +27,7 @@ def sentence(fault: Mapping[str, Any], origins: dict[SettingPath, str]) -> str:
 
 
 def named(path: SettingPath, value: Any, leaf: SettingPath, origin: str) -> str:
-    """The setting at ``path`` with its value and origin; ``leaf`` is what was set in ``origin``, at or below it."""
+    """Format the setting at ``path`` with value and source; ``leaf`` was set in ``origin``, at or below it."""
     hidden = value is None or is_secret(path) or (is_beside_secret(path) and len(str(value)) >= _KEY_LENGTH)
     shown = "" if hidden else f" = {value!r}"
     where = f"{origin} {variable(leaf)}" if origin == "environment" or origin.endswith(".env") else origin

@@ -1,4 +1,4 @@
-"""All settings of a machine as one frozen object, a section in each field."""
+"""All settings of a machine as one frozen object with a field for each section."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,26 +49,26 @@ class Settings(Options):
     """All settings, with their defaults."""
 
     home: Path = Path(platformdirs.user_data_dir("triof", appauthor=False))
-    """The folder of the journal, the photos, the simulated machine's state and the cookie key."""
+    """The folder of the journal, the photos, the state of the simulated machine, and the cookie key."""
     machine_id: str | None = Field(None, min_length=1, max_length=64)
-    """Written on every row of the journal; None: an id made at the first start and kept in the home folder."""
+    """Id of the machine, stored in every row of the journal; None: generated at the first start."""
     mode: Mode = "auto"
-    """``auto``: the routes as written; ``cloud``: a fall-back counts as a fault; ``local``: never the network."""
+    """``auto``: the routes as written; ``cloud``: a fall-back is reported as a fault; ``local``: no network calls."""
     language: Language = "fr"
-    """The touchscreen's language until a person chooses another."""
+    """The initial language of the touchscreen."""
     server: ServerSettings = ServerSettings()
     logs: LogsSettings = LogsSettings()
     routes: Mapping[Task, Annotated[Names, AfterValidator(_can_be_loaded)]] = {
         "waste_type": ("custom_vision", "local_cnn"),
         "cleanliness": ("local_cnn",),
     }
-    """Providers of each task, in the order in which they are asked: a registered name or any ``module:Class``."""
+    """Providers of each task, in the order of calls: a registered name or any ``module:Class``."""
     deadline_seconds: float = Field(2.5, gt=0)
-    """Deadline of one question to a route."""
+    """Deadline of one question to a route, in seconds."""
     cloud_seconds: float = Field(1.5, gt=0)
-    """Part of it that a provider in the cloud may take."""
+    """Share of the deadline for a cloud provider, in seconds."""
     cascade_probability: float | None = Field(None, ge=0, le=1)
-    """Probability of the local answer from which the cloud is not asked; None: it always is."""
+    """Probability of the local answer from which the cloud is skipped; None: never skipped."""
     breaker: BreakerSettings = BreakerSettings()
     photo: PhotoLimits = PhotoLimits()
     camera: CameraSettings = CameraSettings()

@@ -1,1 +1,1 @@
-"""The database, its tables and migrations, and the files of the data folder; what a row means is its room's matter."""
+"""The database, its tables and migrations, and the files of the data folder; other rooms interpret the rows."""

@@ -1,4 +1,4 @@
-"""The machine's home folder and its database: found, made, or a sentence that says why not."""
+"""Opens or creates the machine's home folder and its database."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class HomeUnusable(TriofError):
 
 
 class MachineTaken(TriofError):
-    """There is one machine, and another process runs it."""
+    """Another process runs the machine."""
 
 
 def open_database(settings: Settings) -> Database:
-    """The database, its tables at the newest version. Raises HomeUnusable, DatabaseUnusable."""
+    """Open the database and upgrade its tables. Raises HomeUnusable, DatabaseUnusable."""
     opened = find_database(settings)
     with _translated_errors(settings):
         opened.upgrade()
@@ -42,7 +42,7 @@ def open_database(settings: Settings) -> Database:
 
 
 def file_unusable(path: Path, error: OSError) -> HomeUnusable:
-    """What to say when a file that Triof has made in the home folder raises ``error``."""
+    """Return the error for a file that Triof made in the home folder and that raises ``error``."""
     return HomeUnusable(
         f"{path} cannot be used ({error.strerror or error}): let this user read and write it, or move it away, so that"
         " a new one is made."
@@ -50,7 +50,7 @@ def file_unusable(path: Path, error: OSError) -> HomeUnusable:
 
 
 def find_database(settings: Settings) -> Database:
-    """The database as it is, not yet opened. Raises HomeUnusable, DatabaseUnusable."""
+    """Return the database without opening it. Raises HomeUnusable, DatabaseUnusable."""
     from triof.storage.database import Database
 
     make(settings)
@@ -61,7 +61,7 @@ def find_database(settings: Settings) -> Database:
 
 @contextmanager
 def database(settings: Settings) -> Iterator[Database]:
-    """The database for a command. Raises HomeUnusable and, whatever becomes of it meanwhile, DatabaseUnusable."""
+    """Yield the database for a command. Raises HomeUnusable, and DatabaseUnusable for later errors as well."""
     from sqlalchemy.exc import SQLAlchemyError
 
     opened = open_database(settings)
@@ -75,10 +75,9 @@ def database(settings: Settings) -> Iterator[Database]:
 
 @contextmanager
 def existing_database(settings: Settings) -> Iterator[Database | None]:
-    """The database as it is; None where there are no tables yet.
+    """Yield the database without changing it; None if it has no tables yet.
 
-    Makes and changes nothing, unlike :func:`database`. Raises HomeUnusable, and DatabaseUnusable for whatever goes
-    wrong meanwhile.
+    Creates nothing, unlike :func:`database`. Raises HomeUnusable, and DatabaseUnusable for later errors as well.
     """
     path = database_path(settings)
     if path and not path.exists():
@@ -93,7 +92,7 @@ def existing_database(settings: Settings) -> Iterator[Database | None]:
 
 
 def database_path(settings: Settings) -> Path | None:
-    """The file of the database, which may not be there yet; None where there is none."""
+    """Return the path of the database, which may not exist yet; None if it is not a file."""
     from triof.storage.database_file import sqlite_path
 
     with _translated_errors(settings):
@@ -101,9 +100,9 @@ def database_path(settings: Settings) -> Path | None:
 
 
 def take_machine(settings: Settings) -> BaseFileLock:
-    """The right to run the machine of the home folder, or to change what it works with; release it in the end.
+    """Acquire the lock for running the machine or changing what it uses; the caller releases it.
 
-    Raises MachineTaken if another process has it, HomeUnusable.
+    Raises MachineTaken if another process holds it, HomeUnusable.
     """
     from filelock import FileLock, Timeout
 
@@ -121,7 +120,7 @@ def take_machine(settings: Settings) -> BaseFileLock:
 
 
 def is_machine_taken(settings: Settings) -> bool:
-    """Whether a kiosk runs the machine of the home folder."""
+    """Return whether a kiosk runs the machine of the home folder."""
     try:
         take_machine(settings).release()
     except MachineTaken:
@@ -130,7 +129,7 @@ def is_machine_taken(settings: Settings) -> bool:
 
 
 def make(settings: Settings) -> None:
-    """Make sure that there is a home folder. Raises HomeUnusable."""
+    """Create the home folder if it is missing. Raises HomeUnusable."""
     try:
         settings.home.mkdir(0o700, parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
@@ -138,7 +137,7 @@ def make(settings: Settings) -> None:
 
 
 def unusable(settings: Settings, error: Exception) -> HomeUnusable:
-    """What to say when the home folder, or a file in it, raises ``error``."""
+    """Return the error for a home folder that raises ``error``, or whose file does."""
     name = getattr(error, "filename", None)
     if isinstance(error, OSError) and name and os.access(settings.home, os.R_OK | os.W_OK | os.X_OK):
         return file_unusable(Path(name), error)
@@ -149,7 +148,7 @@ def unusable(settings: Settings, error: Exception) -> HomeUnusable:
 
 
 def _own_machine_id(home: Path) -> str:
-    """The id that the machine got at its first start; a host's name may change from one day to the next."""
+    """Return the id made at the machine's first start, as a host name may change."""
     path = home / "machine_id"
     try:
         if not path.exists() or not path.read_bytes().strip():
@@ -188,9 +187,9 @@ def _translated_errors(settings: Settings) -> Iterator[None]:
         yield
     except TriofError:
         raise
-    # Each driver has errors of its own, and a malformed URL leads to whatever it leads to.
+    # Each driver has its own errors, and a malformed URL may raise anything.
     except Exception as error:
-        # Without the chain: what the driver says may hold the password.
+        # Without the chain, as the driver's message may contain the password.
         raise _unusable_database(settings, error) from None
 
 
@@ -201,10 +200,10 @@ def _unusable_database(settings: Settings, error: Exception) -> DatabaseUnusable
 
     try:
         path = sqlite_path(_database_url(settings))
-    except Exception:  # of a malformed URL, which is the error that is to be told
+    except Exception:  # a malformed URL, which the message reports
         path = None
     if path:
         return database_errors.of_file(path, error)
-    # A part of the password may have been taken for the host or the port.
+    # A part of the password may have been parsed as the host or the port.
     harmless = isinstance(error, ImportError | NoSuchModuleError)
     return database_errors.of_database(str(error) if harmless else type(error).__name__)

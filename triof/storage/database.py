@@ -1,7 +1,7 @@
 """The database: its engine, its transactions and its write lock.
 
-:meth:`Database.read` and :meth:`Database.write` are the only ways in. A connection that reads refuses to write, and one
-that writes holds the lock, so that no caller can forget it.
+:meth:`Database.read` and :meth:`Database.write` are the only access. A read connection refuses to write, and a write
+connection holds the lock, so that no caller can bypass it.
 """
 
 import sqlite3
@@ -23,34 +23,34 @@ from triof.storage.tables import Event
 
 
 class Database:
-    """Reads and writes the tables; safe to use from many threads. Each method raises SQLAlchemyError."""
+    """Reads and writes the tables. Thread-safe. Each method raises SQLAlchemyError."""
 
     def __init__(self, url: str | URL, machine_id: str) -> None:
         self._engine = _open_engine(url)
-        # Of databases that know such a thing; for SQLite see _prepare.
+        # For databases that support it; for SQLite see _prepare.
         self._read_only = self._engine.execution_options(postgresql_readonly=True)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._busy_seconds = float(str(self._engine.url.query.get("timeout", BUSY_SECONDS)))
-        # In this process: where many threads wait for SQLite's lock, some of them starve.
+        # Serialises the threads of this process, some of which would starve waiting for SQLite's lock.
         self._lock = Lock()
         self.path = sqlite_path(url)
-        """The file of the database; None where it is none."""
+        """The file of the database; None if it is not a file."""
         self.machine_id = machine_id
-        """The machine that writes; it stands on each of its rows."""
+        """The id of the machine, stored in each of its rows."""
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that cannot write."""
+        """Yield a read-only connection."""
         with self._read_only.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self, patience: float | None = None) -> Iterator[Connection]:
-        """A transaction under the write lock, committed at the end or, after an exception, rolled back.
+        """Yield a transaction under the write lock; commits at the end, rolls back after an exception.
 
-        Waits for other programs for ``patience`` seconds at most (None: the URL's ``timeout``, or 5), with the threads
-        of this process for 5 at most, then raises OperationalError. With SQLite nobody else writes meanwhile; another
-        database lets other programs write.
+        Waits at most ``patience`` seconds for other programs (None: the URL's ``timeout``, or 5) and at most 5 for
+        threads of this process, then raises OperationalError. With SQLite the lock excludes all other writers, with
+        other databases only those of this process.
         """
         patience = self._busy_seconds if patience is None else patience
         longest = max(patience, BUSY_SECONDS)
@@ -65,13 +65,13 @@ class Database:
             self._lock.release()
 
     def upgrade(self) -> None:
-        """Bring the tables to the newest version; a SQLite file that is not there is made.
+        """Upgrade the tables to the newest version; creates a missing SQLite file.
 
-        Raises DatabaseUnusable where the tables are newer, SQLAlchemyError, OSError.
+        Raises DatabaseUnusable if the tables are newer, SQLAlchemyError, OSError.
         """
         if self.path:
             DatabaseFile(self.path).create()
-        # Without asking for the right to write, which another program may have at the moment.
+        # Checked without the write lock, which another program may hold.
         if self.check_version() == known_versions()[-1]:
             return
         from alembic import command
@@ -84,9 +84,9 @@ class Database:
             command.upgrade(config, "head")
 
     def check_version(self) -> str | None:
-        """The version of the tables; None where there are none. Raises DatabaseUnusable, SQLAlchemyError.
+        """Return the version of the tables; None if there are none.
 
-        DatabaseUnusable where a newer Triof has made them.
+        Raises DatabaseUnusable if a newer Triof made them, SQLAlchemyError.
         """
         with self.read() as connection:
             if not inspect(connection).has_table("alembic_version"):
@@ -102,13 +102,13 @@ class Database:
             connection.execute(select(Event.id).limit(1))
 
     def unusable(self, error: BaseException) -> DatabaseUnusable:
-        """What to say of an ``error`` that this database has raised; it holds no password."""
+        """Return the error for an ``error`` that this database raised; its message contains no password."""
         if self.path:
             return database_errors.of_file(self.path, error)
         return database_errors.of_database(type(error).__name__)
 
     def close(self) -> None:
-        """Close every connection; the next one is opened when it is needed."""
+        """Close all connections; later calls open new ones."""
         self._engine.dispose()
 
     @contextmanager
@@ -117,7 +117,7 @@ class Database:
             with connection.begin():
                 if self._is_sqlite:
                     _set(connection, patience, query_only=False)
-                    # Its driver would begin with the first change, after what was read to decide on it.
+                    # The driver would start the transaction only at the first change, after the reads that lead to it.
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield
         finally:
@@ -127,7 +127,7 @@ class Database:
 
 
 def known_versions() -> Sequence[str]:
-    """The versions of the tables that this Triof can use or bring to the newest one, the oldest first."""
+    """Return the table versions that this Triof can use or upgrade, the oldest first."""
     return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("*_*.py"))
 
 
@@ -137,14 +137,14 @@ def _set(connection: Connection, busy_seconds: float, *, query_only: bool) -> No
 
 
 def _locked() -> OperationalError:
-    """What SQLite raises where another program writes for too long, for a thread of this one that does."""
+    """Return SQLite's error for a lock timeout, for a wait on a thread of this process."""
     cause = sqlite3.OperationalError("database is locked")
     cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
     return OperationalError("BEGIN IMMEDIATE", None, cause)
 
 
 def _open_engine(url: str | URL) -> Engine:
-    # What is written holds keys' digests and people's names, and an error's message ends up in the log.
+    # Parameters include key digests and people's names, and error messages are logged.
     engine = create_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare)
@@ -154,7 +154,7 @@ def _open_engine(url: str | URL) -> Engine:
 
 
 def _follow(engine: Engine, path: Path) -> None:
-    """Let each connection belong to the file at ``path``, and never make one."""
+    """Bind each connection to the file at ``path``, and never create one."""
 
     def only_what_is_there(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
         arguments[:] = [f"{path.as_uri()}?mode=rw"]
@@ -174,11 +174,11 @@ def _follow(engine: Engine, path: Path) -> None:
 
 def _prepare(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    # FULL, because with NORMAL a power cut may take the last commits along, and those are people's confirmations.
+    # FULL, as with NORMAL a power cut may lose the last commits, such as employees' confirmations.
     cursor.execute("PRAGMA synchronous=FULL")
-    # Kept in the file. SQLite does not wait for others here, and then another process is about to switch it.
+    # Stored in the file. SQLite does not wait for locks here; on a conflict another process sets it.
     with suppress(sqlite3.OperationalError):
         cursor.execute("PRAGMA journal_mode=WAL")
-    # Until Database.write turns it off for a transaction.
+    # Database.write turns it off for a transaction.
     cursor.execute("PRAGMA query_only=ON")
     cursor.close()

@@ -1,6 +1,6 @@
-"""Why the database cannot be read or written: a short code for the touchscreen, a sentence for the technician.
+"""Errors of the database: a short code for the touchscreen, a message for the technician.
 
-The sentences call it the journal, as the settings, the commands and its file's name do.
+The messages call it the journal, as the settings, the commands and its file name do.
 
 =====  =========================================================
 code   the database
@@ -25,10 +25,10 @@ from triof.common.errors import TriofError
 
 DatabaseCode = Literal["D1", "J1", "J2", "J3", "J4", "J5", "J6"]
 PASSING: frozenset[DatabaseCode] = frozenset({"D1", "J2", "J3"})
-"""Those that a running kiosk can get over by itself."""
+"""Codes from which a running kiosk can recover by itself."""
 
 _FULL_BYTES = 65_536
-"""SQLite needs so much to open a database at all; with less free it fails with errors that do not name the disk."""
+"""Free bytes that SQLite needs to open a database; with less, its errors do not name the disk."""
 
 _BY_SQLITE: dict[int, DatabaseCode] = {
     sqlite3.SQLITE_FULL: "D1",
@@ -54,7 +54,7 @@ _REMEDIES: dict[DatabaseCode, str] = {
 
 
 class DatabaseUnusable(TriofError):
-    """The database cannot be read or written; ``code`` says why in short."""
+    """The database cannot be read or written; ``code`` is the short reason."""
 
     def __init__(self, message: str, code: DatabaseCode) -> None:
         super().__init__(message)
@@ -62,12 +62,12 @@ class DatabaseUnusable(TriofError):
 
 
 def missing(path: Path) -> DatabaseUnusable:
-    """The database's file is not the one that was opened."""
+    """Return the error for a file that is no longer the one that was opened."""
     return _of_file(path, "J1", "it is no longer the file that was opened: it was deleted, moved or replaced")
 
 
 def full(folder: Path) -> DatabaseUnusable:
-    """The disk of ``folder`` is full, and nothing is left on it that Triof could remove by itself."""
+    """Return the error for a full disk of ``folder``, from which Triof can remove nothing more."""
     return DatabaseUnusable(
         f"The disk of {folder} is full: make room. What Triof can do without, it has removed already; it takes items"
         " again by itself.",
@@ -76,7 +76,7 @@ def full(folder: Path) -> DatabaseUnusable:
 
 
 def newer(name: str, version: str, known: str) -> DatabaseUnusable:
-    """The tables of the database called ``name`` have a ``version`` that this Triof does not know."""
+    """Return the error for a database ``name`` whose table ``version`` is unknown to this Triof."""
     return DatabaseUnusable(
         f"The journal {name} was written by a newer Triof (its tables have version {version}, this one knows {known}):"
         " upgrade Triof, or install again the version that wrote it, and leave the journal where it is.",
@@ -85,7 +85,7 @@ def newer(name: str, version: str, known: str) -> DatabaseUnusable:
 
 
 def of_file(path: Path, error: BaseException) -> DatabaseUnusable:
-    """What to say when the SQLite database at ``path`` raises ``error``."""
+    """Return the error for a SQLite database at ``path`` that raises ``error``."""
     if isinstance(error, DatabaseUnusable):
         return error
     cause = getattr(error, "orig", None) or error
@@ -94,7 +94,7 @@ def of_file(path: Path, error: BaseException) -> DatabaseUnusable:
     if isinstance(cause, OSError):
         code = "D1" if is_no_room(cause) else "J4"
         if cause.filename and Path(cause.filename) != path and code == "J4":
-            # The outbox beside it.
+            # The file is the outbox.
             return DatabaseUnusable(f"{cause.filename} cannot be used ({told}): let this user read and write it.", code)
     if code in ("J4", "J5") and _is_full(path.parent):
         code = "D1"
@@ -106,7 +106,7 @@ def of_file(path: Path, error: BaseException) -> DatabaseUnusable:
 
 
 def of_database(cause: str) -> DatabaseUnusable:
-    """What to say when another database than SQLite's fails; ``cause`` holds no password."""
+    """Return the error for a database other than SQLite; ``cause`` contains no password."""
     return DatabaseUnusable(
         f"The journal cannot be used ({cause}): mend journal.url, install its driver, or start its database.", "J5"
     )

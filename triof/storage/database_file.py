@@ -1,8 +1,8 @@
-"""The file of a SQLite database: made, opened, watched, checked, copied and set aside.
+"""The file of a SQLite database: created, opened, watched, checked, copied and set aside.
 
-A file that is open can be deleted, moved or replaced, and SQLite goes on writing to what nobody will find again. So a
-connection belongs to the file that lies at the path when it is taken, and :meth:`DatabaseFile.claim` remembers the file
-with its ``-wal`` and ``-shm``, so that whoever must not lose a row can ask whether they are still there.
+SQLite keeps writing to an open file after it was deleted, moved or replaced. So a connection belongs to the file that
+is at the path when it is opened, and :meth:`DatabaseFile.claim` records the file with its ``-wal`` and ``-shm``, so
+that the caller can check whether they are still there.
 """
 
 import errno
@@ -17,14 +17,14 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 
 BUSY_SECONDS = 5.0
-"""How long a writer waits for another one, unless the URL has another ``timeout``."""
+"""Seconds that a writer waits for another one, unless the URL has a ``timeout``."""
 _COMPANIONS = ("-wal", "-shm")
 _DAMAGED, _LOST = "damaged", "lost"
 FileIdentity = tuple[int, int] | None
 
 
 def sqlite_path(url: str | URL) -> Path | None:
-    """The file of a SQLite database; None where it is in memory or in another database."""
+    """Return the path of a SQLite database; None if it is in memory or another database."""
     url = make_url(url)
     is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
     return Path(str(url.database)).absolute() if is_file and "uri" not in url.query else None
@@ -36,14 +36,14 @@ class DatabaseFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.parts = (path, *(path.with_name(path.name + suffix) for suffix in _COMPANIONS))
-        """Itself, its ``-wal`` and its ``-shm``."""
+        """The file, its ``-wal`` and its ``-shm``."""
         self._keeper: sqlite3.Connection | None = None
         self._claimed: Sequence[FileIdentity] = ()
         self._folder: FileIdentity = None
         self._size = 0
 
     def create(self) -> bool:
-        """Make an empty one that only its owner reads, unless there is one. Returns whether it was made."""
+        """Create an empty file, readable only by its owner, if it is missing. Returns whether it was created."""
         try:
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except FileExistsError:
@@ -51,17 +51,17 @@ class DatabaseFile:
         return True
 
     def connect(self) -> sqlite3.Connection:
-        """Open the file that is there; never makes one."""
+        """Open the existing file; never creates one."""
         uri = f"{self.path.as_uri()}?mode=rw"
         return sqlite3.connect(uri, timeout=BUSY_SECONDS, uri=True, check_same_thread=False)
 
     @property
     def is_open(self) -> bool:
-        """Whether it was claimed."""
+        """Whether the file was claimed."""
         return self._keeper is not None
 
     def claim(self) -> None:
-        """Remember the file as it is now; held open, so that SQLite itself does not remove its companions."""
+        """Record the current file; holds it open, so that SQLite does not remove its ``-wal`` and ``-shm``."""
         self.release()
         keeper = self.connect()
         try:
@@ -73,31 +73,31 @@ class DatabaseFile:
         self._size = self.path.stat().st_size
 
     def is_claimed(self) -> bool:
-        """Whether the file and its companions are still those that were claimed, or nothing was."""
+        """Return whether the claimed file, ``-wal`` and ``-shm`` are unchanged, or none was claimed."""
         if not self._keeper:
             return True
         try:
             size = self.path.stat().st_size
         except OSError:
             return False
-        # Only another program makes it smaller: Triof appends, and removes no page.
+        # Only another program shrinks it, as Triof only appends.
         shrunk, self._size = size < self._size, max(size, self._size)
-        # A companion that was not there yet may have come since.
+        # A ``-wal`` or ``-shm`` that was missing may have appeared since.
         same = all(was in (None, now) for was, now in zip(self._claimed, self._identities(), strict=True))
         return same and not shrunk
 
     def is_replaced(self) -> bool:
-        """Whether another file than the claimed one is at the path."""
+        """Return whether another file than the claimed one is at the path."""
         return identity(self.path) not in (None, *self._claimed[:1])
 
     def release(self) -> None:
-        """Forget the claim."""
+        """Release the claim."""
         if self._keeper:
             self._keeper.close()
         self._keeper, self._claimed, self._folder, self._size = None, (), None, 0
 
     def damage(self) -> str:
-        """What SQLite finds wrong with the content; empty if nothing."""
+        """Return the damage that SQLite finds in the content; empty if none."""
         try:
             with closing(self.connect()) as connection:
                 found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
@@ -108,14 +108,14 @@ class DatabaseFile:
         return "" if found == ["ok"] else "; ".join(found)
 
     def copy_to(self, target: Path) -> None:
-        """Write the whole content, with what is still in the ``-wal``, to a new file that only its owner reads."""
+        """Write the whole content, including the ``-wal``, to a new file readable only by its owner."""
         with closing(self.connect()) as source:
             _copy(source, target)
 
     def rescue(self, now: datetime) -> Path | None:
-        """Write what the claimed file holds to a new file beside it, as nothing else leads to it any more.
+        """Write the content of the claimed file to a new file beside it, before it becomes unreachable.
 
-        None where the folder, too, is no longer the one it was.
+        Returns None if the folder has been replaced as well.
         """
         if not self._keeper or identity(self.path.parent) != self._folder:
             return None
@@ -123,14 +123,14 @@ class DatabaseFile:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path.parent))
         _copy(self._keeper, target := self.aside(_LOST, now))
         if self.is_replaced():
-            # SQLite would take them for those of the file that lies there now, and spoil it.
+            # SQLite would apply them to the file that is at the path now, and corrupt it.
             for part, claimed in zip(self.parts[1:], self._claimed[1:], strict=True):
                 if identity(part) == claimed:
                     part.unlink(missing_ok=True)
         return target
 
     def set_aside(self, now: datetime) -> Path:
-        """Rename the damaged file with its companions, so that a new one can begin; returns its new path."""
+        """Rename the damaged file, ``-wal`` and ``-shm``, so that a new one can be created; returns its new path."""
         aside = self.aside(_DAMAGED, now)
         self.release()
         for part, suffix in zip(self.parts, ("", *_COMPANIONS), strict=True):
@@ -139,13 +139,13 @@ class DatabaseFile:
         return aside
 
     def aside(self, why: str, now: datetime) -> Path:
-        """A free name beside the file that says ``why`` and when."""
+        """Return an unused name beside the file, with the reason and the time."""
         stem = f"{self.path.stem}.{why}-{now.astimezone():%Y-%m-%d-%H%M%S}"
         names = (f"{stem}{number}.db" for number in ("", *(f"-{count}" for count in range(2, 100))))
         return next(path for name in names if not (path := self.path.with_name(name)).exists())
 
     def left_aside(self) -> Sequence[Path]:
-        """Damaged and rescued databases beside the file that nobody has salvaged yet, the oldest first."""
+        """Return damaged and rescued databases beside the file that are not salvaged yet, the oldest first."""
         found = [path for why in (_DAMAGED, _LOST) for path in self.path.parent.glob(f"{self.path.stem}.{why}-*.db")]
         return sorted(found, key=lambda path: path.name.partition("-")[2])
 
@@ -158,7 +158,7 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
     try:
         with closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
-            # One file without companions, whoever opens it.
+            # A single file, without a ``-wal`` for any later reader.
             copy.execute("PRAGMA journal_mode=DELETE")
     except BaseException:
         target.unlink(missing_ok=True)
@@ -166,7 +166,7 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
 
 
 def identity(path: Path) -> FileIdentity:
-    """Device and inode of the file at ``path``; None where there is none."""
+    """Return device and inode of the file at ``path``; None if there is none."""
     try:
         found = path.stat()
     except OSError:

@@ -1,9 +1,8 @@
-"""Room on the disk of the home folder, so that a machine whose disk fills up ends in order and comes back by itself.
+"""Reserves disk space in the home folder, so that a machine with a full disk stops cleanly and recovers by itself.
 
-A reserve lies on the disk as a file. As long as it is whole, what a deposit writes has room. When the disk is so full
-that nothing but the reserve is left, the oldest photos go; if that is not enough, nothing new is taken
-(:attr:`DiskRoom.is_full`) and the reserve is given to what is still to be written. Once there is room again, it is put
-back.
+The reserve is a file. While it is complete, a deposit's writes have space. When only the reserve is left, the oldest
+photos are removed; if that is not enough, no new deposit begins (:attr:`DiskRoom.is_full`) and the reserve is
+freed for pending writes. It is restored when there is space again.
 """
 
 import os
@@ -22,14 +21,14 @@ log = get_logger(__name__)
 
 FILE = "reserve"
 _SHARE = 0.02
-"""The reserve's share of a small disk."""
+"""Upper limit of the reserve's share of a small disk."""
 
 Prune = Callable[[int], int]
-"""Removes files that can be spared, of so many bytes if there are; returns of how many bytes."""
+"""Removes expendable files of up to so many bytes; returns the bytes freed."""
 
 
 class DiskRoom:
-    """The reserve of a ``home`` folder; ``prunes`` make room, the first one first."""
+    """The reserve of a ``home`` folder; ``prunes`` free space, called in order."""
 
     def __init__(self, home: Path, prunes: Sequence[Prune] = (), reserve_bytes: int = 4_194_304) -> None:
         self._reserve_bytes = reserve_bytes
@@ -41,9 +40,9 @@ class DiskRoom:
         self.is_full = False
 
     def look(self) -> bool:
-        """Whether there is room, if need be after making some. Raises OSError where there is no folder."""
+        """Return whether there is space, after freeing some if needed. Raises OSError if there is no folder."""
         if self._look_at_folder() != self._folder:
-            # Its disk was unmounted, or it was moved: what lies there now is not ours to fill.
+            # The disk was unmounted or the folder moved, so the folder at this path must not be filled.
             return not self.is_full
         reserve = min(self._reserve_bytes, int(shutil.disk_usage(self._home).total * _SHARE))
         missing = reserve - self._free() + (0 if self._is_kept(reserve) else reserve)
@@ -58,12 +57,12 @@ class DiskRoom:
         return not self.is_full
 
     def give_way(self) -> None:
-        """Give the reserve to what is to be written now."""
+        """Free the reserve for pending writes."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
     def fault(self) -> DatabaseUnusable:
-        """What to say while the disk is full."""
+        """Return the error for a full disk."""
         return database_errors.full(self._home)
 
     def _is_kept(self, reserve: int) -> bool:
@@ -73,12 +72,12 @@ class DiskRoom:
             return False
 
     def _keep(self, reserve: int) -> bool:
-        """Fill the reserve unless it is whole; False if there is no room for it."""
+        """Fill the reserve if it is incomplete; returns False if there is no space."""
         if self._is_kept(reserve):
             return True
         try:
             with os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                # Random, as some file systems keep zeros in no room at all.
+                # Random bytes, as some file systems store zeros sparsely.
                 file.write(os.urandom(reserve))
                 file.flush()
                 os.fsync(file.fileno())
@@ -86,7 +85,7 @@ class DiskRoom:
             self.give_way()
             if is_no_room(error):
                 return False
-            # What else is wrong with the folder is told by what has to be written there.
+            # The writes that follow report other faults of the folder.
             self._complaints.failed("reserve.not_kept", error)
         return True
 

@@ -1,4 +1,4 @@
-"""The photos of deposits as files, named by content hash, kept for so many days and megabytes."""
+"""Stores the photos of deposits as files, named by content hash, with limits on age and size."""
 
 import os
 import stat
@@ -36,17 +36,17 @@ class PhotoStore:
         self._complaints = Complaints(log)
 
     def path(self, sha256: str) -> Path:
-        """Where the photo with this hash is, if it is kept."""
+        """Return the path of the photo with this hash, whether or not it is stored."""
         return self._folder / sha256[:2] / f"{sha256}.jpg"
 
     def store(self, sha256: str, jpeg: bytes) -> None:
-        """Keep a photo; one that is there already counts as new again. Raises OSError."""
+        """Store a photo; an existing one gets the current time. Raises OSError."""
         if not (self._keep_days and self._keep_bytes):
             return
         path = self.path(sha256)
         for folder in (self._folder, path.parent):
             folder.mkdir(0o700, exist_ok=True)
-        # One replacing move, so that a power cut leaves no half photo under a whole one's name.
+        # Replaced atomically, so that a power cut leaves no partial photo under the final name.
         fresh = path.with_suffix(".part")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(jpeg)
@@ -54,7 +54,7 @@ class PhotoStore:
         fresh.replace(path)
 
     def prune(self) -> int:
-        """Remove what is too old, then the oldest until the rest fits. Returns how many went."""
+        """Remove photos that are too old, then the oldest until the rest fits. Returns the number removed."""
         oldest_first = self._oldest_first()
         too_many = sum(photo.size for photo in oldest_first) - self._keep_bytes
         oldest = self._now() - self._keep_days * _DAY
@@ -68,7 +68,7 @@ class PhotoStore:
         return removed
 
     def make_room(self, wanted: int) -> int:
-        """Remove the oldest photos until ``wanted`` bytes are freed. Returns how many bytes were."""
+        """Remove the oldest photos until ``wanted`` bytes are freed. Returns the bytes freed."""
         freed = 0
         for photo in self._oldest_first():
             if freed >= wanted:
@@ -79,7 +79,7 @@ class PhotoStore:
         return freed
 
     def _oldest_first(self) -> Sequence[_StoredPhoto]:
-        """What this store has written; whatever else lies in the folder is left alone."""
+        """Return the photos of this store, the oldest first, ignoring other files in the folder."""
         found = []
         for path in self._folder.glob("??/*"):
             if path.suffix not in _SUFFIXES or path.name[:2] != path.parent.name or path.parent.is_symlink():

@@ -1,7 +1,7 @@
-"""The records of a damaged SQLite file, read page by page without SQLite.
+"""Reads the records of a damaged SQLite file page by page, without SQLite.
 
-Only the leaves of tables are read, of the file and of its ``-wal``. So it does not matter which other pages are spoilt:
-the header, the schema, the pages that lead to the leaves. What SQLite has deleted but not overwritten is found as well.
+Reads only the leaf pages of tables, in the file and its ``-wal``, so damage to other pages does not matter: the
+header, the schema, interior pages. Records that were deleted but not overwritten are returned as well.
 The format: https://www.sqlite.org/fileformat2.html
 """
 
@@ -23,11 +23,11 @@ _INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 
 class _SpoiltError(Exception):
-    """This is no record."""
+    """The bytes are not a valid record."""
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Each record in ``path`` and its ``-wal``, as the values of its columns; many twice. Raises OSError."""
+    """Yield each record in ``path`` and its ``-wal``, as column values; records may repeat. Raises OSError."""
     with path.open("rb") as file:
         pages = _DatabasePages(file, path.with_name(f"{path.name}-wal"))
         for number in range(1, pages.count + 1):
@@ -36,7 +36,7 @@ def records(path: Path) -> Iterator[Record]:
 
 
 class _DatabasePages:
-    """The pages of a ``file`` by their number; above them those that are in its ``wal`` alone."""
+    """The pages of a ``file`` by number, overlaid by those in its ``wal``."""
 
     def __init__(self, file: BinaryIO, wal: Path) -> None:
         self._file = file
@@ -50,7 +50,7 @@ class _DatabasePages:
         return self._above.get(number) or self.below(number)
 
     def below(self, number: int) -> bytes:
-        """The page as it is in the file itself."""
+        """Return the page of the file itself."""
         self._file.seek((number - 1) * self.size)
         return self._file.read(self.size)
 
@@ -63,7 +63,7 @@ def _in_wal(path: Path, size: int) -> Mapping[int, bytes]:
     frame_bytes = _FRAME_HEADER_BYTES + size
     found: dict[int, bytes] = {}
     for start in range(_WAL_HEADER_BYTES, len(content) - frame_bytes + 1, frame_bytes):
-        # Frames with other salts are left over from before the file was begun anew.
+        # Frames with other salts are leftovers from before the wal was restarted.
         if content[start + 8 : start + 16] == content[16:24]:
             (number,) = struct.unpack_from(">I", content, start)
             found[number] = content[start + _FRAME_HEADER_BYTES : start + frame_bytes]
@@ -83,7 +83,7 @@ def _of_page(page: bytes, offset: int, pages: _DatabasePages) -> Iterator[Record
 
 
 def _payload(page: bytes, start: int, pages: _DatabasePages) -> bytes:
-    """What the cell at ``start`` holds, with what overflows to other pages."""
+    """Return the payload of the cell at ``start``, including its overflow pages."""
     size, start = _varint(page, start)
     _, start = _varint(page, start)
     if size > _LARGEST_RECORD_BYTES:
@@ -116,7 +116,7 @@ def _record(payload: bytes) -> Record:
 
 
 def _value(kind: int, payload: bytes, start: int) -> tuple[Value, int]:
-    """The value of a serial type that begins at ``start``, and where the next one begins."""
+    """Return the value of a serial type at ``start``, and the offset after it."""
     if kind == 0:
         return None, start
     if kind in _INTEGER_BYTES:
@@ -133,7 +133,7 @@ def _value(kind: int, payload: bytes, start: int) -> tuple[Value, int]:
 
 
 def _varint(content: bytes, start: int) -> tuple[int, int]:
-    """A number of up to nine bytes, and where the next one begins."""
+    """Return a variable-length integer of up to nine bytes, and the offset after it."""
     number = 0
     for position in range(start, start + 8):
         number = number << 7 | content[position] & 0x7F

@@ -23,22 +23,22 @@ EntryKind = Literal["call", "refused", "spared", "exhausted", "retired", "resume
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, in UTC whatever the database makes of time zones."""
+    """An aware datetime, stored in UTC independently of the database's time zone support."""
 
     impl = DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC, without the zone."""
+        """Convert to a naive datetime in UTC."""
         return value.astimezone(UTC).replace(tzinfo=None) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Aware again."""
+        """Convert to an aware datetime."""
         return value.replace(tzinfo=UTC) if value else None
 
 
 class Base(DeclarativeBase):
-    """What stands on every row, so that the journals of many machines can meet in one database."""
+    """Columns of every row, which let a database hold the journals of many machines."""
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
     machine_id: Mapped[str] = mapped_column(String(64))
@@ -46,10 +46,10 @@ class Base(DeclarativeBase):
 
 
 class Event(Base):
-    """One thing that happened: ``kind``, when, and to which deposit.
+    """An event: its ``kind``, its time, and its deposit, if any.
 
-    ``waste_type`` is what the event is about: predicted (judged), believed (confirmed) or shredded. ``reason`` says
-    why: a verdict's or a return's reason, the jammed part, the stage that was interrupted.
+    ``waste_type`` is the type that was predicted (judged), accepted (confirmed) or shredded. ``reason`` is the
+    reason of a verdict or a return, the jammed part, or the interrupted stage.
     """
 
     __tablename__ = "events"
@@ -66,7 +66,7 @@ class Event(Base):
 
 
 class PredictionRow(Base):
-    """One provider's answer about one deposit's photo."""
+    """One provider's answer for one deposit's photo."""
 
     __tablename__ = "predictions"
     __table_args__ = (
@@ -83,18 +83,18 @@ class PredictionRow(Base):
     model_version: Mapped[str] = mapped_column(String(128))
     attempts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     photo: Mapped[str] = mapped_column(String(64))
-    """SHA-256 of the image bytes, in hexadecimal; the photo itself is in the photo store as long as it is kept."""
+    """SHA-256 of the image bytes, in hexadecimal; the photo store may have the photo."""
     believed: Mapped[bool] = mapped_column(Boolean)
-    """Whether the verdict rests on it; the others were given beside it, to compare."""
+    """Whether the verdict is based on it; other predictions are for comparison."""
     embedding: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
-    """What the model saw besides its labels, where it tells."""
+    """The model's embedding of the photo, if it has one."""
 
 
 class LedgerRow(Base):
-    """One line of the ledger of a vendor's resource.
+    """An entry in the ledger of a vendor's resource.
 
-    A call made, refused or spared, the vendor's word that nothing is left or that the service is retired, ours that it
-    is asked again, a warning given.
+    A call that was made, refused or skipped, the vendor's statement that the quota is used up or the service retired,
+    our decision to call it again, or a warning.
     """
 
     __tablename__ = "ledger"
@@ -104,7 +104,7 @@ class LedgerRow(Base):
     tier: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(16))
     resets_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Until when the vendor is not asked, as it says that nothing is left or that the service is retired."""
+    """Until when the vendor is not called, as the quota is used up or the service retired."""
 
 
 class UploadRow(Base):
@@ -122,38 +122,38 @@ class UploadRow(Base):
     path: Mapped[str] = mapped_column(Text)
     tag_id: Mapped[str] = mapped_column(String(36))
     batch: Mapped[UUID] = mapped_column(Uuid)
-    """The request that it went with."""
+    """The id of the request that sent it."""
     outcome: Mapped[str] = mapped_column(String(16))
-    """``sending`` until the cloud has told what became of it; then ``sent``, ``there`` (before us) or ``refused``."""
+    """``sending`` until the outcome is known; then ``sent``, ``there`` (it existed before) or ``refused``."""
     reason: Mapped[str] = mapped_column(Text)
     image_id: Mapped[str] = mapped_column(String(36))
-    """The cloud's own; empty where nobody has heard it."""
+    """The cloud's id of the photo; empty if unknown."""
     since: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """A time of the cloud's clock before the request left, to look for it from there on; None: not known."""
+    """A time before the request, by the cloud's clock, from which to search for the photo; None: unknown."""
 
 
 class ApiKey(Base):
-    """A key of the API, of which only a digest is kept; ``at`` is when it was made."""
+    """A key of the API, stored as a digest; ``at`` is its creation time."""
 
     __tablename__ = "api_keys"
     __table_args__ = (Index("api_keys_by_name", "machine_id", "name", unique=True),)
 
     name: Mapped[str] = mapped_column(String(64))
     digest: Mapped[str] = mapped_column(String(64), unique=True)
-    """SHA-256 of the key, which is random and long, so that nothing slower is needed."""
+    """SHA-256 of the key; as the key is long and random, no slower hash is needed."""
     former_digest: Mapped[str | None] = mapped_column(String(64))
-    """Of the secret that this key had before it was rotated, which is taken until ``former_until``."""
+    """Digest of the secret before the last rotation, accepted until ``former_until``."""
     former_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     scopes: Mapped[list[str]] = mapped_column(JSON)
     per_minute: Mapped[int | None] = mapped_column(Integer)
-    """Requests; None: what the settings say."""
+    """Requests per minute; None: the limit of the settings."""
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class UserRow(Base):
-    """Somebody who may look at the dashboard."""
+    """A user of the dashboard."""
 
     __tablename__ = "users"
 
@@ -161,11 +161,11 @@ class UserRow(Base):
     role: Mapped[str] = mapped_column(String(16))
     password_hash: Mapped[str] = mapped_column(Text)
     session: Mapped[str] = mapped_column(String(32))
-    """Stands in the cookie; another one ends every login."""
+    """Part of the login cookie; changing it ends every login."""
 
 
 class JobRow(Base):
-    """A prediction that was asked for by the API; its photo is in the home folder until it is answered."""
+    """A prediction requested through the API; its photo is in the home folder until it is answered."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -176,16 +176,16 @@ class JobRow(Base):
     key_id: Mapped[UUID] = mapped_column(Uuid)
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     fingerprint: Mapped[str] = mapped_column(String(64))
-    """SHA-256 of the request, so that one idempotency key stands for one request."""
+    """SHA-256 of the request, as an idempotency key belongs to one request."""
     status: Mapped[str] = mapped_column(String(16))
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class DailyTotalRow(Base):
-    """What happened on one machine on one day that is over, counted once, so that years are read in an instant.
+    """Totals of one machine for one past day, stored so that reports over years are fast.
 
-    ``at`` is when it was counted.
+    ``at`` is the time of counting.
     """
 
     __tablename__ = "tallies"
@@ -193,11 +193,11 @@ class DailyTotalRow(Base):
 
     since: Mapped[datetime] = mapped_column(UtcDateTime)
     until: Mapped[datetime] = mapped_column(UtcDateTime)
-    """When the day ended where the machine stands; not included."""
+    """The end of the day in the machine's time zone, excluded."""
     counting: Mapped[str] = mapped_column(String(80))
-    """By which rules, and in which time zone; by others it has to be counted again."""
+    """Version of the rules and time zone of the count; if they change, the day is counted again."""
     rows: Mapped[int] = mapped_column(Integer)
-    """Of events and predictions in the day. They only become more: this tells whether all were there to be counted."""
+    """Numbers of events and predictions in the day; they only grow, so a difference means a new count is needed."""
     left_out: Mapped[int] = mapped_column(Integer)
-    """Those of them that a drill made; they only become more as well."""
+    """Numbers of those that drills made; they only grow as well."""
     counts: Mapped[dict[str, float]] = mapped_column(JSON)

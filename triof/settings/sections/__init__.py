@@ -1,1 +1,1 @@
-"""One module per theme, with the classes of its sections: names, defaults and checks, but nothing that acts on them."""
+"""The sections of the settings, one module per topic: names, defaults and checks, without behaviour."""

@@ -1,4 +1,4 @@
-"""Where alerts are sent, and the thresholds of technical ones."""
+"""Recipients of alerts, and thresholds of technical alerts."""
 
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -10,12 +10,12 @@ from providers.options import Names, Options, is_loopback
 
 
 class WebhookSettings(Options):
-    """Where alerts are posted as JSON."""
+    """Webhook to which alerts are posted as JSON."""
 
     url: SecretStr | None = None
-    """https, or plain http towards loopback only; secret, as many addresses are keys themselves."""
+    """HTTPS, or plain HTTP to loopback only; secret, as many addresses contain keys."""
     secret: SecretStr | None = None
-    """Key of the signature of what is posted."""
+    """Key for the signature of the posted body."""
     timeout_seconds: float = Field(5, gt=0, le=60)
 
     @field_validator("url", "secret", mode="before")
@@ -46,7 +46,7 @@ class EmailSettings(Options):
     host: str | None = Field(None, min_length=1)
     port: int = Field(587, ge=1, le=65535)
     security: Literal["starttls", "tls", "none"] = "starttls"
-    """``none`` towards loopback only."""
+    """``none`` is allowed to loopback only."""
     user: str | None = Field(None, min_length=1)
     password: SecretStr | None = None
     sender: str | None = Field(None, pattern=r"^[^@\s,]+@[^@\s,]+$")
@@ -72,11 +72,11 @@ class EmailSettings(Options):
 
 
 class AlertSettings(Options):
-    """Where alerts are sent besides the log, and the thresholds of technical ones."""
+    """Recipients of alerts besides the log, and thresholds of technical alerts."""
 
     webhook: WebhookSettings = WebhookSettings()
     email: EmailSettings = EmailSettings()
     disk_megabytes: float = Field(500, ge=0)
-    """Less free space than this in the home folder is an alert."""
+    """Free space in the home folder below which an alert is sent."""
     breaker_minutes: float = Field(15, gt=0)
-    """A breaker that is open for longer is an alert."""
+    """Time for which a breaker must be open before an alert is sent."""

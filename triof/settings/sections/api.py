@@ -23,17 +23,17 @@ class ApiSettings(Options):
     """Limits and dates of the API."""
 
     per_minute: int = Field(120, ge=BATCH, le=1_000_000)
-    """Photos and questions a minute with one key, unless the key has a limit of its own."""
+    """Photos and questions per minute and key, unless the key has its own limit."""
     batch_bytes: int = Field(80_000_000, ge=1)
     """Largest size of a request with several photos."""
     batch_seconds: float = Field(30, gt=0)
-    """Photos of a batch that are not begun by then are not judged."""
+    """Deadline of a batch; photos that are not started by then are not judged."""
     queue_length: int = Field(100, ge=1)
-    """Number of photos that may wait to be judged; the next one is refused."""
+    """Capacity of the queue of photos; further ones are refused."""
     result_days: float = Field(7, gt=0, le=36_500)
-    """How long predictions and idempotency keys are kept."""
+    """Retention of predictions and idempotency keys."""
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
-    """Web pages of these origins (``https://erp.example``) may use the API; none by default."""
+    """Origins (``https://erp.example``) whose web pages may use the API; none by default."""
     v1_deprecated_on: date | None = None
     v1_sunset_on: date | None = None
 

@@ -1,4 +1,4 @@
-"""Which camera the machine has."""
+"""Settings of the camera."""
 
 from pathlib import Path
 from typing import Literal
@@ -8,7 +8,7 @@ from triof.common.paths import DEMO_PICTURES
 
 
 class CameraSettings(Options):
-    """Kind of camera; ``folder`` and ``order`` say which pictures the camera of kind ``folder`` shows."""
+    """Kind of camera; ``folder`` and ``order`` apply to the kind ``folder``, which shows the pictures of a folder."""
 
     kind: Literal["folder", "browser"] = "folder"
     folder: Path = DEMO_PICTURES

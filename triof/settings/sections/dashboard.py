@@ -9,4 +9,4 @@ class DashboardSettings(Options):
     """The pages behind a login."""
 
     session_hours: float = Field(12, gt=0, le=8760)
-    """How long a login is valid."""
+    """Validity of a login."""

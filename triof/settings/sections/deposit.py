@@ -1,4 +1,4 @@
-"""How long the touchscreen waits for a person."""
+"""Timeouts of the touchscreen."""
 
 from typing import Self
 
@@ -8,14 +8,14 @@ from providers.options import Options
 
 
 class DepositSettings(Options):
-    """How long a step of a deposit may last without a touch, in seconds."""
+    """Timeouts of the steps of a deposit, in seconds without a touch."""
 
     idle_seconds: float = Field(60, ge=21)
-    """Then the item is handed back."""
+    """Time without a touch until the item is returned."""
     warning_seconds: float = Field(25, ge=20)
-    """How long before that the person is asked whether they are still there (EN 301 549: 20 s at least)."""
+    """Time before that when the employee is asked whether they are still there (EN 301 549: at least 20 s)."""
     return_seconds: float = Field(20, ge=1)
-    """How long the slot stays open for an item handed back."""
+    """Time for which the slot stays open for a returned item."""
     thanks_seconds: float = Field(12, ge=1)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What is logged, and how much of it is kept."""
+"""Level and size of the log."""
 
 from typing import Literal
 
@@ -8,10 +8,10 @@ from providers.options import Options
 
 
 class LogsSettings(Options):
-    """How much of the log is kept, in ``logs`` of the home folder."""
+    """Level of the log, and size and number of its files in ``logs`` of the home folder."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     megabytes: float = Field(10, gt=0)
-    """Size at which a new file is begun."""
+    """Size at which a new file is started."""
     files: int = Field(5, ge=1)
-    """Number of older files that are kept."""
+    """Number of older files to keep."""

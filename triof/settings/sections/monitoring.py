@@ -1,4 +1,4 @@
-"""Which machines are watched for drift, and how carefully."""
+"""Settings of drift monitoring."""
 
 from pydantic import Field
 
@@ -6,13 +6,13 @@ from providers.options import Names, Options
 
 
 class MonitoringSettings(Options):
-    """Which machines are watched, and how carefully."""
+    """The monitored machines, and the sensitivity of the alerts."""
 
     machines: Names | None = None
-    """Their ids, for a server whose journal is that of many machines; None: this machine."""
+    """Ids of the machines, if the journal holds several; None: this machine."""
     false_alarm_days: float = Field(182, ge=1)
-    """Mean time between alerts of drift that chance raises on one machine."""
+    """Mean time between false alerts of drift on one machine."""
     baseline_days: int = Field(10, ge=5, le=40)
-    """Days with deposits ..."""
+    """Minimum days with deposits in the baseline before alerts are possible."""
     baseline_deposits: int = Field(200, ge=50, le=5000)
-    """... and deposits that the baseline needs before anything counts as unusual."""
+    """Minimum deposits in the baseline before alerts are possible."""

@@ -14,12 +14,12 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 class Policy(Options):
     """Probability from which a label is accepted.
 
-    A wrong accept spoils a spool of filament, a wrong refusal annoys one person: these
-    numbers weigh one against the other. A label without an entry in ``thresholds`` takes the threshold of its model,
+    The thresholds weigh a wrong accept, which spoils a spool of filament, against a wrong refusal, which annoys one
+    employee. A label without an entry in ``thresholds`` takes the threshold of its model,
     chosen on validation photos, or ``default_threshold`` if the model has none.
     """
 
     default_threshold: Probability = 0.8
     costs: Costs = Costs()
-    """Costs from which `triof train` chooses the thresholds of a bundle."""
+    """Costs by which `triof train` chooses the thresholds of a bundle."""
     thresholds: Mapping[Literal["bottle", "cup", "cutlery", "other", "clean", "dirty"], Probability] = {}

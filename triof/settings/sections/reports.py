@@ -1,4 +1,4 @@
-"""Time zone of statistics and reports, and what an item is worth."""
+"""Time zone of statistics and reports, and the value of an item."""
 
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,7 +24,7 @@ def _known_zone(name: str) -> str:
 
 
 class GramsSettings(Options):
-    """What one item weighs, in grams."""
+    """Weight of one item, in grams."""
 
     bottle: float = Field(15, gt=0, le=1000)
     cup: float = Field(4, gt=0, le=1000)
@@ -32,7 +32,7 @@ class GramsSettings(Options):
 
 
 class DensitySettings(Options):
-    """Of the solid plastic of each type, in grams per cubic centimetre."""
+    """Density of the solid plastic of each type, in grams per cubic centimetre."""
 
     bottle: float = Field(1.38, gt=0.5, le=3)
     cup: float = Field(0.905, gt=0.5, le=3)
@@ -40,7 +40,7 @@ class DensitySettings(Options):
 
 
 class Co2Settings(Options):
-    """Kilograms of CO2 equivalent saved by a kilogram recycled instead of made anew."""
+    """Kilograms of CO2 equivalent saved per kilogram of recycled instead of new plastic."""
 
     bottle: float = Field(1.7, ge=0, le=20)
     cup: float = Field(0.6, ge=0, le=20)
@@ -50,14 +50,14 @@ class Co2Settings(Options):
 
 
 class ReportSettings(Options):
-    """Time zone and tenant of statistics and reports, and what an item is worth."""
+    """Time zone and company name of statistics and reports, and the value of an item."""
 
     timezone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Paris"
-    """Zone of all days and hours, independent of the zone of the system clock."""
+    """Time zone of all days and hours, independent of the system clock's."""
     tenant: str = ""
     """Name of the company where the machine stands, for the head of the monthly report."""
     grams: GramsSettings = GramsSettings()
     density: DensitySettings = DensitySettings()
     filament_millimetres: float = Field(1.75, ge=1, le=5)
-    """The filament's diameter."""
+    """Diameter of the filament."""
     co2: Co2Settings = Co2Settings()

@@ -13,7 +13,7 @@ _HOST_NAME = re.compile(r"\.?[0-9a-z_]([0-9a-z._-]*[0-9a-z_])?|[0-9a-f:.]*:[0-9a
 
 
 def _host_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names as a browser sends them, in lower case and IDNA."""
+    """Normalise host names as browsers send them: lower case and IDNA."""
     sent = tuple(_as_sent(name) for name in names)
     wrong = [name for name, plain in zip(names, sent, strict=True) if not _HOST_NAME.fullmatch(plain)]
     if wrong:
@@ -52,7 +52,7 @@ def _networks(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 KEPT_THREADS = 2
-"""Threads reserved for what must not wait: the machine's own touchscreen, and ``/livez``."""
+"""Threads reserved for the machine's own touchscreen and ``/livez``."""
 
 
 class ServerSettings(Options):
@@ -63,16 +63,16 @@ class ServerSettings(Options):
     trusted_hosts: Annotated[Listed, AfterValidator(_host_names)] = ()
     """Further host names that requests may use, in lower case; a leading dot covers all names below."""
     trusted_proxies: Annotated[Listed, AfterValidator(_networks)] = ()
-    """Addresses and networks of proxies whose ``X-Forwarded-For``, ``-Proto`` and ``-Host`` are believed."""
+    """Addresses and networks of proxies whose ``X-Forwarded-For``, ``-Proto`` and ``-Host`` are trusted."""
     threads: int = Field(8, ge=1, le=64)
     request_seconds: int = Field(60, ge=1)
     """Timeout of receiving a request, and of an idle connection."""
     stop_seconds: float = Field(30, ge=0)
-    """How long a server that is told to stop goes on with the requests it has received."""
+    """Time to finish received requests when the server stops."""
     touchscreen_from_anywhere: bool = False
-    """Whether other computers than the machine itself may open the touchscreen's pages, which need no login."""
+    """Whether other computers may open the touchscreen's pages, which need no login."""
 
     @property
     def all_threads(self) -> int:
-        """Number of requests that may be in progress at once."""
+        """Maximum number of concurrent requests."""
         return self.threads + KEPT_THREADS

@@ -9,7 +9,7 @@ from providers.options import Options
 
 
 class SimulatedSeconds(Options):
-    """How long the movements of the simulated machine take, in seconds."""
+    """Durations of the movements of the simulated machine, in seconds."""
 
     slot: float = Field(0.6, ge=0)
     box: float = Field(1.5, ge=0)
@@ -17,7 +17,7 @@ class SimulatedSeconds(Options):
 
 
 class Boxes(Options):
-    """Number of the box that takes each type of waste."""
+    """Number of the box for each type of waste."""
 
     bottle: int = Field(1, ge=1)
     cup: int = Field(2, ge=1)

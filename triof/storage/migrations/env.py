@@ -1,4 +1,4 @@
-"""Alembic's way in: runs on the connection that the journal hands over."""
+"""Alembic's entry point: runs on the connection given by the database."""
 
 from alembic import context
 

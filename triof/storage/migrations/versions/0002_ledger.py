@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("resets_at", sa.DateTime()),
     )
     op.create_index("ledger_by_resource", "ledger", ["resource", "kind", "at"])
-    # Until now each question had one answer, which was the one believed.
+    # Until now each question had only one answer, the believed one.
     op.add_column("predictions", sa.Column("believed", sa.Boolean(), nullable=False, server_default=sa.true()))
 
 

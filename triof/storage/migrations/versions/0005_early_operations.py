@@ -35,7 +35,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The final form of 0004 is right for it, too."""
+    """Do nothing, as the final form of 0004 is right for it, too."""
 
 
 def _columns(inspector: sa.Inspector, table: str) -> set[str]:
@@ -43,7 +43,7 @@ def _columns(inspector: sa.Inspector, table: str) -> set[str]:
 
 
 def _tell_apart_keys_of_one_name() -> None:
-    """Once a name could be given twice: the latest key keeps it, the others get a part of their ids behind it."""
+    """Rename keys that share a name: the latest keeps it, the others get a part of their ids appended."""
     keys = sa.table("api_keys", *map(sa.column, ("id", "machine_id", "name", "at")))
     seen = set()
     for key in op.get_bind().execute(sa.select(keys).order_by(keys.c.at.desc())).all():

@@ -1,4 +1,4 @@
-"""When a request of photos left, by the cloud's clock, so that it is looked for among the newest photos only."""
+"""Add the start of an upload request by the cloud's clock, so that only newer photos are searched for it."""
 
 import sqlalchemy as sa
 from alembic import op
