@@ -252,7 +252,7 @@ TOLD: dict[Fault, tuple[type[ProviderError], str]] = {
     "empty_200": (ProviderUnavailable, "names no tags"),
     "empty_object": (ProviderUnavailable, "names no tags"),
     "null_predictions": (ProviderUnavailable, "names no tags"),
-    "unknown_tag": (ProviderMisconfigured, r"explained: verre\. Say in custom_vision\.tags which of bottle, cup"),
+    "unknown_tag": (ProviderMisconfigured, r"without a label: verre\. Say in custom_vision\.tags which of bottle, cup"),
     "rate_limited": (RateLimited, "too fast"),
     "quota_403": (QuotaExceeded, "quota is used up"),
     "quota_429_days": (QuotaExceeded, "quota is used up"),
@@ -634,7 +634,7 @@ def test_who_accepts_and_does_not_shake_hands_gets_no_question(
     trusted: CustomVisionServer, connect_seconds: float, timeout: float
 ) -> None:
     trusted.fault = "hang_before_read"
-    assert "says nothing" in never_sent(client_for(trusted, connect_seconds=connect_seconds), timeout)
+    assert "does not answer" in never_sent(client_for(trusted, connect_seconds=connect_seconds), timeout)
     assert holds(trusted)
 
 
@@ -989,7 +989,7 @@ def test_rounding_errors_are_taken_out_of_the_sum(server: CustomVisionServer, to
 
 
 def test_every_unknown_tag_is_named(server: CustomVisionServer) -> None:
-    with pytest.raises(ProviderMisconfigured, match=r"explained: verre, Métal\. Say in custom_vision\.tags") as caught:
+    with pytest.raises(ProviderMisconfigured, match=r"label: verre, Métal\. Say in custom_vision\.tags") as caught:
         scores(server, {"verre": 0.5, "Métal": 0.3, "bouteille": 0.2})
     assert all(label in str(caught.value) for label in LABELS["waste_type"])
 
@@ -1008,7 +1008,7 @@ def test_probabilities_of_a_multilabel_project_are_refused(
 
 
 def test_a_tag_of_another_task_is_unknown(server: CustomVisionServer) -> None:
-    with pytest.raises(ProviderMisconfigured, match="explained: propre"):
+    with pytest.raises(ProviderMisconfigured, match="without a label: propre"):
         scores(server, {"bouteille": 0.5, "propre": 0.5}, propre="clean")
 
 
