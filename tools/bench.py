@@ -181,7 +181,7 @@ def one_core() -> Iterator[None]:
 
 
 def models(rounds: int) -> Ratio:
-    """Both shipped bundles, each through ``LocalCnn.predict`` on one decoded photo (resizing, the interpreter's call,
+    """Both questions about one decoded photo, each through ``LocalCnn.predict`` (resizing, the interpreter's call,
     calibration), against one float32 call of EfficientNet-Lite0 at 224 px on a ready tensor; one core, one thread.
     """
     from providers.local_cnn.options import LocalCnnOptions

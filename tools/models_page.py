@@ -1,4 +1,4 @@
-"""Fill the measured parts of docs/measurements/models.md from the shipped bundles' cards and other runs.
+"""Fill the measured parts of docs/measurements/models.md from the shipped bundle's card and other runs.
 
     python -m tools.models_page [--bench bench.json] [--compare tables.md]
 

@@ -2,7 +2,7 @@
 
 A model is a program. One that LiteRT cannot run may end its process, run for ever, or take all memory; in a separate
 process this does no other harm. A model that ran once is remembered by its checksum and from then on runs in this
-process, like the bundles that ship with Triof.
+process, like the bundle that ships with Triof.
 """
 
 import hashlib

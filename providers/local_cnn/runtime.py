@@ -35,7 +35,7 @@ class Runtime:
     """A model's interpreters, as a LiteRT interpreter handles one call at a time.
 
     One is created at the start. Further ones, up to ``interpreters``, are created on demand; all share the bytes of the
-    model, and each allocates its own working memory (23 MB with the shipped bundles).
+    model, and each allocates its own working memory (23 MB with EfficientNet-Lite0).
     """
 
     def __init__(
