@@ -66,7 +66,7 @@ demo-pictures: ## Say how the demo pictures are rendered again
 
 translations: .venv/stamp-base ## Collect the sentences of the pages into the catalogues, to be translated there
 	$(BIN)/pybabel -q extract -F babel.cfg --add-location=file --sort-output --no-wrap -o triof/translations/messages.pot .
-	$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching --ignore-obsolete -i triof/translations/messages.pot -d triof/translations
+	$(BIN)/pybabel -q update --ignore-pot-creation-date --no-wrap --no-fuzzy-matching --ignore-obsolete -i triof/translations/messages.pot -d triof/translations
 
 clean: ## Remove the virtual environment and all caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -181,7 +181,7 @@ def test_all_that_people_confirmed_can_be_had_and_what_is_left_out_is_said(past:
     past.deposit("other", action="refuse", reason="other", returned="other")
     usual = triof("dataset", "from-journal", "--out", tmp_path / "usual")
     assert "1 photo copied" in usual.stdout
-    assert "2 photos with a type that somebody confirmed left out" in usual.stdout
+    assert "2 photos with a confirmed type left out" in usual.stdout
     assert "`--which confirmed`" in usual.stdout
     found = fetch(tmp_path / "out", "--which", "confirmed")
     assert told(found) == [("cup", "", "confirmed")] * 3

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.dashboard import CLOUD, Person, create
 from tests.support.machines import BuildMachine, Machine, assemble
+from tests.support.paths import ROOT
 from triof import services as factory
 from triof.app import create_app
 from triof.cli import main
@@ -207,6 +208,13 @@ def test_a_machine_that_is_well_is_well_in_all_six_places(build: Callable[[Mappi
     assert "All is well." in Person(machine.client()).log_in("marie").open("/machine").page.text
     assert "data-hint" not in machine.client().get("/").text
     assert {status for status, _ in doctor({}).values()} == {"ok"}
+
+
+def test_every_check_stands_in_the_docs() -> None:
+    text = (ROOT / "docs" / "guide" / "serving.md").read_text(encoding="utf-8")
+    rows = text.partition("### The checks")[2].partition("\nAn answer holds")[0].splitlines()
+    listed = [name for row in rows if row.startswith("| `") for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(listed) == sorted(check.name for check in all_checks())
 
 
 @health_check(needed=True)
