@@ -16,6 +16,8 @@ from triof.access.api_keys import KeyScope
 from triof.access.rate_limit import MovingWindow
 from triof.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def desk(machine: Machine, tmp_path: Path) -> Desk:

@@ -9,6 +9,8 @@ from click.testing import CliRunner, Result
 
 from triof.cli import main
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 
 

@@ -31,6 +31,8 @@ from tests.support.clock import Clock
 from triof.datasets import photo_dataset
 from triof.settings.loader import load
 
+pytestmark = pytest.mark.slow
+
 PUBLISH = r"POST .*/publish"
 TRAIN = r"POST .*/train"
 
@@ -496,7 +498,6 @@ def test_a_training_under_way_is_found_also_where_the_limit_is_reached(
     assert names(few_iterations) == ["Iteration 1", "Iteration 2"]
 
 
-@pytest.mark.slow
 def test_ctrl_c_leaves_the_training_in_peace(desk: Desk, azure: TrainingServer) -> None:
     desk.ready()
     desk.upload(desk.photos({"bottle": 5, "cup": 5}))

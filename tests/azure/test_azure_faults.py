@@ -13,6 +13,8 @@ from testing.azure.training_server import TrainingServer
 from tests.support.azure_desk import ATTEMPTS, Desk, sent_once
 from triof.datasets import photo_dataset
 
+pytestmark = pytest.mark.slow
+
 PASSING: list[tuple[Sequence[Fault], bool]] = [
     (("reset", "truncated", "cut"), False),
     (("dropped", "empty_503", "rate_limited"), False),

@@ -30,6 +30,8 @@ from triof.azure import upload
 from triof.azure.upload import MAX_BYTES, fit
 from triof.cli.azure import session
 
+pytestmark = pytest.mark.slow
+
 STORE = "POST .*/images/files"
 PHOTOS = 70
 """Two requests."""
@@ -720,7 +722,6 @@ def begun(desk: Desk, azure: TrainingServer, photos: Path) -> Callable[[], subpr
     return begin
 
 
-@pytest.mark.slow
 def test_an_upload_that_is_interrupted_goes_on_and_sends_nothing_twice(
     desk: Desk, azure: TrainingServer, begun: Callable[[], subprocess.Popen[str]], photos: Path
 ) -> None:
@@ -747,7 +748,6 @@ def test_an_upload_that_is_killed_and_cut_off_sends_nothing_twice_and_nothing_is
     assert came.most_in_a_second <= 10
 
 
-@pytest.mark.slow
 def test_ctrl_c_does_not_wait_for_what_everybody_waits_for(
     desk: Desk, azure: TrainingServer, begun: Callable[[], subprocess.Popen[str]]
 ) -> None:

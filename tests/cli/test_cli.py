@@ -40,6 +40,7 @@ def pictures(tmp_path: Path, jpeg: bytes) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_classify_prints_one_object_a_photo_in_the_order_of_the_input(pictures: Path) -> None:
     ran = triof("classify", "--json", str(pictures / "b.jpg"), str(pictures))
     assert ran.exit_code == 0, ran.output
@@ -110,12 +111,14 @@ def test_help_names_every_command() -> None:
         assert f"  {command} " in ran.stdout
 
 
+@pytest.mark.slow
 def test_doctor_finds_a_machine_that_works() -> None:
     ran = triof("doctor")
     assert ran.exit_code == 0, ran.output
     assert "FAIL" not in ran.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mistake", "part", "remedy"),
     [
@@ -133,6 +136,7 @@ def test_doctor_names_what_is_wrong_and_the_remedy(mistake: str, part: str, reme
     assert remedy in ran.output
 
 
+@pytest.mark.slow
 def test_doctor_sees_a_jam_and_slot_clears_it() -> None:
     assert triof("slot", "jam", "shredder").exit_code == 0
     assert "jammed: shredder" in triof("slot").stdout
@@ -200,6 +204,7 @@ def test_a_journal_that_cannot_be_used_is_one_sentence_without_the_password(url:
     assert isinstance(ran.exception, SystemExit)
 
 
+@pytest.mark.slow
 def test_a_corrupt_journal_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "journal.db").write_bytes(b"this is no database" * 100)
@@ -218,6 +223,7 @@ def test_a_home_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
         assert "set TRIOF_HOME" in ran.stderr
 
 
+@pytest.mark.slow
 def test_an_address_that_is_none_is_one_sentence() -> None:
     ran = triof("kiosk", "--host", "300.1.1.1")
     assert ran.exit_code == 1
@@ -225,6 +231,7 @@ def test_an_address_that_is_none_is_one_sentence() -> None:
     assert triof("kiosk", "--host", "").exit_code == 2
 
 
+@pytest.mark.slow
 def test_doctor_makes_no_journal_and_counts_in_right_english(tmp_path: Path) -> None:
     home = tmp_path / "what?#home"
     assert "there is none yet" in triof("--set", f"home={home}", "doctor").output
@@ -237,6 +244,7 @@ def test_doctor_makes_no_journal_and_counts_in_right_english(tmp_path: Path) -> 
     assert "answers, 1 deposit under way" in triof("--set", f"home={home}", "doctor").output
 
 
+@pytest.mark.slow
 def test_doctor_shows_the_thresholds_in_force() -> None:
     ran = triof("--set", "policy.thresholds.cup=0.99", "--set", "routes.cleanliness=fake", "doctor")
     waste_type, cleanliness = (line for line in ran.output.splitlines() if " believes " in line)

@@ -23,6 +23,8 @@ from triof.drills.fault_file import FAULTS, FaultFile, FaultyCamera, InjectedFau
 from triof.drills.visitor import Visitor
 from triof.machine.cameras import CameraError, FolderCamera
 
+pytestmark = pytest.mark.slow
+
 BOTTLE = str(DEMO_PICTURES / "bottle-clean-1.jpg")
 
 
@@ -56,14 +58,12 @@ def test_without_credentials_the_machine_is_local_and_says_so() -> None:
     assert answer["waste_type"]["provider"] == "local_cnn"
 
 
-@pytest.mark.slow
 def test_a_kiosk_without_credentials_says_so_at_its_start(tmp_path: Path) -> None:
     with RunningKiosk(tmp_path / "home") as kiosk:
         pass
     assert "answers by itself, without custom_vision" in kiosk.complaints
 
 
-@pytest.mark.slow
 def test_a_kiosk_without_pictures_does_not_say_that_it_is_ready(tmp_path: Path) -> None:
     missing = tmp_path / "pictures"
     with RunningKiosk(tmp_path / "home", {"TRIOF_CAMERA__FOLDER": str(missing)}) as kiosk:
@@ -148,7 +148,6 @@ def running(set_up: CustomVisionServer, tmp_path: Path) -> Iterator[RunningKiosk
         yield kiosk
 
 
-@pytest.mark.slow
 def test_a_drill_shows_what_people_see_and_puts_everything_back(
     set_up: CustomVisionServer, running: RunningKiosk, tmp_path: Path
 ) -> None:
@@ -173,7 +172,6 @@ def test_a_drill_shows_what_people_see_and_puts_everything_back(
     assert set_up.calls == 2, "afterwards the cloud is asked as before"
 
 
-@pytest.mark.slow
 def test_a_drill_without_a_kiosk_or_with_somebody_at_it_is_one_sentence(running: RunningKiosk) -> None:
     assert "start it with `triof kiosk`" in triof("--set", "server.port=1", "drill", "--yes").stderr
     somebody = Visitor(running.url)
@@ -185,7 +183,6 @@ def test_a_drill_without_a_kiosk_or_with_somebody_at_it_is_one_sentence(running:
     assert somebody.shown == "insert", "and they go on undisturbed"
 
 
-@pytest.mark.slow
 def test_the_mode_is_turned_in_a_running_kiosk(set_up: CustomVisionServer, running: RunningKiosk) -> None:
     visitor = Visitor(running.url)
     for mode, calls in (("local", 0), ("auto", 1)):
@@ -217,7 +214,6 @@ def test_the_drill_s_stage_leads_nowhere_else_and_ends_by_itself(tmp_path: Path)
     assert camera.take(None)
 
 
-@pytest.mark.slow
 def test_a_kiosk_starts_and_serves_while_the_cloud_is_away(set_up: CustomVisionServer, tmp_path: Path) -> None:
     set_up.stop()
     environ = {name: value for name, value in os.environ.items() if name.startswith("TRIOF_")}
@@ -323,7 +319,6 @@ def test_calls_of_the_free_tier_cost_nothing_later(set_up: CustomVisionServer) -
     assert "0.50 €" in triof(*paid, "quota").stdout
 
 
-@pytest.mark.slow
 def test_a_drill_that_rehearsed_nothing_does_not_say_well(running: RunningKiosk, tmp_path: Path) -> None:
     other = ("--set", f"home={tmp_path / 'other'}", "--set", f"server.port={running.port}")
     ran = triof(*other, "drill", "--yes", "cloud_dead", "camera_gone")
@@ -331,7 +326,6 @@ def test_a_drill_that_rehearsed_nothing_does_not_say_well(running: RunningKiosk,
     assert ran.stdout.count("not rehearsed") == 2
 
 
-@pytest.mark.slow
 def test_a_drill_whose_kiosk_dies_is_one_sentence(running: RunningKiosk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("triof.cli.drill._leave", lambda visitor: running.kill() or _leave(visitor))
     ran = triof("--set", f"server.port={running.port}", "drill", "--yes", "cloud_dead")

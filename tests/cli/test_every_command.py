@@ -19,6 +19,8 @@ from tests.support.permissions import binding
 from triof.cli import main
 from triof.common.paths import DEMO_PICTURES
 
+pytestmark = pytest.mark.slow
+
 
 def commands(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:
     """Every command that does something, by its name."""

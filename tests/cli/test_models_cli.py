@@ -27,6 +27,8 @@ from triof.settings.loader import load
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

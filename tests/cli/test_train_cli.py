@@ -162,6 +162,7 @@ def test_the_shipped_bundle_is_good_enough(dataset: Path) -> None:
     assert everything["of all accepted, wrong"] <= 0.03
 
 
+@pytest.mark.slow
 def test_a_skipped_path_that_looks_like_markup_is_printed(photos: Path) -> None:
     (photos / "[").mkdir()
     (photos / "[" / "x].png").write_text("<html>")
@@ -172,6 +173,7 @@ def test_a_skipped_path_that_looks_like_markup_is_printed(photos: Path) -> None:
     assert "[/x].png" in shown.output
 
 
+@pytest.mark.slow
 def test_an_evaluation_asks_the_bundle_of_the_settings(photos: Path) -> None:
     ran = triof("--set", "local_cnn.cleanliness_bundle=/nowhere", "evaluate", "cleanliness", "--data", photos)
     assert ran.exit_code == 1

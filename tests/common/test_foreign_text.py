@@ -76,6 +76,7 @@ def manifests(draw: st.DrawFn) -> Rows:
     return [("path", *columns), *((name, *(draw(cells[column]) for column in columns)) for name in names)]
 
 
+@pytest.mark.slow
 @quickly
 @given(rows=manifests(), style=csv_styles)
 def test_a_manifest_is_the_same_however_it_was_written(folder: Path, rows: Rows, style: Style) -> None:
@@ -89,6 +90,7 @@ def test_a_manifest_is_the_same_however_it_was_written(folder: Path, rows: Rows,
     ]
 
 
+@pytest.mark.slow
 @quickly
 @given(style=csv_styles, columns=st.integers(4, 6))
 def test_corrections_are_the_same_however_they_were_written_and_take_more(
@@ -111,6 +113,7 @@ def test_corrections_are_the_same_however_they_were_written_and_take_more(
 BLANKS = st.sampled_from(("", " ", "\xa0", "\u202f", "\t", "\u200b", "\ufeff"))
 
 
+@pytest.mark.slow
 @given(
     task_label=st.sampled_from([(task, label) for task, labels in LABELS.items() for label in labels]),
     change=st.sampled_from((str, str.upper, str.title, str.swapcase)),
@@ -154,6 +157,7 @@ def test_of_two_files_that_differ_in_case_the_exact_one_is_meant(tmp_path: Path)
     assert photo_dataset.read(tmp_path).photos[0].path == tmp_path / "À.jpg"
 
 
+@pytest.mark.slow
 @given(style=text_styles, before=st.sampled_from(("", "\n", " ")), after=st.sampled_from(("", "\n", "\n\n", " \n")))
 def test_a_key_file_is_read_whoever_wrote_it(folder: Path, style: Style, before: str, after: str) -> None:
     (folder / "key.txt").write_bytes(encoded_text(f"{before}{'2' * 32}{after}", style))

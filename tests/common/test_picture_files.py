@@ -68,6 +68,7 @@ def judged(folder: Path) -> tuple[set[str], str]:
 files = st.tuples(st.sampled_from(sorted(CONTENTS)), st.sampled_from(ENDINGS))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(there=st.lists(files, max_size=6), folders=st.sampled_from(("", "bottle/", "a/b c/")))
 def test_what_a_file_holds_decides_and_nothing_that_may_be_a_photo_vanishes(
@@ -198,6 +199,7 @@ def test_the_folder_camera_shows_what_classify_reads(tmp_path: Path, caplog: pyt
     assert "1 TIFF (c.tif)" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_heif")
 def test_a_camera_and_a_doctor_say_what_they_were_given_instead(tmp_path: Path) -> None:
     put(tmp_path, "a.heic", CONTENTS["HEIC"])
@@ -246,6 +248,7 @@ COMMANDS: dict[str, Sequence[Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_that_reads_a_folder_says_what_it_left_out(tree: Path, command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

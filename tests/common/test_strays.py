@@ -18,6 +18,8 @@ from triof.common.scheduler import ScheduledTask, Scheduler
 from triof.machine.slot import Part, SlotError
 from triof.settings.tree import Settings
 
+pytestmark = pytest.mark.slow
+
 STATE = ("mode.json", "rehearsal.json", "alerts.json", "candidates.json", "reserve", "breaker-custom_vision.json")
 FOLDERS = ("photos", "photos/ab", "queue", "bundles", "bundles/waste_type", "logs", "monitoring", "backups", "config")
 

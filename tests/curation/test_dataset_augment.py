@@ -92,6 +92,7 @@ def test_only_training_photos_are_copied_with_their_group_split_and_author(sourc
     assert len(photo_dataset.read(together).photos) == 11
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_copies(source: Path, tmp_path: Path) -> None:
     for name, seed in {"one": "7", "two": "7", "three": "8"}.items():
         assert triof(source, "--out", tmp_path / name, "--seed", seed).exit_code == 0
@@ -100,6 +101,7 @@ def test_the_same_seed_makes_the_same_copies(source: Path, tmp_path: Path) -> No
     assert set(files(tmp_path / "one").values()) != set(files(tmp_path / "three").values())
 
 
+@pytest.mark.slow
 def test_no_two_copies_are_alike(source: Path, tmp_path: Path) -> None:
     assert triof(source, "--out", tmp_path / "many", "--copies", "30").exit_code == 0
     assert len(set(files(tmp_path / "many").values())) == 90
@@ -113,6 +115,7 @@ def test_no_two_copies_are_alike(source: Path, tmp_path: Path) -> None:
     assert "6 more would be the same as others" in ran.stdout
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_made_again(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Path] = []
     whole = replace_file
@@ -193,6 +196,7 @@ def test_other_splits_on_request_and_copies_are_not_copied(source: Path, out: Pa
     assert "has no photo in its val split" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_tree_of_folders_keeps_its_splits(source: Path, tmp_path: Path, out: Path) -> None:
     tree = tmp_path / "tree"
     for seed in range(20):
@@ -248,6 +252,7 @@ def test_only_what_is_asked_for_is_done(source: Path, out: Path) -> None:
         assert np.ptp(pixels, axis=2).max() <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_changes_the_picture_and_leaves_no_empty_edge(name: copies.Operation) -> None:
     for seed in range(12):

@@ -20,6 +20,8 @@ from triof.cli import main
 from triof.curation import near_duplicates
 from triof.datasets import photo_dataset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -144,6 +144,7 @@ def serve_photos(*seeds: int) -> None:
 BOTTLES = ("bottle", "--label", "bottle", "--source", "openverse", "--out", "set")
 
 
+@pytest.mark.slow
 @responses.activate
 def test_openverse_gives_photos_with_author_licence_and_address(patience: Patience) -> None:
     small, mature, not_free = found(7, width=90), found(8, mature=True), found(9, license="by-nc")
@@ -273,6 +274,7 @@ def test_wikimedia_is_told_who_asks_and_only_free_licences_are_kept(patience: Pa
     assert fetched == ["2.jpg", "1.jpg", "7.jpg"]
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_a_set(tmp_path: Path) -> None:
     pytest.importorskip("imagehash", reason="the extra data is not installed")
     shots = tmp_path / "shots"
@@ -319,6 +321,7 @@ def test_without_the_extra_only_the_very_same_file_is_dropped(tmp_path: Path, mo
     assert "licence" not in ran.stdout
 
 
+@pytest.mark.slow
 def test_a_host_that_misbehaves_costs_one_address_each(host: PhotoHost, patience: Patience) -> None:
     jpeg = {"Content-Type": "image/jpeg"}
     lines = [
@@ -459,6 +462,7 @@ def test_a_redirect_does_not_lead_into_a_private_network(host: PhotoHost) -> Non
     assert host.history == []
 
 
+@pytest.mark.slow
 def test_a_dead_network_ends_the_run_early(host: PhotoHost) -> None:
     closed = PhotoHost()
     closed._server.server_close()
@@ -498,6 +502,7 @@ def test_a_killed_run_goes_on_where_it_stopped(host: PhotoHost, tmp_path: Path) 
     assert [host.times(f"/{seed}.jpg") for seed in range(1, 6)] == [1, 1, 2, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("moment", "fetched_again"), [("before", 1), ("torn", 1), ("after", 0)])
 def test_a_power_cut_while_a_photo_is_written_is_mended(
     moment: str, fetched_again: int, host: PhotoHost, monkeypatch: pytest.MonkeyPatch

@@ -73,6 +73,7 @@ def with_split(lines: Sequence[tuple[str, ...]], given: dict[str, str]) -> list[
     return [(*line[:4], given.get("/".join(Path(line[0]).parts[-2:]), ""), line[5]) for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_near_duplicates_never_cross(photos: Path, seed: str) -> None:
     dataset = divided(photos, "--seed", seed)
@@ -104,6 +105,7 @@ def test_labels_of_both_tasks_count(photos: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_file_and_another_one_another(photos: Path) -> None:
     for name, seed in (("a.csv", "1"), ("b.csv", "1"), ("c.csv", "2")):
         divided(photos, "--seed", seed, out=name)
@@ -111,6 +113,7 @@ def test_the_same_seed_gives_the_same_file_and_another_one_another(photos: Path)
     assert splits(photo_dataset.read(Path("a.csv"))) != splits(photo_dataset.read(Path("c.csv")))
 
 
+@pytest.mark.slow
 def test_groups_stay_together_though_their_photos_differ_and_columns_are_kept(photos: Path) -> None:
     # Also over others: cup 7 shares a group with cup 0, which has a near-duplicate.
     lines = [
@@ -143,6 +146,7 @@ def test_keep_leaves_what_is_written_and_divides_the_rest(photos: Path) -> None:
     assert "0 photos lay in another split before" in split(Path("in.csv"), "--keep", out="again.csv").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "other", "both"), [("train", "test", "test"), ("val", "test", "test"), ("train", "val", "val")]
 )
@@ -209,6 +213,7 @@ def test_the_counts_are_shown(photos: Path) -> None:
     assert "Written to out.csv." in ran.stdout
 
 
+@pytest.mark.slow
 def test_sets_too_small_to_divide_are_divided_nonetheless(tmp_path: Path) -> None:
     for count in (1, 2, 3):
         folder = tmp_path / f"photos-{count}"

@@ -188,6 +188,7 @@ def test_all_that_people_confirmed_can_be_had_and_what_is_left_out_is_said(past:
     assert "left out" not in triof("dataset", "from-journal", "--out", tmp_path / "out", "--which", "confirmed").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reason", "cleanliness"),
     [("unsure_cleanliness", "clean"), ("cleanliness_not_answered", "clean"), ("unsure_type", ""), ("sure", "")],
@@ -217,6 +218,7 @@ SHIPPED = bundle.load(shipped("waste_type")).card
 DIRTY: dict[str, Any] = {"action": "refuse", "reason": "dirty", "returned": "dirty"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probability", [0.05, 0.85, 0.95])
 @pytest.mark.parametrize("believed", ["cup", None])
 def test_the_machine_was_as_sure_as_its_verdict_says(
@@ -226,6 +228,7 @@ def test_the_machine_was_as_sure_as_its_verdict_says(
     assert len(fetch(tmp_path / "out", "--which", "unsure")) == (believed is None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", SHIPPED.thresholds)
 def test_what_an_older_journal_does_not_say_follows_from_the_model_that_answered(
     past: Past, tmp_path: Path, label: str
@@ -245,6 +248,7 @@ def test_what_an_older_journal_does_not_say_follows_from_the_model_that_answered
     assert f"{least - 0.001:.4f}" not in [row["waste_type_probability"] for row in rows(tmp_path / "new")]
 
 
+@pytest.mark.slow
 def test_a_real_deposit_is_unsure_where_its_models_threshold_was_not_reached(
     build_machine: BuildMachine, tmp_path: Path
 ) -> None:
@@ -276,6 +280,7 @@ def test_disagreeing_is_one_answer_beside_another(past: Past, tmp_path: Path) ->
     assert told(found) == [("cup", "", "disagreeing"), ("bottle", "", "corrected disagreeing")]
 
 
+@pytest.mark.slow
 def test_a_random_share_is_the_same_every_time_and_grows(past: Past, tmp_path: Path) -> None:
     for _ in range(60):
         past.deposit("cup", "cup")
@@ -355,6 +360,7 @@ def test_another_machines_deposits_in_the_same_database_are_not_ours(past: Past,
     assert fetch(tmp_path / "out") == []
 
 
+@pytest.mark.slow
 def test_since_and_limit(past: Past, tmp_path: Path) -> None:
     for _ in range(60):
         past.deposit("bottle", "cup")
@@ -422,6 +428,7 @@ def test_two_runs_do_not_overwrite_each_others_manifest(past: Past, tmp_path: Pa
     assert len(fetch(tmp_path / "out")) == 1
 
 
+@pytest.mark.slow
 def test_a_year_is_not_read_into_memory_at_once(past: Past, tmp_path: Path) -> None:
     for _ in range(120):
         past.deposit("cup", "cup")
@@ -442,6 +449,7 @@ def test_a_year_is_not_read_into_memory_at_once(past: Past, tmp_path: Path) -> N
     assert max(sizes) <= 102
 
 
+@pytest.mark.slow
 def test_deposits_of_a_real_machine(build_machine: BuildMachine, tmp_path: Path) -> None:
     """The real flow: bottles seen, one confirmed as a cup although the machine is sure, one handed back."""
     machine = build_machine(waste_type=["bottle"], camera=FolderCamera(DEMO_PICTURES))

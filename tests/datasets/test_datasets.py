@@ -88,6 +88,7 @@ def test_a_tree_is_labelled_by_its_folders(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_split_of_a_tree_is_the_same_every_time_and_everywhere(tmp_path: Path) -> None:
     read = photo_dataset.read(tree(tmp_path / "here", {"bottle": 120, "cup": 120}))
     moved = photo_dataset.read(tree(tmp_path / "there", {"bottle": 120, "cup": 120}))
@@ -134,6 +135,7 @@ def test_the_fingerprint_follows_labels_and_splits(tmp_path: Path) -> None:
     assert len(prints) == 3
 
 
+@pytest.mark.slow
 def test_the_shared_photos_are_all_there(dataset: Path) -> None:
     read = photo_dataset.read(dataset)
     assert len(read.photos) == 4365

@@ -45,6 +45,7 @@ def splits(dataset: Dataset) -> dict[str, str]:
     return {dataset.name(item): item.split for item in dataset.photos}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "label"),
     [
@@ -98,6 +99,7 @@ places = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=places, used=st.sets(st.sampled_from(SPLITS), min_size=1))
 def test_folders_that_are_called_like_splits_are_the_splits(
@@ -149,6 +151,7 @@ def test_no_copy_of_a_photo_that_is_held_back_is_learned(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.slow
 def test_near_duplicates_that_cross_the_folders_are_reported_and_can_be_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

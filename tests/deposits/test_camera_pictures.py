@@ -13,6 +13,8 @@ from triof.settings.loader import load
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 
+pytestmark = pytest.mark.slow
+
 NAMED = {"bouteille": "bottle", "gobelet": "cup", "couvert": "cutlery", "520003": "cup", "product_": "bottle"}
 """What the camera's file names say; the last two were looked at."""
 
@@ -40,7 +42,6 @@ def deposit(visitor: Visitor, label: str) -> str:
     return ended_at
 
 
-@pytest.mark.slow
 def test_every_picture_of_the_camera_goes_through_a_whole_deposit(dataset: Path, tmp_path: Path) -> None:
     pictures = pictures_in(dataset / "camera")
     labels = [next(label for part, label in NAMED.items() if part in path.name.lower()) for path in pictures]

@@ -13,6 +13,8 @@ from tests.support.paths import ROOT
 from triof.common.paths import DEMO_PICTURES
 from triof.judging.mode import Switch
 
+pytestmark = pytest.mark.slow
+
 
 def test_five_deposits_while_the_cloud_comes_and_goes(
     cloud: CustomVisionServer, cloud_machine: BuildCloudMachine
@@ -123,7 +125,6 @@ print("no socket")
 """
 
 
-@pytest.mark.slow
 def test_local_mode_opens_no_socket_to_anywhere(cloud: CustomVisionServer, tmp_path: Path) -> None:
     environ = {
         "PATH": "",

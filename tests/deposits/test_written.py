@@ -19,6 +19,8 @@ from tools.running_kiosk import RunningKiosk
 from triof.access.users import Users
 from triof.drills.visitor import Visitor as Person
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -308,7 +310,6 @@ def test_old_photos_make_room(disk: Path, build_machine: BuildMachine) -> None:
     assert not old.exists()
 
 
-@pytest.mark.slow
 def test_a_kiosk_starts_on_a_full_disk_and_comes_back_by_itself(tmp_path: Path, new_journal: Path) -> None:
     with small_disk(tmp_path / "home") as home:
         shutil.copy(new_journal, home / "journal.db")

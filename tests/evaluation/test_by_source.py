@@ -17,6 +17,8 @@ from triof.datasets.photo_dataset import LabelledPhoto
 from triof.evaluation import by_source
 from triof.settings.sections.policy import Policy
 
+pytestmark = pytest.mark.slow
+
 ROWS = (
     # source, folder, what people say, material, what the models take it for
     ("home", "cup", ("cup", "clean"), "plastic", ("cup", "clean")),
@@ -172,7 +174,6 @@ def test_scores_of_a_model_that_is_no_provider_are_judged_alike() -> None:
     assert [part.name for part in parts] == ["fold 0", "fold 1", "fold 2", "all"]
 
 
-@pytest.mark.slow
 def test_real_photos_of_every_source_are_judged(dataset: Path, tmp_path: Path) -> None:
     if not (dataset / "all.csv").is_file():
         pytest.skip("the photos of other sources are not there")

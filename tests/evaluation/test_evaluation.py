@@ -267,6 +267,7 @@ def test_the_interval_holds_the_truth_19_times_in_20() -> None:
     assert 0.90 <= held / 300 <= 0.98
 
 
+@pytest.mark.slow
 def test_duplicates_in_one_group_widen_the_interval() -> None:
     pairs = [("clean", "clean" if index % 5 else "dirty", 0.8) for index in range(80)]
     copied = [pair for pair in pairs for _ in range(4)]

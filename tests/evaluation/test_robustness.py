@@ -158,6 +158,7 @@ def test_what_a_condition_costs_is_counted_and_averaged(tmp_path: Path) -> None:
     assert (found.mean_lost.value, found.mean_macro_f1_lost.value) == pytest.approx((0.2, 0.2))
 
 
+@pytest.mark.slow
 def test_the_loss_is_compared_photo_by_photo(tmp_path: Path) -> None:
     # Half of the photos are wrong in any light: paired, that widens nothing.
     photos = save(tmp_path, *(Image.new("RGB", (64, 64), (v, v, v)) for v in (30, 200) * 20))
@@ -212,6 +213,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_command_tells_prints_and_shows_what_is_lost(here: Path) -> None:
     pytest.importorskip("cv2")
     ran = triof("evaluate", "cleanliness", "--data", ".", "--robustness", "--report", "p.html")
@@ -227,6 +229,7 @@ def test_the_command_tells_prints_and_shows_what_is_lost(here: Path) -> None:
     assert text.partition("harder conditions")[2].partition("worst mistakes")[0].count("<img src=") == 12
 
 
+@pytest.mark.slow
 def test_the_numbers_are_in_the_json(here: Path) -> None:
     pytest.importorskip("cv2")
     ran = triof("evaluate", "cleanliness", "--data", ".", "--robustness", "--no-report", "--json")

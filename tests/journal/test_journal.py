@@ -7,6 +7,8 @@ from pathlib import Path
 from threading import Thread
 from uuid import uuid4
 
+import pytest
+
 from tests.support.machines import BuildMachine, Machine
 from triof import services
 from triof.journal.journal import ENDINGS, Journal
@@ -14,6 +16,8 @@ from triof.settings.tree import Settings
 from triof.storage.database import Database
 from triof.storage.photo_store import PhotoStore
 from triof.storage.tables import Event
+
+pytestmark = pytest.mark.slow
 
 
 def open_journal(path: Path, machine_id: str = "machine-1") -> Journal:

@@ -26,6 +26,8 @@ from triof.storage import data_folder
 from triof.storage.database import Database
 from triof.storage.tables import Event, PredictionRow
 
+pytestmark = pytest.mark.slow
+
 PAGE = 4096
 
 

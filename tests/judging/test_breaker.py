@@ -127,6 +127,7 @@ def test_what_was_seen_before_it_opened_is_forgotten_when_it_has_closed(breaker:
 # Probing
 
 
+@pytest.mark.slow
 def test_of_eight_that_ask_at_once_one_may_probe(clock: Clock) -> None:
     for _ in range(20):
         breaker = Breaker(SETTINGS, clock)

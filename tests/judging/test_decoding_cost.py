@@ -35,6 +35,7 @@ def code(image: bytes, limits: PhotoLimits | None = None) -> str:
     return ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
 def test_a_common_telephones_photo_is_judged(options: dict[str, Any]) -> None:
     loaded = photo.load(encoded(TELEPHONE, **options), needed_side=240)
@@ -80,6 +81,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENDLESS)
 def test_what_takes_more_processor_time_than_allowed_is_stopped(name: str) -> None:
     assert code(ENDLESS[name], PhotoLimits(decode_seconds=0.05)) == "too_costly"

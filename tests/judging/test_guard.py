@@ -607,6 +607,7 @@ def test_an_answer_fetched_late_is_not_a_slow_one(guarded: Build, grey: Photo, c
     assert each.breaker.state == "closed"
 
 
+@pytest.mark.slow
 def test_what_the_ledger_cannot_write_is_not_what_came_of_the_call(guarded: Build, ask: Ask, clock: Clock) -> None:
     class Full(Counted):
         def exhausted(self, resets_at: datetime) -> None:

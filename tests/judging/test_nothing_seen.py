@@ -21,6 +21,8 @@ from triof.cli import main
 from triof.judging import photo
 from triof.settings.tree import Settings
 
+pytestmark = pytest.mark.slow
+
 NOTHING = shown("empty", "clean")
 
 

@@ -93,6 +93,7 @@ def test_the_metadata_of_a_png_never_decide(name: str) -> None:
     assert photo.load(with_chunk(image, METADATA[name])).picture.getpixel((5, 5)) == (255, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_thousand_texts_that_open_to_a_gigabyte_never_decide() -> None:
     info = PngImagePlugin.PngInfo()
     for number in range(40):
@@ -137,6 +138,7 @@ def _no_heif(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pi_heif", None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_heif")
 def test_without_the_extra_a_heic_photo_is_called_one_with_the_setting_that_helps(build_machine: BuildMachine) -> None:
     assert "Most Compatible" in str(fault(HEIC))

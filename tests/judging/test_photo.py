@@ -49,6 +49,7 @@ def test_a_bomb_takes_no_memory() -> None:
     assert peak < 1_000_000
 
 
+@pytest.mark.slow
 @given(
     st.binary(max_size=400), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"RIFF"])
 )
@@ -81,6 +82,7 @@ MODES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("format_", "mode"), [(format_, mode) for format_ in MODES for mode in MODES[format_]])
 def test_every_mode_of_every_format_becomes_rgb(format_: str, mode: str) -> None:
     picture = photo.load(encoded(Image.new("RGB", (64, 48), RED).convert(mode), format_)).picture

@@ -18,6 +18,8 @@ from triof.datasets import photo_dataset
 from triof.settings.sections.photo import PhotoLimits
 from triof.web import label_page
 
+pytestmark = pytest.mark.slow
+
 WIDE = 16_500
 """Pixels of a side; the default allows 16,384."""
 ALLOWED = ("--set", f"photo.max_side={WIDE}")

@@ -419,6 +419,7 @@ def test_with_a_limit_lowered_since_nothing_remains(ledger: Build) -> None:
 # Many at once
 
 
+@pytest.mark.slow
 def test_the_limit_holds_exactly_under_many_threads(database: Database, now: Now) -> None:
     together = Barrier(THREADS)
 
@@ -432,12 +433,14 @@ def test_the_limit_holds_exactly_under_many_threads(database: Database, now: Now
     assert QuotaLedger(database, allowed(100), now).usage().used == 100
 
 
+@pytest.mark.slow
 def test_the_rate_holds_exactly_under_many_threads(database: Database, now: Now) -> None:
     ours = QuotaLedger(database, allowed(None, 10), now)
     with ThreadPoolExecutor(THREADS) as pool:
         assert sum(pool.map(lambda _: taken(ours, 5), range(THREADS))) == 10
 
 
+@pytest.mark.slow
 def test_many_threads_are_warned_once(database: Database, now: Now, caplog: pytest.LogCaptureFixture) -> None:
     ours = QuotaLedger(database, allowed(50), now)
     with ThreadPoolExecutor(THREADS) as pool:
@@ -651,6 +654,7 @@ def test_after_a_kill_in_the_middle_the_count_is_never_below_the_vendors(server:
     assert used <= photos + THREADS
 
 
+@pytest.mark.slow
 def test_the_vendors_quota_is_met_once_and_known_after_a_restart(server: CustomVisionServer) -> None:
     server.quota = 3
     for expected in (["custom_vision"] * 3 + ["fake"] * 2, ["fake"] * 2):
@@ -663,6 +667,7 @@ def test_the_vendors_quota_is_met_once_and_known_after_a_restart(server: CustomV
     assert (usage["used"], usage["refused"], usage["remaining"], usage["exhausted"]) == (3, 1, 0, True)
 
 
+@pytest.mark.slow
 def test_the_command_has_the_vendor_asked_again(server: CustomVisionServer) -> None:
     server.quota = 0
     router = services.build_router(load().settings)

@@ -154,6 +154,7 @@ def test_the_command_turns_it_and_says_who_and_why(home: Path) -> None:
     assert load().settings.mode == "auto", "the settings are somebody else's"
 
 
+@pytest.mark.slow
 def test_the_journal_knows_every_turn_with_who_why_and_what_was_before(home: Path) -> None:
     triof("mode", "local", "--why", "the line is cut")
     triof("mode")

@@ -24,6 +24,8 @@ from triof.datasets import photo_dataset
 from triof.judging import photo
 from triof.settings.tree import Settings
 
+pytestmark = pytest.mark.slow
+
 NEW = shown("cup", "unfamiliar")
 
 

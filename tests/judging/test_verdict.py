@@ -65,6 +65,7 @@ scores_of_types = st.lists(st.floats(0.01, 1), min_size=4, max_size=4).map(
 )
 
 
+@pytest.mark.slow
 @given(scores_of_types, st.floats(0, 1), st.floats(0, 1))
 def test_a_stricter_policy_never_accepts_more(scores: dict[str, float], clean: float, threshold: float) -> None:
     seen, state = prediction("waste_type", scores), cleanliness(clean)

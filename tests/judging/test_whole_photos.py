@@ -56,6 +56,7 @@ def test_a_whole_photo_is_judged_whatever_stands_around_it(kind: str) -> None:
         assert code(around(JPEGS[kind])) == "", name
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(JPEGS)), st.floats(0.2, 0.985), st.booleans())
 def test_a_photo_that_is_cut_off_is_damaged(kind: str, share: float, closed: bool) -> None:
     half = JPEGS[kind][: int(len(JPEGS[kind]) * share)]
@@ -77,6 +78,7 @@ def test_a_file_whose_rest_was_never_written_is_damaged(kind: str, end: bytes) -
     assert code(image[:at] + bytes(len(image) - at - len(end)) + end) == "damaged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["PNG", "WEBP", "GIF", "BMP"])
 def test_other_formats_are_whole_or_damaged_too(format_: str) -> None:
     image = encoded(PICTURE, format_)
@@ -123,6 +125,7 @@ def test_of_real_photos_the_cut_ones_are_caught_and_no_whole_one_is_lost(
 HALF = JPEGS["baseline"][: len(JPEGS["baseline"]) // 2] + END
 
 
+@pytest.mark.slow
 def test_the_touchscreen_hands_half_a_photo_back(build_machine: BuildMachine, tmp_path: Path) -> None:
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "1.jpg").write_bytes(HALF)

@@ -41,6 +41,8 @@ from triof.models import acceptance_photos, bundle_store
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 
+pytestmark = pytest.mark.slow
+
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
 MEANING = {"Bouteille": "bottle", "Couvert": "cutlery", "Gobelet": "cup", "Negative": "other"}
 VERSION = "azure-waste_type-35921ec4"

@@ -44,6 +44,8 @@ from triof.rollout.installation import install
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 
+pytestmark = pytest.mark.slow
+
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
 SHIPPED = bundle.load(shipped("waste_type")).card.version
 CUP = "azure-waste_type-aaaaaaaa"
@@ -641,7 +643,6 @@ def test_whenever_an_installation_is_killed_it_can_be_made_again(
     assert sorted(names) == [CUP, CUTLERY, "mine-1"]
 
 
-@pytest.mark.slow
 def test_a_process_that_dies_leaves_no_lock(home: Path) -> None:
     code = (
         "import os, pathlib\n"

@@ -23,6 +23,8 @@ from testing.azure.azure_export import azure_export_zip
 from tests.support.paths import ROOT
 from triof.cli import main
 
+pytestmark = pytest.mark.slow
+
 TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
 MARKER = "cvexport.manifest"
 DANGEROUS = """
@@ -74,7 +76,6 @@ def claiming_directory(content: bytes, claimed: int) -> bytes:
     return content[: end + 12] + struct.pack("<I", claimed) + content[end + 16 :]
 
 
-@pytest.mark.slow
 def test_what_never_ends_or_grows_without_bound_takes_little_time_and_memory(tmp_path: Path) -> None:
     pytest.importorskip("resource")
     os.mkfifo(tmp_path / "pipe")

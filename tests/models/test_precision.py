@@ -25,6 +25,8 @@ from triof.judging import photo
 from triof.models import acceptance_photos, bundle_store, precision_benchmark
 from triof.settings.tree import Settings
 
+pytestmark = pytest.mark.slow
+
 ALIKE = network("waste_type", gain=1.0001)
 CONTRARY = network("waste_type", gain=-1)
 NEVER = "was not measured on this machine yet"

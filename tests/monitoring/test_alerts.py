@@ -32,6 +32,8 @@ from triof.observability.health_checks.runner import HealthChecks
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
 
 

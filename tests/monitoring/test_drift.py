@@ -19,6 +19,8 @@ from triof.settings.tree import Settings
 from triof.storage.database import Database
 from triof.storage.tables import Event, PredictionRow
 
+pytestmark = pytest.mark.slow
+
 MEASURES = {
     "number": Measure("number", 0.25, least=0.01),
     "share": Measure("share", 0.05),

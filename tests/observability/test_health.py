@@ -14,6 +14,8 @@ from tests.support.paths import ROOT
 from triof.drills.fault_file import FaultFile, InjectedFault
 from triof.machine.cameras import CameraError
 
+pytestmark = pytest.mark.slow
+
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
 
 

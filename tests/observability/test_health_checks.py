@@ -26,6 +26,8 @@ from triof.observability.health_checks.registry import all_checks
 from triof.observability.health_checks.runner import HealthChecks
 from triof.settings.tree import Settings
 
+pytestmark = pytest.mark.slow
+
 WORDS: Mapping[str, Status] = {"ok": "ok", "warn": "warning", "FAIL": "failed"}
 NUMBERS: Mapping[float, Status] = {0: "ok", 1: "warning", 2: "failed"}
 ROUTES = {"waste_type": ("fake",), "cleanliness": ("fake",)}

@@ -151,6 +151,7 @@ def test_the_lines_of_libraries_are_in_the_file_and_not_on_the_terminal(kept: Ke
 # ---- requests and deposits ----
 
 
+@pytest.mark.slow
 def test_every_line_of_a_deposit_tells_whose_it_is(kept: Kept, machine: Machine) -> None:
     def jam() -> None:
         raise Jammed("shredder")
@@ -173,6 +174,7 @@ def test_every_line_of_a_deposit_tells_whose_it_is(kept: Kept, machine: Machine)
     assert failed["request_id"] in {line["request_id"] for line in confirmed}
 
 
+@pytest.mark.slow
 def test_what_a_worker_logs_tells_for_which_request(kept: Kept, cloud_machine: BuildCloudMachine) -> None:
     machine = cloud_machine(
         routes={"waste_type": ("tests.observability.test_logs:Broken", "local_cnn"), "cleanliness": ("local_cnn",)}
@@ -185,6 +187,7 @@ def test_what_a_worker_logs_tells_for_which_request(kept: Kept, cloud_machine: B
     assert fell_back["task"] == "waste_type"
 
 
+@pytest.mark.slow
 def test_neither_keys_nor_photos_nor_addresses_are_in_the_log(kept: Kept, machine: Machine, jpeg: bytes) -> None:
     client, operations = machine.client(), machine.services.operations
     secret = operations.keys.create("somebody", ["predict"])
@@ -222,6 +225,7 @@ def test_a_log_that_cannot_rotate_goes_on_where_it_is(tmp_path: Path, capsys: py
     assert capsys.readouterr().err.count("The log cannot be written") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_disk_stops_no_deposit(
     kept: Kept, machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -16,6 +16,8 @@ from triof.cli import main
 from triof.judging.quota import ledgers
 from triof.storage.tables import Event
 
+pytestmark = pytest.mark.slow
+
 
 def _begin_canary(machine: Machine) -> None:
     ran = triof("models", "canary", SECOND)

@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def sources(*folders: str) -> Iterator[Path]:
     for folder in folders:
@@ -83,7 +85,6 @@ def test_tensorflow_is_imported_inside_functions_only() -> None:
         assert not any(name.split(".")[0] in ("tensorflow", "keras") for name in names), path
 
 
-@pytest.mark.slow
 def test_rooms_import_downwards_only() -> None:
     """The contracts of pyproject.toml; imports inside functions count."""
     linter = shutil.which("lint-imports", path=str(Path(sys.executable).parent))

@@ -30,6 +30,8 @@ from triof.app import create_app
 from triof.cli import main
 from triof.settings.tree import Settings
 
+pytestmark = pytest.mark.slow
+
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 MOST_NOT_RUN, MOST_UNCOMPARED = 0.36, 0.5

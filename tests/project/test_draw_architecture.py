@@ -94,6 +94,7 @@ def test_the_page_lists_the_rooms_between_its_marks(tmp_path: Path) -> None:
     assert "| `judging` | From <photo> to verdict |" in written
 
 
+@pytest.mark.slow
 def test_the_committed_picture_and_list_are_what_the_script_draws() -> None:
     if not (ROOT / PICTURE).exists():
         pytest.skip("the rooms are not built yet: then run `python -m tools.draw_architecture`")

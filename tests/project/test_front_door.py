@@ -3,7 +3,11 @@
 import ast
 from collections.abc import Callable, Iterator
 
+import pytest
+
 from tests.support.paths import ROOT
+
+pytestmark = pytest.mark.slow
 
 OURS = ("triof", "providers", "testing", "tests", "tools")
 TESTS = sorted((ROOT / "tests").rglob("*.py"))

@@ -47,6 +47,7 @@ def broken_rules(text: str) -> list[str]:
     return [rule for rule, pattern in BROKEN_RULES.items() if pattern.search(prose)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", [path.name for path in TRANSLATIONS.iterdir() if path.is_dir()])
 def test_nothing_is_left_in_english(language: str, sentences: set[str]) -> None:
     catalogue = read_catalogue(language)

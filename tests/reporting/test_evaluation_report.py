@@ -22,6 +22,8 @@ from triof.evaluation.evaluation import EvaluatedPhoto, Evaluation
 from triof.reporting import evaluation_report, html_page
 from triof.reporting.evaluation_report import VendorMetrics
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "img", "br", "line", "circle", "rect", "polyline", "link", "input"}
 
 

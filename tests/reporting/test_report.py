@@ -21,6 +21,8 @@ from triof.settings.sections.reports import CO2_SOURCE, ReportSettings
 from triof.statistics import export
 from triof.statistics.recycling import recycled
 
+pytestmark = pytest.mark.slow
+
 Report = Callable[..., Result]
 
 

@@ -78,6 +78,7 @@ def test_the_interval_is_newcombes() -> None:
     assert half == pytest.approx((0.1, 0.1 - 0.1 / 2**0.5, 0.1 + 0.1 / 2**0.5))
 
 
+@pytest.mark.slow
 def test_the_power_is_what_was_asked_for() -> None:
     """Of candidates that are better by the planned ratio, about the planned share is found with so many pairs."""
     rng = np.random.default_rng(3)
@@ -100,6 +101,7 @@ def _bet(rng: np.random.Generator, pairs: int, ratio: float, believed: float | N
     return test.better
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("believed", [0.1, 0.3, 0.5])
 def test_however_often_one_looks_an_equal_candidate_is_rarely_called_better_or_worse(believed: float) -> None:
     rng = np.random.default_rng(4)
@@ -149,6 +151,7 @@ def test_one_that_people_correct_more_often_is_kept_out_and_the_guard_knows(
     assert "worse" in guard(CANARY, settings, journal, datetime.now(UTC))
 
 
+@pytest.mark.slow
 def test_too_few_pairs_are_waited_with_and_the_number_needed_is_told(compared: Compared) -> None:
     found = compared(("candidate", "cup", "bottle", "cup", 1), ("production", "bottle", "bottle", "bottle", 39))
     assert found.opinion.word == "wait"
@@ -219,6 +222,7 @@ def test_of_cleanliness_people_say_nothing(compared: Compared) -> None:
     assert "labelled photos with --data" in found.opinion.reason
 
 
+@pytest.mark.slow
 def test_errors_and_slow_answers_send_it_away(journal: Journal, settings: Settings) -> None:
     history = History(journal, CANARY)
     for _ in range(18):

@@ -29,6 +29,8 @@ from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.tree import Settings
 from triof.storage.tables import PredictionRow
 
+pytestmark = pytest.mark.slow
+
 ROUTES = {"waste_type": ("local_cnn",), "cleanliness": ("fake",)}
 PUBLISHED, NEXT = "triof", "triof-next"
 

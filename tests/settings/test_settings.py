@@ -178,6 +178,7 @@ def test_numbers_that_no_clock_can_count_are_mistakes(config: Path, number: str)
         assert f"{name} = " in refusal(config, flags={name: number})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -221,6 +222,7 @@ SAYS_NOTHING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("line", "told"), SAYS_NOTHING.values(), ids=SAYS_NOTHING)
 @pytest.mark.parametrize("above", ["", "# a comment\n\nTRIOF_LANGUAGE=en\r\n"], ids=["first", "later"])
 def test_a_line_of_an_env_file_that_sets_nothing_is_a_mistake(config: Path, line: str, told: str, above: str) -> None:

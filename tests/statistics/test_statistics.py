@@ -108,6 +108,7 @@ STEPS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=4, max_size=12), scope=SCOPES, end=st.one_of(MINUTES, st.just(LATER)))
 def test_what_was_tallied_is_what_a_naive_count_gives(
@@ -212,6 +213,7 @@ def test_the_night_in_which_clocks_are_set_back_has_25_hours(place: Place) -> No
     assert [hour.at.hour for hour in hours] == [0, 1, 2, 2, *range(3, 24)]
 
 
+@pytest.mark.slow
 def test_who_answered_how_fast_and_why_another_one_had_to(place: Place) -> None:
     for milliseconds in range(100, 200):
         attempts = (Attempt("custom_vision", "answered", milliseconds / 1000),)
@@ -273,6 +275,7 @@ CLOUD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("a_day", "days", "limit", "ahead"),
     [

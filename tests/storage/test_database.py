@@ -17,6 +17,8 @@ from sqlalchemy.exc import OperationalError
 from triof.storage.database import Database
 from triof.storage.tables import Base, Event
 
+pytestmark = pytest.mark.slow
+
 OpenDatabase = Callable[[], Database]
 
 

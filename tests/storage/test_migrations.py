@@ -20,6 +20,8 @@ from triof.journal.journal import Journal
 from triof.storage.database import Database
 from triof.storage.tables import Base
 
+pytestmark = pytest.mark.slow
+
 RELEASED = {
     "0001_first_tables.py": "80d6b59c52c10ea2761abb3eebdcfcdd762458c44eab955f944ef1f74e39128f",
     "0002_ledger.py": "d9d4bc2e4d7036ea2d076be8bff7535b021fbcc4463eb06ff06b7dbd87943092",

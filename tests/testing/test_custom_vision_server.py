@@ -103,6 +103,7 @@ def test_latency_is_waited_before_a_good_answer(server: CustomVisionServer, ask:
     assert time.monotonic() - start >= 0.1
 
 
+@pytest.mark.slow
 def test_threads_are_counted_right(server: CustomVisionServer, ask: Ask) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: ask(), range(8 * 25)))
@@ -158,6 +159,7 @@ def test_the_gateway_refuses(server: CustomVisionServer, jpeg: bytes, status: in
     assert (server.calls, server.received, server.images) == (0, 1, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "changes"),
     [
@@ -266,6 +268,7 @@ def test_it_has_an_address_before_it_starts() -> None:
         connect(server).close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["silent", "hang_before_read", "drip", "drip_headers", None])
 def test_stopping_waits_for_nobody(server: CustomVisionServer, ask: Ask, fault: Fault | None) -> None:
     server.fault, server.latency = fault, 60
@@ -337,6 +340,7 @@ def test_every_fault_is_provoked() -> None:
     assert sorted(provoked) == sorted(get_args(Fault))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [False, True], ids=["new", "kept"])
 @pytest.mark.parametrize(("fault", "cause"), UNREACHABLE.items())
 def test_what_the_sdk_cannot_reach(server: CustomVisionServer, ask: Ask, fault: Fault, cause: str, kept: bool) -> None:
@@ -352,6 +356,7 @@ def test_what_the_sdk_cannot_reach(server: CustomVisionServer, ask: Ask, fault: 
     assert ask().predictions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "expected"), REFUSED.items())
 def test_what_the_sdk_calls_an_error(
     server: CustomVisionServer, ask: Ask, fault: Fault, expected: tuple[int, str | None, str]
@@ -402,6 +407,7 @@ def test_answers_that_make_no_sense(
     assert probabilities(ask()) == pytest.approx(expected, nan_ok=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", HELD)
 def test_dripping_outlasts_the_timeout(server: CustomVisionServer, ask: Ask, fault: Fault) -> None:
     """A byte comes within each read's timeout, so that the call lasts as long as the server likes."""

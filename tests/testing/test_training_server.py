@@ -171,6 +171,7 @@ def by_hand(azure: TrainingServer, method: str, path: str, **options: Any) -> re
 # The whole way
 
 
+@pytest.mark.slow
 def test_from_nothing_to_a_prediction_and_a_model(
     azure: TrainingServer, sdk: Any, predictor: Any, project: Any, tags: Ids
 ) -> None:
@@ -299,6 +300,7 @@ def batch_of(*images: bytes, **more: Any) -> dict[str, Any]:
     return {"images": entries, **more}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("image", "status"),
     [
@@ -343,6 +345,7 @@ def test_tags_that_do_not_go(sdk: Any, project: Any, tags: Ids) -> None:
 REGION = {"tagId": NOBODY, "left": 0.1, "top": 0.1, "width": 0.5, "height": 0.5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("batch", "code"),
     [
@@ -543,6 +546,7 @@ def test_training_can_fail(azure: TrainingServer, sdk: Any, filled: Any) -> None
 # Publishing and exporting
 
 
+@pytest.mark.slow
 def test_publishing(azure: TrainingServer, sdk: Any, predictor: Any, filled: Any, trained: Any) -> None:
     target = azure.prediction_resource_id
     publish = sdk.publish_iteration
@@ -612,6 +616,7 @@ def test_the_key(azure: TrainingServer) -> None:
 TAKE = f"take={MOST_TAKEN + 1}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -694,6 +699,7 @@ def test_predictions_are_metered(azure: TrainingServer, predictor: Any, filled: 
     assert sdk.get_projects()
 
 
+@pytest.mark.slow
 def test_threads_send_each_photo_once(azure: TrainingServer, sdk: Any, project: Any) -> None:
     with ThreadPoolExecutor(4) as pool:
         summaries = list(pool.map(lambda i: upload(sdk, project, *(picture(j) for j in range(i, i + 8))), range(24)))
@@ -705,6 +711,7 @@ def test_threads_send_each_photo_once(azure: TrainingServer, sdk: Any, project: 
 # Faults and hooks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["reset", "half_open", "truncated", "silent"])
 def test_an_answer_lost_on_its_way(azure: TrainingServer, sdk: Any, project: Any, fault: Fault) -> None:
     """The photos are there, and nobody knows."""

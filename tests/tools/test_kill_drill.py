@@ -8,6 +8,8 @@ from tools.kill_drill import SCRIPT, drill
 from tools.running_kiosk import RunningKiosk
 from triof.drills.visitor import Visitor
 
+pytestmark = pytest.mark.slow
+
 
 def test_three_kills_lose_no_confirmation_and_leave_no_slot_open(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -16,7 +18,6 @@ def test_three_kills_lose_no_confirmation_and_leave_no_slot_open(
     assert "lost 0" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_an_orderly_stop_finishes_what_was_begun(tmp_path: Path) -> None:
     with RunningKiosk(tmp_path, SCRIPT) as kiosk:
         person = Visitor(kiosk.url)
@@ -33,7 +34,6 @@ def test_an_orderly_stop_finishes_what_was_begun(tmp_path: Path) -> None:
     assert "deposit.interrupted" not in kinds
 
 
-@pytest.mark.slow
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     with RunningKiosk(tmp_path / "one", SCRIPT) as kiosk:
         second = RunningKiosk(tmp_path / "two", SCRIPT)
@@ -43,7 +43,6 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     assert "Traceback" not in str(refused.value)
 
 
-@pytest.mark.slow
 def test_a_second_kiosk_does_not_touch_the_machine_of_the_first(tmp_path: Path) -> None:
     with RunningKiosk(tmp_path, SCRIPT) as kiosk:
         person = Visitor(kiosk.url)

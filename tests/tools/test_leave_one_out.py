@@ -16,6 +16,8 @@ from tools import leave_one_out
 from tools.leave_one_out import Answers, Trainings
 from triof.datasets import photo_dataset
 
+pytestmark = pytest.mark.slow
+
 BOTTLE, CUP, OTHER = (
     [6.0 if label == wanted else 0.0 for label in LABELS["waste_type"]] for wanted in ("bottle", "cup", "other")
 )

@@ -64,6 +64,7 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("many_files")
 @pytest.mark.parametrize("said", [b"", *BEGUN, GET % b""])
 def test_idle_connections_keep_nobody_out(serve: Serve, said: bytes) -> None:

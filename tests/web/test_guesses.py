@@ -11,6 +11,8 @@ from tests.support.dashboard import PASSWORD, Person, create
 from tests.support.machines import BuildMachine, Machine
 from triof.access import users
 
+pytestmark = pytest.mark.slow
+
 STRANGER, OWNER = "203.0.113.9", "198.51.100.7"
 LONGEST = 60
 

@@ -65,6 +65,7 @@ def status(client: FlaskClient, host: str, path: str = "/livez") -> int:
     return client.get(path, headers={"Host": host}).status_code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", [way for name in HERE for way in written(name)])
 def test_loopback_and_ip_addresses_are_answered(machine: Machine, host: str) -> None:
     assert status(machine.client(), host, "/") == 200
@@ -102,6 +103,7 @@ def test_names_of_the_settings_are_answered(build_machine: BuildMachine) -> None
         assert status(client, name) == 403, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("listening", "own"), [("0.0.0.0", 200), ("::", 200), ("192.168.1.20", 200), ("localhost", 403), ("127.0.0.1", 403)]
 )

@@ -275,6 +275,7 @@ def test_the_end_tells_what_came_of_it_and_can_be_undone(person: Person, desk: L
     assert "Is it clean?" in person.press("/undo").page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form", [{"now": "clean"}, {"now": "../x"}, {"now": ""}, {"position": "99"}, {"position": "x"}]
 )
@@ -332,6 +333,7 @@ def test_a_photo_that_cannot_be_read_is_not_found(person: Person, dataset: Datas
     assert person.client.get(photo_url(person)).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host", "status"),
     [

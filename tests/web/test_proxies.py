@@ -11,6 +11,8 @@ from tests.support.dashboard import LOGIN, PASSWORD, Person, create
 from tests.support.machines import BuildMachine, Machine
 from triof.settings.loader import SettingsError, load
 
+pytestmark = pytest.mark.slow
+
 PROXY, CLIENT = "10.0.0.5", "203.0.113.9"
 PROXIES = ["10.0.0.0/24", "2001:db8::/48", "127.0.0.1"]
 

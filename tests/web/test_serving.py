@@ -82,6 +82,7 @@ def test_told_to_stop_it_finishes_what_it_was_asked(app: App, serve: Serve) -> N
     assert served.ended()
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_cut_off(app: App, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     served = serve(stop_seconds=30)
     stuck = served.client(GET % b"slow")
@@ -104,6 +105,7 @@ def test_told_twice_it_stops_at_once(app: App, serve: Serve) -> None:
     assert served.ended()
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_one_sentence() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

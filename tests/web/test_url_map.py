@@ -10,6 +10,8 @@ from tests.support.url_map import Door, doors
 from triof.access import users
 from triof.access.users import Users
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
 

@@ -45,6 +45,7 @@ def some(tag: Tag, count: int) -> list[UploadPhoto]:
     return [UploadPhoto(f"{number}.jpg", a_photo(), tag.id) for number in range(count)]
 
 
+@pytest.mark.slow
 def test_every_photo_is_listed_once_over_many_pages(
     trainer: Trainer, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,6 +55,7 @@ def test_every_photo_is_listed_once_over_many_pages(
     assert len(list(trainer.images())) == trainer.count_images() == 8
 
 
+@pytest.mark.slow
 def test_what_was_stored_is_told_in_the_order_of_the_photos(trainer: Trainer, azure: TrainingServer) -> None:
     azure.shuffles = True
     photos = some(trainer.tags()[0], 9)
@@ -65,6 +67,7 @@ def test_what_was_stored_is_told_in_the_order_of_the_photos(trainer: Trainer, az
     assert [one.image.id for one in stored if one.image] == [ids[each.image] for each in photos if each.image in ids]
 
 
+@pytest.mark.slow
 def test_photos_of_a_batch_are_found_by_their_contents(trainer: Trainer, azure: TrainingServer) -> None:
     photos, others = some(trainer.tags()[0], 4), some(trainer.tags()[0], 2)
     trainer.store("one", photos)
@@ -76,6 +79,7 @@ def test_photos_of_a_batch_are_found_by_their_contents(trainer: Trainer, azure: 
     assert {name: image.id for name, image in matched.items()} == {"2.jpg": ids[photos[2].image]}
 
 
+@pytest.mark.slow
 def test_a_batch_is_looked_for_among_the_newest_photos_only(
     trainer: Trainer, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -272,6 +272,7 @@ def test_every_fault_of_the_server_has_its_error() -> None:
     assert sorted(TOLD) == sorted(get_args(Fault))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [False, True], ids=["new", "kept"])
 @pytest.mark.parametrize(("fault", "expected"), TOLD.items())
 def test_a_fault_is_one_error_and_over_when_it_is_over(
@@ -298,6 +299,7 @@ def test_a_fault_is_one_error_and_over_when_it_is_over(
     assert getattr(error, "sent", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["silent", "hang_before_read"])
 def test_who_says_nothing_is_left_while_it_still_holds_the_question(
     server: CustomVisionServer, shown: Photo, fault: Fault
@@ -320,6 +322,7 @@ def service(status: int, code: str) -> tuple[int, str]:
 QUOTA = "Out of call volume quota"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
@@ -409,6 +412,7 @@ def test_too_fast_says_when_to_come_back(headers: dict[str, str], words: str, se
     assert error.retry_after == seconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [403, 429])
 @pytest.mark.parametrize(
     ("headers", "words", "wait"),
@@ -523,6 +527,7 @@ def assert_answer_or_error(call: Callable[[], CloudPrediction]) -> None:
         assert all(tag and 0 <= probability <= 1 for tag, probability in answer.probabilities)
 
 
+@pytest.mark.slow
 @given(STATUSES, BODIES, HEADERS)
 @settings(deadline=None, max_examples=150)
 def test_whatever_is_answered_is_an_answer_or_an_error_of_ours(
@@ -537,6 +542,7 @@ def raw_server() -> Iterator[RawServer]:
         yield server
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 403 No\r\nRetry-After: "]),
     st.binary(max_size=60),
@@ -594,6 +600,7 @@ def test_https_towards_a_port_without_it(server: CustomVisionServer) -> None:
     assert server.calls == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("connect_seconds", "timeout"), [(AT_ONCE, PLENTY), (PLENTY, AT_ONCE)], ids=["connect", "total"]
 )
@@ -627,6 +634,7 @@ def test_nothing_is_sent_on_a_connection_that_comes_too_late(
     assert server.received == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("connect_seconds", "timeout"), [(DRIPPING, PLENTY), (PLENTY, DRIPPING)], ids=["connect", "total"]
 )
@@ -645,6 +653,7 @@ def test_a_proxy_that_refuses_is_named(server: CustomVisionServer, monkeypatch: 
     assert "check HTTPS_PROXY" in never_sent(client_at("https://vision.test"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["drip", "drip_headers"])
 def test_a_call_through_a_proxy_is_bounded_too(
     server: CustomVisionServer, jpeg: bytes, monkeypatch: pytest.MonkeyPatch, fault: Fault
@@ -681,6 +690,7 @@ def test_a_trusted_authority_is_taken_from_the_environment(trusted: CustomVision
 BROKEN: tuple[Fault, ...] = ("half_open", "reset", "truncated")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [False, True], ids=["new", "kept"])
 @pytest.mark.parametrize("fault", ["silent", "drip", "drip_headers", *BROKEN])
 def test_a_question_that_went_out_over_tls_counts_as_sent(
@@ -706,6 +716,7 @@ def test_a_question_that_went_out_over_tls_counts_as_sent(
 # Redirections
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirection_is_not_followed_and_the_key_goes_nowhere(server: CustomVisionServer, status: int) -> None:
     location = f"{server.endpoint}/customvision/v3.1/prediction/portal"
@@ -734,12 +745,14 @@ def test_a_ping_tells_who_cannot_be_reached(server: CustomVisionServer) -> None:
     assert "cannot be reached" in str(error)
 
 
+@pytest.mark.slow
 def test_a_ping_of_who_says_nothing_is_bounded(server: CustomVisionServer) -> None:
     server.fault = "hang_before_read"
     assert isinstance(failure(lambda: client_for(server).ping(timeout=DRIPPING)), ProviderUnavailable)
     assert holds(server)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nX-Drip: "], ids=["status", "headers"])
 def test_a_ping_of_who_drips_is_bounded(answer: bytes) -> None:
     with RawServer(answer, drops=b"a") as server:
@@ -788,12 +801,14 @@ def noise(width: int, height: int) -> Photo:
     return Photo(Image.fromarray(pixels), "0" * 64, width, height)
 
 
+@pytest.mark.slow
 def test_a_photo_is_shrunk_until_the_vendor_takes_its_bytes(server: CustomVisionServer) -> None:
     """The server refuses more than 4 MB itself; what is asked here is that no more is lost than must be."""
     provider_for(server, side=4096).predict(noise(2400, 2400), timeout=PLENTY)
     assert 1_000_000 < len(server.images[-1].image) <= 4_000_000
 
 
+@pytest.mark.slow
 def test_a_photo_is_shrunk_until_the_vendor_takes_its_sides(server: CustomVisionServer) -> None:
     picture = Image.linear_gradient("L").convert("RGB").resize((12_000, 500))
     provider_for(server).predict(Photo(picture, "0" * 64, *picture.size), timeout=PLENTY)
@@ -817,6 +832,7 @@ def test_the_shorter_side_is_about_what_the_settings_say(
     assert sent(server).size == received
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(MOST_ASPECT * 400, 400), (400, MOST_ASPECT * 400), (12_000, 480)])
 def test_the_narrowest_photo_is_still_taken(server: CustomVisionServer, size: tuple[int, int]) -> None:
     provider_for(server).predict(Photo(Image.new("RGB", size), "0" * 64, *size), timeout=PLENTY)
@@ -875,6 +891,7 @@ def test_one_thread_keeps_one_connection(server: CustomVisionServer, jpeg: bytes
     assert (server.calls, server.connections) == (20, 1)
 
 
+@pytest.mark.slow
 def test_each_thread_has_at_most_one_connection(server: CustomVisionServer, jpeg: bytes) -> None:
     client = client_for(server)
     with ThreadPoolExecutor(8) as pool:
@@ -883,6 +900,7 @@ def test_each_thread_has_at_most_one_connection(server: CustomVisionServer, jpeg
     assert server.connections <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["rate_limited", "quota_403", "empty_503", "empty_401", "html_502", "bad_json"])
 def test_after_a_refusal_the_connection_is_still_good(server: CustomVisionServer, jpeg: bytes, fault: Fault) -> None:
     client = client_for(server)
@@ -917,6 +935,7 @@ def test_a_connection_unused_for_long_is_not_trusted(
     assert server.connections == 3
 
 
+@pytest.mark.slow
 def test_a_hang_up_of_one_thread_does_not_touch_the_others(server: CustomVisionServer, jpeg: bytes) -> None:
     client = client_for(server)
     server.latency = 5 * AT_ONCE
@@ -937,6 +956,7 @@ def scores(server: CustomVisionServer, answered: Mapping[str, float], **tags: st
     return dict(provider_for(server, tags=tags).predict(shown, timeout=PLENTY).scores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tag", "label"), [*DEFAULT_TAGS.items(), *CLEANLINESS_TAGS.items()])
 def test_every_tag_becomes_its_label(server: CustomVisionServer, shown: Photo, tag: str, label: str) -> None:
     task: Task = "cleanliness" if tag in CLEANLINESS_TAGS else "waste_type"
@@ -1264,6 +1284,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
     return "\n".join([caplog.text, *(f"{record.__dict__}" for record in caplog.records)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", get_args(Fault))
 def test_no_fault_shows_the_key(
     server: CustomVisionServer, shown: Photo, caplog: pytest.LogCaptureFixture, fault: Fault
@@ -1277,6 +1298,7 @@ def test_no_fault_shows_the_key(
     assert caplog.records, "nothing was logged, so that nothing was proved"
 
 
+@pytest.mark.slow
 def test_no_network_shows_the_key(
     server: CustomVisionServer, tls_server: CustomVisionServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -1347,6 +1369,7 @@ def test_the_table_of_the_settings_hides_the_key(configured: CustomVisionServer)
     assert configured.key not in str(list(rows(load())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["forbidden", "quota_403", "unknown_tag", None])
 @pytest.mark.parametrize("command", ["doctor", "classify"])
 def test_no_command_shows_the_key(
@@ -1366,6 +1389,7 @@ def test_no_command_shows_the_key(
     assert configured.key not in logged(caplog)
 
 
+@pytest.mark.slow
 def test_no_command_shows_what_is_no_key(
     configured: CustomVisionServer, jpeg: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1393,6 +1417,7 @@ def test_a_proxy_sees_nothing_of_what_stays_on_this_machine(
         assert proxy.connections == 0
 
 
+@pytest.mark.slow
 def test_a_client_that_is_closed_leaves_no_connection_behind(server: CustomVisionServer) -> None:
     def ask_and_close() -> weakref.ref[Client]:
         client = client_for(server)

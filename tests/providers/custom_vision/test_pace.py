@@ -100,6 +100,7 @@ calls = st.builds(
 QUICK = Call()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(calls, min_size=1, max_size=40), st.integers(1, 12), st.integers(1, 16))
 def test_no_second_sees_more_than_it_may(made: list[Call], per_second: int, workers: int) -> None:

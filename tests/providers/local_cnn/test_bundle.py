@@ -45,6 +45,7 @@ def without(name: str) -> Callable[[Path], None]:
 INPUT = {"width": 224, "height": 224, "channels": "rgb", "range": [-1, 1], "resize": "stretch"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -83,6 +84,7 @@ def test_the_bundle_of_the_other_task_is_refused(tmp_path: Path) -> None:
         LocalCnn("cleanliness", LocalCnnOptions(cleanliness_bundle=folder))
 
 
+@pytest.mark.slow
 def test_what_is_no_model_is_refused_even_with_the_right_checksum(folder: Path) -> None:
     card = bundle.load(folder, "waste_type").card
     junk = b"not a model"

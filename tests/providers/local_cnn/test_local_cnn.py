@@ -25,6 +25,8 @@ from triof.datasets import photo_dataset
 from triof.judging import photo
 from triof.settings.sections.photo import DEFAULT_LIMITS
 
+pytestmark = pytest.mark.slow
+
 
 def drawn_bottle(shift: int = 0) -> Photo:
     """A blue bottle on a light tray; ``shift`` moves it to the right, in pixels."""
@@ -135,7 +137,6 @@ def test_hands_and_empty_slots_that_no_training_has_seen_are_other() -> None:
     assert labels.count("other") >= 54
 
 
-@pytest.mark.slow
 def test_serving_needs_no_tensorflow() -> None:
     code = (
         "import sys\n"
@@ -147,7 +148,6 @@ def test_serving_needs_no_tensorflow() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("task", "kept"), [("waste_type", 0.9), ("cleanliness", 0.9)])
 def test_another_ground_under_the_item_changes_few_answers(dataset: Path, task: Task, kept: float) -> None:
     provider = LocalCnn(task, LocalCnnOptions())

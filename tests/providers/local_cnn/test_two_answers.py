@@ -85,6 +85,7 @@ def serving(home: Path) -> dict[Task, str]:
     return {task: LocalCnn(task, options).card.version for task in TASKS}
 
 
+@pytest.mark.slow
 def test_it_is_installed_activated_and_removed_as_a_whole(home: Path) -> None:
     assert done("list").count("both-1") == 2
     told = done("activate", "both-1", "--why", "faster")
@@ -99,6 +100,7 @@ def test_it_is_installed_activated_and_removed_as_a_whole(home: Path) -> None:
     assert "both-1" not in done("list")
 
 
+@pytest.mark.slow
 def test_it_serves_for_one_task_alone(home: Path) -> None:
     before = serving(home)
     done("activate", "cleanliness/both-1")
@@ -115,6 +117,7 @@ def test_it_serves_for_one_task_alone(home: Path) -> None:
     assert serving(home) == {**before, "waste_type": "both-1"}
 
 
+@pytest.mark.slow
 def test_installing_says_both_tasks_and_activates_both(home: Path) -> None:
     told = done("install", colour_models.save_both(home.parent / "next", "both-2"), "--activate")
     assert "both-2 answers waste_type: bottle, cup, cutlery, other;" in told
@@ -221,6 +224,7 @@ def test_each_task_keeps_its_own_temperature_and_thresholds(both: LocalCnnOption
     assert LocalCnn("cleanliness", both).predict(photo.load(CUP), timeout=5).thresholds == {"clean": 0.8, "dirty": 0.8}
 
 
+@pytest.mark.slow
 def test_an_evaluation_measures_both_and_records_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     folder = colour_models.save_both(tmp_path / "both")

@@ -61,6 +61,7 @@ def judged(desk: Desk) -> int:
     return len(judge.history)
 
 
+@pytest.mark.slow
 def test_both_versions_tell_the_same_and_v2_more(desk: Desk, jpeg: bytes) -> None:
     first, second = (desk.ask(f"/api/{version}/predict", jpeg).json for version in ("v1", "v2"))
     assert first
@@ -82,6 +83,7 @@ def test_both_versions_tell_the_same_and_v2_more(desk: Desk, jpeg: bytes) -> Non
     assert desk.machine.happened() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
 def test_photos_are_taken_raw_and_from_forms_whatever_they_are_called(desk: Desk, format_: str) -> None:
     image = encoded(Image.new("RGB", (64, 64), "grey"), format_)
@@ -128,6 +130,7 @@ def test_every_error_below_api_is_a_problem_and_elsewhere_a_page(desk: Desk) -> 
     assert desk.client.get("/nothing").content_type == "text/html; charset=utf-8"
 
 
+@pytest.mark.slow
 def test_no_address_of_the_api_answers_without_a_key(desk: Desk, jpeg: bytes) -> None:
     rules = [rule for rule in desk.app.url_map.iter_rules() if rule.rule.startswith("/api")]
     assert len(rules) >= 9
@@ -299,6 +302,7 @@ def test_a_disk_that_is_full_is_told_before_anything_is_promised(
     assert desk.jobs.depth == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/api/v1/predict", "/api/v2/predict", "/api/v2/predict-batch"])
 def test_the_same_request_with_the_same_key_is_judged_once(desk: Desk, jpeg: bytes, path: str) -> None:
     key = {"Idempotency-Key": '"9d3e"'}
@@ -326,6 +330,7 @@ def test_an_answer_under_a_key_can_be_fetched_and_a_problem_is_kept(desk: Desk, 
         assert problem(desk.ask(data=b"<html>", headers={"Idempotency-Key": "2"})) == (415, "not_a_photo")
 
 
+@pytest.mark.slow
 def test_what_nobody_answered_may_be_asked_again(build_desk: Build, jpeg: bytes) -> None:
     desk = build_desk(waste_type=[DOWN, "cup"] * 2, cleanliness=[DOWN, "clean"] * 2)
     key = {"Idempotency-Key": "1"}
@@ -372,6 +377,7 @@ def test_a_request_that_is_being_answered_is_not_judged_beside(
     assert desk.ask(data=jpeg, headers=key).status_code == 200
 
 
+@pytest.mark.slow
 def test_of_many_at_the_same_moment_one_is_judged(desk: Desk, jpeg: bytes) -> None:
     desk.ask("/api/v2/machine", method="GET")
     together, came = Barrier(8), []
@@ -423,6 +429,7 @@ def test_one_process_works_the_queue_off_and_photos_of_nobody_go(desk: Desk, jpe
     assert other.work()
 
 
+@pytest.mark.slow
 def test_v1_tells_its_age_when_the_settings_say_so(build_desk: Build, desk: Desk, jpeg: bytes) -> None:
     young = desk.ask("/api/v1/predict", jpeg, who="young")
     assert not {"Deprecation", "Sunset"} & set(young.headers.keys())
@@ -437,6 +444,7 @@ def test_v1_tells_its_age_when_the_settings_say_so(build_desk: Build, desk: Desk
     assert "deprecated" not in document["paths"]["/api/v2/predict"]["post"]
 
 
+@pytest.mark.slow
 def test_pages_of_other_origins_may_ask_only_where_the_settings_name_them(
     build_desk: Build, desk: Desk, jpeg: bytes
 ) -> None:
@@ -467,6 +475,7 @@ def test_a_reader_sees_how_the_machine_stands(build_desk: Build, jpeg: bytes) ->
     assert json.dumps(told).count("triof_") == 0
 
 
+@pytest.mark.slow
 def test_a_reader_sees_what_was_dropped_into_the_machine(build_desk: Build, jpeg: bytes) -> None:
     desk = build_desk()
     person = desk.machine.visitor().press("/start").press("/waste/pick-type")
@@ -486,6 +495,7 @@ def test_a_reader_sees_what_was_dropped_into_the_machine(build_desk: Build, jpeg
         assert problem(summary(query)) == (422, "dates_unfit")
 
 
+@pytest.mark.slow
 def test_photos_of_the_api_count_against_the_quota_of_the_cloud(
     cloud_machine: BuildCloudMachine, cloud: CustomVisionServer, tmp_path: Path
 ) -> None:

@@ -20,6 +20,8 @@ from tools.fuzz_api import fuzz
 from triof.web.api.problems import KINDS
 from triof.web.api.request_parsing import RAW_TYPES
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 4
 """Of each operation and kind of request; nothing was found with 60 either, in four times the time."""
 
@@ -36,7 +38,6 @@ def document(desk: Desk) -> Any:
     return desk.client.get("/api/openapi.json").json
 
 
-@pytest.mark.slow
 def test_schemathesis_finds_nothing(desk: Desk) -> None:
     for media_type in RAW_TYPES:
         schemathesis.openapi.media_type(media_type, PHOTOS)

@@ -18,6 +18,8 @@ from triof.judging.quota import ledgers
 from triof.monitoring.alerts import DetectedFault
 from triof.settings.tree import Mode
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:

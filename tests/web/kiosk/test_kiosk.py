@@ -17,6 +17,8 @@ from triof.deposits.housekeeping import Housekeeper
 from triof.machine.cameras import BrowserCamera, FolderCamera
 from triof.machine.slot import Jammed
 
+pytestmark = pytest.mark.slow
+
 UNSURE = {"bottle": 0.4, "cup": 0.35, "cutlery": 0.15, "other": 0.1}
 
 

@@ -67,12 +67,14 @@ def corner(seed: int, other_ground: float) -> float:
     return float(view[0, 0].mean())
 
 
+@pytest.mark.slow
 def test_the_ground_is_exchanged_under_the_item_where_it_shall_be() -> None:
     kept, exchanged = (np.array([corner(seed, share) for seed in range(30)]) for share in (0.0, 1.0))
     assert np.median(kept) > 215
     assert np.median(exchanged) < 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(stains.RESIDUES))
 def test_a_stain_changes_the_item_visibly_and_nothing_else(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stains, "RESIDUES", {kind: stains.RESIDUES[kind], f"{kind} again": stains.RESIDUES[kind]})

@@ -320,6 +320,7 @@ def calibrated(count: int) -> tuple[NDArray[np.float64], Classes]:
     return np.column_stack([1 - dirty, dirty]), (rng.random(count) < dirty).astype(np.int64)
 
 
+@pytest.mark.slow
 def test_where_probabilities_are_true_a_threshold_is_what_the_costs_say() -> None:
     costs = Costs(wrong_accept=20, wrong_refusal=5, ask=1)
     thresholds = calibration.fit_thresholds(*calibrated(4_000), LABELS["cleanliness"], costs)
