@@ -228,7 +228,7 @@ def hanging(parts: CheckedParts) -> CheckResult:
 
 @health_check()
 def lamp(parts: CheckedParts) -> CheckResult:
-    """A check that nobody has heard of elsewhere."""
+    """A check without a translated sentence."""
     return CheckResult("warning", "The lamp is dark.", "Change it.")
 
 

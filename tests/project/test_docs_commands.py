@@ -69,7 +69,7 @@ def run_bash(script: str, folder: Path, environ: Mapping[str, str]) -> subproces
 
 
 class Terminal:
-    """A folder with the files that the pages name, a home folder in ``~``, and somebody who answers what is asked."""
+    """A folder with the files that the pages name, a home folder in ``~``, and answers to the prompts."""
 
     def __init__(self, folder: Path, journal: Path, **environ: str) -> None:
         self.folder = folder / "work"

@@ -27,7 +27,7 @@ LOGIN = "/dashboard/login"
 
 
 class Person:
-    """Somebody with a browser, who reads pages and sends their forms."""
+    """A user of the dashboard: reads pages and sends their forms."""
 
     def __init__(self, client: FlaskClient) -> None:
         self.client = client
@@ -59,7 +59,7 @@ def create(machine: Machine, name: str = "marie", role: Role = "technician") -> 
 
 
 def deposit(machine: Machine, chosen: str = "bottle") -> None:
-    """Somebody brings an item and says what it is."""
+    """An employee brings an item and chooses its type."""
     visitor = machine.visitor().press("/start").press("/waste/pick-type")
     if visitor.shown == "pick_type":
         visitor.press("/confirmation", waste_type=chosen)
