@@ -24,7 +24,9 @@ from triof import services as factory
 from triof.common.paths import DEMO_PICTURES
 from triof.judging.router import Router
 from triof.judging.sorter import Sorter
-from triof.machine.cameras import BrowserCamera, Camera, FolderCamera
+from triof.machine.cameras.base import Camera
+from triof.machine.cameras.browser import BrowserCamera
+from triof.machine.cameras.folder import FolderCamera
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 

@@ -26,7 +26,7 @@ from triof.judging.guarded_provider import Calls, GuardedProvider
 from triof.judging.mode import Switch
 from triof.judging.router import Member, Router
 from triof.judging.sorter import Sorter
-from triof.machine import cameras
+from triof.machine.cameras.registry import build_camera
 from triof.models import bundle_store
 from triof.rollout.candidates import Candidate, publishing
 from triof.rollout.experiment import Experiment, RenamedProvider
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from triof.deposits.deposit import Deposits
     from triof.deposits.housekeeping import Housekeeper
     from triof.journal.journal import Journal, Kind
-    from triof.machine.cameras import Camera
+    from triof.machine.cameras.base import Camera
     from triof.machine.simulated import SimulatedHardware
     from triof.operations.operations import Operations
     from triof.storage.photo_store import PhotoStore
@@ -258,6 +258,7 @@ class KioskServices(Services):
         """Finish the current deposit, then close everything."""
         self.watch.close()
         self.deposits.close()
+        self.camera.close()
         super().close()
         self.lock.release()
 
@@ -317,7 +318,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         FaultFile(settings.home).clear()
     journal = Journal(data_folder.find_database(settings))
     around = _around(settings, journal)
-    camera = FaultyCamera(cameras.build(settings.camera), settings.home)
+    camera = FaultyCamera(build_camera(settings.camera), settings.home)
     deposit_journal = DepositJournal(journal, settings.home, room)
     around.operations.monitoring.journal_fault = deposit_journal.fault
     deposits = Deposits(

@@ -21,7 +21,8 @@ from triof.cli.drill import _leave
 from triof.common.paths import DEMO_PICTURES
 from triof.drills.fault_file import FAULTS, FaultFile, FaultyCamera, InjectedFault
 from triof.drills.visitor import Visitor
-from triof.machine.cameras import CameraError, FolderCamera
+from triof.machine.cameras.base import CameraError
+from triof.machine.cameras.folder import FolderCamera
 
 pytestmark = pytest.mark.slow
 

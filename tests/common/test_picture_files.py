@@ -21,7 +21,8 @@ from triof.cli import main
 from triof.common.image_files import look_in
 from triof.common.image_format import readable_formats
 from triof.datasets import photo_dataset
-from triof.machine.cameras import CameraError, FolderCamera
+from triof.machine.cameras.base import CameraError
+from triof.machine.cameras.folder import FolderCamera
 
 FAKE = ("--set", "routes.waste_type=fake", "--set", "routes.cleanliness=fake")
 PICTURE = Image.new("RGB", (64, 64), "grey")

@@ -25,7 +25,7 @@ from triof.common.paths import DEMO_PICTURES
 from triof.curation.folder_lock import LOCK
 from triof.datasets import photo_dataset
 from triof.journal.journal import Journal, Kind
-from triof.machine.cameras import FolderCamera
+from triof.machine.cameras.folder import FolderCamera
 from triof.storage.database import Database
 from triof.storage.photo_store import PhotoStore
 from triof.storage.tables import PredictionRow

@@ -18,7 +18,7 @@ from testing.azure.custom_vision_server import CustomVisionServer
 from tests.support.paths import SHARED
 from triof.cli import main
 from triof.datasets import photo_dataset
-from triof.machine.cameras import FolderCamera
+from triof.machine.cameras.folder import FolderCamera
 
 CASES = SHARED / "cases"
 NAMES = sorted(path.name for path in CASES.glob("*") if path.name != "README.md")

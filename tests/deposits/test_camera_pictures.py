@@ -8,7 +8,7 @@ from tests.support.machines import Machine, Visitor, assemble
 from triof import services
 from triof.common.image_files import pictures_in
 from triof.common.paths import DEMO_PICTURES
-from triof.machine.cameras import FolderCamera
+from triof.machine.cameras.folder import FolderCamera
 from triof.settings.loader import load
 from triof.settings.tree import Settings
 from triof.storage.database import Database

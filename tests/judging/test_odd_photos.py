@@ -13,7 +13,7 @@ from testing.image_files import HEIC, bmp, chunk, encoded, png
 from tests.support.machines import BuildMachine
 from triof.judging import photo
 from triof.judging.photo import PhotoError
-from triof.machine.cameras import BrowserCamera
+from triof.machine.cameras.browser import BrowserCamera
 
 GREY_RAMP = np.tile(np.linspace(0, 1, 64), (48, 1))
 

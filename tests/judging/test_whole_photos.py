@@ -23,7 +23,7 @@ from triof.cli import main
 from triof.datasets import photo_dataset
 from triof.judging import photo
 from triof.judging.photo import PhotoError
-from triof.machine.cameras import FolderCamera
+from triof.machine.cameras.folder import FolderCamera
 from triof.settings.sections.photo import DEFAULT_LIMITS
 
 WHOLE: dict[str, Callable[[bytes], bytes]] = {

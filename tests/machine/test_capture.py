@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from triof.machine.cameras import BrowserCamera, CameraError, FolderCamera, NothingChosen
+from triof.machine.cameras.base import CameraError, NothingChosen
+from triof.machine.cameras.browser import BrowserCamera
+from triof.machine.cameras.folder import FolderCamera
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from testing.azure.custom_vision_server import CustomVisionServer
 from tests.support.machines import BuildCloudMachine, BuildMachine, Machine
 from tests.support.paths import ROOT
 from triof.drills.fault_file import FaultFile, InjectedFault
-from triof.machine.cameras import CameraError
+from triof.machine.cameras.base import CameraError
 
 pytestmark = pytest.mark.slow
 

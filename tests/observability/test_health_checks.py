@@ -20,7 +20,8 @@ from triof.app import create_app
 from triof.cli import main
 from triof.journal.journal import Journal
 from triof.judging.quota import ledgers
-from triof.machine.cameras import BrowserCamera, FolderCamera
+from triof.machine.cameras.browser import BrowserCamera
+from triof.machine.cameras.folder import FolderCamera
 from triof.observability.health_checks.check import CheckedParts, CheckResult, Status, health_check, ok
 from triof.observability.health_checks.registry import all_checks
 from triof.observability.health_checks.runner import HealthChecks

@@ -19,7 +19,7 @@ from triof.common.paths import DEMO_PICTURES
 from triof.drills.fault_file import FaultFile, InjectedFault
 from triof.judging.mode import Switch
 from triof.judging.quota import ledgers
-from triof.machine.cameras import FolderCamera
+from triof.machine.cameras.folder import FolderCamera
 from triof.models import acceptance_photos
 from triof.rollout.auto_rollback import Rollout
 from triof.rollout.candidates import AZURE, LOCAL, Arm, Candidate, CandidateMode, Candidates

@@ -18,7 +18,7 @@ from testing.azure.azure_export import Network, pooling, reshaping
 from testing.image_files import encoded
 from tests.support.machines import Machine, assemble
 from triof import services
-from triof.machine.cameras import FolderCamera
+from triof.machine.cameras.folder import FolderCamera
 from triof.settings.tree import Settings
 
 SIDE = 16

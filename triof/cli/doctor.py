@@ -11,7 +11,7 @@ from triof import services
 from triof.cli import load_settings
 from triof.common.errors import TriofError
 from triof.judging.mode import current_mode
-from triof.machine import cameras
+from triof.machine.cameras.registry import build_camera
 from triof.machine.slot import Slot
 from triof.settings.loader import SettingsError
 from triof.settings.tree import Settings
@@ -78,7 +78,7 @@ def _parts(ctx: click.Context, settings: Settings) -> CheckedParts:
         settings,
         router,
         journal,
-        camera=lambda: cameras.build(settings.camera),
+        camera=lambda: build_camera(settings.camera),
         slot=lambda: Slot(services.build_hardware(settings)),
         is_thorough=True,
     )

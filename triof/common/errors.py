@@ -5,7 +5,7 @@
     TriofError
     ├── SettingsError     one or more settings are wrong; .mistakes
     ├── PhotoError        the bytes are not a photo that can be judged; .code
-    ├── CameraError       the camera gave no picture
+    ├── CameraError       the camera gave no picture; .code
     │   └── NothingChosen the touchscreen sent none
     ├── SlotError         the machine's hardware refused or failed
     │   ├── Interlocked   the movement would be dangerous now

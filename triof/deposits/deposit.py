@@ -27,7 +27,7 @@ from triof.deposits.deposit_journal import DepositJournal
 from triof.journal.journal import Kind
 from triof.judging.sorter import Judgement, Sorter
 from triof.judging.verdict import Reason
-from triof.machine.cameras import Camera
+from triof.machine.cameras.base import Camera
 from triof.machine.slot import Interlocked, Jammed, Slot, SlotError
 from triof.settings.sections.deposit import DepositSettings
 from triof.storage.database_errors import PASSING, DatabaseUnusable

@@ -20,7 +20,7 @@ from triof.common.atomic_files import read_json, replace_file
 from triof.common.worker_pool import Workers
 from triof.judging.circuit_breaker import Breaker
 from triof.judging.guarded_provider import GuardedProvider
-from triof.machine.cameras import Camera, CameraError
+from triof.machine.cameras.base import Camera, CameraError
 from triof.settings.tree import Settings
 
 Fault = Literal["cloud_dead", "cloud_slow", "quota_gone", "camera_gone"]
@@ -125,3 +125,7 @@ class FaultyCamera:
     def ping(self) -> None:
         """Raise CameraError if ``take`` could not work now."""
         self._camera.ping()
+
+    def close(self) -> None:
+        """Close the camera."""
+        self._camera.close()

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from providers.event_log import get_logger
 from triof.deposits.deposit import Deposit, DepositStage, ReturnReason
 from triof.judging.photo import PhotoError
-from triof.machine.cameras import CameraError, NothingChosen
+from triof.machine.cameras.base import CameraError, NothingChosen
 from triof.machine.slot import SlotError
 from triof.observability import logs
 from triof.services import KioskServices

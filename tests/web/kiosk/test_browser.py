@@ -9,7 +9,8 @@ from tests.support.cloud_failures import SESSION, check_journal
 from tests.support.machines import BuildCloudMachine, BuildMachine
 from tests.support.touchscreens import SCREENS, Screen
 from triof.common.paths import DEMO_PICTURES
-from triof.machine.cameras import BrowserCamera, FolderCamera
+from triof.machine.cameras.browser import BrowserCamera
+from triof.machine.cameras.folder import FolderCamera
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["javascript", "no-javascript"])

@@ -14,7 +14,8 @@ from providers.base import ProviderUnavailable
 from testing.image_files import HOSTILE
 from tests.support.machines import BuildMachine, Machine, Visitor
 from triof.deposits.housekeeping import Housekeeper
-from triof.machine.cameras import BrowserCamera, FolderCamera
+from triof.machine.cameras.browser import BrowserCamera
+from triof.machine.cameras.folder import FolderCamera
 from triof.machine.slot import Jammed
 
 pytestmark = pytest.mark.slow

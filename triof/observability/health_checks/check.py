@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 if TYPE_CHECKING:
     from triof.journal.journal import Journal
     from triof.judging.router import Router
-    from triof.machine.cameras import Camera
+    from triof.machine.cameras.base import Camera
     from triof.machine.slot import Slot
     from triof.settings.tree import Settings
     from triof.storage.database_errors import DatabaseUnusable

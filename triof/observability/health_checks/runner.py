@@ -13,7 +13,7 @@ from triof.observability.health_checks.check import CheckedParts, CheckResult, H
 from triof.observability.health_checks.registry import all_checks
 
 if TYPE_CHECKING:
-    from triof.machine.cameras import Camera
+    from triof.machine.cameras.base import Camera
     from triof.machine.slot import Slot
 
 _KEPT_SECONDS = 5.0

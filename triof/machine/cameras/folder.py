@@ -1,37 +1,16 @@
-"""The cameras, which provide the image of a deposit."""
+"""The camera kind ``folder``: the pictures of a folder."""
 
 import random
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from providers.event_log import get_logger
-from triof.common.errors import TriofError
 from triof.common.image_files import PictureFolder, look_in
-from triof.settings.sections.camera import CameraSettings
+from triof.machine.cameras.base import CameraError
 
 log = get_logger(__name__)
-
-
-class CameraError(TriofError):
-    """The camera gave no picture; the message says how to fix it."""
-
-
-class NothingChosen(CameraError):
-    """The touchscreen sent no picture, as the employee has not taken or chosen one yet."""
-
-
-class Camera(Protocol):
-    """Takes the picture of the item in the closed slot."""
-
-    kind: str
-
-    def take(self, upload: bytes | None) -> bytes:
-        """Return the encoded image; ``upload`` is the image that the touchscreen sent. Raises CameraError."""
-
-    def ping(self) -> None:
-        """Raise CameraError if ``take`` could not work now."""
 
 
 class FolderCamera:
@@ -79,24 +58,5 @@ class FolderCamera:
         none = f"The folder camera finds no picture in {self._folder}: set camera.folder to one that has."
         raise CameraError(" ".join(filter(None, (none, found.remark))))
 
-
-class BrowserCamera:
-    """The touchscreen's own camera, or a file chosen there."""
-
-    kind = "browser"
-
-    def take(self, upload: bytes | None) -> bytes:
-        """Return the touchscreen's picture. Raises NothingChosen if there is none."""
-        if not upload:
-            raise NothingChosen("The touchscreen sent no picture: take or choose one.")
-        return upload
-
-    def ping(self) -> None:
-        """Do nothing, as only the touchscreen knows whether it has a camera."""
-
-
-def build(settings: CameraSettings) -> Camera:
-    """Build the camera of the settings."""
-    if settings.kind == "browser":
-        return BrowserCamera()
-    return FolderCamera(settings.folder, settings.order)
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,1 @@
+"""The cameras, one module per kind; the code that judges their pictures is in ``judging``."""

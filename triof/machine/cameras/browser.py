@@ -1,0 +1,21 @@
+"""The camera kind ``browser``: the touchscreen's own camera."""
+
+from triof.machine.cameras.base import NothingChosen
+
+
+class BrowserCamera:
+    """The touchscreen's own camera, or a file chosen there."""
+
+    kind = "browser"
+
+    def take(self, upload: bytes | None) -> bytes:
+        """Return the touchscreen's picture. Raises NothingChosen if there is none."""
+        if not upload:
+            raise NothingChosen("The touchscreen sent no picture: take or choose one.")
+        return upload
+
+    def ping(self) -> None:
+        """Do nothing, as only the touchscreen knows whether it has a camera."""
+
+    def close(self) -> None:
+        """Do nothing."""
