@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from triof.datasets.photo_dataset import SPLITS, Dataset, DatasetError, Labelled
 from triof.evaluation import by_source, robustness
 from triof.evaluation.by_source import SourceFigures
 from triof.evaluation.curves import Figure
-from triof.evaluation.evaluation import EvaluatedPhoto, Evaluation, ask, measure
+from triof.evaluation.evaluation import Answers, EvaluatedPhoto, Evaluation, ask, measure
 from triof.evaluation.robustness import Robustness
 from triof.models import bundle_store
 from triof.models.errors import writing
@@ -69,7 +69,7 @@ def evaluate(
     Also writes an HTML report with curves and the worst mistakes.
     """
     _check(bundle, report, record=record, no_report=no_report)
-    tasks = tasks or (bundle_folder.load(bundle).card.tasks if bundle else TASKS)
+    tasks = tuple(dict.fromkeys(tasks)) or (bundle_folder.load(bundle).card.tasks if bundle else TASKS)
     chosen = {f"{task}_bundle": bundle for task in tasks} if bundle else {}
     settings = load_settings(ctx).settings
     options = bundle_store.options(settings).model_copy(update=chosen)
@@ -80,7 +80,7 @@ def evaluate(
     examiner = _Examiner(options, limits, console, everything=by is not None)
     if by:
         _check_sources(dataset, split)
-    found = {task: examiner.evaluate(task, dataset, split, harder=harder) for task in tasks}
+    found = examiner.evaluate_harder(tasks, dataset, split) if harder else examiner.evaluate(tasks, dataset, split)
     evaluations = {task: one.evaluation for task, one in found.items()}
     robust = {task: one.robust for task, one in found.items() if one.robust}
     parts = _by_source(dataset.within(split), examiner, found, settings.policy) if by else ()
@@ -148,33 +148,48 @@ class _Examiner:
     everything: bool
     """Whether to include photos that are labelled for the other task only."""
 
-    def evaluate(self, task: Task, dataset: Dataset, split: Split, *, harder: bool) -> _Found:
-        """Evaluate the model of ``task``; with ``harder`` also its robustness."""
+    def evaluate(self, tasks: Sequence[Task], dataset: Dataset, split: Split) -> dict[Task, _Found]:
+        """Evaluate the models of ``tasks`` together, photo by photo. Raises DatasetError if a task has no photo."""
+        for task in tasks:
+            dataset.of(task, split)
+        return {task: _found(task, *answers) for task, answers in self.ask(tasks, dataset.within(split)).items()}
+
+    def evaluate_harder(self, tasks: Sequence[Task], dataset: Dataset, split: Split) -> dict[Task, _Found]:
+        """Evaluate the models of ``tasks`` one after the other, each with its robustness."""
+        return {task: self._evaluate_harder(task, dataset, split) for task in tasks}
+
+    def ask(self, tasks: Sequence[Task], photos: Sequence[LabelledPhoto]) -> dict[Task, Answers]:
+        """Return the predictions of each task for ``photos``, and the photos that cannot be read."""
+        with ExitStack() as stack:
+            providers = {task: stack.enter_context(closing(LocalCnn(task, self.options))) for task in tasks}
+            return self._ask(providers, photos)
+
+    def _evaluate_harder(self, task: Task, dataset: Dataset, split: Split) -> _Found:
         labelled = dataset.of(task, split)
         with closing(LocalCnn(task, self.options)) as provider:
             # First, as it fails if OpenCV is missing.
-            with self._progress(f"{task}: cutting out", labelled, shown=harder) as advance:
-                cuttings = robustness.cut_out(labelled, advance, self.limits) if harder else None
-            answers, unreadable = self.ask(provider, dataset.within(split) if self.everything else labelled)
-            evaluation = measure(task, [answer for answer in answers if task in answer.item.labels], unreadable)
-            if not cuttings:
-                return _Found(evaluation, answers, None)
+            with self._progress(f"{task}: cutting out", labelled) as advance:
+                cuttings = robustness.cut_out(labelled, advance, self.limits)
+            found = _found(task, *self._ask({task: provider}, dataset.within(split))[task])
             with self._progress(f"{task}: harder conditions", labelled) as advance:
-                robust = robustness.measure(provider, evaluation, cuttings, advance, self.limits)
-            return _Found(evaluation, answers, robust)
+                robust = robustness.measure(provider, found.evaluation, cuttings, advance, self.limits)
+            return found._replace(robust=robust)
 
-    def ask(self, provider: LocalCnn, photos: Sequence[LabelledPhoto]) -> tuple[list[EvaluatedPhoto], list[Unreadable]]:
-        """Return the predictions of ``provider`` for ``photos``, and the photos that cannot be read."""
-        with self._progress(provider.task, photos) as advance:
-            return ask(provider, photos, on_photo=advance, limits=self.limits)
+    def _ask(self, providers: Mapping[Task, LocalCnn], photos: Sequence[LabelledPhoto]) -> dict[Task, Answers]:
+        asked = [item for item in photos if self.everything or not item.labels.keys().isdisjoint(providers)]
+        with self._progress(" and ".join(providers), asked) as advance:
+            return ask(providers, asked, advance, self.limits, everything=self.everything)
 
     @contextmanager
-    def _progress(
-        self, title: str, photos: Sequence[LabelledPhoto], *, shown: bool = True
-    ) -> Iterator[Callable[[], None]]:
-        with Progress(console=self.console, transient=True, disable=not shown) as progress:
+    def _progress(self, title: str, photos: Sequence[LabelledPhoto]) -> Iterator[Callable[[], None]]:
+        with Progress(console=self.console, transient=True) as progress:
             bar = progress.add_task(title, total=len(photos))
             yield lambda: progress.advance(bar)
+
+
+def _found(task: Task, answers: list[EvaluatedPhoto], unreadable: list[Unreadable]) -> _Found:
+    evaluation = measure(task, [answer for answer in answers if task in answer.item.labels], unreadable)
+    return _Found(evaluation, answers, None)
 
 
 def _check_sources(dataset: Dataset, split: Split) -> None:
@@ -190,10 +205,8 @@ def _by_source(
 ) -> tuple[SourceFigures, ...]:
     """Return figures by source; verdicts need both tasks, so the model of a task not evaluated is run here."""
     said = {task: one.answers for task, one in found.items()}
-    for task in TASKS:
-        if task not in said:
-            with closing(LocalCnn(task, examiner.options)) as provider:
-                said[task], _ = examiner.ask(provider, photos)
+    if missing := [task for task in TASKS if task not in said]:
+        said |= {task: answers for task, (answers, _) in examiner.ask(missing, photos).items()}
     dirt = {answer.item.path: answer.prediction for answer in said["cleanliness"]}
     both = [answer for answer in said["waste_type"] if answer.item.path in dirt]
     items = [answer.item for answer in both]

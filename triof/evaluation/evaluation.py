@@ -49,6 +49,10 @@ class EvaluatedPhoto:
         return self.prediction.probability >= self.prediction.thresholds.get(self.said, 0.0)
 
 
+Answers = tuple[list[EvaluatedPhoto], list[Unreadable]]
+"""Predictions, and the photos that could not be read."""
+
+
 @dataclass(frozen=True)
 class LabelMetrics:
     """Metrics between 0 and 1; ``support`` is the number of photos with the label."""
@@ -104,22 +108,32 @@ def evaluate(
 
     Raises DatasetError if none can be read, and the errors of the provider.
     """
-    return measure(task, *ask(provider, photos, on_photo, limits))
+    return measure(task, *ask({task: provider}, photos, on_photo, limits, everything=True)[task])
 
 
 def ask(
-    provider: Provider,
+    providers: Mapping[Task, Provider],
     photos: Sequence[LabelledPhoto],
     on_photo: Callable[[], None] = lambda: None,
     limits: PhotoLimits = DEFAULT_LIMITS,
-) -> tuple[list[EvaluatedPhoto], list[Unreadable]]:
-    """Return the predictions for every photo within ``limits``, with or without a label; and the skipped photos."""
+    *,
+    everything: bool = False,
+) -> dict[Task, Answers]:
+    """Return each task's predictions for the photos with its label, or for ``everything``; and the skipped photos.
+
+    A photo is decoded once and shown to one provider after the other, so a network that answers for several tasks runs
+    once for it, as in the machine.
+    """
+    paths = {task: {item.path for item in photos if everything or task in item.labels} for task in providers}
+    answers: dict[Task, list[EvaluatedPhoto]] = {task: [] for task in providers}
     unreadable: list[Unreadable] = []
-    answers = []
-    for item, photo in decode(photos, limits, needed_side=provider.needed_side, unreadable=unreadable):
-        answers.append(EvaluatedPhoto(item, provider.predict(photo, timeout=_TIMEOUT)))
+    side = max(provider.needed_side for provider in providers.values())
+    for item, photo in decode(photos, limits, needed_side=side, unreadable=unreadable):
+        for task, provider in providers.items():
+            if everything or task in item.labels:
+                answers[task].append(EvaluatedPhoto(item, provider.predict(photo, timeout=_TIMEOUT)))
         on_photo()
-    return answers, unreadable
+    return {task: (answers[task], [one for one in unreadable if one.path in paths[task]]) for task in providers}
 
 
 def measure(task: Task, answers: Sequence[EvaluatedPhoto], unreadable: Sequence[Unreadable]) -> Evaluation:

@@ -227,6 +227,8 @@ def test_each_task_keeps_its_own_temperature_and_thresholds(both: LocalCnnOption
 @pytest.mark.slow
 def test_an_evaluation_measures_both_and_records_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    runs: list[None] = []
+    watched(monkeypatch, lambda: runs.append(None))
     folder = colour_models.save_both(tmp_path / "both")
     (tmp_path / "a.png").write_bytes(CUP)
     (tmp_path / "b.png").write_bytes(shown("bottle", "clean"))
@@ -236,6 +238,7 @@ def test_an_evaluation_measures_both_and_records_both(tmp_path: Path, monkeypatc
     ran = triof("evaluate", "--data", ".", "--bundle", "both", "--record", "--no-report", "--json")
     assert ran.exit_code == 0, ran.output
     assert {task: told["accuracy"] for task, told in json.loads(ran.stdout).items()} == dict.fromkeys(TASKS, 1.0)
+    assert len(runs) == 2, "one for each photo"
     for task in TASKS:
         assert bundle.load(folder, task).card.metrics["test"]["figures"]["accuracy"]["value"] == 1.0
     page = (folder / "model-card.md").read_text()
