@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -35,17 +36,24 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST_FIRST = ("train", "browser", "slow")
+"""Markers of tests that take long."""
 MISSING_FOR_TRAINING = [name for name in ("tensorflow", "cv2", LITE0.package) if find_spec(name) is None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes the ``browser`` fixture; skip what cannot train here."""
+    """Mark what takes the ``browser`` fixture, skip what cannot train here, and begin with what takes longest."""
     skip = pytest.mark.skip(reason=f"the train extra is not installed: {', '.join(MISSING_FOR_TRAINING)}")
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
         if MISSING_FOR_TRAINING and item.get_closest_marker("train"):
             item.add_marker(skip)
+    # Of several processes none shall begin with minutes of work when the others have nothing left to do.
+    slow_tests: Counter[tuple[Path, str]] = Counter()
+    for item in items:
+        slow_tests.update((item.path, name) for name in LONGEST_FIRST if item.get_closest_marker(name))
+    items.sort(key=lambda item: [-slow_tests[item.path, name] for name in LONGEST_FIRST])
 
 
 @pytest.fixture(scope="module")
