@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.support.clock import Clock
+from tests.support.compiled_templates import compiled_once
 from tests.support.machines import Machine
 from triof.access.api_keys import Keys
 from triof.app import create_app
@@ -45,7 +46,7 @@ class Desk:
         ask = partial(results.ask, machine.services.sorter)
         self.jobs = Jobs(home, around.settings.api, around.journal.database, ask, now=self.now)
         services = replace(machine.services, operations=replace(around, keys=self.keys, jobs=self.jobs))
-        self.app = create_app(around.settings, services)
+        self.app = compiled_once(create_app(around.settings, services))
         self.client: FlaskClient = self.app.test_client()
         self._home = home
         self._secrets: dict[str, str] = {}

@@ -3,15 +3,19 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from filelock import FileLock
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from testing.azure.custom_vision_server import CustomVisionServer
 from tests.support.clock import Clock
+from tests.support.compiled_templates import compiled_once
 from triof.app import create_app
 from triof.deposits.deposit import Deposits
 from triof.deposits.deposit_journal import DepositJournal
@@ -164,8 +168,19 @@ def assemble(
     around.health.add_machine(camera, deposits.slot)
     watch = Housekeeper(deposits, photo_store, room, clock=clock)
     services = KioskServices(sorter, journal, around, camera, photo_store, deposits, watch, lock)
-    app = create_app(settings, services, clock)
-    return Machine(clock, hardware, services, app.test_client)
+
+    building = Lock()
+
+    @cache
+    def app() -> Flask:
+        return compiled_once(create_app(settings, services, clock))
+
+    def client() -> FlaskClient:
+        """The app is built for the first one, as many machines have none."""
+        with building:
+            return app().test_client()
+
+    return Machine(clock, hardware, services, client)
 
 
 def cloud_settings(cloud: CustomVisionServer, home: Path, **changes: object) -> Settings:

@@ -22,6 +22,7 @@ from providers.local_cnn.options import LocalCnnOptions
 from testing.image_files import encoded
 from tests.support.browsing import Window, served
 from tests.support.clock import Clock
+from tests.support.compiled_templates import compiled_once
 from triof.common.paths import DEMO_PICTURES
 from triof.curation import labelling
 from triof.curation.label_errors import Suggestion
@@ -243,7 +244,7 @@ class Person:
 
 @pytest.fixture
 def person(desk: LabellingSession) -> Person:
-    return Person(label_page.create_app(desk, lambda _: ModelSuggestion("cup", 0.931)).test_client())
+    return Person(compiled_once(label_page.create_app(desk, lambda _: ModelSuggestion("cup", 0.931))).test_client())
 
 
 def test_the_page_shows_the_label_and_the_opinion(person: Person) -> None:
@@ -285,7 +286,7 @@ def test_what_no_button_sends_is_refused(person: Person, desk: LabellingSession,
 
 
 def test_a_page_of_an_earlier_run_decides_nothing(person: Person, desk: LabellingSession) -> None:
-    later = label_page.create_app(desk, lambda _: None).test_client()
+    later = compiled_once(label_page.create_app(desk, lambda _: None)).test_client()
     stranger = Person(later)
     stranger.page = person.page
     assert stranger.press("/decide", now="cup").page.status_code == 400
