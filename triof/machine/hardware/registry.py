@@ -17,6 +17,10 @@ def build_hardware(settings: Settings) -> Hardware:
             from triof.machine.hardware.simulated import SimulatedHardware
 
             return SimulatedHardware(settings.home / "simulated_machine.json", settings.slot.simulated_seconds)
+        case "gpiozero":
+            from triof.machine.hardware.gpio.client import GpioHardware
+
+            return GpioHardware(settings.slot.gpiozero, settings.home)
         case foreign:
             return _foreign(foreign, settings)
 

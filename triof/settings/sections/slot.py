@@ -7,8 +7,9 @@ from pydantic_core import PydanticCustomError
 
 from providers import names_a_class
 from providers.options import Options
+from triof.settings.sections.hardware.gpio import GpioSettings
 
-KINDS = ("simulated",)
+KINDS = ("simulated", "gpiozero")
 """The drivers of ``triof/machine/hardware``."""
 
 
@@ -56,6 +57,17 @@ class SlotSettings(Options):
     """Kind of hardware, and the box of each type of waste."""
 
     kind: Annotated[str, AfterValidator(_can_be_driven)] = "simulated"
-    """``simulated``, or the ``module:Class`` of a driver, which is built with the settings."""
+    """``simulated``, ``gpiozero``, or the ``module:Class`` of a driver, which is built with the settings."""
     boxes: Boxes = Boxes()
     simulated_seconds: SimulatedSeconds = SimulatedSeconds()
+    gpiozero: GpioSettings = GpioSettings()
+
+    @model_validator(mode="after")
+    def _can_be_wired(self) -> Self:
+        if self.kind != "gpiozero":
+            return self
+        if found := "; ".join(self.gpiozero.mistakes(max(self.boxes.model_dump().values()))):
+            raise PydanticCustomError(
+                "pin_table", "The pin table is wrong: {found}", {"found": found, "below": "gpiozero"}
+            )
+        return self
