@@ -14,6 +14,7 @@ be written, no new deposit begins; the one under way continues as far as none of
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -131,12 +132,10 @@ class Deposits:
     def fault(self) -> SlotError | DatabaseUnusable | None:
         """Return why no deposit can begin now; None if one can."""
         try:
-            if part := self.slot.jammed():
-                return Jammed(part)
             self.slot.is_open()
         except SlotError as error:
             return error
-        return self._journal.fault()
+        return self.slot.fault() or self._journal.fault()
 
     def of(self, visitor: str) -> Deposit | None:
         """Return the visitor's deposit, if one is under way."""
@@ -209,8 +208,8 @@ class Deposits:
             if verdict.doubts(chosen) and not (sure and deposit.chosen == chosen):
                 self._current = replace(deposit, chosen=chosen, expires=self._after(self._settings.idle_seconds))
                 return
-            if part := self.slot.jammed():
-                self._fail(deposit, Jammed(part))
+            if fault := self.slot.fault():
+                self._fail(deposit, fault)
                 return
             predicted = deposit.judgement.predictions.get("waste_type")
             agreed = predicted is not None and predicted.label == chosen
@@ -253,7 +252,7 @@ class Deposits:
             deposit = self._current
             if not deposit:
                 # An open slot without a deposit was jammed when it should have closed.
-                if self.slot.is_open() and not self.slot.jammed():
+                if self.slot.is_open() and not self.slot.fault():
                     self._close_slot()
             elif deposit.stage is DepositStage.SORTING or self.seconds_left(deposit) > 0:
                 return
@@ -276,6 +275,8 @@ class Deposits:
             if deposit and deposit.stage in (DepositStage.INSERTING, DepositStage.CHOOSING):
                 self._record("deposit.interrupted", deposit, reason="stopped")
             self._close_slot()
+        with suppress(SlotError):
+            self.slot.release()
         self._journal.close()
 
     def _photograph(self, deposit: Deposit, upload: bytes | None) -> Deposit:

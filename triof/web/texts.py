@@ -112,6 +112,7 @@ OUT_OF_ORDER: dict[str, LazyString] = {
     "J6": _("Out of order: the software is too old"),
     "S1": _("Out of order: a part is stuck"),
     "S2": _("Out of order: the hardware doesn't answer"),
+    "S3": _("Out of order: emergency stop"),
 }
 
 # For the staff: failed health checks; a check without a sentence is shown by its name.

@@ -1,0 +1,1 @@
+"""Settings of the drivers in ``triof/machine/hardware``, one module each."""
