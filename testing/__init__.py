@@ -1,1 +1,1 @@
-"""A strict fake of Azure Custom Vision and files of images, for tests, bench and drills; not in the wheel."""
+"""A strict fake of Azure Custom Vision, cameras and files of images, for tests, bench and drills; not in the wheel."""

@@ -59,7 +59,13 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
             "triof",
             {
                 f"triof/{name}.py"
-                for name in ("drills/visitor", "cli/drill", "curation/collecting/http_client", "monitoring/notifiers")
+                for name in (
+                    "cli/drill",
+                    "curation/collecting/http_client",
+                    "drills/visitor",
+                    "machine/cameras/http",
+                    "monitoring/notifiers",
+                )
             },
         ),
         (
@@ -67,6 +73,8 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
             "triof",
             {"triof/app.py"} | {str(path.relative_to(ROOT)) for path in sources("triof/web")},
         ),
+        ("cv2", "triof", {"triof/machine/cameras/webcam.py"}),
+        ("picamera2", "triof", {"triof/machine/cameras/picamera2.py"}),
         ("dotenv", "triof", {"triof/settings/env_file.py"}),
     ],
 )

@@ -21,6 +21,7 @@ from triof.storage import data_folder
 if TYPE_CHECKING:
     from triof.journal.journal import Journal
     from triof.judging.router import Router
+    from triof.machine.cameras.base import Camera
     from triof.observability.health_checks.check import CheckedParts, Status
 
 _WORDS: dict[Status, tuple[str, str | None]] = {
@@ -80,11 +81,18 @@ def _parts(ctx: click.Context, settings: Settings) -> CheckedParts:
         ctx.call_on_close(built.release)
         return built
 
+    @cache
+    def camera() -> Camera:
+        # A person waits: what the first picture shows counts at once.
+        built = build_camera(settings.camera.model_copy(update={"fault_seconds": 0.0}))
+        ctx.call_on_close(built.close)
+        return built
+
     return CheckedParts(
         settings,
         router,
         journal,
-        camera=lambda: build_camera(settings.camera),
+        camera=camera,
         slot=slot,
         is_thorough=True,
     )

@@ -7,8 +7,8 @@
                  └──── give back, refuse, time out ────────┴──────► RETURNED
 
 A machine has one deposit at a time. The employee's confirmation is in the journal before anything moves. After a
-crash the next start closes the slot and marks the interrupted deposit. While a part is jammed or the journal cannot
-be written, no new deposit begins; the one under way continues as far as none of its events is lost.
+crash the next start closes the slot and marks the interrupted deposit. While a part is jammed, the camera is lost or
+the journal cannot be written, no new deposit begins; the one under way continues as far as none of its events is lost.
 """
 
 import time
@@ -28,7 +28,7 @@ from triof.deposits.deposit_journal import DepositJournal
 from triof.journal.journal import Kind
 from triof.judging.sorter import Judgement, Sorter
 from triof.judging.verdict import Reason
-from triof.machine.cameras.base import Camera
+from triof.machine.cameras.base import UNWATCHED, Camera, CameraError, PoorPicture
 from triof.machine.slot import Interlocked, Jammed, Slot, SlotError
 from triof.settings.sections.deposit import DepositSettings
 from triof.storage.database_errors import PASSING, DatabaseUnusable
@@ -129,13 +129,25 @@ class Deposits:
             self._leftover |= any(event.kind != "deposit.opened" for event in interrupted)
             self._recovered = True
 
-    def fault(self) -> SlotError | DatabaseUnusable | None:
+    def fault(self) -> SlotError | CameraError | DatabaseUnusable | None:
         """Return why no deposit can begin now; None if one can."""
         try:
             self.slot.is_open()
         except SlotError as error:
             return error
-        return self.slot.fault() or self._journal.fault()
+        return self.slot.fault() or self._camera_fault() or self._journal.fault()
+
+    def _camera_fault(self) -> CameraError | None:
+        """Return what a watched camera lacks; of others only a photo can tell, and asking them takes long."""
+        if self.camera.kind in UNWATCHED:
+            return None
+        try:
+            self.camera.ping()
+        except PoorPicture:
+            return None
+        except CameraError as error:
+            return error
+        return None
 
     def of(self, visitor: str) -> Deposit | None:
         """Return the visitor's deposit, if one is under way."""
@@ -152,7 +164,10 @@ class Deposits:
         return max(0.0, deposit.expires - self._clock())
 
     def open(self, visitor: str) -> None:
-        """Begin a deposit and open the slot, unless one is under way. Raises SlotError, DatabaseUnusable."""
+        """Begin a deposit and open the slot, unless one is under way.
+
+        Raises SlotError, CameraError, DatabaseUnusable.
+        """
         with self._lock:
             if self._current and not self._at(visitor, DepositStage.SHREDDED, DepositStage.RETURNED):
                 return

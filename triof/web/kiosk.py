@@ -130,7 +130,11 @@ class KioskPages:
 
     def start(self) -> Page:
         """Open the slot."""
-        return self._step(lambda: self._deposits.open(_visitor()))
+        try:
+            return self._step(lambda: self._deposits.open(_visitor()))
+        except CameraError as error:
+            log.warning("deposit.stopped", cause=error)
+            return self._to_current_page()
 
     def insert(self) -> Page:
         """Ask for the item."""

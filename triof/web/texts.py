@@ -103,6 +103,8 @@ RETURNS: dict[str, Return] = {
 
 # Why the machine takes nothing, by fault code (docs/guide/machine.md).
 OUT_OF_ORDER: dict[str, LazyString] = {
+    "C1": _("Out of order: the camera gives no picture"),
+    "C2": _("Out of order: the camera's picture is frozen"),
     "D1": _("Out of order: disk full"),
     "J1": _("Out of order: the journal is missing"),
     "J2": _("Out of order: the journal is locked"),
@@ -122,6 +124,7 @@ HINTS: dict[str, LazyString] = {
     "journal": _("The journal does not answer."),
     "disk": _("The disk is nearly full."),
     "camera": _("The camera gives no picture."),
+    "camera_frozen": _("The camera's picture is frozen."),
     "slot": _("The machine is out of order."),
 }
 

@@ -1,24 +1,72 @@
 """Checks of the camera and the slot."""
 
 from triof.common.image_files import look_in
+from triof.machine.cameras.base import (
+    UNWATCHED,
+    BlackPicture,
+    BlurredPicture,
+    CameraError,
+    CoveredCamera,
+    FrozenPicture,
+    OverexposedPicture,
+    PoorPicture,
+)
 from triof.machine.slot import SlotError
 from triof.monitoring.event_reader import latest_first
 from triof.observability.health_checks.check import CheckedParts, CheckResult, failed, health_check, ok, warning
+from triof.storage import data_folder
 
 
-@health_check(needed=True)
+@health_check(needed=True, alert="camera")
 def camera(parts: CheckedParts) -> CheckResult | None:
     """Check that the camera can take a picture."""
     if not parts.camera:
         return None
+    if _is_taken(parts):
+        return ok(f"{parts.settings.camera.kind}, which the running kiosk uses and checks: see its /readyz")
     found = parts.camera()
-    found.ping()
+    try:
+        found.ping()
+    except (FrozenPicture, PoorPicture):
+        return ok(found.kind)  # it gives pictures: the checks below tell what is wrong with them
+    except CameraError as error:
+        return failed(f"{error.code}: {error}")
     if found.kind != "folder":
         return ok(found.kind)
     folder = parts.settings.camera.folder
     if remark := look_in(folder).remark:
         return warning(remark)
     return ok(f"{found.kind} {folder}")
+
+
+@health_check(needed=True, alert="camera_frozen")
+def camera_frozen(parts: CheckedParts) -> CheckResult | None:
+    """Check that the camera does not repeat one picture."""
+    return _picture(parts, FrozenPicture)
+
+
+@health_check(alert="camera_black")
+def camera_black(parts: CheckedParts) -> CheckResult | None:
+    """Check that the camera's pictures are not black."""
+    return _picture(parts, BlackPicture)
+
+
+@health_check(alert="camera_overexposed")
+def camera_overexposed(parts: CheckedParts) -> CheckResult | None:
+    """Check that the camera's pictures are not white."""
+    return _picture(parts, OverexposedPicture)
+
+
+@health_check(alert="camera_blurred")
+def camera_blurred(parts: CheckedParts) -> CheckResult | None:
+    """Check that the camera's pictures are in focus."""
+    return _picture(parts, BlurredPicture)
+
+
+@health_check(alert="camera_covered")
+def camera_covered(parts: CheckedParts) -> CheckResult | None:
+    """Check that nothing covers the camera."""
+    return _picture(parts, CoveredCamera)
 
 
 @health_check(needed=True, alert="jammed")
@@ -36,6 +84,32 @@ def slot(parts: CheckedParts) -> CheckResult | None:
         return failed(f"{error.code}: {error}", alert="fire" if unfinished else "clear")
     slot_settings = parts.settings.slot
     return unfinished or ok(f"{slot_settings.kind}, {'open' if is_open else 'closed'}, boxes {slot_settings.boxes}")
+
+
+def _is_taken(parts: CheckedParts) -> bool:
+    """Return whether `triof doctor` cannot open the camera, as only one program can at a time."""
+    settings = parts.settings
+    is_exclusive = settings.camera.kind in ("webcam", "picamera2")
+    return parts.is_thorough and is_exclusive and data_folder.is_machine_taken(settings)
+
+
+def _picture(parts: CheckedParts, fault: type[CameraError]) -> CheckResult | None:
+    """Check the pictures of a camera that a thread watches for one fault."""
+    if not parts.camera or _is_taken(parts):
+        return None
+    found = parts.camera()
+    if found.kind in UNWATCHED:
+        return None
+    try:
+        found.ping()
+    except fault as error:
+        text = f"{error.code}: {error}"
+        return failed(text) if fault is FrozenPicture else warning(text)
+    except PoorPicture:
+        return ok("no")
+    except CameraError:
+        return ok("not known, as the camera gives no new picture", alert="keep")
+    return ok("no")
 
 
 def _unfinished(parts: CheckedParts) -> CheckResult | None:

@@ -65,6 +65,10 @@ CHECK_WARNINGS: Mapping[str, LazyString] = {
     "cleanliness": _("A model does not answer, another one does."),
     "journal": _("The journal needs care."),
     "camera": _("The camera's folder holds more than pictures."),
+    "camera_black": _("The camera's pictures are black."),
+    "camera_overexposed": _("The camera's pictures are white."),
+    "camera_blurred": _("The camera's pictures are blurred."),
+    "camera_covered": _("Something covers the camera."),
     "slot": _("The latest deposit was not finished."),
 }
 """Sentences for health checks with a warning."""
@@ -86,6 +90,12 @@ TOPICS: Mapping[str, LazyString] = {
     "quota": _("The quota is nearly used up."),
     "cloud": _("The cloud does not answer."),
     "jammed": _("The latest deposit was not finished."),
+    "camera": _("The camera gives no picture."),
+    "camera_frozen": _("The camera's picture is frozen."),
+    "camera_black": _("The camera's pictures are black."),
+    "camera_overexposed": _("The camera's pictures are white."),
+    "camera_blurred": _("The camera's pictures are blurred."),
+    "camera_covered": _("Something covers the camera."),
     "disk": _("The disk is nearly full."),
     "journal": _("The journal needs care."),
 }
