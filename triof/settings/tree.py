@@ -25,6 +25,7 @@ from triof.settings.sections.logs import LogsSettings
 from triof.settings.sections.monitoring import MonitoringSettings
 from triof.settings.sections.photo import PhotoLimits
 from triof.settings.sections.policy import Policy
+from triof.settings.sections.privacy import PrivacySettings
 from triof.settings.sections.reports import ReportSettings
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.sections.server import ServerSettings
@@ -75,6 +76,7 @@ class Settings(Options):
     slot: SlotSettings = SlotSettings()
     deposit: DepositSettings = DepositSettings()
     journal: JournalSettings = JournalSettings()
+    privacy: PrivacySettings = PrivacySettings()
     rollout: RolloutSettings = RolloutSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     alerts: AlertSettings = AlertSettings()

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
+from triof.settings.tree import Settings
 
 log = get_logger(__name__)
 
@@ -35,13 +36,25 @@ class PhotoStore:
         self._now = now
         self._complaints = Complaints(log)
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the store of a machine, which keeps nothing if ``privacy.keep_photos`` is ``none``."""
+        keep = settings.journal
+        days = 0.0 if settings.privacy.keep_photos == "none" else keep.keep_photo_days
+        return cls(settings.home / "photos", days, keep.keep_photo_megabytes)
+
+    @property
+    def keeps_any(self) -> bool:
+        """Whether the limits let any photo be stored."""
+        return bool(self._keep_days and self._keep_bytes)
+
     def path(self, sha256: str) -> Path:
         """Return the path of the photo with this hash, whether or not it is stored."""
         return self._folder / sha256[:2] / f"{sha256}.jpg"
 
     def store(self, sha256: str, jpeg: bytes) -> None:
         """Store a photo; an existing one gets the current time. Raises OSError."""
-        if not (self._keep_days and self._keep_bytes):
+        if not self.keeps_any:
             return
         path = self.path(sha256)
         for folder in (self._folder, path.parent):
