@@ -290,6 +290,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     from triof.deposits.deposit import Deposits
     from triof.deposits.deposit_journal import DepositJournal
     from triof.deposits.housekeeping import Housekeeper
+    from triof.deposits.kept_photos import KeptPhotos
     from triof.journal.backups import JournalBackups
     from triof.journal.journal import Journal
     from triof.machine.hardware.registry import build_hardware
@@ -297,8 +298,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     from triof.storage.disk_reserve import DiskRoom
     from triof.storage.photo_store import PhotoStore
 
-    keep = settings.journal
-    photo_store = PhotoStore(settings.home / "photos", keep.keep_photo_days, keep.keep_photo_megabytes)
+    photo_store = PhotoStore.of(settings)
     # Before anything is written, so that the machine starts with a full disk.
     photo_store.prune()
     path = data_folder.database_path(settings)
@@ -320,7 +320,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         slot=Slot(build_hardware(settings)),
         boxes=settings.slot.boxes.model_dump(),
         journal=deposit_journal,
-        photo_store=photo_store,
+        photos=KeptPhotos(photo_store, settings.privacy.keep_photos),
         settings=settings.deposit,
     )
     around.operations.health.add_machine(camera, deposits.slot)

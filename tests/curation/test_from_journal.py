@@ -336,6 +336,13 @@ def test_a_machine_that_keeps_no_photos_gives_none(past: Past, tmp_path: Path, n
     assert not (tmp_path / "out").exists()
 
 
+def test_a_machine_that_may_keep_no_photos_gives_none(past: Past, tmp_path: Path) -> None:
+    past.deposit("bottle", "cup")
+    ran = triof("--set", "privacy.keep_photos=none", "dataset", "from-journal", "--out", tmp_path / "out")
+    assert ran.exit_code == 1
+    assert "keeps no photos (privacy.keep_photos = none)" in ran.output
+
+
 def test_the_photo_store_is_no_place_for_copies(past: Past) -> None:
     past.deposit("bottle", "cup")
     ran = triof("dataset", "from-journal", "--out", past.home / "photos" / "set")

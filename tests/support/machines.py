@@ -20,6 +20,7 @@ from triof.app import create_app
 from triof.deposits.deposit import Deposits
 from triof.deposits.deposit_journal import DepositJournal
 from triof.deposits.housekeeping import Housekeeper
+from triof.deposits.kept_photos import KeptPhotos
 from triof.journal.journal import Journal
 from triof.judging.sorter import Sorter
 from triof.machine.cameras.base import Camera
@@ -148,7 +149,7 @@ def assemble(
     hardware = hardware_class(settings.home / "simulated_machine.json", at_once, lambda _: moving())
     # Nobody waits five seconds for another writer in a test.
     journal = Journal(Database(f"sqlite:///{settings.home / 'journal.db'}?timeout=0.05", "machine-1"))
-    photo_store = PhotoStore(settings.home / "photos", keep_days=30, keep_megabytes=100)
+    photo_store = PhotoStore.of(settings)
     room = DiskRoom(settings.home, [photo_store.make_room], reserve_bytes=65_536)
     deposit_journal = DepositJournal(journal, settings.home, room)
     deposits = Deposits(
@@ -157,7 +158,7 @@ def assemble(
         slot=Slot(hardware),
         boxes=settings.slot.boxes.model_dump(),
         journal=deposit_journal,
-        photo_store=photo_store,
+        photos=KeptPhotos(photo_store, settings.privacy.keep_photos),
         settings=settings.deposit,
         clock=clock,
     )

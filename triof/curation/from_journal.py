@@ -103,7 +103,7 @@ def collect(journal: Journal, out: Path, journal_filter: JournalFilter, settings
     Raises DatasetError if this machine keeps no photos, or would remove the copies, or the manifest cannot be read;
     and FolderUnusable. After any error, the photos copied so far are in the manifest.
     """
-    _check_allowed(settings.journal, settings.home / "photos", out)
+    _check_allowed(settings, settings.home / "photos", out)
     if not (out / MANIFEST).exists() and pictures_in(out):
         raise DatasetError(f"{out} holds photos without a manifest, which ours would hide: name another folder.")
     with alone_in(out):
@@ -111,8 +111,7 @@ def collect(journal: Journal, out: Path, journal_filter: JournalFilter, settings
 
 
 def _collect(journal: Journal, out: Path, journal_filter: JournalFilter, settings: Settings) -> ExtractionCounts:
-    keep, photos = settings.journal, settings.home / "photos"
-    photo_store = PhotoStore(photos, keep.keep_photo_days, keep.keep_photo_megabytes)
+    keep, photo_store = settings.journal, PhotoStore.of(settings)
     cards = bundle_store.cards(settings, "waste_type")
     manifest = out / MANIFEST
     rows = list(photo_dataset.read(manifest).photos) if manifest.exists() else []
@@ -152,13 +151,18 @@ def labels(seen: JournaledDeposit) -> dict[Task, str]:
     return {"waste_type": seen.confirmed, **({"cleanliness": "clean"} if if_clean else {})}
 
 
-def _check_allowed(keep: JournalSettings, photos: Path, out: Path) -> None:
+def _check_allowed(settings: Settings, photos: Path, out: Path) -> None:
     for name in ("keep_photo_days", "keep_photo_megabytes"):
-        if not getattr(keep, name):
+        if not getattr(settings.journal, name):
             raise DatasetError(
                 f"This machine keeps no photos (journal.{name} = 0), so none may be copied either: where the people who"
                 " use it agree, set it to more than 0 and come back later."
             )
+    if settings.privacy.keep_photos == "none":
+        raise DatasetError(
+            "This machine keeps no photos (privacy.keep_photos = none), so none may be copied either: where the people"
+            " who use it agree, set it to unsure_and_corrected or all and come back later."
+        )
     if out.resolve().is_relative_to(photos.resolve()):
         raise DatasetError(f"{out} lies in {photos}, which the machine clears: name another folder.")
 

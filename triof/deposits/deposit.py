@@ -25,6 +25,7 @@ from uuid import UUID, uuid4
 from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.deposits.deposit_journal import DepositJournal
+from triof.deposits.kept_photos import KeptPhotos
 from triof.journal.journal import Kind
 from triof.judging.sorter import Judgement, Sorter
 from triof.judging.verdict import Reason
@@ -32,7 +33,6 @@ from triof.machine.cameras.base import UNWATCHED, Camera, CameraError, PoorPictu
 from triof.machine.slot import Interlocked, Jammed, Slot, SlotError
 from triof.settings.sections.deposit import DepositSettings
 from triof.storage.database_errors import PASSING, DatabaseUnusable
-from triof.storage.photo_store import PhotoStore
 
 log = get_logger(__name__)
 
@@ -84,7 +84,7 @@ class Deposits:
         slot: Slot,
         boxes: Mapping[str, int],
         journal: DepositJournal,
-        photo_store: PhotoStore,
+        photos: KeptPhotos,
         settings: DepositSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -93,7 +93,7 @@ class Deposits:
         self.boxes = boxes
         self._sorter = sorter
         self._journal = journal
-        self._photo_store = photo_store
+        self._photos = photos
         self._settings = settings
         self._clock = clock
         self._executor = ThreadPoolExecutor(1, "sorting")
@@ -233,6 +233,8 @@ class Deposits:
             except DatabaseUnusable:
                 self._hand_back(replace(deposit, chosen=chosen), "out_of_order")
                 return
+            if not agreed and deposit.photo:
+                self._photos.add_corrected(deposit.judgement, deposit.photo)
             sorting = replace(deposit, stage=DepositStage.SORTING, chosen=chosen)
             self._current = sorting
             self._sorting = self._executor.submit(copy_context().run, self._sort, sorting, chosen, box)
@@ -298,10 +300,7 @@ class Deposits:
         image = self.camera.take(upload)
         judgement = self._sorter.judge(image, deposit.id)
         photo = self._sorter.to_jpeg(image)
-        try:
-            self._photo_store.store(judgement.photo.sha256, photo)
-        except OSError:
-            log.exception("photo.not_stored")  # a full disk must not stop deposits
+        self._photos.add_judged(judgement, photo)
         self._journal.record_judgement(deposit.id, judgement)
         self._sorter.follow_up(deposit.id, image, judgement)
         return replace(

@@ -1,23 +1,28 @@
 """Stores the photos of deposits as files, named by content hash, with limits on age and size."""
 
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
+from triof.settings.tree import Settings
 
 log = get_logger(__name__)
 
 _DAY = 86_400.0
 _SUFFIXES = (".jpg", ".part")
+_NAME = re.compile("[0-9a-f]{64}")
 
 
-class _StoredPhoto(NamedTuple):
+class StoredPhoto(NamedTuple):
+    """A file of the store: when it was stored (Unix time in seconds), its size in bytes, and its path."""
+
     stored_at: float
     size: int
     path: Path
@@ -35,13 +40,25 @@ class PhotoStore:
         self._now = now
         self._complaints = Complaints(log)
 
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the store of a machine, which keeps nothing if ``privacy.keep_photos`` is ``none``."""
+        keep = settings.journal
+        days = 0.0 if settings.privacy.keep_photos == "none" else keep.keep_photo_days
+        return cls(settings.home / "photos", days, keep.keep_photo_megabytes)
+
+    @property
+    def keeps_any(self) -> bool:
+        """Whether the limits let any photo be stored."""
+        return bool(self._keep_days and self._keep_bytes)
+
     def path(self, sha256: str) -> Path:
         """Return the path of the photo with this hash, whether or not it is stored."""
         return self._folder / sha256[:2] / f"{sha256}.jpg"
 
     def store(self, sha256: str, jpeg: bytes) -> None:
         """Store a photo; an existing one gets the current time. Raises OSError."""
-        if not (self._keep_days and self._keep_bytes):
+        if not self.keeps_any:
             return
         path = self.path(sha256)
         for folder in (self._folder, path.parent):
@@ -53,9 +70,19 @@ class PhotoStore:
         os.utime(fresh, (self._now(), self._now()))
         fresh.replace(path)
 
+    def discard(self, sha256: str) -> bool:
+        """Remove the photo with this hash, finished or half written; returns whether it was there. Raises OSError."""
+        path = self.path(sha256)
+        if not _NAME.fullmatch(sha256) or path.parent.is_symlink():
+            return False
+        there = path.is_file()
+        for each in (path, path.with_suffix(".part")):
+            each.unlink(missing_ok=True)
+        return there
+
     def prune(self) -> int:
         """Remove photos that are too old, then the oldest until the rest fits. Returns the number removed."""
-        oldest_first = self._oldest_first()
+        oldest_first = self.all()
         too_many = sum(photo.size for photo in oldest_first) - self._keep_bytes
         oldest = self._now() - self._keep_days * _DAY
         removed = 0
@@ -70,7 +97,7 @@ class PhotoStore:
     def make_room(self, wanted: int) -> int:
         """Remove the oldest photos until ``wanted`` bytes are freed. Returns the bytes freed."""
         freed = 0
-        for photo in self._oldest_first():
+        for photo in self.all():
             if freed >= wanted:
                 break
             freed += photo.size if self._remove(photo) else 0
@@ -78,7 +105,7 @@ class PhotoStore:
             log.warning("photos.made_room", bytes=freed)
         return freed
 
-    def _oldest_first(self) -> Sequence[_StoredPhoto]:
+    def all(self) -> Sequence[StoredPhoto]:
         """Return the photos of this store, the oldest first, ignoring other files in the folder."""
         found = []
         for path in self._folder.glob("??/*"):
@@ -87,10 +114,10 @@ class PhotoStore:
             with suppress(OSError):
                 status = path.lstat()
                 if stat.S_ISREG(status.st_mode):
-                    found.append(_StoredPhoto(status.st_mtime, status.st_size, path))
+                    found.append(StoredPhoto(status.st_mtime, status.st_size, path))
         return sorted(found)
 
-    def _remove(self, photo: _StoredPhoto) -> bool:
+    def _remove(self, photo: StoredPhoto) -> bool:
         try:
             photo.path.unlink(missing_ok=True)
         except OSError as error:

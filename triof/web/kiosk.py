@@ -23,7 +23,7 @@ from triof.observability import logs
 from triof.services import KioskServices
 from triof.settings.tree import Settings
 from triof.storage.database_errors import DatabaseUnusable
-from triof.web import texts
+from triof.web import privacy_notice, texts
 from triof.web.access import is_from_here
 
 log = get_logger(__name__)
@@ -33,6 +33,7 @@ Page = str | BaseResponse
 LANGUAGES = (("fr", "Français"), ("en", "English"))
 _LANGUAGE_KEPT_SECONDS = 60
 _POLL_SECONDS = 5
+_NOTICE_SECONDS = 60
 
 _PAGES = {
     DepositStage.INSERTING: "kiosk.insert",
@@ -77,6 +78,8 @@ class KioskPages:
         self._metrics = services.operations.metrics
         self._health = services.operations.health
         self._warning_seconds = settings.deposit.warning_seconds
+        self._router = services.sorter.router
+        self._settings = settings
         self._default_language = settings.language
         self._from_anywhere = settings.server.touchscreen_from_anywhere
 
@@ -85,6 +88,7 @@ class KioskPages:
         blueprint = Blueprint("kiosk", __name__)
         blueprint.before_request(self._admit)
         blueprint.get("/")(self.attract)
+        blueprint.get("/privacy")(self.privacy)
         blueprint.post("/start")(self.start)
         blueprint.get("/start")(self.insert)
         blueprint.post("/waste/pick-type")(self.judge)
@@ -126,6 +130,17 @@ class KioskPages:
             hints=[texts.hint(check.name) for check, _ in self._health.latest().needed_failures()],
             busy=busy,
             refresh=refresh,
+        )
+
+    def privacy(self) -> Page:
+        """Show the notice about the camera; a visitor's own deposit goes first."""
+        if self._deposits.of(_visitor()):
+            return self._to_current_page()
+        return render_template(
+            "kiosk/privacy.html",
+            sentences=privacy_notice.sentences(self._settings, self._router.mode),
+            contact=self._settings.privacy.contact,
+            refresh=Refresh(_NOTICE_SECONDS, url_for("kiosk.attract", lang=self._default_language)),
         )
 
     def start(self) -> Page:

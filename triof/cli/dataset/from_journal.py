@@ -67,9 +67,15 @@ def _print(tally: ExtractionCounts, journal_filter: JournalFilter, out: Path, se
         click.echo(f"People have told the {known or 'label of none'}; the rest is left empty.")
     if tally.new == journal_filter.limit:
         click.echo("There may be more: this was the --limit, run it again for the next ones.")
+    is_selective = settings.privacy.keep_photos == "unsure_and_corrected"
+    gone = (
+        "never kept (privacy.keep_photos = unsure_and_corrected) or not any more"
+        if is_selective
+        else "not kept any more"
+    )
     for count, what in (
         (tally.there, "there already"),
-        (tally.gone, "not kept any more"),
+        (tally.gone, gone),
         (tally.drilled, "left out, as a drill made them"),
     ):
         if count:

@@ -1,0 +1,42 @@
+"""Keeps the photos of deposits that ``privacy.keep_photos`` allows.
+
+A photo that is not to be kept is never written: until the person has confirmed or corrected the type, it is only in
+memory. With ``unsure_and_corrected`` these are kept:
+
+- when the photo is judged, one that the machine asks about;
+- when the person confirms, one whose predicted type the person corrected.
+"""
+
+from providers.event_log import get_logger
+from triof.judging.sorter import Judgement
+from triof.settings.sections.privacy import KeepPhotos
+from triof.storage.photo_store import PhotoStore
+
+log = get_logger(__name__)
+
+
+class KeptPhotos:
+    """Adds photos to ``store`` as far as ``keep`` allows."""
+
+    def __init__(self, store: PhotoStore, keep: KeepPhotos) -> None:
+        self._store = store
+        self._keep = keep
+
+    def add_judged(self, judgement: Judgement, jpeg: bytes) -> None:
+        """Store a photo that was judged, if it is to be kept whatever the person says."""
+        if self._is_kept_at_once(judgement):
+            self._add(judgement, jpeg)
+
+    def add_corrected(self, judgement: Judgement, jpeg: bytes) -> None:
+        """Store the photo of an item whose predicted type the person corrected."""
+        if self._keep != "none" and not self._is_kept_at_once(judgement):
+            self._add(judgement, jpeg)
+
+    def _is_kept_at_once(self, judgement: Judgement) -> bool:
+        return self._keep == "all" or (self._keep == "unsure_and_corrected" and judgement.verdict.action == "ask")
+
+    def _add(self, judgement: Judgement, jpeg: bytes) -> None:
+        try:
+            self._store.store(judgement.photo.sha256, jpeg)
+        except OSError:
+            log.exception("photo.not_stored")  # a full disk must not stop deposits
