@@ -51,7 +51,8 @@ def test_a_trained_bundle_can_be_evaluated(photos: Path, tmp_path: Path) -> None
     calibration = {"cleanliness": {"temperature": 2.0, "thresholds": {"clean": 0.9}}}
     (photos / "calibration.json").write_text(json.dumps(calibration))
     left_out = ("--leave-out", "attic", "--calibration", photos / "calibration.json")
-    small = ("--epochs", 1, *numbers("plain=0.5", "train_side=64", "input_side=64", "fewest_batches=1"))
+    cheap = ("plain=0.5", "train_side=64", "input_side=64", "fewest_batches=1", "frozen_blocks=11", "batch=8")
+    small = ("--epochs", 1, *numbers(*cheap))
     told = ("--notes", photos / "notes.md", *left_out)
     trained = triof("train", "cleanliness", "--data", photos, "--out", out, "--runs", runs, *told, *small)
     assert trained.exit_code == 0, trained.output
@@ -77,7 +78,7 @@ def test_a_trained_bundle_can_be_evaluated(photos: Path, tmp_path: Path) -> None
     assert kept["metrics"]["training"] == card["metrics"]["training"]
     assert "| accuracy | 1.000 | 1.000 to 1.000 |" in (out / "model-card.md").read_text()
     goes_on = ("--data", photos, "--runs", runs, "--start", out, "--epochs", 1, "--out", tmp_path / "next")
-    resumed = triof("train", "cleanliness", *goes_on, *numbers("fewest_batches=1"))
+    resumed = triof("train", "cleanliness", *goes_on, *numbers("fewest_batches=1", "batch=8"))
     assert resumed.exit_code == 0, resumed.output
     fresh = json.loads((tmp_path / "next" / "bundle.json").read_text())
     assert fresh["trained_on"]["start"] == card["version"]

@@ -171,7 +171,10 @@ def converter(model: Any, side: int) -> Any:
     _, tf = _libraries()
     signature = tf.TensorSpec((1, side, side, 3), tf.float32)
     function = tf.function(lambda photo: model(photo, training=False)).get_concrete_function(signature)
-    return tf.lite.TFLiteConverter.from_concrete_functions([function], model)
+    made = tf.lite.TFLiteConverter.from_concrete_functions([function], model)
+    # Otherwise it tries to save a model of Keras 3 first, which takes half of the time and fails.
+    made.experimental_lower_to_saved_model = False
+    return made
 
 
 def _libraries() -> tuple[Any, Any]:
