@@ -24,7 +24,6 @@ from providers.local_cnn import bundle
 from providers.local_cnn.bundle import BundleCard, Input
 from providers.local_cnn.options import shipped
 from providers.local_cnn.provider import LocalCnn, LocalModel
-from testing.azure import azure_export
 from testing.azure.azure_export import SIDE, azure_export_zip, litert_model
 from tests.support import colour_models
 from tests.support.machines import BuildCloudMachine, Visitor
@@ -140,7 +139,7 @@ def happened(home: Path) -> list[dict[str, Any]]:
 
 def own_bundle(folder: Path, version: str = "mine-1", *, alike: bool = False, side: int = SIDE) -> Path:
     """A bundle as `triof train` makes it, but small."""
-    model = litert_model(TAGS, logits=True, alike=alike)
+    model = litert_model(TAGS, logits=True, alike=alike, side=side)
     card = BundleCard(
         task="waste_type",
         version=version,
@@ -547,10 +546,7 @@ def test_a_pointer_that_somebody_has_spoilt_is_told_and_mended(
     assert "Nothing was in service" in refusal("rollback", "waste_type")
 
 
-def test_a_larger_input_is_known_before_the_photo_is_decoded(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(azure_export, "SIDE", 448)
+def test_a_larger_input_is_known_before_the_photo_is_decoded(home: Path, tmp_path: Path) -> None:
     done("install", own_bundle(tmp_path / "b", side=448))
     sorter = services.build_sorter(Settings(home=home, mode="local"))
     assert sorter.router.needed_side == max(bundle.load(shipped(task)).card.input.width for task in TASKS)
