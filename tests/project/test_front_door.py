@@ -23,18 +23,12 @@ STILL_PATCHED: dict[str, set[str]] = {
     },
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
     "cli/test_models_cli.py": {"acceptance_photos.DEMO_PICTURES"},
-    "curation/test_dataset_augment.py": {
-        "augmentation.Augmentation._copy",
-        "augmentation.Augmentation._save",
-        "augmentation.replace_file",
-    },
     "curation/test_dataset_check.py": {"FrozenBackbone.__call__"},
     "curation/test_dataset_collect.py": {
         "photo_folder.PhotoFolder.save",
         "photo_folder.replace_file",
         "triof.cli.dataset.collect.Web",
     },
-    "curation/test_from_journal.py": {"from_journal.replace_file"},
     "judging/test_guard.py": {"triof.judging.guarded_provider._PING_SECONDS"},
     "judging/test_quota.py": {"triof.judging.quota._PATIENCE_SECONDS"},
     "judging/test_switch.py": {"triof.storage.database.BUSY_SECONDS"},
@@ -92,7 +86,6 @@ STILL_PATCHED: dict[str, set[str]] = {
 STILL_PRIVATE: dict[str, set[str]] = {
     "access/test_keys.py": {"desk.keys._notes"},
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
-    "curation/test_dataset_augment.py": {"augmentation.Augmentation._copy", "augmentation.Augmentation._save"},
     "curation/test_dataset_collect.py": {"closed._server"},
     "judging/test_guard.py": {"each.guard._begin"},
     "judging/test_unfamiliar.py": {"asked._model"},
