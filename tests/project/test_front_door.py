@@ -23,7 +23,6 @@ STILL_PATCHED: dict[str, set[str]] = {
     },
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
     "cli/test_models_cli.py": {"acceptance_photos.DEMO_PICTURES"},
-    "curation/test_dataset_check.py": {"FrozenBackbone.__call__"},
     "curation/test_dataset_collect.py": {
         "photo_folder.PhotoFolder.save",
         "photo_folder.replace_file",
@@ -32,7 +31,6 @@ STILL_PATCHED: dict[str, set[str]] = {
     "judging/test_guard.py": {"triof.judging.guarded_provider._PING_SECONDS"},
     "judging/test_quota.py": {"triof.judging.quota._PATIENCE_SECONDS"},
     "judging/test_switch.py": {"triof.storage.database.BUSY_SECONDS"},
-    "judging/test_unfamiliar.py": {"runtime.ask"},
     "models/test_azure_export.py": {
         "acceptance_photos.DEMO_PICTURES",
         "azure_export.GAIN",
@@ -67,7 +65,6 @@ STILL_PATCHED: dict[str, set[str]] = {
     },
     "statistics/test_statistics.py": {"triof.statistics.daily_totals.uuid4"},
     "support/azure_desk.py": {"session.Trainer"},
-    "support/watched.py": {"runtime.Interpreter"},
     "web/api/test_api.py": {
         "Jobs.forget",
         "after.jobs.finish",
@@ -88,7 +85,6 @@ STILL_PRIVATE: dict[str, set[str]] = {
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
     "curation/test_dataset_collect.py": {"closed._server"},
     "judging/test_guard.py": {"each.guard._begin"},
-    "judging/test_unfamiliar.py": {"asked._model"},
     "models/test_azure_export.py": {"azure_export._weights"},
     "models/test_bundles.py": {"asked._current", "asked._model", "asked._swapping", "store._point"},
     "providers/custom_vision/test_custom_vision.py": {
