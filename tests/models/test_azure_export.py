@@ -31,8 +31,8 @@ from testing.azure.azure_export import (
 from testing.azure.custom_vision_server import CustomVisionServer
 from testing.image_files import encoded
 from tests.support.machines import BuildCloudMachine
-from tests.support.references import small_demo_pictures
 from triof.cli import main
+from triof.common.paths import DEMO_PICTURES
 from triof.evaluation import recorded_predictions
 from triof.evaluation.recorded_predictions import RecordedPrediction
 from triof.judging import photo
@@ -46,7 +46,7 @@ TAGS = ("Bouteille", "Couvert", "Gobelet", "Negative")
 MEANING = {"Bouteille": "bottle", "Couvert": "cutlery", "Gobelet": "cup", "Negative": "other"}
 VERSION = "azure-waste_type-35921ec4"
 PICTURES: list[Path] = []
-"""The references, once they are made."""
+"""The demo pictures at the size that the model reads, once they are made."""
 
 
 def triof(*arguments: object) -> Result:
@@ -54,11 +54,12 @@ def triof(*arguments: object) -> Result:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    PICTURES[:] = small_demo_pictures(tmp_path_factory.mktemp("references"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acceptance_photos, "DEMO_PICTURES", PICTURES[0].parent)
-        yield
+def _small_pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("pictures")
+    for path in DEMO_PICTURES.glob("*.jpg"):
+        Image.open(path).resize((SIDE, SIDE), Image.Resampling.BILINEAR).save(folder / path.name, quality=95)
+    PICTURES[:] = sorted(folder.iterdir())
+    yield
     PICTURES.clear()
 
 

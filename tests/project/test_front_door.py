@@ -22,7 +22,6 @@ STILL_PATCHED: dict[str, set[str]] = {
         "vendor.TRAINING_TIERS.F0",
     },
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
-    "cli/test_models_cli.py": {"acceptance_photos.DEMO_PICTURES"},
     "curation/test_dataset_collect.py": {
         "photo_folder.PhotoFolder.save",
         "photo_folder.replace_file",
@@ -31,12 +30,6 @@ STILL_PATCHED: dict[str, set[str]] = {
     "judging/test_guard.py": {"triof.judging.guarded_provider._PING_SECONDS"},
     "judging/test_quota.py": {"triof.judging.quota._PATIENCE_SECONDS"},
     "judging/test_switch.py": {"triof.storage.database.BUSY_SECONDS"},
-    "models/test_azure_export.py": {
-        "acceptance_photos.DEMO_PICTURES",
-        "azure_export.GAIN",
-        "azure_export._weights",
-        "package._MOST_BYTES",
-    },
     "models/test_bundles.py": {
         "acceptance_photos.DEMO_PICTURES",
         "asked._model.runtime.ask",
@@ -45,13 +38,9 @@ STILL_PATCHED: dict[str, set[str]] = {
         "target.…",
         "triof.models.bundle_store.replace_file",
     },
-    "models/test_foreign_models.py": {"acceptance_photos.DEMO_PICTURES"},
-    "models/test_packages.py": {"package._MOST_AT_ONCE", "package._MOST_BYTES"},
-    "models/test_precision.py": {"acceptance_photos.DEMO_PICTURES"},
     "observability/test_health.py": {"machine.services.camera.ping", "machine.services.camera.take", "model.ping"},
     "providers/custom_vision/test_cloud_trainer.py": {"trainers._PAGE"},
     "providers/custom_vision/test_custom_vision.py": {"line_module._IDLE_SECONDS"},
-    "providers/local_cnn/test_two_answers.py": {"acceptance_photos.DEMO_PICTURES"},
     "providers/local_cnn/training/test_augmentation.py": {"stains.RESIDUES"},
     "rollout/test_rollout.py": {
         "LocalCnn.predict",
@@ -85,7 +74,6 @@ STILL_PRIVATE: dict[str, set[str]] = {
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
     "curation/test_dataset_collect.py": {"closed._server"},
     "judging/test_guard.py": {"each.guard._begin"},
-    "models/test_azure_export.py": {"azure_export._weights"},
     "models/test_bundles.py": {"asked._current", "asked._model", "asked._swapping", "store._point"},
     "providers/custom_vision/test_custom_vision.py": {
         "client._api",
