@@ -30,14 +30,6 @@ STILL_PATCHED: dict[str, set[str]] = {
     "judging/test_guard.py": {"triof.judging.guarded_provider._PING_SECONDS"},
     "judging/test_quota.py": {"triof.judging.quota._PATIENCE_SECONDS"},
     "judging/test_switch.py": {"triof.storage.database.BUSY_SECONDS"},
-    "models/test_bundles.py": {
-        "acceptance_photos.DEMO_PICTURES",
-        "asked._model.runtime.ask",
-        "azure_export.SIDE",
-        "providers.local_cnn.provider.bundle.load",
-        "target.…",
-        "triof.models.bundle_store.replace_file",
-    },
     "observability/test_health.py": {"machine.services.camera.ping", "machine.services.camera.take", "model.ping"},
     "providers/custom_vision/test_cloud_trainer.py": {"trainers._PAGE"},
     "providers/custom_vision/test_custom_vision.py": {"line_module._IDLE_SECONDS"},
@@ -74,7 +66,6 @@ STILL_PRIVATE: dict[str, set[str]] = {
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
     "curation/test_dataset_collect.py": {"closed._server"},
     "judging/test_guard.py": {"each.guard._begin"},
-    "models/test_bundles.py": {"asked._current", "asked._model", "asked._swapping", "store._point"},
     "providers/custom_vision/test_custom_vision.py": {
         "client._api",
         "client._api._opened",
