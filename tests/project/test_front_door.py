@@ -13,20 +13,7 @@ OURS = ("triof", "providers", "testing", "tests", "tools")
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 STILL_PATCHED: dict[str, set[str]] = {
-    "azure/test_azure_cli.py": {"TrainingClient.download", "vendor.TRAINING_TIERS.F0"},
-    "azure/test_azure_faults.py": {"TRAINING_TIERS.F0"},
-    "azure/test_uploading.py": {
-        "session.Trainer",
-        "upload.BATCH_PHOTOS",
-        "upload._BATCH_BYTES",
-        "vendor.TRAINING_TIERS.F0",
-    },
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
-    "curation/test_dataset_collect.py": {
-        "photo_folder.PhotoFolder.save",
-        "photo_folder.replace_file",
-        "triof.cli.dataset.collect.Web",
-    },
     "judging/test_guard.py": {"triof.judging.guarded_provider._PING_SECONDS"},
     "judging/test_quota.py": {"triof.judging.quota._PATIENCE_SECONDS"},
     "judging/test_switch.py": {"triof.storage.database.BUSY_SECONDS"},
@@ -45,7 +32,6 @@ STILL_PATCHED: dict[str, set[str]] = {
         "triof.deposits.deposit.uuid4",
     },
     "statistics/test_statistics.py": {"triof.statistics.daily_totals.uuid4"},
-    "support/azure_desk.py": {"session.Trainer"},
     "web/api/test_api.py": {
         "Jobs.forget",
         "after.jobs.finish",
@@ -64,7 +50,6 @@ STILL_PATCHED: dict[str, set[str]] = {
 STILL_PRIVATE: dict[str, set[str]] = {
     "access/test_keys.py": {"desk.keys._notes"},
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
-    "curation/test_dataset_collect.py": {"closed._server"},
     "judging/test_guard.py": {"each.guard._begin"},
     "providers/custom_vision/test_custom_vision.py": {
         "client._api",
