@@ -14,9 +14,6 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 STILL_PATCHED: dict[str, set[str]] = {
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
-    "judging/test_guard.py": {"triof.judging.guarded_provider._PING_SECONDS"},
-    "judging/test_quota.py": {"triof.judging.quota._PATIENCE_SECONDS"},
-    "judging/test_switch.py": {"triof.storage.database.BUSY_SECONDS"},
     "observability/test_health.py": {"machine.services.camera.ping", "machine.services.camera.take", "model.ping"},
     "providers/custom_vision/test_cloud_trainer.py": {"trainers._PAGE"},
     "providers/custom_vision/test_custom_vision.py": {"line_module._IDLE_SECONDS"},
@@ -50,7 +47,6 @@ STILL_PATCHED: dict[str, set[str]] = {
 STILL_PRIVATE: dict[str, set[str]] = {
     "access/test_keys.py": {"desk.keys._notes"},
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
-    "judging/test_guard.py": {"each.guard._begin"},
     "providers/custom_vision/test_custom_vision.py": {
         "client._api",
         "client._api._opened",
