@@ -14,7 +14,6 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 STILL_PATCHED: dict[str, set[str]] = {
     "cli/test_cloud_cli.py": {"triof.cli.drill._leave"},
-    "observability/test_health.py": {"machine.services.camera.ping", "machine.services.camera.take", "model.ping"},
     "providers/custom_vision/test_cloud_trainer.py": {"trainers._PAGE"},
     "providers/custom_vision/test_custom_vision.py": {"line_module._IDLE_SECONDS"},
     "providers/local_cnn/training/test_augmentation.py": {"stains.RESIDUES"},
@@ -29,15 +28,6 @@ STILL_PATCHED: dict[str, set[str]] = {
         "triof.deposits.deposit.uuid4",
     },
     "statistics/test_statistics.py": {"triof.statistics.daily_totals.uuid4"},
-    "web/api/test_api.py": {
-        "Jobs.forget",
-        "after.jobs.finish",
-        "desk.jobs._ask",
-        "next(_apis(desk))._clock",
-        "triof.predictions.queue.replace_file",
-        "triof.predictions.results.ask",
-    },
-    "web/kiosk/test_kiosk.py": {"machine.services.deposits.expire", "machine.services.sorter.judge"},
 }
 """Seams that the code lacks. A line goes when its test no longer patches; none is added."""
 
@@ -51,7 +41,6 @@ STILL_PRIVATE: dict[str, set[str]] = {
     },
     "rollout/test_rollout.py": {"self.experiment._load"},
     "tools/test_compare_models.py": {"compare_models._cells"},
-    "web/api/test_api.py": {"desk.machine.services.sorter._policy", "desk.machine.services.sorter.router._routes"},
 }
 """Private attributes that tests read. A line goes when its test no longer does; none is added."""
 
