@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 from filelock import FileLock
 from flask.testing import FlaskClient
@@ -137,6 +138,7 @@ def assemble(
     camera: Camera,
     moving: Callable[[], None] = lambda: None,
     hardware_class: type[ScriptedHardware] = ScriptedHardware,
+    new_id: Callable[[], UUID] = uuid4,
 ) -> Machine:
     """A machine on the home folder of the settings, whose journal must exist; ``moving`` is called as parts move."""
     clock = Clock()
@@ -156,6 +158,7 @@ def assemble(
         photo_store=photo_store,
         settings=settings.deposit,
         clock=clock,
+        new_id=new_id,
     )
     deposits.recover()
     lock = FileLock(settings.home / "machine.lock")
