@@ -145,7 +145,7 @@ class Watched(LocalCnn):
 class Detailed(Watched):
     """One that needs larger photos than any other."""
 
-    needed_side = 700  # type: ignore[assignment]
+    needed_side = 700
 
 
 def sorter_of(

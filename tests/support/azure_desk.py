@@ -107,8 +107,8 @@ def crowd(azure: TrainingServer, *, photos: int = 0, tags: int = 0, iterations: 
     """Fill the project with so many of these besides; the iterations are like its first one, and published."""
     (project,) = azure.projects.values()
     for number in range(photos):
-        id_, tag = str(uuid4()), next(iter(project.tags))
-        project.photos[id_] = Photo(id_, project, number, id_, None, b"", 40, 40, {tag}, {}, created=LONG_AGO)
+        id_, tag_ids = str(uuid4()), set(list(project.tags)[:1])
+        project.photos[id_] = Photo(id_, project, number, id_, None, b"", 40, 40, tag_ids, {}, created=LONG_AGO)
     for number in range(tags):
         tag = Tag(str(uuid4()), f"tag {number}", None, "Regular")
         project.tags[tag.id] = tag
