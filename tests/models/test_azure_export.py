@@ -584,4 +584,5 @@ def test_the_references_are_the_demo_pictures_and_what_they_show(tmp_path: Path)
     labels = [item.label for item in shown]
     assert (labels.count("clean"), labels.count("dirty"), labels.count(None)) == (7, 6, 7)
     assert shown[0].photo.picture.size == (64, 32)
+    assert acceptance_photos.demo(card)[0].photo is shown[0].photo, "they are decoded once"
     (tmp_path / "p.png").write_bytes(encoded(Image.new("RGB", (640, 480), "grey"), "PNG"))
