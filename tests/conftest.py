@@ -114,16 +114,21 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
     (tmp_path / "pictures" / "grey.jpg").write_bytes(jpeg)
 
     def build(
-        waste_type: Sequence[Step] = ("bottle",),
-        cleanliness: Sequence[Step] = ("clean",),
+        waste_type: Sequence[Step] | FakeProvider = ("bottle",),
+        cleanliness: Sequence[Step] | FakeProvider = ("clean",),
         camera: Camera | None = None,
         moving: Callable[[], None] = lambda: None,
         hardware: type[ScriptedHardware] = ScriptedHardware,
         **changes: Any,
     ) -> Machine:
         settings = Settings(home=tmp_path / "home", language="en", **changes)
-        scripts: dict[Task, Sequence[Step]] = {"waste_type": waste_type, "cleanliness": cleanliness}
-        router = Router({task: [FakeProvider(task, script)] for task, script in scripts.items()})
+        scripts: dict[Task, Sequence[Step] | FakeProvider] = {"waste_type": waste_type, "cleanliness": cleanliness}
+        router = Router(
+            {
+                task: [script if isinstance(script, FakeProvider) else FakeProvider(task, script)]
+                for task, script in scripts.items()
+            }
+        )
         sorter = Sorter(router, settings.policy, settings.photo)
         machine = assemble(settings, sorter, camera or FolderCamera(tmp_path / "pictures"), moving, hardware)
         machines.append(machine)

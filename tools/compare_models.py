@@ -219,7 +219,7 @@ def formats(comparison: NetworkComparison) -> Iterator[str]:
     tasks = comparison.tasks
     yield from _titles("format", *_judged_titles(tasks), *(f"{task} as float32" for task in tasks), "ms", "ratio", "MB")
     for name in FORMATS:
-        cells = _cells(np.stack(logits[name]), np.stack(logits["float32"]), asked, tasks)
+        cells = judged_cells(np.stack(logits[name]), np.stack(logits["float32"]), asked, tasks)
         ratio = times[name] / times["float32"]
         yield _line(name, *cells, f"{times[name]:.1f}", f"{ratio:.2f}", f"{len(models[name]) / 1e6:.1f}")
     yield f"\n`as float32`: the share of {len(asked)} photos of `val` that get the same label. `ratio`: to float32."
@@ -298,7 +298,7 @@ def _sizes(whole: Any) -> list[str]:
     return [f"{whole.count_params() / 1e6:.1f}", *(f"{len(model) / 1e6:.1f}" for model in models)]
 
 
-def _cells(logits: Floats, plain: Floats, asked: Sequence[LabelledPhoto], tasks: Sequence[Task]) -> list[str]:
+def judged_cells(logits: Floats, plain: Floats, asked: Sequence[LabelledPhoto], tasks: Sequence[Task]) -> list[str]:
     """Of each task accuracy and loss, then of each task the agreement with ``plain``."""
     judged: list[str] = []
     same: list[str] = []

@@ -66,7 +66,7 @@ def create_app(
         app.register_blueprint(kiosk.KioskPages(services, settings).blueprint())
     app.register_blueprint(health.blueprint(services))
     dashboard.register(app, services, settings, clock)
-    api = Api(services).blueprint()
+    api = Api(services, clock).blueprint()
     # API requests carry a key, which a page of another site cannot make a browser send.
     csrf.exempt(api)
     app.register_blueprint(api)

@@ -14,9 +14,6 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError
 
-_IDLE_SECONDS = 60.0
-"""Idle seconds after which a connection is replaced, as a router may have dropped it silently."""
-
 RequestSlot = Callable[[int], AbstractContextManager[None]]
 """Entered before a request of so many bytes is sent, left when it is answered."""
 
@@ -29,10 +26,11 @@ def no_wait(_size: int) -> AbstractContextManager[None]:
 class HttpConnection(HTTPAdapter):
     """One thread's connection to the vendor: never retries, keeps the response, and can be aborted by another thread.
 
-    A request is sent within ``slot()``, whose wait does not count against the timeout.
+    A request is sent within ``slot()``, whose wait does not count against the timeout. A connection that was idle for
+    ``idle_seconds`` is replaced, as a router may have dropped it silently.
     """
 
-    def __init__(self, slot: RequestSlot = no_wait) -> None:
+    def __init__(self, slot: RequestSlot = no_wait, idle_seconds: float = 60.0) -> None:
         self.response: requests.Response | None = None
         """The response with its ``body``, once it is complete."""
         self.body = b""
@@ -43,6 +41,7 @@ class HttpConnection(HTTPAdapter):
         self._call = 0
         self._timeout = 0.0
         self._slot = slot
+        self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
         self._last_used = 0.0
         # Weak, as urllib3 pools and their connections refer to each other and would never be freed.
@@ -113,8 +112,7 @@ class HttpConnection(HTTPAdapter):
         """Send on a recently used connection, and read the response completely."""
         size = len(request.body) if isinstance(request.body, str | bytes) else 0
         with self._slot(size), self._alarm():
-            idle = time.monotonic() - self._last_used
-            if idle > _IDLE_SECONDS:
+            if time.monotonic() - self._last_used > self._idle_seconds:
                 self.close()
             response = super().send(request, *args, **options)
             self.body, self.response = response.content, response

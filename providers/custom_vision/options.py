@@ -148,6 +148,8 @@ class CustomVisionOptions(CloudOptions):
     """Calls per second; None: the limit of the tier. Lowered automatically when the vendor refuses calls."""
     training_timeout_seconds: float = Field(120.0, gt=0)
     """Timeout of one call of the training API, in seconds; it may upload 6 MB of photos over bad Wi-Fi."""
+    training_batch_bytes: int = Field(1_000_000, ge=1)
+    """Bytes of photos in one upload; on a slow network a larger one exceeds its timeout."""
     training_side: int = Field(800, ge=256, le=4096)
     """Upper target for the shorter side of an uploaded photo, in pixels."""
     poll_seconds: float = Field(5.0, ge=0)

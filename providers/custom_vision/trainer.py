@@ -26,7 +26,7 @@ P = ParamSpec("P")
 
 BATCH_PHOTOS = 64
 """The vendor's limit for one request, which the SDK does not check."""
-_PAGE = 256
+PAGE = 256
 """The vendor's limit for one page of photos."""
 
 
@@ -50,16 +50,18 @@ class Trainer:
         *,
         learned: LearnedRate | None = None,
         on_learned: Callable[[LearnedRate], None] = lambda _: None,
+        page: int = PAGE,
     ) -> None:
         """Check the settings without sending anything. Raises ProviderMisconfigured.
 
         ``on_wait`` gets, in any thread, the error before each retry. ``learned`` and ``on_learned`` are those of
-        :class:`RateLimiter`.
+        :class:`RateLimiter`. Photos are listed ``page`` at a time.
         """
         from providers.custom_vision.client import TrainingClient
 
         endpoint, key = options.check_training()
         self.options = options
+        self._page = page
         self.tier: TrainingTier = TRAINING_TIERS[options.training_tier]
         per_second = options.training_calls_per_second or self.tier.per_second
         self._retry_policy = RetryPolicy(
@@ -119,14 +121,16 @@ class Trainer:
     def images(self, *, newest: bool = False) -> Iterator[Image]:
         """Yield every photo of the project, the oldest or the newest first; one may repeat while others are added."""
         skip = 0
-        while page := self._patiently(self._client.images, self.project_id, take=_PAGE, skip=skip, newest=newest):
+        while page := self._patiently(self._client.images, self.project_id, take=self._page, skip=skip, newest=newest):
             yield from page
             skip += len(page)
 
     def images_by_id(self, image_ids: Sequence[str]) -> Iterator[Image]:
         """Yield those of these photos that exist, with fresh addresses."""
-        for start in range(0, len(image_ids), _PAGE):
-            yield from self._patiently(self._client.images_by_id, self.project_id, image_ids[start : start + _PAGE])
+        for start in range(0, len(image_ids), self._page):
+            yield from self._patiently(
+                self._client.images_by_id, self.project_id, image_ids[start : start + self._page]
+            )
 
     def newest(self) -> datetime | None:
         """Return when the newest photo was stored, by the cloud's clock; None if there is none."""

@@ -42,16 +42,19 @@ def azure_export_zip(
     escaped: bool = False,
     lying: bool = False,
     alike: bool = False,
+    gain: float = GAIN,
+    lean: float = 0.0,
     iteration_id: str = ITERATION,
     changes: Mapping[str, bytes | None] | None = None,
 ) -> bytes:
     """The zip behind a ``download_uri``.
 
     ``channels`` and ``nominal_range`` are what the model wants and what the metadata say; ``lying`` metadata say the
-    other range. ``alike``: a model that answers the same to all photos. ``escaped``: labels as HTML. ``changes``: files
-    that are to have other contents, or (None) to be missing.
+    other range. ``alike``: a model that answers the same to all photos. ``gain`` and ``lean`` are those of
+    :func:`litert_model`. ``escaped``: labels as HTML. ``changes``: files that are to have other contents, or (None) to
+    be missing.
     """
-    model = litert_model(tags, channels=channels, nominal_range=nominal_range, alike=alike)
+    model = litert_model(tags, channels=channels, nominal_range=nominal_range, alike=alike, gain=gain, lean=lean)
     files: dict[str, bytes | None] = {
         "model.tflite": model,
         "labels.txt": ("\r\n" if crlf else "\n").join(html(tag) if escaped else tag for tag in tags).encode(),
@@ -124,20 +127,20 @@ def metadata(channels: Channels, nominal_range: Range) -> dict[str, str]:
     }
 
 
-def expected_scores(jpeg_bytes: bytes, tags: Sequence[str]) -> dict[str, float]:
+def expected_scores(jpeg_bytes: bytes, tags: Sequence[str], gain: float = GAIN) -> dict[str, float]:
     """What the exported model says of a photo when it is asked rightly: each tag's probability, together 1."""
     with Image.open(BytesIO(jpeg_bytes)) as opened:
         upright = ImageOps.exif_transpose(opened).convert("RGB")
     pixels = np.asarray(upright.resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.float32)
     half = SIDE // 2
     quarters = pixels.reshape(2, half, 2, half, 3).mean((1, 3), dtype=np.float64).ravel()
-    weights, bias = _weights(tags)
+    weights, bias = _weights(tags, gain)
     logits = weights @ quarters + bias
     odds = np.exp(logits - logits.max())
     return {tag: float(share) for tag, share in zip(tags, odds / odds.sum(), strict=True)}
 
 
-def _weights(tags: Sequence[str]) -> tuple[Floats, Floats]:
+def _weights(tags: Sequence[str], gain: float) -> tuple[Floats, Floats]:
     """Weights (tags, 12) for the quarters' RGB in 0 to 255, and the bias; a tag's own do not depend on the order.
 
     The tags lie around a circle, like the hours of a clock: across is how warm a photo is, upwards how bright.
@@ -146,7 +149,7 @@ def _weights(tags: Sequence[str]) -> tuple[Floats, Floats]:
     bright = np.full(12, 1 / 12) / BRIGHT_SPREAD
     above = np.repeat([1.0, 1.0, -1.0, -1.0], 3) / 6 / ABOVE_SPREAD
     turns = np.array([sorted(tags).index(tag) for tag in tags]) / len(tags)
-    across, upwards = GAIN * np.cos(2 * np.pi * turns)[:, None], GAIN * np.sin(2 * np.pi * turns)[:, None]
+    across, upwards = gain * np.cos(2 * np.pi * turns)[:, None], gain * np.sin(2 * np.pi * turns)[:, None]
     weights = across * warm + upwards * (bright + above)
     centre = across * WARM / WARM_SPREAD + upwards * (BRIGHT / BRIGHT_SPREAD + ABOVE / ABOVE_SPREAD)
     return weights.astype(np.float32), -centre[:, 0].astype(np.float32)
@@ -159,9 +162,16 @@ def litert_model(
     nominal_range: Range = "NominalRange_0_255",
     alike: bool = False,
     logits: bool = False,
+    gain: float = GAIN,
+    lean: float = 0.0,
+    side: int = SIDE,
 ) -> bytes:
-    """The network: float32 (1, 224, 224, 3) to float32 (1, tags), probabilities unless ``logits``."""
-    weights, bias = _weights(tags)
+    """The network: float32 (1, side, side, 3) to float32 (1, tags), probabilities unless ``logits``.
+
+    ``gain`` says how sure it is; ``lean`` is added to the logit of the first tag.
+    """
+    weights, bias = _weights(tags, gain)
+    bias[0] += lean
     if channels == "Bgr8":
         weights = np.ascontiguousarray(weights.reshape(-1, 4, 3)[:, :, ::-1].reshape(-1, 12))
     if nominal_range == "Normalized_0_1":
@@ -169,11 +179,11 @@ def litert_model(
     if alike:
         weights, bias = np.zeros_like(weights), (bias + np.arange(len(tags))).astype(np.float32)
     network = Network()
-    photo = network.tensor("Placeholder", (1, SIDE, SIDE, 3))
+    photo = network.tensor("Placeholder", (1, side, side, 3))
     quarters = network.tensor("quarters", (1, 2, 2, 3))
     flat = network.tensor("flat", (1, 12))
     scores = network.tensor("scores", (1, len(tags)))
-    network.add("AVERAGE_POOL_2D", [photo], quarters, pooling(SIDE // 2))
+    network.add("AVERAGE_POOL_2D", [photo], quarters, pooling(side // 2))
     network.add("RESHAPE", [quarters, network.constant("shape", np.array([1, 12], np.int32))], flat, reshaping((1, 12)))
     constants = [network.constant("weights", weights), network.constant("bias", bias)]
     network.add("FULLY_CONNECTED", [flat, *constants], scores, tflite.FullyConnectedOptionsT())

@@ -326,6 +326,15 @@ class Service:
     def fault(self, fault: Fault | None) -> None:
         self._fault = known(fault)
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open."""
+        return self._listener.count_open()
+
+    def wait_closed(self, timeout: float) -> bool:
+        """Wait until no connection is open; whether that came to pass within ``timeout`` seconds."""
+        return self._listener.wait_closed(timeout)
+
     def connected(self) -> None:
         """A connection was accepted."""
         with self._lock:
@@ -433,7 +442,7 @@ class _Listener(ThreadingHTTPServer):
         self.service = service
         self.stopped = threading.Event()
         self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition(threading.Lock())
         self.server_bind()
 
     def server_bind(self) -> None:
@@ -478,9 +487,18 @@ class _Listener(ThreadingHTTPServer):
 
     def shutdown_request(self, request: Any) -> None:
         """Close without the base class's FIN, so that a reset is a reset."""
+        self.close_request(request)
         with self._lock:
             self._open.discard(request)
-        self.close_request(request)
+            self._lock.notify_all()
+
+    def count_open(self) -> int:
+        with self._lock:
+            return len(self._open)
+
+    def wait_closed(self, timeout: float) -> bool:
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._open, timeout)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are this server's daily bread; anything else is a bug of it and is printed."""

@@ -19,15 +19,15 @@ from click.testing import Result
 from PIL import Image
 
 from providers.custom_vision import options as vendor
-from providers.custom_vision.client import TrainingClient
 from providers.custom_vision.options import CustomVisionOptions
 from testing.azure.custom_vision_server import Fault, Reply, page
 from testing.azure.training_api import Call
 from testing.azure.training_records import COMPACT, COMPACT_S1, GENERAL
 from testing.azure.training_server import TrainingServer
 from testing.image_files import encoded
-from tests.support.azure_desk import ATTEMPTS, TAGS, Desk, a_photo, row
+from tests.support.azure_desk import ATTEMPTS, TAGS, Desk, a_photo, crowd, row
 from tests.support.clock import Clock
+from tests.support.full_disk import fill, small_disk
 from triof.datasets import photo_dataset
 from triof.settings.loader import load
 
@@ -420,12 +420,10 @@ def test_an_advanced_training_names_its_price_first(desk: Desk, azure: TrainingS
 
 
 @pytest.fixture
-def few_iterations(azure: TrainingServer, monkeypatch: pytest.MonkeyPatch) -> TrainingServer:
-    """A vendor that allows two."""
-    from dataclasses import replace
-
-    azure.limits = replace(azure.limits, iterations=2)
-    monkeypatch.setitem(vendor.TRAINING_TIERS, "F0", vendor.TRAINING_TIERS["F0"]._replace(iterations=2))
+def room_for_two(desk: Desk, azure: TrainingServer) -> TrainingServer:
+    """A project with one iteration and room for another one; those that fill the rest are published."""
+    desk.trained()
+    crowd(azure, iterations=vendor.TRAINING_TIERS["F0"].iterations - 2)
     return azure
 
 
@@ -436,13 +434,12 @@ def more(desk: Desk) -> None:
 
 def names(azure: TrainingServer) -> list[str]:
     (project,) = azure.projects.values()
-    return [iteration.name for iteration in project.iterations.values()]
+    return [each.name for each in project.iterations.values() if not each.name.startswith("Crowd")]
 
 
 def test_where_iterations_stand_in_the_way_the_oldest_unpublished_is_offered(
-    desk: Desk, few_iterations: TrainingServer
+    desk: Desk, room_for_two: TrainingServer
 ) -> None:
-    desk.trained()
     desk.well("publish", "Iteration 1")
     more(desk)
     desk.well("train", "--wait")
@@ -450,52 +447,48 @@ def test_where_iterations_stand_in_the_way_the_oldest_unpublished_is_offered(
     refused = desk.run("train", answer="n\n")
     assert refused.exit_code == 1
     assert "Iteration 2" in refused.output
-    assert names(few_iterations) == ["Iteration 1", "Iteration 2"]
+    assert names(room_for_two) == ["Iteration 1", "Iteration 2"]
     assert "Deleted Iteration 2" in desk.well("train", "--wait", answer="y\n")
-    assert names(few_iterations) == ["Iteration 1", "Iteration 3"]
+    assert names(room_for_two) == ["Iteration 1", "Iteration 3"]
     more(desk)
     desk.well("train", "--wait", "--yes")
-    assert names(few_iterations) == ["Iteration 1", "Iteration 4"]
+    assert names(room_for_two) == ["Iteration 1", "Iteration 4"]
 
 
-def test_one_that_failed_goes_before_one_that_can_answer(desk: Desk, few_iterations: TrainingServer) -> None:
-    desk.trained()
-    few_iterations.training_ends_as = "Failed"
+def test_one_that_failed_goes_before_one_that_can_answer(desk: Desk, room_for_two: TrainingServer) -> None:
+    room_for_two.training_ends_as = "Failed"
     more(desk)
     desk.fails("train", "--wait")
-    few_iterations.training_ends_as = "Completed"
+    room_for_two.training_ends_as = "Completed"
     desk.well("train", "--wait", "--yes")
-    assert names(few_iterations) == ["Iteration 1", "Iteration 3"]
+    assert names(room_for_two) == ["Iteration 1", "Iteration 3"]
 
 
-def test_the_price_is_asked_before_anything_is_deleted(desk: Desk, few_iterations: TrainingServer) -> None:
-    desk.trained()
+def test_the_price_is_asked_before_anything_is_deleted(desk: Desk, room_for_two: TrainingServer) -> None:
     more(desk)
     desk.well("train", "--wait")
     assert desk.run("train", "--advanced", "1", answer="n\ny\n").exit_code == 1
-    assert len(names(few_iterations)) == 2
+    assert len(names(room_for_two)) == 2
 
 
-def test_published_ones_are_never_deleted(desk: Desk, few_iterations: TrainingServer) -> None:
-    desk.trained()
+def test_published_ones_are_never_deleted(desk: Desk, room_for_two: TrainingServer) -> None:
     desk.well("publish", "latest", "--as", "one")
     more(desk)
     desk.well("train", "--wait")
     desk.well("publish", "latest", "--as", "two")
     more(desk)
     assert "triof azure unpublish" in desk.fails("train", "--yes")
-    assert names(few_iterations) == ["Iteration 1", "Iteration 2"]
+    assert names(room_for_two) == ["Iteration 1", "Iteration 2"]
 
 
 def test_a_training_under_way_is_found_also_where_the_limit_is_reached(
-    desk: Desk, few_iterations: TrainingServer
+    desk: Desk, room_for_two: TrainingServer
 ) -> None:
-    desk.trained()
     more(desk)
-    few_iterations.training_polls = 5
+    room_for_two.training_polls = 5
     desk.well("train")
     assert "Iteration 2 is trained" in desk.well("train", "--wait", "--yes").replace("(", "").replace(")", "")
-    assert names(few_iterations) == ["Iteration 1", "Iteration 2"]
+    assert names(room_for_two) == ["Iteration 1", "Iteration 2"]
 
 
 def test_ctrl_c_leaves_the_training_in_peace(desk: Desk, azure: TrainingServer) -> None:
@@ -835,20 +828,16 @@ def test_an_export_comes_home_as_a_zip_and_can_answer(desk: Desk, azure: Trainin
 
 
 def test_an_export_that_breaks_off_while_it_is_written_leaves_the_file_as_it_was(
-    desk: Desk, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, azure: TrainingServer
 ) -> None:
     desk.trained()
-    desk.well("export", "latest", "--out", "model.zip")
-    before = (desk.folder / "model.zip").read_bytes()
-
-    def half(_: object, __: str, to: Path) -> None:
-        to.write_bytes(b"PK")
-        raise OSError(28, "No space left on device", str(to))
-
-    monkeypatch.setattr(TrainingClient, "download", half)
-    assert "No space left" in desk.fails("export", "latest", "--out", "model.zip")
-    assert (desk.folder / "model.zip").read_bytes() == before
-    assert not list(desk.folder.glob("*.part"))
+    with small_disk(desk.folder / "small") as disk:
+        desk.well("export", "latest", "--out", "small/model.zip")
+        before = (disk / "model.zip").read_bytes()
+        fill(disk)
+        assert "No space left" in desk.fails("export", "latest", "--out", "small/model.zip")
+        assert (disk / "model.zip").read_bytes() == before
+        assert not list(disk.glob("*.part"))
 
 
 def test_an_export_that_failed_is_begun_again(desk: Desk, azure: TrainingServer) -> None:

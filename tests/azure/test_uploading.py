@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -17,18 +16,17 @@ import pytest
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from providers.custom_vision import options as vendor
-from providers.custom_vision.trainer import Trainer
 from testing.azure.custom_vision_server import Fault, Reply, Request
 from testing.azure.training_api import Call
 from testing.azure.training_server import TrainingServer
 from testing.image_files import encoded
-from tests.support.azure_desk import ATTEMPTS, RATE, Desk, a_photo, row, sent_once
+from tests.support.azure_desk import ATTEMPTS, RATE, Desk, a_photo, crowd, row, sent_once
 from tests.support.clock import Clock
 from tools import upload_drill
-from triof.azure import upload
+from triof.azure.learned_rate import LearnedRateFile
 from triof.azure.upload import MAX_BYTES, fit
-from triof.cli.azure import session
+from triof.cli import Timing
+from triof.settings.loader import load
 
 pytestmark = pytest.mark.slow
 
@@ -80,10 +78,8 @@ def test_photos_of_a_manifest_and_of_folders_are_one(desk: Desk, azure: Training
     assert row(desk.upload(photos.parent / "manifest.csv"), "all") == ["0", "70", "0", "0", "0"]
 
 
-def test_requests_are_small_in_bytes_too(
-    desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(upload, "_BATCH_BYTES", 4 * max(path.stat().st_size for path in photos.rglob("*.jpg")))
+def test_requests_are_small_in_bytes_too(desk: Desk, azure: TrainingServer, photos: Path) -> None:
+    desk.set(training_batch_bytes=4 * max(path.stat().st_size for path in photos.rglob("*.jpg")))
     desk.upload(photos)
     assert 4 <= max(azure.batches) <= 6
     assert all_arrived_once(azure)
@@ -188,35 +184,22 @@ def test_a_dry_run_sends_nothing(desk: Desk, azure: TrainingServer, photos: Path
     assert row(desk.upload(photos), "bouteille") == ["1", "41", "1", "0", "0"]
 
 
-@contextmanager
-def limits(azure: TrainingServer, monkeypatch: pytest.MonkeyPatch, **changes: int) -> Iterator[None]:
-    """A free tier that grants less."""
-    azure.limits = replace(azure.limits, **changes)
-    with monkeypatch.context() as patch:
-        patch.setitem(vendor.TRAINING_TIERS, "F0", vendor.TRAINING_TIERS["F0"]._replace(**changes))
-        yield
+def test_the_tier_s_photos_are_counted_before_the_first_byte(desk: Desk, azure: TrainingServer, photos: Path) -> None:
+    crowd(azure, photos=4_931)
+    told = desk.fails("upload", str(photos), "--split", "all")
+    assert "F0 takes 5,000 photos a project: 4,931 are there, and 70 are to come" in told
+    assert "--limit" in told
+    assert azure.batches == []
+    desk.upload(photos, "--limit", "69")
+    assert len(azure.photos) == 5_000
+    # Those that are there need no room.
+    assert row(desk.upload(photos, "--limit", "69"), "all") == ["0", "69", "0", "0", "0"]
+    assert "5,000 are there, and 1 are to come" in desk.fails("upload", str(photos), "--split", "all")
 
 
-def test_the_tier_s_photos_are_counted_before_the_first_byte(
-    desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with limits(azure, monkeypatch, photos=PHOTOS - 1):
-        told = desk.fails("upload", str(photos), "--split", "all")
-        assert "F0 takes 69 photos a project: 0 are there, and 70 are to come" in told
-        assert "--limit" in told
-        assert azure.batches == []
-        desk.upload(photos, "--limit", "69")
-        assert len(azure.photos) == 69
-        # Those that are there need no room.
-        assert row(desk.upload(photos, "--limit", "69"), "all") == ["0", "69", "0", "0", "0"]
-        assert "69 are there, and 1 are to come" in desk.fails("upload", str(photos), "--split", "all")
-
-
-def test_the_tier_s_tags_are_counted_before_the_first_byte(
-    desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with limits(azure, monkeypatch, tags=3):
-        assert "The project has 4 tags, and F0 takes 3" in desk.fails("upload", str(photos))
+def test_the_tier_s_tags_are_counted_before_the_first_byte(desk: Desk, azure: TrainingServer, photos: Path) -> None:
+    crowd(azure, tags=47)
+    assert "The project has 51 tags, and F0 takes 50" in desk.fails("upload", str(photos))
     assert azure.batches == []
 
 
@@ -492,9 +475,9 @@ def test_a_refused_key_ends_at_once(desk: Desk, azure: TrainingServer, photos: P
 
 
 def test_a_dead_network_ends_with_what_arrived_and_the_same_command_goes_on(
-    desk: Desk, azure: TrainingServer, photos: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, azure: TrainingServer, photos: Path
 ) -> None:
-    monkeypatch.setattr(upload, "_BATCH_BYTES", 5_000)
+    desk.set(training_batch_bytes=5_000)
     azure.after_store = lambda count: azure.stop() if count == 3 else None
     ran = desk.run("upload", str(photos), "--split", "all")
     assert ran.exit_code == 1
@@ -657,42 +640,30 @@ def test_one_that_was_removed_in_the_portal_keeps_no_other_label_from_being_carr
 # Pace
 
 
-def test_a_whole_upload_keeps_the_rate(desk: Desk, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whole_upload_keeps_the_rate(desk: Desk, azure: TrainingServer) -> None:
     desk.ready()
     azure.forget_arrivals()
-    monkeypatch.setattr(session, "Trainer", Trainer)
-    monkeypatch.setattr(upload, "BATCH_PHOTOS", 2)
+    desk.timing = Timing()
     azure.rate_per_second = 10
-    desk.set(training_calls_per_second=10)
-    desk.upload(desk.photos({"bottle": 30}))
+    desk.set(training_calls_per_second=10, training_batch_bytes=1)
+    desk.upload(desk.photos({"bottle": 15}))
     assert azure.operations["CreateImagesFromFiles"] == 15
-    assert all_arrived_once(azure, 30)
+    assert all_arrived_once(azure, 15)
 
 
-def test_a_rate_below_the_table_s_is_found_out(
-    desk: Desk, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rate_below_the_table_s_is_found_out(desk: Desk, azure: TrainingServer) -> None:
     desk.ready()
-    made: list[Trainer] = []
-
-    def make(*arguments: object, **options: object) -> Trainer:
-        made.append(Trainer(*arguments, **options))  # type: ignore[arg-type]
-        return made[-1]
-
-    clock = Clock()
-    monkeypatch.setattr(session, "Trainer", partial(make, clock=clock, sleep=clock.pass_))
     azure.faults_next(1, "empty_429", only=STORE)
     desk.upload(desk.photos({"bottle": 30}))
-    assert made[0].rate_limiter.per_second == RATE * 3 // 4
+    learned = LearnedRateFile(desk.home, load().settings.custom_vision).read()
+    assert learned
+    assert learned.per_second == RATE * 3 // 4
 
 
-def test_a_rate_that_was_found_out_holds_in_the_next_run(
-    desk: Desk, azure: TrainingServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rate_that_was_found_out_holds_in_the_next_run(desk: Desk, azure: TrainingServer, clock: Clock) -> None:
     """As users of F0 report: two calls a second, where the table says ten."""
     azure.clock = clock
-    monkeypatch.setattr(upload, "BATCH_PHOTOS", 1)
-    desk.set(training_calls_per_second=None)
+    desk.set(training_calls_per_second=None, training_batch_bytes=1)
     desk.ready()
     azure.rate_per_second = 2
     desk.upload(desk.photos({"bottle": 16}))
@@ -711,11 +682,10 @@ def test_a_rate_that_was_found_out_holds_in_the_next_run(
 @pytest.fixture
 def begun(desk: Desk, azure: TrainingServer, photos: Path) -> Callable[[], subprocess.Popen[str]]:
     """Begins an upload in a process of its own."""
-    desk.set(training_calls_per_second=20)
+    desk.set(training_calls_per_second=20, training_batch_bytes=6_000)
 
     def begin() -> subprocess.Popen[str]:
-        code = "from triof.azure import upload; upload._BATCH_BYTES = 6000; from triof.cli import main; main()"
-        command = [sys.executable, "-c", code, "azure", "upload", str(photos), "--split", "all"]
+        command = [sys.executable, "-m", "triof.cli", "azure", "upload", str(photos), "--split", "all"]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, text=True, cwd=desk.folder, stdout=pipe, stderr=pipe)
 

@@ -17,7 +17,6 @@ from PIL import Image
 from testing.azure.custom_vision_server import CustomVisionServer
 from tools.running_kiosk import QUICK, RunningKiosk
 from triof.cli import main
-from triof.cli.drill import _leave
 from triof.common.paths import DEMO_PICTURES
 from triof.drills.fault_file import FAULTS, FaultFile, FaultyCamera, InjectedFault
 from triof.drills.visitor import Visitor
@@ -327,8 +326,12 @@ def test_a_drill_that_rehearsed_nothing_does_not_say_well(running: RunningKiosk,
     assert ran.stdout.count("not rehearsed") == 2
 
 
-def test_a_drill_whose_kiosk_dies_is_one_sentence(running: RunningKiosk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("triof.cli.drill._leave", lambda visitor: running.kill() or _leave(visitor))
+def test_a_drill_whose_kiosk_dies_is_one_sentence(set_up: CustomVisionServer, running: RunningKiosk) -> None:
+    def kill() -> float:
+        running.kill()
+        return time.monotonic()
+
+    set_up.clock = kill  # looked at while the kiosk waits for the cloud's answer
     ran = triof("--set", f"server.port={running.port}", "drill", "--yes", "cloud_dead")
     assert ran.exit_code == 1
     assert "No kiosk answers" in ran.stderr

@@ -2,7 +2,6 @@
 
 import json
 import tomllib
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +12,11 @@ from sqlalchemy import create_engine, text
 
 from providers.local_cnn import bundle
 from tests.support.candidates import FIRST, SECOND, History, make_home
-from tests.support.references import small_demo_pictures
 from triof.cli import main
 from triof.common.paths import DEMO_PICTURES
 from triof.evaluation.paired_comparison import photos_needed
 from triof.evaluation.training_comparison import Hits, LearnedMore
 from triof.journal.journal import Journal
-from triof.models import acceptance_photos
 from triof.models.training_outcome import NotBetter
 from triof.rollout.candidates import Candidate, Candidates
 from triof.rollout.rollout_service import RolloutService
@@ -28,16 +25,6 @@ from triof.settings.tree import Settings
 from triof.storage.database import Database
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("references")
-    for path in small_demo_pictures(folder)[1::2]:
-        path.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
-        yield
 
 
 @pytest.fixture(autouse=True)

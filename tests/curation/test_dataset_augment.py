@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from testing.image_files import encoded
+from tests.support.faulty_disk import PowerCut, failing_replace
 from triof.cli import main
-from triof.common.atomic_files import replace_file
-from triof.curation import augmentation, copies
+from triof.curation import copies
 from triof.curation.copies import OPERATIONS
 from triof.datasets import corrections, photo_dataset
 from triof.datasets.corrections import Correction
@@ -117,20 +117,11 @@ def test_no_two_copies_are_alike(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_is_there_is_not_made_again(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[Path] = []
-    whole = replace_file
-
-    def interrupted(path: Path, content: bytes, mode: int) -> None:
-        if len(written) == 4:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.with_name(f".{path.name}.12.34").write_bytes(content[:50])
-            raise KeyboardInterrupt
-        whole(path, content, mode)
-        written.append(path)
-
     with monkeypatch.context() as patch:
-        patch.setattr(augmentation, "replace_file", interrupted)
+        failing_replace(patch, KeyboardInterrupt, "*.jpg", spared=4)
         ran = triof(source, "--out", out)
+    written = list(out.rglob("*.jpg"))
+    assert list(out.rglob(".*.jpg.*"))
     assert ran.exit_code == 130
     assert "Interrupted after 4 copies: the same command makes the others." in ran.stderr
     stamps = {path: path.stat().st_mtime_ns for path in written}
@@ -150,20 +141,12 @@ def test_what_is_there_is_not_made_again(source: Path, out: Path, monkeypatch: p
 def test_the_manifest_is_there_from_the_first_photo_on(
     source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(self: augmentation.Augmentation, item: photo_dataset.LabelledPhoto) -> None:
-        if self._rows:
-            at_the_kill.extend(saved)
-            raise SystemExit(9)
-        copy(self, item)
-
-    copy = augmentation.Augmentation._copy
-    saved: list[int] = []
-    at_the_kill: list[int] = []
-    save = augmentation.Augmentation._save
-    monkeypatch.setattr(augmentation.Augmentation, "_copy", killed)
-    monkeypatch.setattr(augmentation.Augmentation, "_save", lambda self: saved.append(len(self._rows)) or save(self))
-    assert triof(source, "--out", out).exit_code == 9
-    assert at_the_kill == [3]
+    # Three copies of the first photo, and the manifest.
+    failing_replace(monkeypatch, PowerCut, spared=4)
+    with pytest.raises(PowerCut):
+        triof(source, "--out", out)
+    assert {item.path for item in photo_dataset.read(out / "manifest.csv").photos} == set(out.rglob("*.jpg"))
+    assert len(photo_dataset.read(out / "manifest.csv").photos) == 3
 
 
 def test_copies_follow_their_original(source: Path, out: Path) -> None:

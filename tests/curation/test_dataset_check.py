@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from providers.local_cnn.features import FrozenBackbone
 from tests.support.drawn_photos import draw, save
+from tests.support.watched import watched
 from tools.planted_errors import plant, unanimous
 from triof.cli import main
 from triof.curation import near_duplicates
@@ -322,9 +322,8 @@ def test_a_second_check_looks_at_nothing_again_even_after_a_power_cut(
     before = findings(photos)
     (cache,) = (tmp_path / "own" / "cache").glob("looks-*.bin")
     whole = cache.read_bytes()
-    seen: list[object] = []
-    look = FrozenBackbone.__call__
-    monkeypatch.setattr(FrozenBackbone, "__call__", lambda self, photo: (seen.append(photo), look(self, photo))[1])
+    seen: list[None] = []
+    watched(monkeypatch, lambda: seen.append(None))
     assert findings(photos) == before
     assert not seen
     # The last record was written by half.

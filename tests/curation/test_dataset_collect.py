@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +21,35 @@ from PIL import Image, ImageDraw
 
 from testing.image_files import encoded
 from tests.support.clock import Clock
+from tests.support.faulty_disk import PowerCut, failing_replace
 from tests.support.paths import ROOT
 from tests.support.photo_host import Answer, PhotoHost
-from triof.cli import main
-from triof.common.atomic_files import replace_file
-from triof.curation.collecting import photo_folder, public_network
-from triof.curation.collecting.http_client import Web
+from triof.cli import Timing, main
+from triof.curation.collecting import public_network
 from triof.datasets import photo_dataset
 
 OPENVERSE = "https://api.openverse.org/v1/images/"
 COMMONS = "https://commons.wikimedia.org/w/api.php"
 
 
-def triof(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, ["dataset", "collect", *map(str, arguments)])
+class Patience(Clock):
+    """A clock that sleeping moves; remembers every pause."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(round(seconds, 3))
+        self.pass_(seconds)
+
+
+PATIENCE = Patience()
+TIMING = Timing(PATIENCE, PATIENCE.sleep)
+
+
+def triof(*arguments: str | Path, timing: Timing = TIMING) -> Result:
+    return CliRunner().invoke(main, ["dataset", "collect", *map(str, arguments)], obj=timing)
 
 
 def picture(seed: int, width: int = 320, height: int = 240) -> Image.Image:
@@ -71,27 +85,14 @@ def check_consistent(out: Path) -> list[photo_dataset.LabelledPhoto]:
     return photos
 
 
-class Patience(Clock):
-    """A clock that sleeping moves; remembers every pause."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pauses: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(round(seconds, 3))
-        self.pass_(seconds)
-
-
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Patience]:
     """Time that costs nothing, and a folder to work in."""
-    patient = Patience()
-    monkeypatch.setattr("triof.cli.dataset.collect.Web", partial(Web, clock=patient, sleep=patient.sleep))
+    PATIENCE.pauses.clear()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "*")
     with stamina.set_testing(True, attempts=4, cap=True):
-        yield patient
+        yield PATIENCE
 
 
 @pytest.fixture
@@ -106,8 +107,10 @@ def listed(*lines: str) -> Path:
     return path
 
 
-def collect_list(*lines: str, out: str = "set", more: tuple[str, ...] = ("--allow-private",)) -> Result:
-    return triof(listed(*lines), "--label", "cup", "--source", "url-list", "--out", out, *more)
+def collect_list(
+    *lines: str, out: str = "set", more: tuple[str, ...] = ("--allow-private",), timing: Timing = TIMING
+) -> Result:
+    return triof(listed(*lines), "--label", "cup", "--source", "url-list", "--out", out, *more, timing=timing)
 
 
 def found(seed: int, **changes: Any) -> dict[str, Any]:
@@ -464,8 +467,8 @@ def test_a_redirect_does_not_lead_into_a_private_network(host: PhotoHost) -> Non
 
 @pytest.mark.slow
 def test_a_dead_network_ends_the_run_early(host: PhotoHost) -> None:
-    closed = PhotoHost()
-    closed._server.server_close()
+    with PhotoHost() as closed:
+        pass
     lines = [f"{closed.url}/{number}.jpg" for number in range(30)]
     ran = collect_list(*(line for dead in lines for line in (dead, "no address")))
     assert ran.exit_code == 1
@@ -503,33 +506,24 @@ def test_a_killed_run_goes_on_where_it_stopped(host: PhotoHost, tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("moment", "fetched_again"), [("before", 1), ("torn", 1), ("after", 0)])
+@pytest.mark.parametrize("written", [False, True])
 def test_a_power_cut_while_a_photo_is_written_is_mended(
-    moment: str, fetched_again: int, host: PhotoHost, monkeypatch: pytest.MonkeyPatch
+    written: bool, host: PhotoHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [host.serve(f"/{seed}.jpg", photo(seed)) for seed in (1, 2)]
-    whole = replace_file
-
-    def cut(path: Path, content: bytes, mode: int) -> None:
-        if moment == "after":
-            whole(path, content, mode)
-        elif moment == "torn":
-            path.parent.mkdir(exist_ok=True)
-            path.with_name(f".{path.name}.12.34").write_bytes(content[:100])
-        raise RuntimeError("the power is gone")
-
     with monkeypatch.context() as patch:
-        patch.setattr(photo_folder, "replace_file", cut)
-        # Nothing of the run's end happens either.
-        patch.setattr(photo_folder.PhotoFolder, "save", lambda self: None)
-        assert isinstance(collect_list(*lines).exception, RuntimeError)
+        failing_replace(patch, PowerCut, after=written)
+        with pytest.raises(PowerCut):
+            collect_list(*lines)
+    assert bool(list(Path("set").glob("*/.*"))) != written
+    assert not Path("set/manifest.csv").exists()
     with Path("set/.collect.jsonl").open("a") as torn:
         torn.write('{"address": "http://x/half')
     ran = collect_list(*lines)
     assert counted(ran)["kept"] + counted(ran).get("kept before", 0) == 2
     assert len(check_consistent(Path("set"))) == 2
     assert not list(Path("set").glob("*/.*"))
-    assert host.times("/1.jpg") == 1 + fetched_again
+    assert host.times("/1.jpg") == (1 if written else 2)
     # The torn line has spoilt no other.
     lines_now = Path("set/.collect.jsonl").read_text().splitlines()
     assert [line for line in lines_now if not line.endswith("}")] == ['{"address": "http://x/half']
@@ -538,8 +532,9 @@ def test_a_power_cut_while_a_photo_is_written_is_mended(
 def test_the_manifest_is_mended_from_the_ledger(host: PhotoHost, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [host.serve(f"/{seed}.jpg", photo(seed)) for seed in (1, 2, 3)]
     with monkeypatch.context() as patch:
-        patch.setattr(photo_folder.PhotoFolder, "save", lambda self: None)
-        collect_list(*lines[:2])
+        failing_replace(patch, PowerCut, "manifest.csv")
+        with pytest.raises(PowerCut):
+            collect_list(*lines[:2])
     assert not Path("set/manifest.csv").exists()
     collect_list(*lines)
     photos = check_consistent(Path("set"))
@@ -554,7 +549,7 @@ def test_the_manifest_is_mended_from_the_ledger(host: PhotoHost, monkeypatch: py
     assert host.history == ["/robots.txt", "/1.jpg", "/2.jpg", "/robots.txt", "/3.jpg"]
 
 
-def test_ctrl_c_says_how_to_go_on(host: PhotoHost, patience: Patience, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_says_how_to_go_on(host: PhotoHost, patience: Patience) -> None:
     lines = [host.serve(f"/{seed}.jpg", photo(seed)) for seed in (1, 2, 3)]
 
     def interrupt(seconds: float) -> None:
@@ -562,9 +557,7 @@ def test_ctrl_c_says_how_to_go_on(host: PhotoHost, patience: Patience, monkeypat
         if host.times("/2.jpg"):
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr("triof.cli.dataset.collect.Web", partial(Web, clock=patience, sleep=interrupt))
-        ran = collect_list(*lines)
+    ran = collect_list(*lines, timing=Timing(patience, interrupt))
     assert ran.exit_code == 130
     assert ran.stderr.strip() == "Interrupted with 2 photos in set: the same command goes on."
     assert len(check_consistent(Path("set"))) == 2

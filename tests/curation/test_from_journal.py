@@ -18,9 +18,9 @@ from sqlalchemy import event as listening
 
 from providers.local_cnn import bundle
 from providers.local_cnn.options import shipped
+from tests.support.faulty_disk import FULL, failing_replace
 from tests.support.machines import BuildMachine
 from triof.cli import main
-from triof.common.atomic_files import replace_file
 from triof.common.paths import DEMO_PICTURES
 from triof.curation.folder_lock import LOCK
 from triof.datasets import photo_dataset
@@ -409,16 +409,7 @@ def test_what_was_copied_before_the_disk_was_full_is_listed(
 ) -> None:
     for _ in range(3):
         past.deposit("bottle", "cup")
-    from triof.curation import from_journal
-
-    left = iter([True, True, False])
-
-    def full(path: Path, content: bytes) -> None:
-        if not next(left):
-            raise OSError(28, "No space left on device")
-        replace_file(path, content)
-
-    monkeypatch.setattr(from_journal, "replace_file", full)
+    failing_replace(monkeypatch, OSError(*FULL), "*.jpg", spared=2)
     ran = triof("dataset", "from-journal", "--out", tmp_path / "out")
     assert ran.exit_code == 1
     assert "No space left on device" in ran.output

@@ -1,8 +1,9 @@
 """What stands before a provider in the cloud: it spares it, counts it, gives up on it in time, and learns."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from threading import Barrier, Event
+from threading import Barrier, Event, Semaphore
 from typing import Any
 from uuid import UUID
 
@@ -662,29 +663,33 @@ def test_what_is_noted_waits_for_nobody(clock: Clock, grey: Photo) -> None:
 
 
 def test_a_ping_that_does_not_come_back_is_given_up(
-    guarded: Build, held: Event, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    guarded: Build, held: Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Mute(Cloud):
         def ping(self) -> None:
             held.wait(SOON)
 
-    monkeypatch.setattr("triof.judging.guarded_provider._PING_SECONDS", 0.01)
-    with pytest.raises(ProviderUnavailable, match="did not answer within"):
-        guarded(Mute()).guard.ping()
+    with pytest.raises(ProviderUnavailable, match=r"did not answer within 0\.01 s"):
+        guarded(Mute(), ping_seconds=0.01).guard.ping()
     assert "provider.broke" not in caplog.messages, "it is slow, not broken"
 
 
 def test_a_trial_asks_in_spite_of_the_breaker_and_finds_all_lines_busy(
     guarded: Build, grey: Photo, held: Event
 ) -> None:
-    each = guarded(Cloud(meanwhile=lambda: held.wait(SOON)))
+    asked = Semaphore(0)
+    each = guarded(Cloud(meanwhile=lambda: (asked.release(), held.wait(SOON))))
     for _ in range(3):
         each.breaker.failed(each.breaker.permit(), "off")
     held.set()
     assert each.guard.probe(grey, TIMEOUT).label == "bottle"
     assert each.breaker.state == "open", "it learns nothing"
     held.clear()
-    for _ in range(LINES):
-        each.guard._begin(grey, TIMEOUT, None)
-    with pytest.raises(ProviderUnavailable, match="all 2 lines"):
-        each.guard.probe(grey, TIMEOUT)
+    asked.acquire()
+    with ThreadPoolExecutor(LINES) as others:
+        for _ in range(LINES):
+            others.submit(each.guard.probe, grey, TIMEOUT)
+            assert asked.acquire(timeout=SOON)
+        with pytest.raises(ProviderUnavailable, match="all 2 lines"):
+            each.guard.probe(grey, TIMEOUT)
+        held.set()

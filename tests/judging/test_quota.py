@@ -742,7 +742,7 @@ def test_a_home_that_cannot_be_used_leaves_the_local_answer(
 def test_a_database_that_somebody_holds_is_not_the_clouds_fault(
     server: CustomVisionServer, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("triof.judging.quota._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setenv("TRIOF_JOURNAL__URL", f"sqlite:///{path}?timeout=0.05")
     router = services.build_router(load().settings)
     router.prepare()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

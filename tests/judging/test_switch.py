@@ -180,8 +180,8 @@ def test_where_no_route_names_the_cloud_it_is_local_and_that_is_said() -> None:
 
 
 def test_a_journal_that_somebody_holds_is_one_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("triof.storage.database.BUSY_SECONDS", 0.05)
     triof("mode", "auto")
+    monkeypatch.setenv("TRIOF_JOURNAL__URL", f"sqlite:///{home / 'journal.db'}?timeout=0.05")
     with closing(sqlite3.connect(home / "journal.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         ran = triof("mode", "local")

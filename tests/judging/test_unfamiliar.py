@@ -7,7 +7,9 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from click.testing import CliRunner, Result
 
 from providers.base import TASKS, ProviderMisconfigured, ProviderUnavailable
@@ -133,10 +135,12 @@ def test_a_model_without_the_number_that_its_card_promises_is_refused(tmp_path: 
 
 def test_a_distance_that_is_no_number_is_no_answer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = LocalCnn("waste_type", settings.local_cnn)
-    runtime = asked._model.runtime
-    ask = runtime.ask
-    monkeypatch.setattr(
-        runtime, "ask", lambda *given, **named: ask(*given, **named)._replace(unfamiliarity=float("nan"))
-    )
+    tensor = Interpreter.get_tensor
+
+    def spoilt(self: Interpreter, index: int) -> Any:
+        found = tensor(self, index)
+        return np.full_like(found, np.nan) if found.shape == (1, 1) else found
+
+    monkeypatch.setattr(Interpreter, "get_tensor", spoilt)
     with pytest.raises(ProviderUnavailable, match="not finite"):
         asked.predict(photo.load(NEW), timeout=5)

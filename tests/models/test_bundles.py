@@ -9,34 +9,36 @@ import subprocess
 import sys
 import timeit
 import zipfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, text
 
-from providers.base import TASKS, Photo, ProviderMisconfigured
+from providers.base import TASKS, Photo, Prediction, ProviderMisconfigured
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import BundleCard, Input
 from providers.local_cnn.options import shipped
 from providers.local_cnn.provider import LocalCnn, LocalModel
-from testing.azure import azure_export
 from testing.azure.azure_export import SIDE, azure_export_zip, litert_model
 from tests.support import colour_models
+from tests.support.faulty_disk import FULL, PowerCut, failing_replace
 from tests.support.machines import BuildCloudMachine, Visitor
 from tests.support.paths import ROOT
-from tests.support.references import small_demo_pictures
+from tests.support.watched import watched
 from triof import services
 from triof.cli import main
+from triof.common.atomic_files import replace_file
 from triof.common.paths import DEMO_PICTURES
 from triof.evaluation.training_comparison import Hits, LearnedMore
 from triof.journal.journal import Journal
 from triof.judging import photo
-from triof.models import acceptance_photos, bundle_store
+from triof.models import bundle_store
 from triof.models.acceptance import AcceptanceResult
 from triof.models.bundle_store import Store
 from triof.models.errors import BundleRefused
@@ -74,25 +76,13 @@ def refusal(*arguments: object) -> str:
     return ran.output
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("references")
-    for path in small_demo_pictures(folder)[1::3]:
-        path.unlink()
-    for path in sorted(folder.iterdir())[1::2]:
-        path.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
-        yield
-
-
 @pytest.fixture(autouse=True)
 def _marie(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "marie")
 
 
 @pytest.fixture(scope="module")
-def two_installed(tmp_path_factory: pytest.TempPathFactory, new_journal: Path, _small_references: None) -> Path:
+def two_installed(tmp_path_factory: pytest.TempPathFactory, new_journal: Path) -> Path:
     """A home with two bundles, neither of which is active."""
     home = tmp_path_factory.mktemp("bundles") / "home"
     home.mkdir()
@@ -122,6 +112,11 @@ def pointer(home: Path) -> Path:
     return home / "bundles" / "active.json"
 
 
+def point(home: Path, active: str, *before: str) -> None:
+    """As an activation does it, without a check."""
+    replace_file(pointer(home), json.dumps({"waste_type": {"active": active, "before": before}}).encode())
+
+
 def provider(home: Path) -> LocalCnn:
     return LocalCnn("waste_type", bundle_store.options(Settings(home=home)))
 
@@ -140,7 +135,7 @@ def happened(home: Path) -> list[dict[str, Any]]:
 
 def own_bundle(folder: Path, version: str = "mine-1", *, alike: bool = False, side: int = SIDE) -> Path:
     """A bundle as `triof train` makes it, but small."""
-    model = litert_model(TAGS, logits=True, alike=alike)
+    model = litert_model(TAGS, logits=True, alike=alike, side=side)
     card = BundleCard(
         task="waste_type",
         version=version,
@@ -215,13 +210,14 @@ def test_the_tasks_do_not_touch_each_other(home: Path) -> None:
     assert LocalCnn("cleanliness", bundle_store.options(Settings(home=home))).card.version == SHIPPED
 
 
-def test_what_answers_already_is_no_change(home: Path) -> None:
+def test_what_answers_already_is_no_change(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     done("activate", CUP)
     asked = provider(home)
-    model = asked._model
     assert f"waste_type: {CUP} answers already." in done("activate", CUP)
     assert len(happened(home)) == 1
-    assert asked._current() is model, "nothing is loaded anew"
+    caplog.set_level(logging.INFO)
+    assert asked.card.version == CUP
+    assert not any("bundle.swapped" in record.message for record in caplog.records), "nothing is loaded anew"
     assert "before it shipped did" not in done("activate", CUP)
     assert f"before it {CUP} did" in done("rollback", "waste_type")
 
@@ -285,7 +281,7 @@ def test_one_that_answers_all_alike_by_now_is_not_put_into_service(home: Path) -
     model = litert_model(TAGS, alike=True)
     card = bundle.load(folder).card
     bundle.save(folder, card.model_copy(update={"sha256": hashlib.sha256(model).hexdigest()}), model)
-    assert "answers all 7 photos alike" in refusal("activate", CUP)
+    assert "answers all 20 photos alike" in refusal("activate", CUP)
     assert serving(home) == SHIPPED
     assert not happened(home)
 
@@ -312,7 +308,7 @@ def test_one_of_ours_is_tried_and_installed_too(home: Path, tmp_path: Path, bott
     folder = own_bundle(tmp_path / "run" / "bundle")
     told = done("install", folder, "--activate", "--why", "trained on our own photos")
     assert "mine-1 answers waste_type: bottle, cutlery, cup, other; it reads BGR from 0 to 255" in told
-    assert "Tried on 7 reference photos" in told
+    assert "Tried on 20 reference photos" in told
     assert "waste_type: mine-1 answers now" in told
     assert happened(home)[0]["why"] == "trained on our own photos"
     prediction = provider(home).predict(bottle, timeout=5)
@@ -327,7 +323,7 @@ def test_one_of_ours_may_come_as_a_zip_and_must_not_answer_all_alike(home: Path,
         "install", shutil.make_archive(str(tmp_path / "z"), "zip", tmp_path / "run")
     )
     own_bundle(tmp_path / "run" / "bundle", "mine-3", alike=True)
-    assert "mine-3 answers all 7 photos alike" in refusal("install", tmp_path / "run" / "bundle")
+    assert "mine-3 answers all 20 photos alike" in refusal("install", tmp_path / "run" / "bundle")
     (tmp_path / "run" / "bundle" / "labels.txt").unlink()
     assert "it has no labels.txt" in refusal("install", tmp_path / "run")
 
@@ -441,7 +437,7 @@ def test_many_who_ask_while_bundles_come_and_go_get_whole_answers_of_one_of_them
     with ThreadPoolExecutor(8) as pool:
         threads = [pool.submit(ask, number) for number in range(8)]
         for turn in range(24):
-            store._point("waste_type", (CUTLERY, CUP)[turn % 2], [])
+            point(home, (CUTLERY, CUP)[turn % 2])
             # Whatever is activated, the next question is answered by it or by the one before, never later ones.
             asked.predict(bottle, timeout=5)
         stop = True
@@ -456,41 +452,38 @@ def test_while_one_loads_the_others_are_answered_by_the_one_before(
 ) -> None:
     asked = provider(home)
     done("activate", CUP)
-    load, meanwhile = bundle.load, []
+    meanwhile: list[Future[Prediction]] = []
 
-    def slowly(folder: Path, task: Any) -> Any:
-        with ThreadPoolExecutor(1) as pool:
-            meanwhile.append(pool.submit(asked.predict, bottle, timeout=5).result(5).model_version)
-        return load(folder, task)
+    def ask_beside() -> None:
+        """Ask once, when the new model is tried."""
+        if not meanwhile:
+            with ThreadPoolExecutor(1) as pool:
+                meanwhile.append(pool.submit(asked.predict, bottle, timeout=5))
 
-    monkeypatch.setattr("providers.local_cnn.provider.bundle.load", slowly)
+    watched(monkeypatch, ask_beside)
     assert asked.predict(bottle, timeout=5).model_version == CUP
-    assert meanwhile == [SHIPPED]
-
-
-def test_nobody_waits_for_the_one_who_loads(home: Path, bottle: Photo) -> None:
-    asked = provider(home)
-    done("activate", CUP)
-    with ThreadPoolExecutor(1) as pool, asked._swapping:
-        assert pool.submit(asked.predict, bottle, timeout=5).result(5).model_version == SHIPPED
-    assert asked.predict(bottle, timeout=5).model_version == CUP
+    assert meanwhile[0].result(5).model_version == SHIPPED
 
 
 def test_a_question_under_way_ends_on_the_model_it_began_with(
     home: Path, bottle: Photo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = provider(home)
-    ask = asked._model.runtime.ask
+    meanwhile: list[Prediction] = []
 
-    def interrupted(*arguments: Any, **options: Any) -> Any:
-        done("activate", CUP)
-        assert asked.predict(bottle, timeout=5).model_version == CUP
-        return ask(*arguments, **options)
+    def change() -> None:
+        """Activate another one, at the first photo."""
+        if not changed.is_set():
+            changed.set()
+            done("activate", CUP)
+            meanwhile.append(asked.predict(bottle, timeout=5))
 
-    monkeypatch.setattr(asked._model.runtime, "ask", interrupted)
+    changed = Event()
+    watched(monkeypatch, change)
     prediction = asked.predict(bottle, timeout=5)
     assert (prediction.label, prediction.model_version) == ("bottle", SHIPPED)
     assert set(prediction.thresholds)
+    assert [other.model_version for other in meanwhile] == [CUP]
 
 
 def not_loaded(caplog: pytest.LogCaptureFixture) -> int:
@@ -547,10 +540,7 @@ def test_a_pointer_that_somebody_has_spoilt_is_told_and_mended(
     assert "Nothing was in service" in refusal("rollback", "waste_type")
 
 
-def test_a_larger_input_is_known_before_the_photo_is_decoded(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(azure_export, "SIDE", 448)
+def test_a_larger_input_is_known_before_the_photo_is_decoded(home: Path, tmp_path: Path) -> None:
     done("install", own_bundle(tmp_path / "b", side=448))
     sorter = services.build_sorter(Settings(home=home, mode="local"))
     assert sorter.router.needed_side == max(bundle.load(shipped(task)).card.input.width for task in TASKS)
@@ -572,69 +562,61 @@ def test_a_closed_provider_takes_no_other_bundle(home: Path, bottle: Photo) -> N
 def test_looking_at_the_pointer_costs_next_to_nothing(home: Path) -> None:
     done("activate", CUP)
     asked = provider(home)
-    assert min(timeit.repeat(asked._current, number=200, repeat=20)) / 200 < 50e-6
+    assert min(timeit.repeat(lambda: asked.card, number=200, repeat=20)) / 200 < 50e-6
 
 
-class Killed(BaseException):
-    """The power went."""
-
-
-def dying(monkeypatch: pytest.MonkeyPatch, target: Any, name: str, after: bool) -> None:
+def dying(monkeypatch: pytest.MonkeyPatch, name: str, after: bool) -> None:
     """Let the process end when it comes to a step, or right after it."""
-    step = getattr(target, name)
+    step = getattr(os, name)
 
     def die(*arguments: Any, **options: Any) -> Any:
         if after:
             step(*arguments, **options)
-        raise Killed
+        raise PowerCut
 
-    monkeypatch.setattr(target, name, die)
-
-
-STEPS: list[tuple[Any, str]] = [(Journal, "record"), (os, "open"), (os, "fsync"), (Path, "replace")]
+    monkeypatch.setattr(os, name, die)
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize(("target", "name"), STEPS)
+@pytest.mark.parametrize("name", ["open", "fsync", "replace"])
 @pytest.mark.parametrize("command", [["activate", CUTLERY], ["rollback", "waste_type"], ["remove", CUTLERY]])
 def test_whenever_it_is_killed_the_old_one_answers_or_the_new_one(
-    home: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], target: Any, name: str, after: bool
+    home: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], name: str, after: bool
 ) -> None:
     settings = Settings(home=home)
     journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"))
     store = Store(settings)
-    store._point("waste_type", CUP, ["shipped", CUTLERY])
+    point(home, CUP, "shipped", CUTLERY)
     act: dict[str, Callable[[], object]] = {
         "activate": lambda: store.activate(CUTLERY, journal, "", ""),
         "rollback": lambda: store.rollback("waste_type", journal, "", ""),
         "remove": lambda: store.remove(CUTLERY, journal, ""),
     }
     with monkeypatch.context() as patch:
-        dying(patch, target, name, after)
-        with pytest.raises(Killed):
+        dying(patch, name, after)
+        with pytest.raises(PowerCut):
             act[command[0]]()
     whole = name == "replace" and after
     old_or_new = {"activate": CUTLERY, "rollback": CUTLERY, "remove": CUP}[command[0]] if whole else CUP
     assert serving(home) == old_or_new
     active = next(entry for entry in store.entries("waste_type") if entry.active)
     assert (active.version, active.fault) == (old_or_new, "")
-    if target is not os or after or name != "open":
+    if after or name != "open":
         # What was asked for can be asked for again, and then holds.
         done(*command) if serving(home) == CUP else None
         assert serving(home) == (CUP if command[0] == "remove" else CUTLERY)
     journal.database.close()
 
 
-@pytest.mark.parametrize("name", ["open", "fsync", "mkdir", "rename"])
+@pytest.mark.parametrize("name", ["fsync", "mkdir", "rename"])
 @pytest.mark.parametrize("after", [False, True])
 def test_whenever_an_installation_is_killed_it_can_be_made_again(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, after: bool
 ) -> None:
     loaded = bundle.load(own_bundle(tmp_path / "b"))
-    target = os if name == "fsync" else Path
     with monkeypatch.context() as patch:
-        dying(patch, target, name, after)
-        with pytest.raises(Killed):
+        dying(patch, name, after)
+        with pytest.raises(PowerCut):
             bundle.save(home / "bundles" / "waste_type" / "mine-1", loaded.card, loaded.model)
     there = {entry.version: entry.fault for entry in Store(Settings(home=home)).entries("waste_type")}
     assert there.get("mine-1", "") == ""
@@ -682,10 +664,7 @@ def test_what_cannot_be_written_in_the_journal_is_not_changed(home: Path, monkey
 
 
 def test_a_home_that_cannot_be_written_is_one_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> Iterator[None]:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("triof.models.bundle_store.replace_file", full)
+    failing_replace(monkeypatch, OSError(*FULL), "active.json")
     assert "cannot be used (No space left on device)" in refusal("activate", CUP)
     assert serving(home) == SHIPPED
 
@@ -698,7 +677,7 @@ def test_the_way_that_the_training_commands_install(home: Path, tmp_path: Path) 
     assert installed.folder == home / "bundles" / "waste_type" / "azure-waste_type-cccccccc"
     tried = AcceptanceResult.of(installed.card)
     assert tried
-    assert (tried.photos, tried.compared, installed.note) == (7, 0, "")
+    assert (tried.photos, tried.compared, installed.note) == (20, 0, "")
     assert install(source, Settings(home=home), "marie").already
     with pytest.raises(ProviderMisconfigured):
         install(tmp_path, Settings(home=home), "marie")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,8 @@ from providers.local_cnn.runtime import interpreter_of
 from testing.azure.azure_export import SIDE, azure_export_zip, litert_model, manifest
 from tests.support.candidates import activate
 from tests.support.paths import SHARED
-from tests.support.references import small_demo_pictures
 from triof.cli import main
 from triof.common.paths import DEMO_PICTURES
-from triof.models import acceptance_photos
 
 pytestmark = pytest.mark.slow
 
@@ -35,16 +33,6 @@ DIED = "it ends the process that runs it (SIGSEGV)"
 
 Model = Any
 Change = Callable[[Model], None]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("references")
-    for path in small_demo_pictures(folder)[4:]:
-        path.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
-        yield
 
 
 def changed(change: Change) -> bytes:

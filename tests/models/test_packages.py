@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from providers.base import ProviderMisconfigured
-from providers.local_cnn import bundle, package
+from providers.local_cnn import bundle
 from providers.local_cnn.bundle import MODEL_FILE
 from providers.local_cnn.options import shipped
 from testing.azure.azure_export import azure_export_zip
@@ -158,18 +158,14 @@ def twice(name: str) -> bytes:
         (lambda: written(of_kind(0o120777)), "is no regular file"),
         (lambda: written(of_kind(0o010644)), "is no regular file"),
         (lambda: written(of_kind(0o060644)), "is no regular file"),
-        (lambda: claiming(zeros(3, zipfile.ZIP_DEFLATED), 7), "download or copy it again"),
-        (lambda: claiming(zeros(1, zipfile.ZIP_DEFLATED), 1_999_999), "download the export again"),
-        (lambda: zeros(3, zipfile.ZIP_DEFLATED), "more than 1000 files or 2 MB"),
+        (lambda: claiming(zeros(1, zipfile.ZIP_DEFLATED), 7), "download or copy it again"),
+        (lambda: claiming(zeros(1, zipfile.ZIP_DEFLATED), 199_999_000), "download the export again"),
+        (lambda: claiming(zeros(1, zipfile.ZIP_DEFLATED), 200_000_001), "more than 1000 files or 200 MB"),
         (lambda: claiming_directory(written("x"), 60), "download or copy it again"),
-        (lambda: claiming_directory(bytes(1_500_000) + written("x"), 1_500_000), "download or copy it again"),
+        (lambda: claiming_directory(bytes(4_500_000) + written("x"), 4_500_000), "download or copy it again"),
     ],
 )
-def test_a_zip_that_is_no_export_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Callable[[], bytes], told: str
-) -> None:
-    monkeypatch.setattr(package, "_MOST_BYTES", 2_000_000)
-    monkeypatch.setattr(package, "_MOST_AT_ONCE", 1_000_000)
+def test_a_zip_that_is_no_export_is_refused(tmp_path: Path, content: Callable[[], bytes], told: str) -> None:
     (tmp_path / "bad.zip").write_bytes(content())
     assert told in refusal(tmp_path / "bad.zip")
 

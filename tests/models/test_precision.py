@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import accumulate, cycle
 from pathlib import Path
 
@@ -18,11 +18,10 @@ from providers.local_cnn.precision import Choice
 from providers.local_cnn.provider import LocalCnn
 from tests.support import colour_models
 from tests.support.colour_models import network, shown
-from tests.support.references import small_demo_pictures
 from triof import services
 from triof.cli import main
 from triof.judging import photo
-from triof.models import acceptance_photos, bundle_store, precision_benchmark
+from triof.models import bundle_store, precision_benchmark
 from triof.settings.tree import Settings
 
 pytestmark = pytest.mark.slow
@@ -46,15 +45,6 @@ def clock(half: float, eight_bit: float) -> Callable[[], float]:
 
 def no_clock() -> float:
     pytest.fail("it was measured again")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("references")
-    small_demo_pictures(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
-        yield
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from providers.base import ProviderUnavailable
+from providers.fake import FakeProvider
 from testing.azure.custom_vision_server import CustomVisionServer
 from tests.support.machines import BuildCloudMachine, BuildMachine, Machine
 from tests.support.paths import ROOT
 from triof.drills.fault_file import FaultFile, InjectedFault
 from triof.machine.cameras.base import CameraError
+from triof.machine.cameras.browser import BrowserCamera
 
 pytestmark = pytest.mark.slow
 
@@ -47,28 +49,53 @@ def test_a_machine_that_works_is_alive_and_ready(machine: Machine) -> None:
     assert (ready.json["ready"], ready.json["reasons"]) == (True, [])
 
 
-def _lose_journal(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+class Cabled(BrowserCamera):
+    """A camera with a cable."""
+
+    is_plugged = True
+
+    def take(self, upload: bytes | None) -> bytes:
+        self.ping()
+        return super().take(upload)
+
+    def ping(self) -> None:
+        if not self.is_plugged:
+            raise CameraError("The camera is unplugged.")
+
+
+class Losable(FakeProvider):
+    """A provider that may lose its model."""
+
+    is_there = True
+
+    def ping(self) -> None:
+        if not self.is_there:
+            raise ProviderUnavailable("The model is gone.")
+
+
+@pytest.fixture
+def fragile(build_machine: BuildMachine) -> Machine:
+    return build_machine(cleanliness=Losable("cleanliness", ["clean"]), camera=Cabled())
+
+
+def _lose_journal(machine: Machine) -> None:
     assert machine.services.journal.database.path
     machine.services.journal.database.path.unlink()
 
 
-def _unplug_camera(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
-        raise CameraError("The camera is unplugged.")
-
-    monkeypatch.setattr(machine.services.camera, "ping", fail)
+def _unplug_camera(machine: Machine) -> None:
+    assert isinstance(machine.services.camera, Cabled)
+    machine.services.camera.is_plugged = False
 
 
-def _jam(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def _jam(machine: Machine) -> None:
     machine.hardware.jam("shredder")
 
 
-def _lose_model(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
-        raise ProviderUnavailable("The model is gone.")
-
+def _lose_model(machine: Machine) -> None:
     (model,) = machine.services.sorter.router.members("cleanliness")
-    monkeypatch.setattr(model, "ping", fail)
+    assert isinstance(model, Losable)
+    model.is_there = False
 
 
 @pytest.mark.parametrize(
@@ -81,15 +108,11 @@ def _lose_model(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_whatever_keeps_it_from_working_is_a_reason(
-    machine: Machine,
-    monkeypatch: pytest.MonkeyPatch,
-    breaks: Callable[[Machine, pytest.MonkeyPatch], None],
-    part: str,
-    why: str,
+    fragile: Machine, breaks: Callable[[Machine], None], part: str, why: str
 ) -> None:
-    client, clock = machine.client(), machine.clock
+    client, clock = fragile.client(), fragile.clock
     assert client.get("/readyz").status_code == 200
-    breaks(machine, monkeypatch)
+    breaks(fragile)
     assert client.get("/readyz").status_code == 200, "a look holds for some seconds"
     clock.pass_(5)
     answer = client.get("/readyz")
@@ -155,13 +178,10 @@ def test_the_cloud_and_what_stands_in_for_it_are_measured(
     assert seen("triof_quota_used", "custom_vision") >= 1
 
 
-def test_a_camera_that_gives_nothing_is_counted(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(upload: bytes | None) -> bytes:
-        raise CameraError("The camera is unplugged.")
-
-    monkeypatch.setattr(machine.services.camera, "take", fail)
-    machine.visitor().press("/start").press("/waste/pick-type")
-    assert metrics(machine)("triof_camera_failures_total") == 1
+def test_a_camera_that_gives_nothing_is_counted(fragile: Machine) -> None:
+    _unplug_camera(fragile)
+    fragile.visitor().press("/start").press("/waste/pick-type")
+    assert metrics(fragile)("triof_camera_failures_total") == 1
 
 
 def test_a_drill_is_not_counted(machine: Machine) -> None:

@@ -1,48 +1,47 @@
 """New models beside the one in production: never in a person's way, sent away when they fail, promoted whole."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from threading import Event as Signal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from providers.base import Photo, Prediction, ProviderUnavailable
+from providers.base import Photo, Prediction, ProviderUnavailable, Task
+from providers.fake import FakeProvider
 from providers.local_cnn.provider import LocalCnn
 from testing.azure.custom_vision_server import CustomVisionServer
 from tests.support.candidates import FIRST, SECOND, SEEN, activate, deposits_of, make_home
-from tests.support.machines import Machine, assemble, cloud_settings
-from tests.support.references import small_demo_pictures
+from tests.support.clock import Clock
+from tests.support.faulty_disk import PowerCut, failing_replace
+from tests.support.machines import Machine, Visitor, assemble, cloud_settings
 from triof import services
 from triof.common.paths import DEMO_PICTURES
 from triof.drills.fault_file import FaultFile, InjectedFault
+from triof.journal.journal import Journal
+from triof.judging.guarded_provider import GuardedProvider
 from triof.judging.mode import Switch
 from triof.judging.quota import ledgers
+from triof.judging.router import Member, Router
+from triof.judging.sorter import Sorter
 from triof.machine.cameras.folder import FolderCamera
-from triof.models import acceptance_photos
+from triof.models import bundle_store
 from triof.rollout.auto_rollback import Rollout
 from triof.rollout.candidates import AZURE, LOCAL, Arm, Candidate, CandidateMode, Candidates
 from triof.rollout.experiment import Experiment, RenamedProvider
 from triof.rollout.rollout_service import CandidateRequest, RolloutService
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.tree import Settings
+from triof.storage import data_folder
 from triof.storage.tables import PredictionRow
 
 pytestmark = pytest.mark.slow
 
 ROUTES = {"waste_type": ("local_cnn",), "cleanliness": ("fake",)}
 PUBLISHED, NEXT = "triof", "triof-next"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("references")
-    for path in small_demo_pictures(folder)[1::2]:
-        path.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
-        yield
 
 
 @pytest.fixture
@@ -56,13 +55,14 @@ Build = Callable[..., "Trial"]
 class Trial:
     """A running machine that sees the same bottle again and again, and somebody who begins candidates."""
 
-    def __init__(self, machine: Machine, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, machine: Machine, settings: Settings, next_ids: list[UUID]) -> None:
+        """``next_ids`` are given to the deposits to come."""
         self.machine = machine
         self.settings = settings
         self.sorter = machine.services.sorter
         self.journal = machine.services.journal
         self.desk = RolloutService(settings, self.journal, "marie")
-        self._monkeypatch = monkeypatch
+        self._next_ids = next_ids
 
     @property
     def experiment(self) -> Experiment:
@@ -73,16 +73,26 @@ class Trial:
     def begin(self, mode: CandidateMode, share: float, provider: str = LOCAL, name: str = SECOND) -> Candidate:
         """Begin a candidate, and let the machine load it."""
         candidate = self.desk.begin(CandidateRequest("waste_type", provider, name, mode, share), "try it")
-        self.experiment._load(candidate)
+        # Loading begins where it is first needed: of a canary before a photo, of a shadow after it.
+        if mode == "canary":
+            self.sorter.router.members("waste_type", deposits_of(candidate, "candidate")())
+        else:
+            self._show(candidate, "production").press("/return").press("/done")
         self.experiment.wait_idle()
         return candidate
 
-    def deposit(self, candidate: Candidate, arm: Arm, chosen: str | None = None) -> list[PredictionRow]:
+    def _show(self, candidate: Candidate, arm: Arm) -> Visitor:
+        self._next_ids.append(deposits_of(candidate, arm)())
+        return self.machine.visitor().press("/start").press("/waste/pick-type")
+
+    def deposit(
+        self, candidate: Candidate, arm: Arm, chosen: str | None = None, *, waits: bool = True
+    ) -> list[PredictionRow]:
         """One deposit in an arm, confirmed as ticked or as ``chosen``; what was said of its type, believed first."""
-        deposit_id = deposits_of(candidate, arm)()
-        self._monkeypatch.setattr("triof.deposits.deposit.uuid4", lambda: deposit_id)
-        visitor = self.machine.visitor().press("/start").press("/waste/pick-type")
-        self.experiment.wait_idle()
+        visitor = self._show(candidate, arm)
+        deposit_id = self._next_ids.pop()
+        if waits:
+            self.experiment.wait_idle()
         label = chosen or visitor.ticked
         visitor.press("/confirmation", waste_type=label)
         if visitor.shown == "pick_type":
@@ -93,18 +103,22 @@ class Trial:
 
 
 @pytest.fixture
-def build(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
-    """Builds machines on the home."""
+def build(home: Path, tmp_path: Path) -> Iterator[Build]:
+    """Builds machines on the home, whose sorter may be another one than the settings'."""
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     (pictures / "1.jpg").write_bytes((DEMO_PICTURES / "bottle-clean-1.jpg").read_bytes())
     machines: list[Machine] = []
 
-    def made(settings: Settings | None = None) -> Trial:
+    def made(
+        settings: Settings | None = None, build_sorter: Callable[[Settings], Sorter] = services.build_sorter
+    ) -> Trial:
         settings = settings or Settings(home=home, language="en", routes=ROUTES, rollout=RolloutSettings(least_asked=5))
-        machine = assemble(settings, services.build_sorter(settings), FolderCamera(pictures))
+        ids: list[UUID] = []
+        new_id = lambda: ids[-1] if ids else uuid4()  # noqa: E731
+        machine = assemble(settings, build_sorter(settings), FolderCamera(pictures), new_id=new_id)
         machines.append(machine)
-        return Trial(machine, settings, monkeypatch)
+        return Trial(machine, settings, ids)
 
     yield made
     for machine in machines:
@@ -116,6 +130,54 @@ def build(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.fixture
 def trial(build: Build) -> Trial:
     return build()
+
+
+class Watched(LocalCnn):
+    """The local provider, which calls ``meanwhile`` with each photo first."""
+
+    meanwhile: Callable[[Photo], object] = lambda photo: None
+
+    def predict(self, photo: Photo, *, timeout: float) -> Prediction:
+        self.meanwhile(photo)
+        return super().predict(photo, timeout=timeout)
+
+
+class Detailed(Watched):
+    """One that needs larger photos than any other."""
+
+    needed_side = 700
+
+
+def sorter_of(
+    candidate_class: type[Watched],
+    meanwhile: Callable[[Photo], object],
+    seen: Callable[[Photo], object] = lambda photo: None,
+    clock: Clock | None = None,
+) -> Callable[[Settings], Sorter]:
+    """Builds a sorter whose candidate calls ``meanwhile`` at each photo, and whose production calls ``seen``."""
+
+    def build(settings: Settings) -> Sorter:
+        def build_candidate(candidate: Candidate) -> Member:
+            provider = candidate_class("waste_type", bundle_store.options(candidate.settings(settings)))
+            provider.meanwhile = meanwhile
+            return RenamedProvider(candidate.label, provider)
+
+        production = Watched("waste_type", bundle_store.options(settings))
+        production.meanwhile = seen
+        journal = cache(lambda: Journal(data_folder.open_database(settings)))
+        experiment = Experiment(settings, journal, build_candidate, no_cloud, clock=clock or time.monotonic)
+        routes: dict[Task, list[Member]] = {
+            "waste_type": [production],
+            "cleanliness": [FakeProvider("cleanliness", settings.fake)],
+        }
+        router = Router(routes, settings.deadline_seconds, experiment=experiment)
+        return Sorter(router, settings.policy, settings.photo, compare=experiment.follow_up)
+
+    return build
+
+
+def no_cloud(task: Task, name: str) -> GuardedProvider:
+    raise AssertionError(name)
 
 
 def versions(rows: list[PredictionRow]) -> list[str]:
@@ -136,21 +198,12 @@ def test_a_shadow_is_asked_about_the_same_photo_and_never_believed(trial: Trial)
     assert [row.reason for row in trial.machine.events("deposit.confirmed")] == ["agreed", "agreed"]
 
 
-def test_a_shadow_that_hangs_keeps_nobody_waiting_and_is_sent_away(
-    trial: Trial, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shadow_that_hangs_keeps_nobody_waiting_and_is_sent_away(build: Build) -> None:
+    free, clock = Signal(), Clock()
+    trial = build(build_sorter=sorter_of(Watched, lambda _: free.wait(60), clock=clock))
     candidate = trial.begin("shadow", 1.0)
-    free = Signal()
-
-    def hang(self: RenamedProvider, photo: Photo, *, timeout: float) -> Prediction:
-        free.wait(60)
-        raise ProviderUnavailable("too late")
-
-    monkeypatch.setattr(RenamedProvider, "predict", hang)
-    monkeypatch.setattr(trial.experiment, "_clock", clock := trial.machine.clock)
-    monkeypatch.setattr(trial.experiment, "wait_idle", lambda: None)
     for _ in range(6):
-        assert versions(trial.deposit(candidate, "production")) == [FIRST]
+        assert versions(trial.deposit(candidate, "production", waits=False)) == [FIRST]
         clock.pass_(10)
     failures = trial.machine.events("candidate.failed")
     assert len(failures) == 5
@@ -162,18 +215,13 @@ def test_a_shadow_that_hangs_keeps_nobody_waiting_and_is_sent_away(
     free.set()
 
 
-def test_production_sees_its_photos_as_without_a_shadow(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_sees_its_photos_as_without_a_shadow(build: Build) -> None:
+    sizes: list[tuple[int, int]] = []
+    look = lambda photo: sizes.append(photo.picture.size)  # noqa: E731
+    trial = build(build_sorter=sorter_of(Detailed, look, seen=look))
     alone = trial.sorter.judge((DEMO_PICTURES / "bottle-clean-1.jpg").read_bytes(), uuid4())
     candidate = trial.begin("shadow", 1.0)
-    monkeypatch.setattr(RenamedProvider, "needed_side", 700)
-    sizes: list[tuple[int, int]] = []
-    ask = LocalCnn.predict
-
-    def look(self: LocalCnn, photo: Photo, *, timeout: float) -> Prediction:
-        sizes.append(photo.picture.size)
-        return ask(self, photo, timeout=timeout)
-
-    monkeypatch.setattr(LocalCnn, "predict", look)
+    sizes.clear()
     trial.deposit(candidate, "production")
     assert sizes[0] == alone.photo.picture.size
     assert min(sizes[1]) >= 700 > min(sizes[0])
@@ -200,15 +248,12 @@ def test_a_deposit_stays_in_its_arm_and_the_tasks_are_drawn_apart(trial: Trial) 
     assert both == pytest.approx(360, abs=90)
 
 
-def test_where_a_canary_fails_production_answers_and_the_guard_takes_it_back(
-    trial: Trial, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    candidate = trial.begin("canary", 0.5)
-
-    def fail(self: RenamedProvider, photo: Photo, *, timeout: float) -> Prediction:
+def test_where_a_canary_fails_production_answers_and_the_guard_takes_it_back(build: Build) -> None:
+    def fail(_: Photo) -> None:
         raise ProviderUnavailable("it is broken")
 
-    monkeypatch.setattr(RenamedProvider, "predict", fail)
+    trial = build(build_sorter=sorter_of(Watched, fail))
+    candidate = trial.begin("canary", 0.5)
     (believed,) = trial.deposit(candidate, "candidate")
     assert believed.model_version == FIRST
     assert [attempt["provider"] for attempt in believed.attempts] == [f"local_cnn@{SECOND}", "local_cnn"]
@@ -264,25 +309,14 @@ def test_a_promotion_answers_at_once_and_ends_the_candidate(trial: Trial) -> Non
     assert versions(trial.deposit(candidate, "candidate")) == [FIRST]
 
 
-class _Killed(BaseException):
-    pass
-
-
-@pytest.mark.parametrize(
-    ("place", "serves"),
-    [("triof.models.bundle_store.replace_file", FIRST), ("triof.rollout.candidates.replace_file", SECOND)],
-)
+@pytest.mark.parametrize(("file", "serves"), [("active.json", FIRST), ("candidates.json", SECOND)])
 def test_a_promotion_that_is_killed_leaves_it_before_or_after(
-    trial: Trial, monkeypatch: pytest.MonkeyPatch, place: str, serves: str
+    trial: Trial, monkeypatch: pytest.MonkeyPatch, file: str, serves: str
 ) -> None:
     candidate = trial.begin("canary", 0.5)
-
-    def kill(*_: object) -> None:
-        raise _Killed
-
     with monkeypatch.context() as patch:
-        patch.setattr(place, kill)
-        with pytest.raises(_Killed):
+        failing_replace(patch, PowerCut, file)
+        with pytest.raises(PowerCut):
             trial.desk.promote("waste_type", "better")
     held = Candidates(trial.settings).of("waste_type")
     assert (held is None) == (serves == SECOND)
@@ -336,7 +370,7 @@ def test_an_iteration_in_the_shadow_costs_counted_calls(cloud_trial: Trial, clou
     assert names(cloud_trial.deposit(candidate, "production")) == [PUBLISHED, NEXT]
     assert names(cloud_trial.deposit(candidate, "alone")) == [PUBLISHED]
     (ledger,) = ledgers(cloud_trial.settings, cloud_trial.journal.database).values()
-    assert ledger.usage().used == cloud.calls == 3
+    assert ledger.usage().used == cloud.calls == 4, "one before it was loaded"
 
 
 def test_an_iteration_is_a_canary_then_in_production_without_a_restart(

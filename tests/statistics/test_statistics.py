@@ -14,6 +14,8 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine
+from sqlalchemy import event as listening
 from sqlalchemy.orm import Session
 
 from providers.base import Attempt
@@ -172,14 +174,21 @@ def test_a_day_that_is_over_is_counted_once(place: Place) -> None:
     assert statistics.totals(statistics.days(statistics.today, statistics.today)).judged == 0
 
 
-def test_a_crash_while_counting_leaves_no_half_of_a_day(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_while_counting_leaves_no_half_of_a_day(place: Place) -> None:
     place.deposit()
     place.now += timedelta(days=1)
     scope = place.statistics().days(date(2026, 10, 22), date(2026, 10, 24))
-    with monkeypatch.context() as broken:
-        broken.setattr("triof.statistics.daily_totals.uuid4", lambda: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
+
+    def crash(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO tallies"):
+            raise SystemExit
+
+    listening.listen(Engine, "before_cursor_execute", crash)
+    try:
+        with pytest.raises(SystemExit):
             place.statistics().totals(scope)
+    finally:
+        listening.remove(Engine, "before_cursor_execute", crash)
     assert place.tallies() == []
     assert place.statistics().totals(scope).judged == 1
 

@@ -87,6 +87,16 @@ def test_a_program_that_writes_for_too_long_is_told_as_such(open_database: OpenD
     assert (told.code, "another program holds it" in str(told)) == ("J2", True)
 
 
+@pytest.mark.parametrize(("timeout", "patience", "waits"), [(0.05, 1.0, 50), (3.0, 1.0, 1000), (3.0, None, 3000)])
+def test_a_writer_waits_no_longer_than_it_and_the_url_say(
+    database: Database, tmp_path: Path, timeout: float, patience: float | None, waits: int
+) -> None:
+    hasty = Database(f"sqlite:///{tmp_path / 'journal.db'}?timeout={timeout}", "machine-1")
+    with hasty.write(patience) as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == waits
+    hasty.close()
+
+
 def test_nobody_waits_for_ever_for_a_thread_and_nobody_briefly(database: Database) -> None:
     hasty = Database(f"sqlite:///{database.path}?timeout=0.01", "machine-1")
     started = time.monotonic()

@@ -1,7 +1,7 @@
 """A client of the API in the test's time, with `triof keys` beside it."""
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,11 @@ from triof.predictions.queue import Jobs
 from triof.settings.sections.server import ServerSettings
 from triof.web.server import Server
 
+
+def run_at_once(write: Callable[[], None]) -> None:
+    write()
+
+
 START = datetime(2026, 11, 1, 8, tzinfo=UTC)
 
 
@@ -42,11 +47,13 @@ class Desk:
         self.clock = Clock()
         self.machine = machine
         around = machine.services.operations
-        self.keys = Keys(around.journal.database, around.settings.api.per_minute, clock=self.clock, now=self.now)
+        self.keys = Keys(
+            around.journal.database, around.settings.api.per_minute, clock=self.clock, now=self.now, note=run_at_once
+        )
         ask = partial(results.ask, machine.services.sorter)
         self.jobs = Jobs(home, around.settings.api, around.journal.database, ask, now=self.now)
         services = replace(machine.services, operations=replace(around, keys=self.keys, jobs=self.jobs))
-        self.app = compiled_once(create_app(around.settings, services))
+        self.app = compiled_once(create_app(around.settings, services, self.clock))
         self.client: FlaskClient = self.app.test_client()
         self._home = home
         self._secrets: dict[str, str] = {}

@@ -4,26 +4,27 @@ At the end of each test the service must have had nothing to complain of, and no
 """
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import stamina
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from providers.custom_vision.trainer import Trainer
+from testing.azure.training_records import Photo, Tag
 from testing.azure.training_server import TrainingServer
 from testing.image_files import encoded
 from tests.support.clock import Clock
-from triof.cli import main
-from triof.cli.azure import session
+from triof.cli import Timing, main
 
 RATE = 1000
 """Calls a second, where a test is not about the rate."""
 ATTEMPTS = 5
 TAGS = {"bottle": "bouteille", "cup": "gobelet", "cutlery": "couvert", "other": "Negative"}
+LONG_AGO = "2026-01-01T00:00:00.000Z"
 _VARIABLE = "TRIOF_CUSTOM_VISION__"
 _numbers = count()
 
@@ -31,8 +32,9 @@ _numbers = count()
 class Desk:
     """The desk. Every command ends with sentences: none with a traceback, none that shows a key."""
 
-    def __init__(self, azure: TrainingServer, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, azure: TrainingServer, clock: Clock, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.azure = azure
+        self.timing = Timing(clock, clock.pass_)
         self.folder = folder
         self.home = folder / "home"
         self._monkeypatch = monkeypatch
@@ -48,7 +50,7 @@ class Desk:
 
     def run(self, *arguments: str, answer: str | None = None) -> Result:
         """Run ``triof azure …``, and type ``answer`` where it asks."""
-        ran = CliRunner().invoke(main, ["azure", *arguments], input=answer)
+        ran = CliRunner().invoke(main, ["azure", *arguments], input=answer, obj=self.timing)
         assert ran.exception is None or isinstance(ran.exception, SystemExit), repr(ran.exception)
         assert "Traceback" not in ran.output
         assert "stamina" not in ran.output
@@ -101,6 +103,21 @@ def a_photo(side: int = 40, format_: str = "JPEG", **options: object) -> bytes:
     return encoded(squares.resize((side, side), Image.Resampling.NEAREST).convert("RGB"), format_, **options)
 
 
+def crowd(azure: TrainingServer, *, photos: int = 0, tags: int = 0, iterations: int = 0) -> None:
+    """Fill the project with so many of these besides; the iterations are like its first one, and published."""
+    (project,) = azure.projects.values()
+    for number in range(photos):
+        id_, tag_ids = str(uuid4()), set(list(project.tags)[:1])
+        project.photos[id_] = Photo(id_, project, number, id_, None, b"", 40, 40, tag_ids, {}, created=LONG_AGO)
+    for number in range(tags):
+        tag = Tag(str(uuid4()), f"tag {number}", None, "Regular")
+        project.tags[tag.id] = tag
+    for number in range(iterations):
+        first = next(iter(project.iterations.values()))
+        copy = replace(first, id=str(uuid4()), name=f"Crowd {number}", publish_name=f"crowd{number}", created=LONG_AGO)
+        project.iterations[copy.id] = copy
+
+
 def row(table: str, tag: str) -> list[str]:
     """The cells of a row of a table, without its first one."""
     line = next(line for line in table.splitlines() if line.strip(" │┃").split("│")[0].strip() == tag)
@@ -122,11 +139,9 @@ def azure() -> Iterator[TrainingServer]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock() -> Clock:
     """The time of the pace and of the looks at a training, which passes only when somebody waits."""
-    clock = Clock()
-    monkeypatch.setattr(session, "Trainer", partial(Trainer, clock=clock, sleep=clock.pass_))
-    return clock
+    return Clock()
 
 
 @pytest.fixture
@@ -136,7 +151,7 @@ def desk(
     """A desk whose settings name both resources, and no project yet."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    desk = Desk(azure, tmp_path, monkeypatch)
+    desk = Desk(azure, clock, tmp_path, monkeypatch)
     desk.home.mkdir()
     (desk.home / "journal.db").write_bytes(new_journal.read_bytes())
     desk.set(

@@ -52,8 +52,13 @@ class Person:
         return self.client.get("/dashboard").status_code == 200
 
 
-def create(machine: Machine, name: str = "marie", role: Role = "technician") -> Users:
-    found = Users(machine.services.journal.database)
+QUICK = "scrypt:256:1:1"
+"""A digest that costs nothing, where passwords are tried often."""
+
+
+def create(machine: Machine, name: str = "marie", role: Role = "technician", digest_method: str = QUICK) -> Users:
+    """Create a user, whose password is checked at the cost of its digest."""
+    found = Users(machine.services.journal.database, digest_method=digest_method)
     found.create(name, role, PASSWORD)
     return found
 

@@ -122,6 +122,7 @@ class Guarded:
         calls: Callable[[Provider], Calls | None] | None = None,
         name: str = "cloud",
         breaker: BreakerSettings = BREAKER,
+        ping_seconds: float = SOON,
     ) -> None:
         self.clock = clock
         self.builds = 0
@@ -137,6 +138,7 @@ class Guarded:
             calls=calls or (lambda provider: self.counted),
             clock=clock,
             now=self.now,
+            ping_seconds=ping_seconds,
         )
 
     def _build(self) -> Provider:

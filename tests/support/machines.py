@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from uuid import UUID, uuid4
 
 from filelock import FileLock
 from flask import Flask
@@ -142,6 +143,7 @@ def assemble(
     camera: Camera,
     moving: Callable[[], None] = lambda: None,
     hardware_class: type[ScriptedHardware] = ScriptedHardware,
+    new_id: Callable[[], UUID] = uuid4,
 ) -> Machine:
     """A machine on the home folder of the settings, whose journal must exist; ``moving`` is called as parts move."""
     clock = Clock()
@@ -161,6 +163,7 @@ def assemble(
         photos=KeptPhotos(photo_store, settings.privacy.keep_photos),
         settings=settings.deposit,
         clock=clock,
+        new_id=new_id,
     )
     deposits.recover()
     lock = FileLock(settings.home / "machine.lock")

@@ -67,5 +67,5 @@ def test_both_tasks_share_a_network_and_each_is_judged_by_its_own_numbers() -> N
     ]
     plain = np.array([[0, 9, 0, 0, 0, 9], [0, 0, 0, 9, 9, 0]], np.float32)
     other = np.array([[0, 9, 0, 0, 9, 0], [0, 0, 0, 9, 9, 0]], np.float32)
-    cells = compare_models._cells(other, plain, items, ("waste_type", "cleanliness"))
+    cells = compare_models.judged_cells(other, plain, items, ("waste_type", "cleanliness"))
     assert [cells[index] for index in (0, 2, 4, 5)] == ["100.0%", "0.0%", "100.0%", "50.0%"]

@@ -5,14 +5,12 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
+from tests.support.dashboard import PASSWORD, create
 from tests.support.machines import Machine
 from tests.support.url_map import Door, doors
-from triof.access import users
-from triof.access.users import Users
 
 pytestmark = pytest.mark.slow
 
-PASSWORD = "correct horse battery"
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
 
 PUBLIC = {
@@ -42,12 +40,10 @@ def token(client: FlaskClient, path: str) -> str:
 
 
 @pytest.fixture
-def doorkeeper(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def doorkeeper(machine: Machine) -> Machine:
     """A machine with two users, whose passwords cost nothing to check."""
-    monkeypatch.setattr(users, "check_password_hash", lambda digest, password: password == PASSWORD)
-    found = Users(machine.services.journal.database)
-    found.create("marie", "technician", PASSWORD)
-    found.create("paul", "operator", PASSWORD)
+    create(machine)
+    create(machine, "paul", "operator")
     return machine
 
 

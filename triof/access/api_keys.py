@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Lock
 from typing import Any, Literal, NamedTuple, cast, get_args
 from uuid import UUID, uuid4
@@ -79,7 +80,10 @@ class KeyUsage(NamedTuple):
 
 
 class Keys:
-    """The keys of one machine. ``clock`` in monotonic seconds, ``now`` gives aware datetimes."""
+    """The keys of one machine. ``clock`` in monotonic seconds, ``now`` gives aware datetimes.
+
+    ``note`` schedules database writes that a request must not wait for; None: in a thread of its own.
+    """
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class Keys:
         per_minute: int,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        note: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self._database = database
         self._per_minute = per_minute
@@ -99,6 +104,7 @@ class Keys:
         # In memory: one process serves, and a limit that a restart resets does no harm.
         self._window = MovingWindow(WINDOW_SECONDS, clock)
         self._notes = ThreadPoolExecutor(1, "key-notes")
+        self._note = note or self._notes.submit
 
     def create(
         self,
@@ -202,7 +208,7 @@ class Keys:
         self._noted[row.id] = now
         # The executor of a closing server takes no more tasks.
         with suppress(RuntimeError):
-            self._notes.submit(self._write_use, row.id, now)
+            self._note(partial(self._write_use, row.id, now))
 
     def _write_use(self, id_: UUID, at: datetime) -> None:
         try:

@@ -53,11 +53,20 @@ class User:
 
 
 class Users:
-    """The users in ``database``; thread-safe. Each method raises SQLAlchemyError."""
+    """The users in ``database``; thread-safe. Each method raises SQLAlchemyError.
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    ``digest_method`` names, for new passwords, the function and its cost as werkzeug writes them into each digest.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        digest_method: str = _METHOD,
+    ) -> None:
         self._database = database
         self._now = now
+        self._digest_method = digest_method
         # scrypt takes 32 MB and a core for a moment, so parallel guesses must not exhaust the machine.
         self._one_at_a_time = Lock()
 
@@ -74,7 +83,7 @@ class Users:
             "at": self._now(),
             "name": name,
             "role": role,
-            "password_hash": _digest(password),
+            "password_hash": self._digest(password),
             "session": secrets.token_urlsafe(24),
         }
         try:
@@ -94,7 +103,7 @@ class Users:
 
     def set_password(self, name: str, password: str) -> None:
         """Change a user's password and end their logins. Raises UserRefused."""
-        changed = {"password_hash": _digest(password), "session": secrets.token_urlsafe(24)}
+        changed = {"password_hash": self._digest(password), "session": secrets.token_urlsafe(24)}
         with self._database.write() as connection:
             if not connection.execute(update(_USERS).where(_USERS.c.name == _plain(name)).values(changed)).rowcount:
                 raise _unknown(name)
@@ -126,6 +135,14 @@ class Users:
             right = check_password_hash(digest, password[:LONGEST_PASSWORD])
         return _user(*columns) if row and right and len(password) <= LONGEST_PASSWORD else None
 
+    def _digest(self, password: str) -> str:
+        if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+            raise UserRefused(
+                f"The password has {len(password)} characters: take {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}, for"
+                " instance four or five words."
+            )
+        return generate_password_hash(password, self._digest_method)
+
 
 _COLUMNS = (_USERS.c.name, _USERS.c.role, _USERS.c.session, _USERS.c.at)
 
@@ -136,15 +153,6 @@ def _user(name: str, role: str, session: str, at: datetime) -> User:
 
 def _plain(name: str) -> str:
     return name.strip().lower()
-
-
-def _digest(password: str) -> str:
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise UserRefused(
-            f"The password has {len(password)} characters: take {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}, for"
-            " instance four or five words."
-        )
-    return generate_password_hash(password, _METHOD)
 
 
 def _unknown(name: str) -> UserRefused:

@@ -36,8 +36,6 @@ from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 
 MAX_BYTES = 6_000_000
 """The vendor's size limit of a training photo in bytes."""
-_BATCH_BYTES = 1_000_000
-"""Bytes per request: on a slow network a larger one exceeds its timeout."""
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF")
 _PROOF_SIDE = 64
 _BUSY_SECONDS = 0.1
@@ -79,6 +77,7 @@ class Upload:
         self._on_photos = on_photos
         self._on_stop = on_stop
         self._side = trainer.options.training_side
+        self._batch_bytes = trainer.options.training_batch_bytes
         self._held = held
         self._limits = limits
         self._anew = again
@@ -172,7 +171,7 @@ class Upload:
         batch: list[_Read] = []
         for read in self._new(items, carry=True):
             full = len(batch) == BATCH_PHOTOS
-            if batch and (full or sum(len(other.image) for other in batch) + len(read.image) > _BATCH_BYTES):
+            if batch and (full or sum(len(other.image) for other in batch) + len(read.image) > self._batch_bytes):
                 yield batch
                 batch = []
             batch.append(read)
@@ -181,7 +180,7 @@ class Upload:
 
     def _new(self, items: Iterable[tuple[LabelledPhoto, Tag]], *, carry: bool = False) -> Iterator[_Read]:
         """Yield the photos that the project lacks; ``carry`` updates corrected labels of the others in the cloud."""
-        for asked in _together(self._read(items)):
+        for asked in self._together(self._read(items)):
             known = self._ledger.known(read.photo for read in asked)
             if self._anew and carry:
                 self._ledger.forget(known)
@@ -197,6 +196,16 @@ class Upload:
                     yield read
                 else:
                     self._count_known(read, known[read.photo], lost=read.photo in lost)
+
+    def _together(self, reading: Iterator[_Read]) -> Iterator[list[_Read]]:
+        """Group photos, as one database query takes as long as reading them; limited by memory."""
+        asked: list[_Read] = []
+        for read in reading:
+            asked.append(read)
+            if len(asked) == BATCH_PHOTOS or sum(len(other.image) for other in asked) > self._batch_bytes:
+                yield asked
+                asked = []
+        yield asked
 
     def _read(self, items: Iterable[tuple[LabelledPhoto, Tag]]) -> Iterator[_Read]:
         """Yield the files, each content once."""
@@ -361,17 +370,6 @@ def check(upload: Upload, trainer: Trainer, items: Sequence[tuple[LabelledPhoto,
     if few:
         names = ", ".join(f"{tag.name} ({tag.photos + planned[tag.name]})" for tag in few)
         raise UploadImpossible(f"The cloud trains from {PHOTOS_A_TAG} photos a tag on: add photos of {names}.")
-
-
-def _together(reading: Iterator[_Read]) -> Iterator[list[_Read]]:
-    """Group photos, as one database query takes as long as reading them; limited by memory."""
-    asked: list[_Read] = []
-    for read in reading:
-        asked.append(read)
-        if len(asked) == BATCH_PHOTOS or sum(len(other.image) for other in asked) > _BATCH_BYTES:
-            yield asked
-            asked = []
-    yield asked
 
 
 def _earliest(times: Iterable[datetime | None]) -> datetime | None:

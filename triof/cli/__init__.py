@@ -5,7 +5,9 @@ Every error becomes one line on stderr and an exit code: 1 for a failure, 2 for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +20,17 @@ from triof.cli.shared.strict_types import make_strict
 from triof.common.errors import TriofError
 from triof.observability import terminal
 from triof.settings.loader import Loaded, SettingsError, load
+
+_FLAGS = "triof.flags"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How commands that keep to a rate measure time and wait, in seconds; given to ``main`` as click's ``obj``."""
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] | None = None
+    """None: as the client of the command waits by itself."""
 
 
 class _AskedWrongly(click.ClickException):
@@ -77,14 +90,15 @@ def main(ctx: click.Context, flags: tuple[str, ...]) -> None:
     for flag in flags:
         if "=" not in flag:
             raise click.BadParameter(f"{flag!r} is not NAME=VALUE", param_hint="--set")
-    ctx.obj = dict(flag.split("=", 1) for flag in flags)
+    ctx.meta[_FLAGS] = dict(flag.split("=", 1) for flag in flags)
+    ctx.ensure_object(Timing)
     terminal.keep_clean()
 
 
 def load_settings(ctx: click.Context, **flags: object) -> Loaded:
     """Load the settings, overridden by ``--set`` and then by ``flags`` (``__`` for the dot) that are not None."""
     own = {name.replace("__", "."): str(value) for name, value in flags.items() if value is not None}
-    return load({**(ctx.obj or {}), **own})
+    return load({**ctx.meta.get(_FLAGS, {}), **own})
 
 
 def tell(remarks: Iterable[str]) -> None:

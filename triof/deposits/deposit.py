@@ -87,6 +87,7 @@ class Deposits:
         photos: KeptPhotos,
         settings: DepositSettings,
         clock: Callable[[], float] = time.monotonic,
+        new_id: Callable[[], UUID] = uuid4,
     ) -> None:
         self.camera = camera
         self.slot = slot
@@ -96,6 +97,7 @@ class Deposits:
         self._photos = photos
         self._settings = settings
         self._clock = clock
+        self._new_id = new_id
         self._executor = ThreadPoolExecutor(1, "sorting")
         self._lock = RLock()
         self._current: Deposit | None = None
@@ -174,7 +176,7 @@ class Deposits:
             if fault := self.fault():
                 raise fault
             expires = self._after(self._settings.idle_seconds)
-            deposit = Deposit(uuid4(), visitor, DepositStage.INSERTING, expires, leftover=self._leftover)
+            deposit = Deposit(self._new_id(), visitor, DepositStage.INSERTING, expires, leftover=self._leftover)
             self._journal.begin(deposit.id)
             # A slot left open for a returned item is not moved, as a hand may be in it.
             self._current, self._leftover = deposit, False

@@ -38,7 +38,6 @@ _LEDGER_SECONDS = 60.0
 """Seconds for which a refusal of the ledger is cached."""
 _RETIRED = timedelta(days=7)
 """Seconds after which a retired service is probed once more, as the answer may be a mistake."""
-_PING_SECONDS = 3.0
 _HEAD_START_SECONDS = 0.02
 """About the seconds until a request is sent; the network then takes longer than any local model."""
 
@@ -112,7 +111,7 @@ class GuardedProvider:
     """One provider of one route. ``clock`` in monotonic seconds, ``now`` gives aware datetimes.
 
     ``build`` makes the provider when it is first needed, in local mode never. ``note`` schedules database writes that
-    an employee must not wait for.
+    an employee must not wait for. ``ping_seconds`` limits a ping, a DNS lookup included.
     """
 
     needs_network = True
@@ -129,6 +128,7 @@ class GuardedProvider:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         note: Callable[[Callable[[], None]], object] = lambda write: write(),
+        ping_seconds: float = 3.0,
     ) -> None:
         self.name = name
         self.task = task
@@ -141,6 +141,7 @@ class GuardedProvider:
         self._lock = Lock()
         self._built: tuple[Provider, Calls | None] | None = None
         self._note = note
+        self._ping_seconds = ping_seconds
         self._cooldown: _Cooldown | None = None
         self._ledger_knows = True
 
@@ -217,8 +218,8 @@ class GuardedProvider:
         # In a worker, as a DNS lookup may take longer than any timeout.
         pinged = self._submit(provider.ping)
         with _whatever_breaks():
-            if wait([pinged], _PING_SECONDS).not_done:
-                raise ProviderUnavailable(f"The cloud did not answer within {_PING_SECONDS:.0f} s.")
+            if wait([pinged], self._ping_seconds).not_done:
+                raise ProviderUnavailable(f"The cloud did not answer within {self._ping_seconds:g} s.")
             pinged.result()
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ References are the demo pictures, whose names state their labels, and any labell
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -43,8 +44,15 @@ class AcceptanceSet:
 
 def demo(card: BundleCard) -> list[AcceptancePhoto]:
     """Return the demo pictures; those of items that are not plastic have no cleanliness."""
-    pictures = pictures_in(DEMO_PICTURES)
-    return list(load(((path, _named(path, card.task), {}) for path in pictures), card, DEFAULT_LIMITS))
+    pictures = _demo_pictures(card.input.width, card.input.height)
+    return [AcceptancePhoto(shown, _named(path, card.task)) for path, shown in pictures]
+
+
+@lru_cache(maxsize=2)
+def _demo_pictures(width: int, height: int) -> Sequence[tuple[Path, Photo]]:
+    """Decoded once, as installing a bundle and activating it ask about them for each of its tasks."""
+    found = ((path, _reduced(path, width, height, DEFAULT_LIMITS)) for path in pictures_in(DEMO_PICTURES))
+    return [(path, shown) for path, shown in found if shown]
 
 
 def _named(path: Path, task: Task) -> str | None:
@@ -55,12 +63,15 @@ def load(
     files: Iterable[tuple[Path, str | None, Mapping[str, float]]], card: BundleCard, limits: PhotoLimits
 ) -> Iterator[AcceptancePhoto]:
     """Load the readable photos at a reduced size, as there may be hundreds."""
-    width, height = card.input.width, card.input.height
     for path, label, scores in files:
-        try:
-            seen = photo.load(path.read_bytes(), limits, needed_side=max(width, height))
-        except (OSError, PhotoError):
-            continue
-        small = Image.fromarray(seen.resized(width, height))
-        told = label or (max(scores, key=scores.__getitem__) if scores else None)
-        yield AcceptancePhoto(Photo(small, seen.sha256, seen.width, seen.height), told, scores)
+        if shown := _reduced(path, card.input.width, card.input.height, limits):
+            told = label or (max(scores, key=scores.__getitem__) if scores else None)
+            yield AcceptancePhoto(shown, told, scores)
+
+
+def _reduced(path: Path, width: int, height: int, limits: PhotoLimits) -> Photo | None:
+    try:
+        seen = photo.load(path.read_bytes(), limits, needed_side=max(width, height))
+    except (OSError, PhotoError):
+        return None
+    return Photo(Image.fromarray(seen.resized(width, height)), seen.sha256, seen.width, seen.height)

@@ -48,11 +48,11 @@ class Database:
     def write(self, patience: float | None = None) -> Iterator[Connection]:
         """Yield a transaction under the write lock; commits at the end, rolls back after an exception.
 
-        Waits at most ``patience`` seconds for other programs (None: the URL's ``timeout``, or 5) and at most 5 for
-        threads of this process, then raises OperationalError. With SQLite the lock excludes all other writers, with
-        other databases only those of this process.
+        Waits for other programs at most ``patience`` seconds or the URL's ``timeout`` (5), whichever is less, and at
+        most 5 for threads of this process, then raises OperationalError. With SQLite the lock excludes all other
+        writers, with other databases only those of this process.
         """
-        patience = self._busy_seconds if patience is None else patience
+        patience = self._busy_seconds if patience is None else min(patience, self._busy_seconds)
         longest = max(patience, BUSY_SECONDS)
         deadline = time.monotonic() + longest
         if not self._lock.acquire(timeout=longest):

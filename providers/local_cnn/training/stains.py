@@ -30,12 +30,13 @@ class Stain:
     """Computes the coverage of each pixel from the item's alpha and a generator."""
 
 
-def soiled(pixels: Colours, alpha: Shares, rng: Generator) -> Colours:
-    """Add one or two kinds of residue where ``alpha`` shows the item; unchanged if it shows none."""
+def soiled(pixels: Colours, alpha: Shares, rng: Generator, residues: Mapping[str, Stain] | None = None) -> Colours:
+    """Add one or two of ``residues`` (None: RESIDUES) where ``alpha`` shows the item; unchanged if it shows none."""
+    residues = residues or RESIDUES
     if not (alpha > 0.5).any():
         return pixels
-    for kind in rng.choice(list(RESIDUES), size=1 + int(rng.random() < 0.3), replace=False):
-        residue = RESIDUES[kind]
+    for kind in rng.choice(list(residues), size=1 + int(rng.random() < 0.3), replace=False):
+        residue = residues[kind]
         colour = _unlike(pixels[alpha > 0.5], residue, rng)
         texture = colour + 18 * blotches(len(alpha), 40, rng)[..., None] * rng.uniform(0, 1)
         # The residue is lit like the item.

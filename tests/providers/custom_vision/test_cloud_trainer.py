@@ -11,7 +11,6 @@ import pytest
 import stamina
 
 from providers.base import ProviderError, ProviderMisconfigured, ProviderUnavailable, RateLimited, ServiceRetired
-from providers.custom_vision import trainer as trainers
 from providers.custom_vision.errors import TrainingRefused, check_digest, download_refusal, training_refusal
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.records import Tag
@@ -24,9 +23,12 @@ from tests.support.clock import Clock
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
+PAGE = 10
+
+
 @pytest.fixture
 def trainer(azure: TrainingServer) -> Iterator[Trainer]:
-    """A trainer of a project with two tags, for which time only passes when it waits."""
+    """A trainer of a project with two tags, with short pages, for which time only passes when it waits."""
     clock = Clock()
     given = {"training_endpoint": azure.endpoint, "training_key": azure.training_key, "training_calls_per_second": RATE}
     first = Trainer(CustomVisionOptions.model_validate(given), clock, clock.pass_)
@@ -36,7 +38,7 @@ def trainer(azure: TrainingServer) -> Iterator[Trainer]:
     first.close()
     given |= {"project_id": project.id, "prediction_resource_id": azure.prediction_resource_id}
     with stamina.set_testing(True, attempts=3):
-        trainer = Trainer(CustomVisionOptions.model_validate(given), clock, clock.pass_)
+        trainer = Trainer(CustomVisionOptions.model_validate(given), clock, clock.pass_, page=PAGE)
         yield trainer
         trainer.close()
 
@@ -46,13 +48,10 @@ def some(tag: Tag, count: int) -> list[UploadPhoto]:
 
 
 @pytest.mark.slow
-def test_every_photo_is_listed_once_over_many_pages(
-    trainer: Trainer, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trainers, "_PAGE", 3)
-    trainer.store("b", some(trainer.tags()[0], 8))
+def test_every_photo_is_listed_once_over_many_pages(trainer: Trainer, azure: TrainingServer) -> None:
+    trainer.store("b", some(trainer.tags()[0], 2 * PAGE + 2))
     assert {image.id for image in trainer.images()} == {photo.id for photo in azure.photos.values()}
-    assert len(list(trainer.images())) == trainer.count_images() == 8
+    assert len(list(trainer.images())) == trainer.count_images() == 2 * PAGE + 2
 
 
 @pytest.mark.slow
@@ -80,10 +79,7 @@ def test_photos_of_a_batch_are_found_by_their_contents(trainer: Trainer, azure: 
 
 
 @pytest.mark.slow
-def test_a_batch_is_looked_for_among_the_newest_photos_only(
-    trainer: Trainer, azure: TrainingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trainers, "_PAGE", 10)
+def test_a_batch_is_looked_for_among_the_newest_photos_only(trainer: Trainer, azure: TrainingServer) -> None:
     tag = trainer.tags()[0]
     assert trainer.newest() is None
     trainer.store("old", some(tag, 60))

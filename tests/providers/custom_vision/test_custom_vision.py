@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar, get_args
 
 import numpy as np
 import pytest
+import requests
 import responses
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
@@ -40,8 +41,8 @@ from providers.base import (
     ServiceRetired,
     Task,
 )
-from providers.custom_vision import http_connection as line_module
 from providers.custom_vision.client import Client, CloudPrediction
+from providers.custom_vision.http_connection import HttpConnection
 from providers.custom_vision.options import DEFAULT_TAGS, CustomVisionOptions
 from providers.custom_vision.provider import CustomVision
 from testing.azure.custom_vision_server import DRIP_SECONDS, LONGEST_SIDE, MOST_ASPECT, CustomVisionServer, Fault
@@ -151,7 +152,7 @@ def failure(call: Callable[[], Any]) -> ProviderError:
 
 def holds(server: CustomVisionServer) -> bool:
     """Whether the server still has a conversation that nobody but its own end can end."""
-    return bool(server._listener._open)
+    return server.open_connections > 0
 
 
 class RawServer(ThreadingTCPServer):
@@ -925,14 +926,17 @@ def test_a_kept_connection_that_the_server_closed_is_made_anew(server: CustomVis
     assert server.calls == 2
 
 
+@pytest.mark.parametrize(("idle_seconds", "connections"), [(-1.0, 3), (60.0, 1)])
 def test_a_connection_unused_for_long_is_not_trusted(
-    server: CustomVisionServer, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
+    server: CustomVisionServer, idle_seconds: float, connections: int
 ) -> None:
-    monkeypatch.setattr(line_module, "_IDLE_SECONDS", -1.0)
-    client = client_for(server)
-    for _ in range(3):
-        client.classify(jpeg, timeout=PLENTY)
-    assert server.connections == 3
+    connection = HttpConnection(idle_seconds=idle_seconds)
+    with requests.Session() as session:
+        session.mount(server.endpoint, connection)
+        for _ in range(3):
+            with connection.call(PLENTY):
+                session.get(server.endpoint)
+    assert server.connections == connections
 
 
 @pytest.mark.slow
@@ -1424,10 +1428,9 @@ def test_a_client_that_is_closed_leaves_no_connection_behind(server: CustomVisio
         jpeg = encoded(Image.new("RGB", (64, 64)))
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda _: client.classify(jpeg, timeout=PLENTY), range(4)))
-        lines = list(client._api._opened)
+        assert holds(server)
         client.close()
-        assert lines
-        assert not any(line.poolmanager.pools.keys() for line in lines)
+        assert server.wait_closed(PLENTY)
         return weakref.ref(client)
 
     closed = [ask_and_close() for _ in range(5)]

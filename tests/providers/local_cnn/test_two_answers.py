@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -17,12 +16,11 @@ from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
 from tests.support import colour_models
 from tests.support.colour_models import shown
-from tests.support.references import small_demo_pictures
 from tests.support.watched import watched
 from triof import services
 from triof.cli import main
 from triof.judging import photo
-from triof.models import acceptance_photos, bundle_store
+from triof.models import bundle_store
 from triof.rollout.installation import install
 from triof.settings.tree import Settings
 
@@ -46,18 +44,8 @@ def refusal(*arguments: object) -> str:
     return ran.output
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _small_references(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("references")
-    for path in small_demo_pictures(folder)[1::3]:
-        path.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acceptance_photos, "DEMO_PICTURES", folder)
-        yield
-
-
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory, new_journal: Path, _small_references: None) -> Path:
+def installed(tmp_path_factory: pytest.TempPathFactory, new_journal: Path) -> Path:
     """A home with a bundle of both tasks, which is not active."""
     home = tmp_path_factory.mktemp("both") / "home"
     home.mkdir()
@@ -122,7 +110,7 @@ def test_installing_says_both_tasks_and_activates_both(home: Path) -> None:
     told = done("install", colour_models.save_both(home.parent / "next", "both-2"), "--activate")
     assert "both-2 answers waste_type: bottle, cup, cutlery, other;" in told
     assert "both-2 answers cleanliness: clean, dirty;" in told
-    assert told.count("Tried on 13 reference photos") == 2
+    assert told.count("Tried on 20 reference photos") == 2
     assert serving(home) == dict.fromkeys(TASKS, "both-2")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from threading import Barrier, Event, Semaphore, Thread
+from threading import Barrier, Event, Thread
 from typing import Any
 
 import pytest
@@ -17,8 +17,10 @@ from providers.fake import FakeProvider
 from testing.azure.custom_vision_server import CustomVisionServer
 from testing.image_files import encoded
 from tests.support.api_desk import Desk, form
+from tests.support.faulty_disk import FULL, failing_replace
 from tests.support.machines import BuildCloudMachine, BuildMachine
 from triof.common.paths import DEMO_PICTURES
+from triof.judging.sorter import Judgement
 from triof.predictions import results
 from triof.predictions.queue import Jobs
 
@@ -56,7 +58,7 @@ def problem(answer: TestResponse) -> tuple[int, str]:
 
 def judged(desk: Desk) -> int:
     """How many photos the judge of the type has seen."""
-    (judge,) = desk.machine.services.sorter.router._routes["waste_type"]
+    (judge,) = desk.machine.services.sorter.router.members("waste_type")
     assert isinstance(judge, FakeProvider)
     return len(judge.history)
 
@@ -123,7 +125,11 @@ def test_every_error_below_api_is_a_problem_and_elsewhere_a_page(desk: Desk) -> 
     refused = desk.client.delete("/api/v1/predict")
     assert problem(refused) == (405, "method_not_allowed")
     assert "POST" in refused.headers["Allow"]
-    desk.machine.services.sorter._policy = None  # type: ignore[assignment]
+
+    def break_(_: Judgement) -> None:
+        raise ZeroDivisionError("policy")
+
+    desk.machine.services.sorter.observe(break_)
     broken = desk.ask("/api/v1/predict", encoded(Image.new("RGB", (64, 64))))
     assert problem(broken) == (500, "internal")
     assert "policy" not in broken.text
@@ -173,28 +179,16 @@ def test_in_a_batch_what_is_wrong_with_one_photo_fails_no_other(desk: Desk, jpeg
     assert problem(desk.ask("/api/v2/predict-batch", jpeg)) == (415, "content_type")
 
 
-def test_a_batch_has_limits_of_its_own(build_desk: Build, jpeg: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_has_limits_of_its_own(build_desk: Build, jpeg: bytes) -> None:
     desk = build_desk(api={"batch_bytes": 300_000, "batch_seconds": 2.0}, photo={"max_bytes": 50_000})
     padded = jpeg + bytes(50_000 - len(jpeg))
     assert problem(desk.ask("/api/v1/predict", form(*[padded] * 5))) == (413, "request_too_large")
     assert desk.ask("/api/v2/predict-batch", form(*[padded] * 5)).status_code == 200
     assert problem(desk.ask("/api/v2/predict-batch", form(*[padded] * 7))) == (413, "request_too_large")
-    slow = results.ask
-
-    def a_second_each(*arguments: Any) -> results.Outcome:
-        desk.clock.pass_(1)
-        return slow(*arguments)
-
-    monkeypatch.setattr("triof.predictions.results.ask", a_second_each)
-    monkeypatch.setattr(next(_apis(desk)), "_clock", desk.clock)
+    desk.machine.services.sorter.observe(lambda _: desk.clock.pass_(1))
     told = desk.ask("/api/v2/predict-batch", form(jpeg, jpeg, jpeg)).json
     assert told
     assert [item["problem"] and item["problem"]["code"] for item in told["items"]] == [None, None, "not_begun"]
-
-
-def _apis(desk: Desk) -> Any:
-    view: Any = desk.app.view_functions["api.predict_v2"]
-    yield view.__self__
 
 
 def test_a_photo_may_be_judged_later(desk: Desk, jpeg: bytes, tmp_path: Path) -> None:
@@ -235,42 +229,31 @@ def test_a_photo_judged_later_may_fail(build_desk: Build, jpeg: bytes) -> None:
         assert told[0] == told[1]
 
 
-def test_what_is_queued_and_what_is_finished_survives_a_restart(
-    desk: Desk, jpeg: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_queued_and_what_is_finished_survives_a_restart(desk: Desk, jpeg: bytes, tmp_path: Path) -> None:
     where = [desk.ask(data=jpeg, headers=ASYNC).headers["Location"] for _ in range(2)]
     desk.jobs.work()
     desk.jobs.close()
     # The next process, which finds the queue as it was left.
     after = Desk(desk.machine, tmp_path / "home")
-    finished, finish = Semaphore(0), after.jobs.finish
-
-    def finish_and_tell(*arguments: Any) -> None:
-        finish(*arguments)
-        finished.release()
-
-    monkeypatch.setattr(after.jobs, "finish", finish_and_tell)
+    begun = Event()
+    desk.machine.services.sorter.observe(lambda _: begun.set())
     after.jobs.start()
-    assert finished.acquire(timeout=10)
-    after.jobs.close()
+    assert begun.wait(10)
+    after.jobs.close()  # after the photo that is being judged
     assert [desk.ask(each, method="GET").json["status"] for each in where] == ["succeeded"] * 2  # type: ignore[index]
     assert judged(desk) == 2
 
 
-def test_a_photo_that_takes_the_service_down_twice_is_not_tried_again(
-    desk: Desk, jpeg: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_photo_that_takes_the_service_down_twice_is_not_tried_again(desk: Desk, jpeg: bytes, tmp_path: Path) -> None:
     where = desk.ask(data=jpeg, headers=ASYNC).headers["Location"]
 
-    def dies(*_: Any) -> None:
-        raise SystemExit
+    def die(_: Judgement) -> None:
+        raise SystemExit  # no Exception, so that nothing is tidied up
 
+    desk.machine.services.sorter.observe(die)
     for _ in range(2):
-        # Dying leaves no time to tidy up.
-        monkeypatch.setattr(desk.jobs, "_ask", dies)
         with pytest.raises(SystemExit):
             desk.jobs.work()
-    monkeypatch.undo()
     assert desk.jobs.work()
     told = desk.ask(where, method="GET").json
     assert told
@@ -294,10 +277,7 @@ def test_a_full_queue_turns_away_with_the_time_to_wait(build_desk: Build, jpeg: 
 def test_a_disk_that_is_full_is_told_before_anything_is_promised(
     desk: Desk, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("triof.predictions.queue.replace_file", full)
+    failing_replace(monkeypatch, OSError(*FULL), "*.photo")
     assert problem(desk.ask(data=jpeg, headers=ASYNC)) == (503, "queue_full")
     assert desk.jobs.depth == 0
 
@@ -343,19 +323,16 @@ def test_what_nobody_answered_may_be_asked_again(build_desk: Build, jpeg: bytes)
     assert judged(desk) == 4
 
 
-def test_a_request_that_is_being_answered_is_not_judged_beside(
-    desk: Desk, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_that_is_being_answered_is_not_judged_beside(desk: Desk, jpeg: bytes) -> None:
     key = {"Idempotency-Key": "1"}
     desk.ask("/api/v2/machine", method="GET")
-    asked, go_on, ask = Event(), Event(), results.ask
+    asked, go_on = Event(), Event()
 
-    def slowly(*arguments: Any) -> results.Outcome:
+    def wait(_: Judgement) -> None:
         asked.set()
         go_on.wait(10)
-        return ask(*arguments)
 
-    monkeypatch.setattr("triof.predictions.results.ask", slowly)
+    desk.machine.services.sorter.observe(wait)
     told: list[TestResponse] = []
     first = Thread(target=lambda: told.append(desk.ask(data=jpeg, headers=key)))
     first.start()
@@ -396,18 +373,25 @@ def test_of_many_at_the_same_moment_one_is_judged(desk: Desk, jpeg: bytes) -> No
     assert judged(desk) == 1
 
 
-def test_a_request_that_died_unanswered_may_be_sent_again(
-    desk: Desk, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_that_is_never_answered_may_be_sent_again(desk: Desk, jpeg: bytes) -> None:
     key = {"Idempotency-Key": "1"}
-    with monkeypatch.context() as patched:
-        # As when the process is killed.
-        patched.setattr("triof.predictions.results.ask", lambda *_: 1 / 0)
-        patched.setattr(Jobs, "forget", lambda *_: None)
-        assert desk.ask(data=jpeg, headers=key).status_code == 500
+    desk.ask("/api/v2/machine", method="GET")
+    asked, end = Event(), Event()
+
+    def hang(_: Judgement) -> None:
+        if not asked.is_set():
+            asked.set()
+            end.wait(10)
+
+    desk.machine.services.sorter.observe(hang)
+    first = Thread(target=lambda: desk.ask(data=jpeg, headers=key))
+    first.start()
+    assert asked.wait(10)
     assert problem(desk.ask(data=jpeg, headers=key)) == (409, "still_running")
     desk.clock.pass_(301)
     assert desk.ask(data=jpeg, headers=key).status_code == 200
+    end.set()
+    first.join()
 
 
 def test_one_process_works_the_queue_off_and_photos_of_nobody_go(desk: Desk, jpeg: bytes, tmp_path: Path) -> None:

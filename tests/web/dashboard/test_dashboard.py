@@ -1,17 +1,17 @@
 """The dashboard through its pages: who gets in, what they see, and what a technician may do there."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
-from werkzeug.security import check_password_hash
 from werkzeug.test import TestResponse
 
 from tests.support.dashboard import CLOUD, LOGIN, PAGES, PASSWORD, Person, create, deposit, judged_elsewhere
 from tests.support.machines import BuildMachine, Machine
-from triof.access import users
+from triof.access.users import Users
 from triof.cli import main
 from triof.judging.mode import Switch
 from triof.judging.quota import ledgers
@@ -19,12 +19,6 @@ from triof.monitoring.alerts import DetectedFault
 from triof.settings.tree import Mode
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords whose digest costs nothing, where many are tried."""
-    monkeypatch.setattr(users, "check_password_hash", lambda digest, password: password == PASSWORD)
 
 
 def numbers(page: TestResponse) -> dict[str, str]:
@@ -68,24 +62,24 @@ def test_a_login_leads_to_the_page_asked_for_and_nowhere_else(machine: Machine) 
 def test_a_wrong_name_costs_and_says_as_much_as_a_wrong_password(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create(machine)
-    costs: list[str] = []
-    monkeypatch.setattr(
-        users,
-        "check_password_hash",
-        lambda digest, password: costs.append(digest) or check_password_hash(digest, password),
-    )
+    Users(machine.services.journal.database).create("marie", "technician", PASSWORD)
+    costs: list[dict[str, int]] = []
+    scrypt = hashlib.scrypt
+
+    def priced(password: bytes, *, salt: bytes, n: int, r: int, p: int, maxmem: int) -> bytes:
+        costs.append({"n": n, "r": r, "p": p})
+        return scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=maxmem)
+
+    monkeypatch.setattr(hashlib, "scrypt", priced)
     person = Person(machine.client())
     pages = [person.log_in(name, "wrong password").page for name in ("marie", "nobody")]
     assert [page.status_code for page in pages] == [401, 401]
     said = [re.sub(r'csrf_token" value="[^"]+"', "", page.text) for page in pages]
     assert said[0] == said[1]
-    methods = [digest.split("$")[0] for digest in costs]
-    assert methods == ["scrypt:32768:8:1"] * 2
+    assert costs == [{"n": 32768, "r": 8, "p": 1}] * 2
     assert not person.is_in
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_login_ends_with_the_hours_the_password_the_user_and_the_logout(machine: Machine) -> None:
     found = create(machine)
     person, copy = Person(machine.client()), Person(machine.client())
@@ -115,7 +109,6 @@ def test_a_login_ends_with_the_hours_the_password_the_user_and_the_logout(machin
     assert not person.is_in
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_deposit_under_way_outlives_login_and_logout_on_the_same_screen(machine: Machine) -> None:
     create(machine)
     visitor = machine.visitor().press("/start")
@@ -134,7 +127,6 @@ def test_a_deposit_under_way_outlives_login_and_logout_on_the_same_screen(machin
     assert stale.status_code == 400, "a form from before the login"
 
 
-@pytest.mark.usefixtures("quick")
 def test_today_tells_what_happened(build_machine: BuildMachine) -> None:
     machine = build_machine(waste_type=["bottle", "cup", "bottle", "bottle"], cleanliness=["clean"] * 3 + ["dirty"])
     create(machine, "paul", "operator")
@@ -152,7 +144,6 @@ def test_today_tells_what_happened(build_machine: BuildMachine) -> None:
     assert "Turn the mode" not in person.open("/machine").page.text, "an operator looks"
 
 
-@pytest.mark.usefixtures("quick")
 def test_every_page_is_there_with_and_without_deposits(machine: Machine) -> None:
     create(machine)
     person = Person(machine.client()).log_in("marie")
@@ -170,7 +161,6 @@ def test_every_page_is_there_with_and_without_deposits(machine: Machine) -> None
         deposit(machine)
 
 
-@pytest.mark.usefixtures("quick")
 def test_machines_and_days_stay_chosen_from_page_to_page(machine: Machine) -> None:
     create(machine)
     deposit(machine)
@@ -199,7 +189,6 @@ def test_machines_and_days_stay_chosen_from_page_to_page(machine: Machine) -> No
         assert person.open(f"?{nonsense}").page.status_code == 200
 
 
-@pytest.mark.usefixtures("quick")
 def test_what_is_not_there_leads_back_to_where_one_was(machine: Machine) -> None:
     client = machine.client()
     for address, start in (("/dashboard/nowhere", "/dashboard"), ("/nowhere", "/")):
@@ -228,7 +217,6 @@ def test_downloads(machine: Machine) -> None:
         assert "script-src" not in report.headers["Content-Security-Policy"]
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_technician_turns_the_mode_and_the_journal_knows_who_and_why(machine: Machine) -> None:
     create(machine)
     create(machine, "paul", "operator")
@@ -246,7 +234,6 @@ def test_a_technician_turns_the_mode_and_the_journal_knows_who_and_why(machine: 
     assert "Turned by marie" in person.open("/machine").page.text
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("chosen", ["auto", "cloud"])
 def test_without_a_cloud_dashboard_doctor_and_command_show_the_same_mode(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, chosen: Mode
@@ -264,7 +251,6 @@ def test_without_a_cloud_dashboard_doctor_and_command_show_the_same_mode(
     assert re.findall(r"mode (\w+)", doctor) == ["local", "local"]
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_technician_has_the_cloud_asked_again(build_machine: BuildMachine) -> None:
     machine = build_machine(custom_vision=CLOUD)
     create(machine)
@@ -279,7 +265,6 @@ def test_a_technician_has_the_cloud_asked_again(build_machine: BuildMachine) -> 
     assert person.open("/machine").send("/quota/resume", provider="nobody").page.status_code == 400
 
 
-@pytest.mark.usefixtures("quick")
 def test_calls_that_were_refused_and_a_service_that_is_retired_are_told(build_machine: BuildMachine) -> None:
     machine = build_machine(custom_vision=CLOUD)
     create(machine)
@@ -296,7 +281,6 @@ def test_calls_that_were_refused_and_a_service_that_is_retired_are_told(build_ma
     assert "Retired" not in person.open("/answers").page.text
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_technician_answers_an_alert_and_hears_why_a_model_cannot_change(machine: Machine) -> None:
     create(machine)
     alerts = machine.services.operations.monitoring.alerts
@@ -319,7 +303,6 @@ def test_a_technician_answers_an_alert_and_hears_why_a_model_cannot_change(machi
         assert "triof models" in page.text or "triof bundles list" in page.text
 
 
-@pytest.mark.usefixtures("quick")
 def test_what_is_not_well_is_said_first(machine: Machine) -> None:
     create(machine)
     machine.hardware.jam("box")

@@ -14,6 +14,7 @@ from providers.base import ProviderUnavailable
 from testing.image_files import HOSTILE
 from tests.support.machines import BuildMachine, Machine, Visitor
 from triof.deposits.housekeeping import Housekeeper
+from triof.judging.sorter import Judgement
 from triof.machine.cameras.browser import BrowserCamera
 from triof.machine.cameras.folder import FolderCamera
 from triof.machine.slot import Jammed
@@ -422,12 +423,14 @@ def test_the_first_page_keeps_looking(machine: Machine) -> None:
     assert 'data-refresh-seconds="60" data-refresh-url="/?lang=en"' in foreign.page.text
 
 
-def test_time_passes_by_itself(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = Event()
-    monkeypatch.setattr(machine.services.deposits, "expire", looked.set)
+def test_time_passes_by_itself(machine: Machine) -> None:
+    closed = Event()
+    judged(machine).press("/return")
+    machine.hardware.instead["close_slot"] = closed.set
+    machine.clock.pass_(3600)
     watch = Housekeeper(machine.services.deposits, machine.services.photo_store, seconds=0.001)
     watch.start()
-    assert looked.wait(10)
+    assert closed.wait(10)
     watch.close()
 
 
@@ -449,11 +452,17 @@ def test_the_cookie_key_outlives_a_restart_and_an_empty_file(
     assert machine
 
 
-def test_a_judge_that_breaks_gives_a_page_and_an_open_slot(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_judge_that_breaks_gives_a_page_and_an_open_slot(machine: Machine) -> None:
     visitor = machine.visitor().press("/start")
-    with monkeypatch.context() as broken:
-        broken.setattr(machine.services.sorter, "judge", lambda image: 1 / 0)
-        visitor.press("/waste/pick-type")
+    broken: list[Judgement] = []
+
+    def break_once(judgement: Judgement) -> None:
+        broken.append(judgement)
+        if len(broken) == 1:
+            raise ZeroDivisionError
+
+    machine.services.sorter.observe(break_once)
+    visitor.press("/waste/pick-type")
     assert (visitor.page.status_code, visitor.shown) == (500, "error")
     assert "ZeroDivisionError" not in visitor.page.text
     assert machine.hardware.slot_is_open()

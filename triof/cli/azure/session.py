@@ -14,7 +14,7 @@ from providers.custom_vision.options import DOMAINS
 from providers.custom_vision.records import Iteration, Project
 from providers.custom_vision.trainer import Trainer
 from triof.azure.learned_rate import LearnedRateFile
-from triof.cli import load_settings
+from triof.cli import Timing, load_settings
 from triof.common.atomic_files import replace_file
 from triof.settings.loader import Loaded
 from triof.settings.tree import Settings
@@ -49,7 +49,10 @@ def session(ctx: click.Context) -> Iterator[Session]:
     console = Console(markup=False, emoji=False, highlight=False)
     options = loaded.settings.custom_vision
     rate = LearnedRateFile(loaded.settings.home, options)
-    trainer = Trainer(options, on_wait=_complaint(console), learned=rate.read(), on_learned=rate.keep)
+    timing = ctx.ensure_object(Timing)
+    trainer = Trainer(
+        options, timing.clock, timing.sleep, _complaint(console), learned=rate.read(), on_learned=rate.keep
+    )
     opened = Session(loaded, trainer, console)
     try:
         yield opened

@@ -1,5 +1,6 @@
 """``triof dataset collect``: download openly licensed photos for a label, with author and licence of each."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from providers.base import LABELS
-from triof.cli import load_settings, tell
+from triof.cli import Timing, load_settings, tell
 from triof.common.errors import TriofError
 from triof.common.image_files import look_in
 from triof.curation.collecting.collect import OUTCOMES, Collection, CollectRequest
@@ -74,7 +75,14 @@ def collect(
             if seconds > _WORTH_TELLING:
                 progress.update(bar, description=f"{host} asks to wait {seconds:.0f} s")
 
-        web = Web(contact=contact, allow_private=allow_private, on_wait=tell_wait)
+        timing = ctx.ensure_object(Timing)
+        web = Web(
+            contact=contact,
+            allow_private=allow_private,
+            clock=timing.clock,
+            sleep=timing.sleep or time.sleep,
+            on_wait=tell_wait,
+        )
         collection = Collection(CollectRequest(**request), source(web), web, load_settings(ctx).settings.photo)
         try:
             collection.run(folder, lambda: _advance(progress, bar, collection))

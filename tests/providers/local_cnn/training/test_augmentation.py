@@ -76,12 +76,12 @@ def test_the_ground_is_exchanged_under_the_item_where_it_shall_be() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", list(stains.RESIDUES))
-def test_a_stain_changes_the_item_visibly_and_nothing_else(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stains, "RESIDUES", {kind: stains.RESIDUES[kind], f"{kind} again": stains.RESIDUES[kind]})
+def test_a_stain_changes_the_item_visibly_and_nothing_else(kind: str) -> None:
+    residues = {kind: stains.RESIDUES[kind], f"{kind} again": stains.RESIDUES[kind]}
     alpha = truth()[:160, 20:180].astype(np.float32)
     pixels = np.full((160, 160, 3), 200, np.float32)
     for seed in range(8):
-        stained = stains.soiled(pixels, alpha, np.random.default_rng(seed))
+        stained = stains.soiled(pixels, alpha, np.random.default_rng(seed), residues)
         changed = np.abs(stained - pixels).max(axis=2)
         assert changed[alpha == 0].max() == 0
         assert (changed > 15).sum() / alpha.sum() > 0.01
