@@ -28,6 +28,7 @@ from triof.judging.sorter import Sorter
 from triof.machine.cameras.base import Camera
 from triof.machine.cameras.browser import BrowserCamera
 from triof.machine.cameras.folder import FolderCamera
+from triof.machine.hardware.base import Hardware
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 
@@ -119,6 +120,7 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
         camera: Camera | None = None,
         moving: Callable[[], None] = lambda: None,
         hardware: type[ScriptedHardware] = ScriptedHardware,
+        driver: Hardware | None = None,
         **changes: Any,
     ) -> Machine:
         settings = Settings(home=tmp_path / "home", language="en", **changes)
@@ -130,7 +132,7 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
             }
         )
         sorter = Sorter(router, settings.policy, settings.photo)
-        machine = assemble(settings, sorter, camera or FolderCamera(tmp_path / "pictures"), moving, hardware)
+        machine = assemble(settings, sorter, camera or FolderCamera(tmp_path / "pictures"), moving, hardware, driver)
         machines.append(machine)
         return machine
 

@@ -16,31 +16,12 @@ MOTOR = GpioSettings(box_drive="motor", box_forward=16, box_switches=(19, 21, 26
 CARRIAGE = GpioSettings(box_drive="motor", box_forward=16, box_backward=20, box_switches=(19, 21, 26))
 
 
-class Interrupted(PlayedPins):
-    """Does something in the middle of a movement."""
-
-    def __init__(self, folder: Path, table: GpioSettings = TABLE) -> None:
-        super().__init__(folder, table)
-        self.after: float | None = None
-        self.act: Callable[[], None] = lambda: None
-
-    def interrupt(self, seconds: float, act: Callable[[], None]) -> None:
-        """Call ``act`` once ``seconds`` from now have passed."""
-        self.after, self.act = self.clock() + seconds, act
-
-    def wait(self, seconds: float) -> None:
-        super().wait(seconds)
-        if self.after and self.clock() >= self.after:
-            self.after = None
-            self.act()
-
-
 @pytest.fixture
-def played(tmp_path: Path) -> Interrupted:
-    return Interrupted(tmp_path)
+def played(tmp_path: Path) -> PlayedPins:
+    return PlayedPins(tmp_path, TABLE)
 
 
-def test_a_new_driver_drives_nothing_and_a_closed_one_neither(played: Interrupted) -> None:
+def test_a_new_driver_drives_nothing_and_a_closed_one_neither(played: PlayedPins) -> None:
     driver = played.start()
     assert played.bench.driven() == {}
     driver.set_lamp(True)
@@ -52,7 +33,7 @@ def test_a_new_driver_drives_nothing_and_a_closed_one_neither(played: Interrupte
 
 
 def test_relays_that_are_on_at_the_low_level_are_off_at_the_high_one(tmp_path: Path) -> None:
-    played = Interrupted(tmp_path, GpioSettings(shredder_active="low"))
+    played = PlayedPins(tmp_path, GpioSettings(shredder_active="low"))
     driver = played.start()
     assert played.bench.driven() == {TABLE.shredder_relay: 1}
     driver.close_slot()
@@ -60,7 +41,7 @@ def test_relays_that_are_on_at_the_low_level_are_off_at_the_high_one(tmp_path: P
     assert played.bench.history(TABLE.shredder_relay) == [1, 0, 1]
 
 
-def test_servos_go_to_their_angles(played: Interrupted) -> None:
+def test_servos_go_to_their_angles(played: PlayedPins) -> None:
     driver = played.start()
     driver.open_slot()
     driver.move_box(3)
@@ -68,7 +49,7 @@ def test_servos_go_to_their_angles(played: Interrupted) -> None:
     assert played.bench.driven() == pytest.approx({TABLE.slot_servo: 1.5 / 20, TABLE.box_servo: 2.5 / 20})
 
 
-def test_the_shredder_runs_its_time_and_on_until_the_item_is_gone(played: Interrupted) -> None:
+def test_the_shredder_runs_its_time_and_on_until_the_item_is_gone(played: PlayedPins) -> None:
     driver = played.start()
     driver.close_slot()
     began = played.clock()
@@ -85,7 +66,7 @@ def test_the_shredder_runs_its_time_and_on_until_the_item_is_gone(played: Interr
 
 @pytest.mark.parametrize("movement", ["open", "close", "shredder", "box"])
 def test_a_movement_that_does_not_end_is_a_jam_with_every_motor_off(tmp_path: Path, movement: str) -> None:
-    played = Interrupted(tmp_path, MOTOR)
+    played = PlayedPins(tmp_path, MOTOR)
     driver = played.start()
     driver.close_slot()
     if movement == "close":
@@ -109,7 +90,7 @@ def test_a_movement_that_does_not_end_is_a_jam_with_every_motor_off(tmp_path: Pa
 
 @pytest.mark.parametrize("movement", ["open", "close", "shred", "box", "motor"])
 def test_the_emergency_stop_ends_each_movement_at_once(tmp_path: Path, movement: str) -> None:
-    played = Interrupted(tmp_path, CARRIAGE if movement == "motor" else TABLE)
+    played = PlayedPins(tmp_path, CARRIAGE if movement == "motor" else TABLE)
     driver = played.start()
     driver.close_slot()
     if movement == "close":
@@ -141,7 +122,7 @@ def test_the_emergency_stop_ends_each_movement_at_once(tmp_path: Path, movement:
     assert played.bench.driven() == {}
 
 
-def test_a_stop_that_is_pressed_at_the_start_holds(played: Interrupted) -> None:
+def test_a_stop_that_is_pressed_at_the_start_holds(played: PlayedPins) -> None:
     played.bench.press_stop()
     driver = played.start()
     assert driver.sensors().emergency_stop
@@ -150,7 +131,7 @@ def test_a_stop_that_is_pressed_at_the_start_holds(played: Interrupted) -> None:
     assert played.bench.entries() == []
 
 
-def test_the_shredder_stops_when_the_slot_is_pushed_open(played: Interrupted) -> None:
+def test_the_shredder_stops_when_the_slot_is_pushed_open(played: PlayedPins) -> None:
     driver = played.start()
     driver.move_box(1)
     played.interrupt(1, lambda: played.bench.set_switch(is_closed=False))
@@ -159,7 +140,7 @@ def test_the_shredder_stops_when_the_slot_is_pushed_open(played: Interrupted) ->
     assert played.bench.history(TABLE.shredder_relay) == [1, 0]
 
 
-def test_nothing_is_switched_on_by_a_movement_that_outlives_the_driver(played: Interrupted) -> None:
+def test_nothing_is_switched_on_by_a_movement_that_outlives_the_driver(played: PlayedPins) -> None:
     driver = played.start()
     played.interrupt(0.05, driver.close)
     with pytest.raises(SlotError, match="being stopped"):
@@ -170,14 +151,14 @@ def test_nothing_is_switched_on_by_a_movement_that_outlives_the_driver(played: I
 def test_a_carriage_takes_the_shorter_way_and_a_turntable_the_only_one(tmp_path: Path) -> None:
     (tmp_path / "carriage").mkdir()
     (tmp_path / "turntable").mkdir()
-    played = Interrupted(tmp_path / "carriage", CARRIAGE)
+    played = PlayedPins(tmp_path / "carriage", CARRIAGE)
     driver = played.start()
     for number in (3, 1, 2):
         driver.move_box(number)
     # From an unknown place it goes back to find a switch.
     assert played.bench.history(CARRIAGE.box_backward)[:2] == [1, 0]
     assert played.bench.history(CARRIAGE.box_forward)[-2:] == [1, 0]
-    played = Interrupted(tmp_path / "turntable", MOTOR)
+    played = PlayedPins(tmp_path / "turntable", MOTOR)
     driver = played.start()
     for number in (3, 1, 2):
         driver.move_box(number)
@@ -185,7 +166,7 @@ def test_a_carriage_takes_the_shorter_way_and_a_turntable_the_only_one(tmp_path:
 
 
 def test_without_a_switch_the_slot_is_believed_and_counts_as_open_at_a_start(tmp_path: Path) -> None:
-    played = Interrupted(tmp_path, GpioSettings(slot_switch=0, item_sensor=0))
+    played = PlayedPins(tmp_path, GpioSettings(slot_switch=0, item_sensor=0))
     driver = played.start()
     assert driver.slot_is_open()
     assert driver.sensors().item is None
@@ -195,7 +176,7 @@ def test_without_a_switch_the_slot_is_believed_and_counts_as_open_at_a_start(tmp
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"jammed": "lid"}', b'{"lid": 1}'])
-def test_a_latch_that_cannot_be_read_wants_a_technician(played: Interrupted, content: bytes) -> None:
+def test_a_latch_that_cannot_be_read_wants_a_technician(played: PlayedPins, content: bytes) -> None:
     (played.bench.folder / "latch.json").write_bytes(content)
     driver = played.start()
     with pytest.raises(EmergencyStopped):

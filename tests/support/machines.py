@@ -25,6 +25,7 @@ from triof.deposits.kept_photos import KeptPhotos
 from triof.journal.journal import Journal
 from triof.judging.sorter import Sorter
 from triof.machine.cameras.base import Camera
+from triof.machine.hardware.base import Hardware
 from triof.machine.hardware.simulated import SimulatedHardware
 from triof.machine.slot import Slot
 from triof.operations import operations
@@ -144,8 +145,12 @@ def assemble(
     moving: Callable[[], None] = lambda: None,
     hardware_class: type[ScriptedHardware] = ScriptedHardware,
     new_id: Callable[[], UUID] = uuid4,
+    driver: Hardware | None = None,
 ) -> Machine:
-    """A machine on the home folder of the settings, whose journal must exist; ``moving`` is called as parts move."""
+    """A machine on the home folder of the settings, whose journal must exist; ``moving`` is called as parts move.
+
+    A ``driver`` takes the place of the simulated hardware.
+    """
     clock = Clock()
     at_once = SimulatedSeconds(slot=0, box=0, shred=0)
     hardware = hardware_class(settings.home / "simulated_machine.json", at_once, lambda _: moving())
@@ -157,7 +162,7 @@ def assemble(
     deposits = Deposits(
         sorter=sorter,
         camera=camera,
-        slot=Slot(hardware),
+        slot=Slot(driver or hardware),
         boxes=settings.slot.boxes.model_dump(),
         journal=deposit_journal,
         photos=KeptPhotos(photo_store, settings.privacy.keep_photos),

@@ -1,5 +1,6 @@
 """The pin driver on mock pins in this process, on a clock that moves as the driver waits."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from testing.gpio_bench import Bench, BenchFactory
@@ -17,6 +18,8 @@ class PlayedPins(PlayedHardware):
         self.bench = Bench(folder, table)
         self.clock = Clock()
         self.factory: BenchFactory
+        self._at: float | None = None
+        self._act: Callable[[], None] = lambda: None
 
     def start(self) -> PinDriver:
         self.factory = BenchFactory(self.bench.folder, self.bench.table, ticks_alone=False)
@@ -26,6 +29,13 @@ class PlayedPins(PlayedHardware):
         """Let time pass, and the parts move."""
         self.clock.pass_(seconds)
         self.factory.tick()
+        if self._at and self.clock() >= self._at:
+            self._at = None
+            self._act()
+
+    def interrupt(self, seconds: float, act: Callable[[], None]) -> None:
+        """Call ``act`` in the middle of the movement that goes on in ``seconds``."""
+        self._at, self._act = self.clock() + seconds, act
 
     def press_stop(self) -> None:
         self.bench.press_stop()

@@ -16,58 +16,27 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import replace
 from threading import RLock
-from typing import Literal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.deposits.deposit_journal import DepositJournal
 from triof.deposits.kept_photos import KeptPhotos
+from triof.deposits.lamp import lamp_on
+from triof.deposits.visit import Deposit, DepositStage, ReturnReason
 from triof.journal.journal import Kind
-from triof.judging.sorter import Judgement, Sorter
+from triof.judging.sorter import Sorter
 from triof.judging.verdict import Reason
 from triof.machine.cameras.base import UNWATCHED, Camera, CameraError, PoorPicture
-from triof.machine.slot import Interlocked, Jammed, Slot, SlotError
+from triof.machine.slot import EmergencyStopped, Interlocked, Jammed, Slot, SlotError
 from triof.settings.sections.deposit import DepositSettings
 from triof.storage.database_errors import PASSING, DatabaseUnusable
 
 log = get_logger(__name__)
 
-ReturnReason = Literal["other", "dirty", "nothing_seen", "cancelled", "timed_out", "jammed", "out_of_order"]
-
 _REFUSALS: Mapping[Reason, ReturnReason] = {"other": "other", "dirty": "dirty", "nothing_seen": "nothing_seen"}
-
-
-class DepositStage(Enum):
-    """The stage of a deposit."""
-
-    INSERTING = auto()
-    CHOOSING = auto()
-    SORTING = auto()
-    SHREDDED = auto()
-    RETURNED = auto()
-
-
-@dataclass(frozen=True)
-class Deposit:
-    """The state of a deposit. ``expires`` is on the clock of its :class:`Deposits`."""
-
-    id: UUID
-    visitor: str
-    stage: DepositStage
-    expires: float
-    judgement: Judgement | None = None
-    photo: bytes | None = None
-    """The judged photo, as a JPEG to show."""
-    chosen: str | None = None
-    """The type that the employee chose, which the machine may still doubt."""
-    step: Literal["box", "shred"] = "box"
-    reason: ReturnReason | None = None
-    leftover: bool = False
-    """Whether an earlier item may still be in the slot."""
 
 
 class Deposits:
@@ -176,7 +145,7 @@ class Deposits:
             if fault := self.fault():
                 raise fault
             expires = self._after(self._settings.idle_seconds)
-            deposit = Deposit(self._new_id(), visitor, DepositStage.INSERTING, expires, leftover=self._leftover)
+            deposit = Deposit(self._new_id(), visitor, DepositStage.INSERTING, expires, leftover=self._is_leftover())
             self._journal.begin(deposit.id)
             # A slot left open for a returned item is not moved, as a hand may be in it.
             self._current, self._leftover = deposit, False
@@ -196,7 +165,8 @@ class Deposits:
                 return
             try:
                 self.slot.close()
-                judged = self._photograph(deposit, upload)
+                sensed = replace(deposit, item_sensed=self._item_is_there() is True)
+                judged = self._photograph(sensed, upload)
             except SlotError as error:
                 self._fail(deposit, error)
                 return
@@ -227,6 +197,9 @@ class Deposits:
                 return
             if fault := self.slot.fault():
                 self._fail(deposit, fault)
+                return
+            if self._is_taken_back(deposit):
+                self._hand_back(deposit, "taken_back")
                 return
             predicted = deposit.judgement.predictions.get("waste_type")
             agreed = predicted is not None and predicted.label == chosen
@@ -299,7 +272,8 @@ class Deposits:
         self._journal.close()
 
     def _photograph(self, deposit: Deposit, upload: bytes | None) -> Deposit:
-        image = self.camera.take(upload)
+        with lamp_on(self.slot):
+            image = self.camera.take(upload)
         judgement = self._sorter.judge(image, deposit.id)
         photo = self._sorter.to_jpeg(image)
         self._photos.add_judged(judgement, photo)
@@ -316,6 +290,9 @@ class Deposits:
     def _sort(self, deposit: Deposit, chosen: str, box: int) -> None:
         try:
             self.slot.move_box(box)
+            if self._is_taken_back(deposit):
+                self._hand_back(deposit, "taken_back")
+                return
             deposit = self._current = replace(deposit, step="shred")
             self.slot.shred()
         except Exception as error:
@@ -325,6 +302,21 @@ class Deposits:
         self._current = replace(
             deposit, stage=DepositStage.SHREDDED, expires=self._after(self._settings.thanks_seconds)
         )
+
+    def _item_is_there(self) -> bool | None:
+        """Return whether an item lies in the slot; None: not known."""
+        try:
+            return self.slot.sensors().item
+        except SlotError:
+            return None
+
+    def _is_leftover(self) -> bool:
+        # Somebody who tries again has put their own item in already.
+        there = None if self._current else self._item_is_there()
+        return self._leftover if there is None else there
+
+    def _is_taken_back(self, deposit: Deposit) -> bool:
+        return deposit.item_sensed and self._item_is_there() is False
 
     def _hand_back(self, deposit: Deposit, reason: ReturnReason) -> None:
         try:
@@ -343,11 +335,13 @@ class Deposits:
         """Abort the deposit after a fault; the item is returned unless it was shredded."""
         log.error("deposit.failed", deposit_id=deposit.id, exc_info=error)
         with self._lock:
-            self._current = self._returned(deposit, "jammed")
+            stopped = isinstance(error, EmergencyStopped)
+            self._current = self._returned(deposit, "emergency_stop" if stopped else "jammed")
             if deposit.step == "box" or isinstance(error, Interlocked):
                 try:
                     self.slot.open()
                 except SlotError as also:
+                    self._leftover |= deposit.photo is not None
                     log.error("slot.not_opened", cause=also)
             part = error.part if isinstance(error, Jammed) else type(error).__name__
             self._record("deposit.failed", deposit, reason=part[:32])

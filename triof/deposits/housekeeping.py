@@ -1,4 +1,4 @@
-"""Periodic work: ends abandoned deposits, deletes old photos, and retries failed writes."""
+"""Periodic work: ends abandoned deposits, shows the status light, deletes old photos, and retries failed writes."""
 
 import time
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from threading import Event, Thread
 from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.deposits.deposit import Deposits
+from triof.deposits.status_light import StatusShown
 from triof.storage.database_errors import DatabaseUnusable
 from triof.storage.disk_reserve import DiskRoom
 from triof.storage.photo_store import PhotoStore
@@ -32,6 +33,7 @@ class Housekeeper:
     ) -> None:
         self._works: list[tuple[str, float, Callable[[], object]]] = [
             ("expire", 0.0, deposits.expire),
+            ("status", 0.0, StatusShown(deposits).look),
             ("prune", _PRUNE_SECONDS, photo_store.prune),
             *([("room", _ROOM_SECONDS, room.look)] if room else []),
         ]

@@ -49,7 +49,7 @@ class Totals:
     shredded: Mapping[str, int]
     """Shredded items, by type."""
     returned: Mapping[str, int]
-    """Returned items, by reason: other, dirty, cancelled, timed_out."""
+    """Returned items, by reason: other, dirty, cancelled, timed_out, taken_back."""
     failed: Mapping[str, int]
     """Failed deposits, by the jammed part, or the fault."""
     interrupted: int

@@ -15,7 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
 from providers.event_log import get_logger
-from triof.deposits.deposit import Deposit, DepositStage, ReturnReason
+from triof.deposits.visit import Deposit, DepositStage, ReturnReason
 from triof.judging.photo import PhotoError
 from triof.machine.cameras.base import CameraError, NothingChosen
 from triof.machine.slot import SlotError
@@ -250,7 +250,7 @@ class KioskPages:
             label=label,
             name=texts.NAMES[label] if label else None,
             **_judge(deposit),
-            may_retry=reason not in ("jammed", "out_of_order"),
+            may_retry=reason not in ("jammed", "emergency_stop", "out_of_order"),
             refresh=self._to_attract(deposit),
         )
 

@@ -89,6 +89,16 @@ RETURNS: dict[str, Return] = {
         _("I waited, but got no answer."),
         _("Take it out of the slot, or try again."),
     ),
+    "taken_back": Return(
+        _("It isn't there any more"),
+        _("Your item was taken out again."),
+        _("Put it in and try again, or cancel."),
+    ),
+    "emergency_stop": Return(
+        _("Emergency stop"),
+        _("Somebody pressed the emergency stop."),
+        _("Take your item if it came out, and tell the staff."),
+    ),
     "jammed": Return(
         _("Something is stuck"),
         _("I stopped for your safety."),
