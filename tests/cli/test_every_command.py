@@ -69,6 +69,8 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "journal salvage": ["{here}/copy.db"],
     "report": ["--out", "{here}/report.html"],
     "alerts accept": ["drift.brightness", "--why", "x"],
+    "privacy export": ["--since", "2026-01-01", "--out", "{here}/request.zip"],
+    "privacy erase": ["--since", "2026-01-01", "--yes"],
     "keys create": ["erp"],
     "keys revoke": ["old"],
     "keys rotate": ["till"],

@@ -45,6 +45,9 @@ Kind = Literal[
     "alert.cleared",
     "alert.acknowledged",
     "quota.resumed",
+    "privacy.exported",
+    "privacy.erasure_begun",
+    "privacy.erased",
 ]
 ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
 """Final events; each deposit ends with exactly one of them."""

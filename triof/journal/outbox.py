@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Uuid
 
 from providers.event_log import get_logger
-from triof.common.atomic_files import append_line
+from triof.common.atomic_files import append_line, replace_file
 from triof.journal.journal import Row
 from triof.storage.tables import Event, PredictionRow, UtcDateTime
 
@@ -39,7 +39,7 @@ class Outbox:
         if self._look() != self._identity:
             # Rows in another folder of the same name, such as an empty mount point, would be lost.
             raise FileNotFoundError(errno.ENOENT, "the home folder is not the one that was opened", str(self._home))
-        append_line(self._path, json.dumps([_written(row) for row in rows], separators=(",", ":")).encode())
+        append_line(self._path, self._line(rows))
 
     def rows(self) -> Sequence[Row]:
         """Return all rows, in the order of writing."""
@@ -58,11 +58,18 @@ class Outbox:
                 self._unread.append(line)
         return found
 
+    def replace(self, rows: Sequence[Row]) -> None:
+        """Replace all readable rows by ``rows``; unreadable lines are removed. Only while no kiosk runs."""
+        replace_file(self._path, self._line(rows) + b"\n" if rows else b"")
+
     def clear(self) -> None:
         """Remove all rows, which are in the journal now. Unreadable lines are moved to another file."""
         for line in self._unread:
             append_line(self._path.with_name(UNREAD), line)
         self._path.unlink(missing_ok=True)
+
+    def _line(self, rows: Sequence[Row]) -> bytes:
+        return json.dumps([_written(row) for row in rows], separators=(",", ":")).encode()
 
     def _look(self) -> tuple[int, int]:
         found = self._home.stat()

@@ -45,7 +45,9 @@ _PAUSE_SECONDS = 5.0
 _ABANDONED = timedelta(minutes=5)
 """No request waits this long: its process has died."""
 _ORPHANED_SECONDS = 3600.0
-_TRIES = (".photo", ".second", ".last")
+FOLDER = "queue"
+"""Folder of the queued photos in the home folder."""
+TRIES = (".photo", ".second", ".last")
 """File suffixes of a queued photo before its first try, during it, and during its second."""
 
 
@@ -97,7 +99,7 @@ class Jobs:
         ask: Callable[[bytes, UUID], Outcome],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._folder = home / "queue"
+        self._folder = home / FOLDER
         self._settings = settings
         self._database = database
         self._ask = ask
@@ -152,7 +154,7 @@ class Jobs:
         with self._putting:
             if self.depth >= self._settings.queue_length and not self._is_known(asked):
                 raise QueueFull("The queue is full: ask again later, or more slowly.")
-            path = self._folder / f"{id_}{_TRIES[0]}"
+            path = self._folder / f"{id_}{TRIES[0]}"
             try:
                 self._folder.mkdir(0o700, exist_ok=True)
                 replace_file(path, image)
@@ -204,7 +206,7 @@ class Jobs:
         except Exception:
             # The photo is not the cause, so it stays queued.
             if path:
-                path.rename(self._folder / f"{id_}{_TRIES[0]}")
+                path.rename(self._folder / f"{id_}{TRIES[0]}")
             raise
         if path:
             path.unlink(missing_ok=True)
@@ -219,7 +221,7 @@ class Jobs:
             queued = {str(id_) for id_ in connection.scalars(select(_JOBS.c.id).where(*self._are("queued")))}
         for path in self._folder.glob("*"):
             # Includes files half-written at a power cut; never files that are not the queue's.
-            if path.stem not in queued and any(suffix in path.name for suffix in _TRIES):
+            if path.stem not in queued and any(suffix in path.name for suffix in TRIES):
                 self._remove_orphan(path)
 
     def _remove_orphan(self, path: Path) -> None:
@@ -244,7 +246,7 @@ class Jobs:
 
     def _begin(self, id_: UUID) -> Path | None:
         """Rename the photo for its next try and return its path; None if it is missing or has crashed us twice."""
-        for before, during in pairwise(_TRIES):
+        for before, during in pairwise(TRIES):
             path = self._folder / f"{id_}{before}"
             if path.exists():
                 return path.rename(self._folder / f"{id_}{during}")
@@ -252,7 +254,7 @@ class Jobs:
 
     def _outcome(self, id_: UUID, path: Path | None) -> Outcome:
         if not path:
-            (self._folder / f"{id_}{_TRIES[-1]}").unlink(missing_ok=True)
+            (self._folder / f"{id_}{TRIES[-1]}").unlink(missing_ok=True)
             return refusal(
                 "interrupted", "The photo is lost, or the service ended twice while judging it: send it again."
             )

@@ -1,6 +1,7 @@
 """Stores the photos of deposits as files, named by content hash, with limits on age and size."""
 
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Sequence
@@ -16,9 +17,12 @@ log = get_logger(__name__)
 
 _DAY = 86_400.0
 _SUFFIXES = (".jpg", ".part")
+_NAME = re.compile("[0-9a-f]{64}")
 
 
-class _StoredPhoto(NamedTuple):
+class StoredPhoto(NamedTuple):
+    """A file of the store: when it was stored (Unix time in seconds), its size in bytes, and its path."""
+
     stored_at: float
     size: int
     path: Path
@@ -66,9 +70,19 @@ class PhotoStore:
         os.utime(fresh, (self._now(), self._now()))
         fresh.replace(path)
 
+    def discard(self, sha256: str) -> bool:
+        """Remove the photo with this hash, finished or half written; returns whether it was there. Raises OSError."""
+        path = self.path(sha256)
+        if not _NAME.fullmatch(sha256) or path.parent.is_symlink():
+            return False
+        there = path.is_file()
+        for each in (path, path.with_suffix(".part")):
+            each.unlink(missing_ok=True)
+        return there
+
     def prune(self) -> int:
         """Remove photos that are too old, then the oldest until the rest fits. Returns the number removed."""
-        oldest_first = self._oldest_first()
+        oldest_first = self.all()
         too_many = sum(photo.size for photo in oldest_first) - self._keep_bytes
         oldest = self._now() - self._keep_days * _DAY
         removed = 0
@@ -83,7 +97,7 @@ class PhotoStore:
     def make_room(self, wanted: int) -> int:
         """Remove the oldest photos until ``wanted`` bytes are freed. Returns the bytes freed."""
         freed = 0
-        for photo in self._oldest_first():
+        for photo in self.all():
             if freed >= wanted:
                 break
             freed += photo.size if self._remove(photo) else 0
@@ -91,7 +105,7 @@ class PhotoStore:
             log.warning("photos.made_room", bytes=freed)
         return freed
 
-    def _oldest_first(self) -> Sequence[_StoredPhoto]:
+    def all(self) -> Sequence[StoredPhoto]:
         """Return the photos of this store, the oldest first, ignoring other files in the folder."""
         found = []
         for path in self._folder.glob("??/*"):
@@ -100,10 +114,10 @@ class PhotoStore:
             with suppress(OSError):
                 status = path.lstat()
                 if stat.S_ISREG(status.st_mode):
-                    found.append(_StoredPhoto(status.st_mtime, status.st_size, path))
+                    found.append(StoredPhoto(status.st_mtime, status.st_size, path))
         return sorted(found)
 
-    def _remove(self, photo: _StoredPhoto) -> bool:
+    def _remove(self, photo: StoredPhoto) -> bool:
         try:
             photo.path.unlink(missing_ok=True)
         except OSError as error:
