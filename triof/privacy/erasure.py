@@ -131,13 +131,13 @@ class _Erasure:
 
     def _copies(self, others: Sequence[Path]) -> None:
         path = self._database.path
+        # Before the copies are listed: a backup begun earlier is then either found or told.
+        if path and journal_copies.being_written(self._settings, path):
+            self._erased.left.append("A backup of the journal is being made: run this again in a minute.")
         for copy in journal_copies.all_of(self._settings, path) if path else ():
             self._try(self._copy, copy)
         for other in others:
             self._try(self._folder if other.is_dir() else self._copy, other)
-        # Last, as a backup that was finished meanwhile is found by the next call.
-        if path and journal_copies.being_written(self._settings, path):
-            self._erased.left.append("A backup of the journal is being made: run this again in a minute.")
 
     def _copy(self, path: Path) -> None:
         try:
