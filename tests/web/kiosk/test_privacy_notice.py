@@ -110,3 +110,8 @@ def test_it_fits_every_screen(build_machine: BuildMachine, browser: Any, serve: 
     assert shown.page.evaluate(OVERLAPS) == []
     shown.page.click("main a.button")
     shown.at("attract")
+    machine.hardware.jam("box")
+    shown.page.reload()
+    shown.page.wait_for_selector('body[data-state="out_of_order"] .camera-notice')
+    shown.check()
+    shown.keep(f"{screen}-out-of-order-notice")
