@@ -3,7 +3,9 @@
 import json
 import shutil
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -16,6 +18,8 @@ from tests.support import historical_journals
 from tests.support.deposits import WHOLE, code_shown, judged, kinds, look_again
 from tests.support.machines import BuildMachine, Machine
 from tests.support.past_deposits import PastDeposits, mentions, touch
+from tests.support.paths import ROOT
+from tests.support.permissions import binding
 from triof.cli import main
 from triof.journal.backups import JournalBackups
 from triof.journal.outbox import UNREAD, Outbox
@@ -341,6 +345,24 @@ def test_it_asks_first(past: PastDeposits) -> None:
     assert not past.said("privacy.erasure_begun")
 
 
+def test_one_that_was_killed_is_finished_by_the_next(past: PastDeposits) -> None:
+    photos = [past.deposit(TEN + timedelta(seconds=number))[1] for number in range(40)]
+    copy = backup(past)
+    command = [sys.executable, "-m", "triof.cli", "--set", f"home={past.home}", "privacy", "erase", *AT_TEN]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as erasing:
+        while all(past.store.path(photo).exists() for photo in photos):
+            with suppress(subprocess.TimeoutExpired):
+                erasing.wait(0.01)
+        erasing.kill()
+    assert len(past.said("privacy.erasure_begun")) == 1
+    ran = past.run("erase", *AT_TEN)
+    assert ran.exit_code == 0, ran.output
+    events, predictions = past.rows()
+    assert {row.at for row in (*events, *predictions)} == {NIGHT}
+    in_copy = copy.read_bytes()
+    assert not [photo for photo in photos if past.store.path(photo).exists() or photo.encode() in in_copy]
+
+
 def test_two_at_once_are_one_too_many(past: PastDeposits) -> None:
     with FileLock(past.home / "privacy.lock"):
         ran = past.run("erase", *AT_TEN)
@@ -374,3 +396,18 @@ def test_staff_and_keys_are_left(past: PastDeposits) -> None:
     assert past.run("erase", *AT_TEN).exit_code == 0
     assert [row.detail["who"] for row in past.said("mode.changed")] == ["marie"]
     assert "API keys" in past.run("show", "--since", "2026-11-03").output
+
+
+def test_a_folder_that_cannot_be_read_does_not_pass_for_an_empty_one(past: PastDeposits) -> None:
+    past.deposit(TEN)
+    (past.home / "photos").chmod(0)
+    try:
+        with binding():
+            ran = past.run("erase", *AT_TEN)
+    finally:
+        (past.home / "photos").chmod(0o700)
+    assert ran.exit_code == 1
+    assert f"{past.home / 'photos'}" in ran.output
+    (past.home / "outbox.jsonl").mkdir()
+    ran = past.run("erase", *AT_TEN)
+    assert (ran.exit_code, "outbox.jsonl" in ran.output) == (1, True)

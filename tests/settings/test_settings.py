@@ -179,7 +179,7 @@ def test_numbers_that_no_clock_can_count_are_mistakes(config: Path, number: str)
 
 
 def test_a_contact_is_one_short_line(config: Path) -> None:
-    for contact in ("a" * 121, "DPO\nScript", "\x1b[2J"):
+    for contact in ("a" * 101, "DPO\nScript", "\x1b[2J"):
         assert "privacy.contact = " in refusal(config, flags={"privacy.contact": contact})
     settings = load({"privacy.contact": "  Ada, ada@example.org "}, {}, config / ".env", config).settings
     assert settings.privacy.contact == "Ada, ada@example.org"

@@ -4,6 +4,7 @@ Each step can be repeated, so an interrupted erasure is finished by another one 
 the rows that name them. A running kiosk goes on.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,10 @@ from triof.common.process_lock import ProcessLock
 from triof.journal.journal import Journal
 from triof.journal.scope import Scope
 from triof.predictions import erasure as api
+from triof.predictions.queue import FOLDER
 from triof.privacy import copied_photos, deposit_rows, journal_copies, log_lines, waiting_rows
 from triof.privacy.deposit_rows import AnonymousRows
+from triof.privacy.journal_copies import CopyUnreadable
 from triof.settings.tree import Settings
 from triof.statistics.calendar import Calendar
 from triof.storage import data_folder
@@ -93,12 +96,16 @@ class _Erasure:
 
     def run(self, others: Sequence[Path]) -> Erased:
         """Erase everything; return what was done."""
+        for name in ("photos", "logs", FOLDER):
+            if (folder := self._settings.home / name).is_dir():
+                # A folder that cannot be read must not pass for an empty one.
+                self._try(os.listdir, folder)
         self._journal()
         self._copies(others)
         self._photos_by_time()
         self._logs()
         self._api()
-        self._outbox()
+        self._try(lambda _: self._outbox(), None)
         return self._erased
 
     def _journal(self) -> None:
@@ -124,16 +131,23 @@ class _Erasure:
 
     def _copies(self, others: Sequence[Path]) -> None:
         path = self._database.path
+        # Before the copies are listed: a backup begun earlier is then either found or told.
+        if path and journal_copies.being_written(self._settings, path):
+            self._erased.left.append("A backup of the journal is being made: run this again in a minute.")
         for copy in journal_copies.all_of(self._settings, path) if path else ():
             self._try(self._copy, copy)
         for other in others:
             self._try(self._folder if other.is_dir() else self._copy, other)
-        # Last, as a backup that was finished meanwhile is found by the next call.
-        if path and journal_copies.being_written(self._settings, path):
-            self._erased.left.append("A backup of the journal is being made: run this again in a minute.")
 
     def _copy(self, path: Path) -> None:
-        changed = journal_copies.anonymise(path, self._scope, self._calendar)
+        try:
+            changed = journal_copies.anonymise(path, self._scope, self._calendar)
+        except CopyUnreadable as error:
+            self._erased.left.append(
+                f"{error} When `triof journal salvage {path}` has merged what it can read of it into"
+                f" {self._database.path}, remove it, and run this again."
+            )
+            return
         self._erased.copies += bool(changed.deposits)
         self._photos(changed.photos)
 

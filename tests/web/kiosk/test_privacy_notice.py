@@ -97,7 +97,8 @@ def test_it_says_that_the_vendor_keeps_photos(cloud: CustomVisionServer, cloud_m
 
 @pytest.mark.parametrize("screen", SCREENS)
 def test_it_fits_every_screen(build_machine: BuildMachine, browser: Any, serve: Any, screen: str) -> None:
-    longest = {"keep_photos": "unsure_and_corrected", "contact": "Délégué à la protection des données, dpo@exemple.fr"}
+    contact = "Délégué à la protection des données, 12 rue de la République, 69002 Lyon, protection@exemple.fr"
+    longest = {"keep_photos": "unsure_and_corrected", "contact": contact}
     machine = build_machine(privacy=longest)
     shown = Screen(browser, f"{serve(machine)}/?lang=fr", SCREENS[screen]).at("attract")
     shown.check()
@@ -109,3 +110,8 @@ def test_it_fits_every_screen(build_machine: BuildMachine, browser: Any, serve: 
     assert shown.page.evaluate(OVERLAPS) == []
     shown.page.click("main a.button")
     shown.at("attract")
+    machine.hardware.jam("box")
+    shown.page.reload()
+    shown.page.wait_for_selector('body[data-state="out_of_order"] .camera-notice')
+    shown.check()
+    shown.keep(f"{screen}-out-of-order-notice")

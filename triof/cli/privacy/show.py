@@ -9,6 +9,7 @@ import click
 from triof.cli import load_settings
 from triof.cli.privacy import period_options, scope_of, told
 from triof.judging import cloud_providers
+from triof.judging.mode import Switch
 from triof.settings.tree import Settings
 from triof.storage import data_folder
 
@@ -46,7 +47,11 @@ def _rules(settings: Settings) -> list[str]:
     missing = cloud_providers.left_out(settings)
     clouds = [name for name in cloud_providers.in_routes(settings) if name not in missing]
     stored = "kept there for 30 days" if settings.custom_vision.store else "not kept there"
-    sent = f"sent to {', '.join(clouds)}, {stored}" if clouds and settings.mode != "local" else "not sent anywhere"
+    sent = (
+        f"sent to {', '.join(clouds)}, {stored}"
+        if clouds and Switch(settings.home, settings.mode).mode() != "local"
+        else "not sent anywhere"
+    )
     return [
         f"Photos kept: {settings.privacy.keep_photos}, {keep.keep_photo_days:g} days,"
         f" {keep.keep_photo_megabytes:g} MB at most; {sent}.",

@@ -20,7 +20,7 @@ def _one_line(value: str) -> str:
     return value
 
 
-Contact = Annotated[str, StringConstraints(strip_whitespace=True, max_length=120), AfterValidator(_one_line)]
+Contact = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(_one_line)]
 
 
 class PrivacySettings(Options):
