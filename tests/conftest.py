@@ -132,7 +132,9 @@ def build_machine(tmp_path: Path, jpeg: bytes, new_journal: Path) -> Iterator[Bu
             }
         )
         sorter = Sorter(router, settings.policy, settings.photo)
-        machine = assemble(settings, sorter, camera or FolderCamera(tmp_path / "pictures"), moving, hardware, driver)
+        machine = assemble(
+            settings, sorter, camera or FolderCamera(tmp_path / "pictures"), moving, hardware, driver=driver
+        )
         machines.append(machine)
         return machine
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
 from threading import RLock
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
