@@ -25,7 +25,7 @@ _WHITE_FROM = 250
 _WHITE_SHARE = 0.97
 _EVEN_BELOW = 2.5
 _SOFT_BELOW, _EDGES_BELOW = 8.0, 4.0
-_BLURRED_BELOW = 0.62
+_BLURRED_BELOW = 0.55
 _FROZEN_SECONDS = 2.0
 """Minimum, as some IP cameras give a new picture only once a second."""
 
