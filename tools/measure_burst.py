@@ -50,7 +50,7 @@ DISTURBANCES = {
 }
 
 
-class Photo(NamedTuple):
+class BurstPhoto(NamedTuple):
     """A labelled photo."""
 
     path: Path
@@ -64,12 +64,12 @@ class Answer(NamedTuple):
     sharpness: float
 
 
-def photos(count: int) -> list[Photo]:
+def photos(count: int) -> list[BurstPhoto]:
     """A sample of the labelled photos."""
     with (DATA / "all.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "val"]
     return [
-        Photo(
+        BurstPhoto(
             DATA / row["path"],
             {
                 "waste_type": "other" if row["waste_type"] == "negative" else row["waste_type"],
@@ -80,17 +80,23 @@ def photos(count: int) -> list[Photo]:
     ]
 
 
+def _averaged(levels: Levels, down: int, across: int) -> Levels:
+    """The mean over a box of so many pixels, which an item moving evenly leaves; the borders are lost."""
+    sums = np.cumsum(np.cumsum(np.pad(levels, ((1, 0), (1, 0), (0, 0))), axis=0, dtype=np.float64), axis=1)
+    boxes = sums[down:, across:] - sums[:-down, across:] - sums[down:, :-across] + sums[:-down, :-across]
+    return np.asarray(boxes / (down * across), np.float32)
+
+
 def disturbed(levels: Levels, most: Disturbance, rng: np.random.Generator) -> Levels:
     """One frame; how much of each disturbance it has is drawn evenly up to the most."""
     length = round(rng.uniform(0, most.motion))
     if length > 1:
-        axis = int(rng.integers(2))
-        levels = np.mean([np.roll(levels, step - length // 2, axis) for step in range(length)], axis=0)
+        levels = _averaged(levels, *((length, 1) if rng.integers(2) else (1, length)))
     levels = levels * 2 ** rng.uniform(-most.stops, most.stops)
     return np.asarray(levels + rng.normal(0, rng.uniform(0, most.noise) + 1e-9, levels.shape), np.float32)
 
 
-def burst(photo: Photo, most: Disturbance, seed: int) -> list[bytes]:
+def burst(photo: BurstPhoto, most: Disturbance, seed: int) -> list[bytes]:
     """The frames of a burst, as JPEGs."""
     picture = Image.open(photo.path).convert("RGB")
     picture = picture.resize((_WIDTH, max(64, round(picture.height * _WIDTH / picture.width))))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, Event, Thread
 from typing import NamedTuple, Protocol
@@ -194,7 +195,8 @@ class FrameReader:
             )
         finally:
             if source:
-                source.close()
+                with suppress(Exception):  # a driver's own, of a device that is gone
+                    source.close()
         return gave_frames
 
     def _read(self, source: FrameSource, usable_from: float) -> bool:
