@@ -58,10 +58,11 @@ class BurstPhoto(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The scores of one frame, and its sharpness."""
+    """The scores of one frame, and its sharpness: as the camera layer measures it, and as a share of its variance."""
 
     scores: Mapping[Task, Mapping[str, float]]
     sharpness: float
+    relative: float
 
 
 def photos(count: int) -> list[BurstPhoto]:
@@ -112,13 +113,12 @@ def burst(photo: BurstPhoto, most: Disturbance, seed: int) -> list[bytes]:
 
 def answers(sorter: Sorter, frames: Sequence[bytes]) -> list[Answer]:
     """What the machine's models say about each frame."""
-    return [
-        Answer(
-            {task: prediction.scores for task, prediction in sorter.judge(frame).predictions.items()},
-            sharpness(from_jpeg(frame).grey),
-        )
-        for frame in frames
-    ]
+    heard = []
+    for frame in frames:
+        grey = from_jpeg(frame).grey
+        scores = {task: prediction.scores for task, prediction in sorter.judge(frame).predictions.items()}
+        heard.append(Answer(scores, sharpness(grey), sharpness(grey) / max(float(grey.var()), 1)))
+    return heard
 
 
 def _mean(chosen: Sequence[Answer], task: Task) -> Mapping[str, float]:
@@ -128,10 +128,11 @@ def _mean(chosen: Sequence[Answer], task: Task) -> Mapping[str, float]:
 def chosen_by(way: str, heard: Sequence[Answer]) -> Sequence[Answer]:
     """The frames of which a way takes the mean."""
     ordered = sorted(heard, key=lambda answer: answer.sharpness)
-    return {"first": heard[:1], "sharpest": ordered[-1:], "mean": heard, "mean without the softest": ordered[1:]}[way]
+    relative = max(heard, key=lambda answer: answer.relative)
+    return dict(zip(WAYS, (heard[:1], ordered[-1:], [relative], heard, ordered[1:]), strict=True))[way]
 
 
-WAYS = ("first", "sharpest", "mean", "mean without the softest")
+WAYS = ("first", "sharpest", "sharpest for its contrast", "mean", "mean without the softest")
 
 
 def main() -> int:
