@@ -279,6 +279,12 @@ def _journal(rounds: int) -> Iterator[Ratio]:
     yield from journal_bench.ratios(rounds)
 
 
+def _cameras(rounds: int) -> Iterator[Ratio]:
+    from tools import camera_bench
+
+    yield from camera_bench.ratios(rounds)
+
+
 def _faults(rounds: int) -> Iterator[Ratio]:
     from tools import resilience
 
@@ -293,6 +299,7 @@ PARTS: dict[str, Part] = {
     "uploads": _uploads,
     "serving": _serving,
     "journal": _journal,
+    "cameras": _cameras,
     "faults": _faults,
 }
 WHEN_ASKED_FOR = ("journal",)
@@ -341,7 +348,7 @@ def main() -> int:
         "--only",
         choices=PARTS,
         help="uploads: tools/uploads.py; serving: tools/serving.py; journal: tools/journal_bench.py;"
-        " faults: tools/resilience.py",
+        " cameras: tools/camera_bench.py; faults: tools/resilience.py",
     )
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     options = parser.parse_args()

@@ -1,7 +1,7 @@
 """Measures the limits of black, overexposed, covered and blurred pictures on real photos and on faults made from them.
 
-Prints the table of docs/measurements/cameras.md. Photos of a set are of many cameras and 400 pixels; the faults are made
-at the size of a frame's grey copy.
+Prints the table of docs/measurements/cameras.md. The faults are made at the size of a frame's grey copy, as the photos
+have 400 pixels at most.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def _levels(picture: Picture, change: Callable[[Levels], Levels], noise: float =
 
 
 def _soft(picture: Picture, sigma: float) -> Picture:
-    return _levels(picture.filter(ImageFilter.GaussianBlur(sigma)), lambda levels: levels, 0.5)
+    return _levels(picture.filter(ImageFilter.GaussianBlur(sigma)), np.asarray, 0.5)
 
 
 def _covered(picture: Picture, share: float, level: float) -> Picture:
@@ -50,7 +50,7 @@ def _covered(picture: Picture, share: float, level: float) -> Picture:
 
 FAULTS: dict[str, Callable[[Picture], Picture]] = {
     "real photos": lambda picture: picture,
-    "lamp out (1/32 of the light)": lambda picture: _levels(picture, lambda levels: levels / 32),
+    "lamp out (1/32 of the light)": lambda picture: _levels(picture, lambda levels: levels / np.float32(32)),
     "lens cap (noise alone)": lambda picture: _levels(picture, lambda levels: 0 * levels + 2),
     "exposure x 4": lambda picture: _levels(picture, lambda levels: 4 * levels),
     "exposure x 8": lambda picture: _levels(picture, lambda levels: 8 * levels),
@@ -72,10 +72,15 @@ def found(pictures: Sequence[Picture]) -> Counter[str]:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=2000, help="real photos, of all that there are")
     parser.add_argument("--faults-on", type=int, default=200, help="photos from which faults are made")
     options = parser.parse_args()
     need(DATA)
-    paths = [path for path in [*pictures_in(DATA), *pictures_in(DEMO_PICTURES)] if _opens(path)]
+    found_here = pictures_in(DATA)
+    drawn = random.Random(1).sample(found_here, min(options.photos, len(found_here)))
+    paths = [
+        path for path in [*drawn, *pictures_in(DATA / "camera"), *pictures_in(DEMO_PICTURES)] if _is_large_enough(path)
+    ]
     sample = random.Random(1).sample(paths, options.faults_on)
     print("| pictures | number | none | C3 black | C4 white | C5 blurred | C6 covered |\n|---|---|---|---|---|---|---|")
     for name, change in FAULTS.items():
@@ -86,12 +91,13 @@ def main() -> int:
     return 0
 
 
-def _opens(path: Path) -> bool:
+def _is_large_enough(path: Path) -> bool:
+    """Whether it is a photo that need not be enlarged, which blurs it."""
     try:
-        Image.open(path).verify()
+        with Image.open(path) as picture:
+            return picture.width >= GREY_WIDTH
     except OSError:
         return False
-    return True
 
 
 if __name__ == "__main__":

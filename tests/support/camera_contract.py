@@ -91,7 +91,7 @@ class Device(Protocol):
 
 
 def _blurred(picture: Bytes8) -> Bytes8:
-    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(12)))
+    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(5)))
 
 
 def _even(picture: Bytes8) -> Bytes8:

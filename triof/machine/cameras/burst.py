@@ -11,7 +11,7 @@ _STILL_SHARE = 0.005
 
 
 def sharpness(grey: Bytes8) -> float:
-    """Return the variance of the Laplacian (Pech-Pacheco et al. 2000) of a grey picture."""
+    """Return the variance of the Laplacian of a grey picture (Pech-Pacheco et al. 2000)."""
     luma = grey.astype(np.float32)
     middle = luma[1:-1, 1:-1]
     laplacian = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * middle

@@ -25,7 +25,7 @@ _WHITE_FROM = 250
 _WHITE_SHARE = 0.97
 _EVEN_BELOW = 2.5
 _SOFT_BELOW, _EDGES_BELOW = 8.0, 4.0
-_BLURRED_BELOW = 0.62
+_BLURRED_BELOW, _STEEP_FROM = 0.556, 110.0
 _FROZEN_SECONDS = 2.0
 """Minimum, as some IP cameras give a new picture only once a second."""
 
@@ -70,7 +70,7 @@ def fault_in(measures: PictureMeasures) -> type[PoorPicture] | None:
     is_soft = measures.contrast < _SOFT_BELOW and measures.edges < _EDGES_BELOW
     if is_soft or measures.contrast < _EVEN_BELOW:
         return CoveredCamera
-    if measures.focus < _BLURRED_BELOW:
+    if measures.focus < _BLURRED_BELOW and measures.edges < _STEEP_FROM:
         return BlurredPicture
     return None
 

@@ -1,7 +1,9 @@
 """Reads a device in a thread of its own, keeps its newest frame, and opens it again after it was unplugged."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, Event, Thread
 from typing import NamedTuple, Protocol
@@ -30,7 +32,7 @@ class FrameSource(Protocol):
     under_way: int
     """Frames that may have left the sensor already when waiting for the next one begins."""
 
-    def next(self, *, wanted: bool) -> CameraFrame | None:
+    def next(self, wanted: Callable[[], bool]) -> CameraFrame | None:
         """Wait for the next frame. Returns None without decoding it unless it is ``wanted``, or if it is damaged.
 
         Raises CameraLost.
@@ -118,24 +120,31 @@ class FrameReader:
             newest = self._newest
             if newest and not self._lost and self._clock() - newest.began <= seconds:
                 return newest.frame
-        return self.next_frames(1)[0]
+        return self.next_frame()
 
-    def next_frames(self, count: int, *, wait: float = 0.0, limit: float | None = None) -> Sequence[CameraFrame]:
-        """Return ``count`` consecutive frames that were waited for from ``wait`` seconds after this call on.
+    def next_two(self) -> Sequence[CameraFrame]:
+        """Return the next two frames; waiting for the first may have begun before this call. Raises CameraLost."""
+        with self._changed:
+            request = _Request(self._begun + self._under_way - 1, -math.inf, 2)
+        return self._wait_for(request, self._times.take)
 
-        Raises CameraLost unless they come within ``limit`` seconds.
+    def next_frame(self, *, wait: float = 0.0, limit: float | None = None) -> CameraFrame:
+        """Return a frame that was waited for from ``wait`` seconds after this call on.
+
+        Raises CameraLost unless it comes within ``limit`` seconds.
         """
         with self._changed:
-            request = _Request(self._begun + self._under_way, self._clock() + wait, count)
+            request = _Request(self._begun + self._under_way, self._clock() + wait, 1)
+        return self._wait_for(request, self._times.take if limit is None else limit)[0]
+
+    def _wait_for(self, request: _Request, limit: float) -> Sequence[CameraFrame]:
+        with self._changed:
             self._requests.append(request)
             # A person who waits is a reason to try the device again now.
             self._wake.set()
             self._changed.notify_all()
             allowed = self._losses + _LOSSES
-            self._changed.wait_for(
-                lambda: self._closed or request.is_met or self._losses >= allowed,
-                self._times.take if limit is None else limit,
-            )
+            self._changed.wait_for(lambda: self._closed or request.is_met or self._losses >= allowed, limit)
             if request.is_met:
                 return request.found
             self._requests.remove(request)
@@ -194,7 +203,8 @@ class FrameReader:
             )
         finally:
             if source:
-                source.close()
+                with suppress(Exception):  # a driver's own, of a device that is gone
+                    source.close()
         return gave_frames
 
     def _read(self, source: FrameSource, usable_from: float) -> bool:
@@ -204,9 +214,7 @@ class FrameReader:
         with self._changed:
             self._begun += 1
             number, began = self._begun, self._clock()
-            is_due = self._lost or not self._newest or began - self._looked_at >= _LOOK_SECONDS
-            wanted = bool(is_due or any(each.wants(number, began) for each in self._requests))
-        frame = source.next(wanted=wanted)
+        frame = source.next(lambda: self._wants(number, began))
         with self._changed:
             if not frame:
                 return False
@@ -221,6 +229,11 @@ class FrameReader:
             self._lost = None
             self._changed.notify_all()
         return True
+
+    def _wants(self, number: int, began: float) -> bool:
+        with self._changed:
+            is_due = self._lost or not self._newest or began - self._looked_at >= _LOOK_SECONDS
+            return bool(is_due or any(each.wants(number, began) for each in self._requests))
 
     def _hand_out(self, frame: CameraFrame, number: int, began: float) -> None:
         for request in self._requests:

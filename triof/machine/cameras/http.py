@@ -52,12 +52,12 @@ class HttpSource:
         # The end of a part may show with the next one only.
         self.under_way = 1 if self.is_live else 0
 
-    def next(self, *, wanted: bool) -> CameraFrame | None:
+    def next(self, wanted: Callable[[], bool]) -> CameraFrame | None:
         """Return the next picture of the stream, or ask for one. Raises CameraLost."""
         if self._parts:
             self._deadline = self._clock() + self._timeout
             image = self._parts.next()
-            return from_jpeg(image) if wanted else None
+            return from_jpeg(image) if wanted() else None
         response, self._response = self._response or self._get(), None
         with response:
             return from_jpeg(self._whole(response))

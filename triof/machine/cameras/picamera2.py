@@ -72,9 +72,9 @@ class PiCameraSource:
             self._camera.close()
             raise
 
-    def next(self, *, wanted: bool) -> CameraFrame | None:
+    def next(self, wanted: Callable[[], bool]) -> CameraFrame | None:
         """Wait for the next frame; copy it if it is ``wanted``."""
-        if not wanted:
+        if not wanted():
             self._camera.capture_metadata()
             return None
         return from_pixels(self._camera.capture_array("main"))

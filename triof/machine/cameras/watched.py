@@ -56,13 +56,17 @@ class WatchedCamera:
     def _burst(self) -> list[CameraFrame]:
         """Return the frames of a burst, which ends early once nothing moves."""
         count, seconds = self._settings.burst_frames, self._settings.burst_seconds
+        if count == 1:
+            return [self._reader.next_frame()]
+        # The one before may be older than the closing of the slot: it only tells whether anything moves.
+        before, latest = self._reader.next_two()
+        frames, is_quiet = [latest], is_still(before, latest)
         ends = self._clock() + seconds
-        # Two at once, to see whether anything moves.
-        frames = list(self._reader.next_frames(min(count, 2)))
-        while len(frames) < count and not is_still(*frames[-2:]) and (left := ends - self._clock()) > 0:
+        while not is_quiet and len(frames) < count and (left := ends - self._clock()) > 0:
             wait = min(seconds / (count - 1), left)
             try:
-                frames += self._reader.next_frames(1, wait=wait, limit=wait + _LATE_SECONDS)
+                frames.append(self._reader.next_frame(wait=wait, limit=wait + _LATE_SECONDS))
             except CameraLost:
-                break  # the first ones are there
+                break  # the first one is there
+            is_quiet = is_still(*frames[-2:])
         return frames

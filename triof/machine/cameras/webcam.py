@@ -108,12 +108,12 @@ class WebcamSource:
         width, height = int(self._capture.get(_WIDTH)), int(self._capture.get(_HEIGHT))
         log.info("camera.opened", device=self._device, width=width, height=height)
 
-    def next(self, *, wanted: bool) -> CameraFrame | None:
+    def next(self, wanted: Callable[[], bool]) -> CameraFrame | None:
         """Wait for the next frame; decode it if it is ``wanted``. Raises CameraLost."""
         if not self._capture.grab():
             self._count_failure("gives no picture: check its cable")
             return None
-        if not wanted:
+        if not wanted():
             return None
         is_whole, pixels = self._capture.retrieve()
         if not is_whole or pixels is None or pixels.ndim != 3 or _is_half(pixels):

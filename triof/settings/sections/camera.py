@@ -83,7 +83,7 @@ class CameraSettings(Options):
     picamera2: PiCameraSettings = PiCameraSettings()
     http: HttpCameraSettings = HttpCameraSettings()
     burst_frames: int = Field(3, ge=1, le=10)
-    """Frames of which the sharpest is judged; fewer if nothing moves between the first two."""
+    """Frames of which the sharpest is judged; fewer once nothing moves between two."""
     burst_seconds: float = Field(0.5, ge=0, le=5)
     """Maximum time between the first and the last of them."""
     fault_seconds: float = Field(10, ge=0, le=3600)
