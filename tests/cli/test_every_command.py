@@ -62,6 +62,8 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "azure unpublish": ["x"],
     "azure export": ["x"],
     "azure backup": ["{here}/out"],
+    "install-service": ["--root", "{here}/tree"],
+    "uninstall-service": ["--root", "{here}/tree"],
     "mode": ["local"],
     "drill": ["--yes"],
     "slot jam": ["box"],
