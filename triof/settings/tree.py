@@ -22,6 +22,7 @@ from triof.settings.sections.dashboard import DashboardSettings
 from triof.settings.sections.deposit import DepositSettings
 from triof.settings.sections.journal import JournalSettings
 from triof.settings.sections.logs import LogsSettings
+from triof.settings.sections.machine import MachineSettings
 from triof.settings.sections.monitoring import MonitoringSettings
 from triof.settings.sections.photo import PhotoLimits
 from triof.settings.sections.policy import Policy
@@ -56,6 +57,7 @@ class Settings(Options):
     """``auto``: the routes as written; ``cloud``: a fall-back is reported as a fault; ``local``: no network calls."""
     language: Language = "fr"
     """The initial language of the touchscreen."""
+    machine: MachineSettings = MachineSettings()
     server: ServerSettings = ServerSettings()
     logs: LogsSettings = LogsSettings()
     routes: Mapping[Task, Annotated[Names, AfterValidator(_can_be_loaded)]] = {
