@@ -62,6 +62,7 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "azure unpublish": ["x"],
     "azure export": ["x"],
     "azure backup": ["{here}/out"],
+    "setup": ["--yes", "--no-login", "--no-test"],
     "install-service": ["--root", "{here}/tree"],
     "uninstall-service": ["--root", "{here}/tree"],
     "mode": ["local"],

@@ -65,7 +65,7 @@ class _Main(LazyGroup):
     package="triof.cli",
     names=(
         *("kiosk", "serve", "classify", "dataset", "train", "evaluate", "bundles", "models", "azure"),
-        *("installation.install-service", "installation.uninstall-service"),
+        *("installation.setup", "installation.install-service", "installation.uninstall-service"),
         *("settings", "doctor", "mode", "quota", "drill", "slot", "journal", "report", "alerts", "keys", "users"),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},

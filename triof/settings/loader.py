@@ -1,8 +1,8 @@
 """Reads the settings from five layers: defaults < config files < ``.env`` < environment < flags.
 
-Config files are the shipped ``config/*.toml`` and, above them, ``TRIOF_HOME/config/*.toml``; the ``.env`` of the working
-folder is above that of ``TRIOF_HOME``. In the environment and in ``.env`` a name is ``TRIOF_`` and its path in capitals,
-joined by ``__``: ``TRIOF_PHOTO__MAX_BYTES``. All errors are reported together.
+Config files are the shipped ``config/*.toml`` and, above them, ``TRIOF_HOME/config/*.toml``. The ``.env`` of the
+working folder is above that of ``TRIOF_HOME``. In the environment and in ``.env`` a name is ``TRIOF_`` and its path in
+capitals, joined by ``__``: ``TRIOF_PHOTO__MAX_BYTES``. All errors are reported together.
 """
 
 import os
