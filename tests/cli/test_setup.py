@@ -109,6 +109,18 @@ def test_mistakes_are_told_in_words(flags: Sequence[str], told: str, home: Path)
     assert "machine" not in (kept(home) if (home / "config").exists() else {})
 
 
+def test_signs_that_no_file_can_hold_are_told(home: Path) -> None:
+    ran = setup(*QUICK, "--place", "Ly\non")
+    assert ran.exit_code == 1
+    assert "machine.place = 'Ly\\non' holds signs that cannot be written" in ran.stderr
+    assert "machine" not in kept(home)
+
+
+def test_the_camera_of_the_touchscreen_is_left_to_it() -> None:
+    ran = setup("--yes", "--camera", "browser", "--hardware", "simulated", "--login", "ada", "--password-file", "-")
+    assert "the touchscreen's own: try it there" in ran.stdout
+
+
 def test_a_machine_in_use_is_left_alone(home: Path) -> None:
     with take_machine(Settings(home=home)):
         ran = setup(*QUICK)
@@ -126,6 +138,7 @@ def test_the_folder_of_another_user_is_left_alone(home: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_technician_may_log_in_afterwards(home: Path) -> None:
     flags = ("--yes", "--no-test", "--login", "ada", "--password-file", "-")
     ran = setup(*flags, stdin=PASSWORD)
@@ -147,6 +160,7 @@ def cloud_flags(cloud: CustomVisionServer) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_the_key_of_the_cloud_lies_in_a_private_file_alone(home: Path, cloud: CustomVisionServer) -> None:
     home.mkdir()
     (home / ".env").write_text("# mine\nTRIOF_CUSTOM_VISION__PREDICTION_KEY=old\nOTHER=1\n")
@@ -162,6 +176,7 @@ def test_the_key_of_the_cloud_lies_in_a_private_file_alone(home: Path, cloud: Cu
     assert found.prediction_key.get_secret_value() == cloud.key
 
 
+@pytest.mark.slow
 def test_a_cloud_that_cannot_be_reached_stops_it(home: Path, cloud: CustomVisionServer) -> None:
     flags = [flag.replace(cloud.endpoint, "http://127.0.0.1:1") for flag in cloud_flags(cloud)]
     ran = setup("--yes", "--no-login", *flags, stdin=f"{cloud.key}\n")

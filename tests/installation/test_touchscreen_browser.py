@@ -170,6 +170,7 @@ def test_the_lock_of_a_killed_browser_is_removed_and_one_left_running_is_ended(t
     assert list(profile.iterdir()) == []
     script = [sys.executable, "-c", "import time; time.sleep(600)", f"--user-data-dir={profile}"]
     left = subprocess.Popen(script)
+    assert eventually(lambda: psutil.Process(left.pid).cmdline()[-1:] == script[-1:])
     (profile / "SingletonLock").symlink_to(f"host-{left.pid}")
     free_profile(profile)
     assert left.wait(30) == -signal.SIGKILL

@@ -32,6 +32,8 @@ class NotJudged(TriofError):
 
 def look(settings: Settings) -> str:
     """Take a picture, keep it in the home folder, and return what can be said of it. Raises CameraError, PhotoError."""
+    if settings.camera.kind == "browser":
+        return "the touchscreen's own: try it there, as only the touchscreen can take a picture"
     image = _picture(settings)
     taken = photo.load(image, settings.photo)
     path = settings.home / PICTURE

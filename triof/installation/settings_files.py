@@ -23,6 +23,9 @@ class SettingUnwritable(TriofError):
 
 def write_toml(path: Path, values: Mapping[str, str]) -> bool:
     """Set ``values``, by dotted names, in a TOML file; return whether it changed. Raises SettingUnwritable, OSError."""
+    for name, value in values.items():
+        if not value.isprintable():
+            raise SettingUnwritable(f"{name} = {value!r} holds signs that cannot be written: give another value.")
     held = _read(path)
     wanted: dict[str, Any] = {**held, **values}
     if wanted == held:

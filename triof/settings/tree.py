@@ -18,11 +18,10 @@ from triof.settings.sections.alerts import AlertSettings
 from triof.settings.sections.api import ApiSettings
 from triof.settings.sections.breaker import BreakerSettings
 from triof.settings.sections.camera import CameraSettings
-from triof.settings.sections.dashboard import DashboardSettings
+from triof.settings.sections.dashboard import DashboardSettings, MachineSettings
 from triof.settings.sections.deposit import DepositSettings
 from triof.settings.sections.journal import JournalSettings
 from triof.settings.sections.logs import LogsSettings
-from triof.settings.sections.machine import MachineSettings
 from triof.settings.sections.monitoring import MonitoringSettings
 from triof.settings.sections.photo import PhotoLimits
 from triof.settings.sections.policy import Policy
