@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE =
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
 	@touch $@
 
-.PHONY: help kiosk check test lint bench kill-drill upload-drill attack planted-errors compare-models leave-one-out simulate-rollout simulate-drift demo-pictures translations clean
+.PHONY: help kiosk check test lint bench kill-drill upload-drill attack planted-errors compare-models leave-one-out simulate-rollout simulate-drift deb deb-check demo-pictures translations clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ simulate-rollout: .venv/stamp-test,train,data ## Try better, equal and worse can
 
 simulate-drift: .venv/stamp-test,train,data ## Simulate years of deposits: false alarms of drift, and how soon a shift is noticed (ARGS='--years 30:10')
 	$(BIN)/python -m tools.simulate_drift $(ARGS)
+
+deb: .venv/stamp-test,train,data ## Build the Debian package in dist (ARGS='--arch arm64 --python 3.13')
+	$(BIN)/python -m tools.build_deb $(ARGS)
+
+deb-check: deb ## Install, use, upgrade, remove and purge the package in an overlay on this computer's tree, as root
+	$(BIN)/python -m tools.check_deb dist/triof_$$($(BIN)/triof --version | sed 's/.* //')_amd64.deb
 
 demo-pictures: ## Say how the demo pictures are rendered again
 	@sed -n "1,/^\"\"\"$$/p" tools/render_demo.py

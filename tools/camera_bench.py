@@ -15,6 +15,7 @@ from threading import Event
 import numpy as np
 import psutil
 from PIL import Image
+from triof.machine.simulated import SimulatedHardware
 
 from testing.scripted_pictures import scene
 from testing.video_capture import ScriptedWebcam
@@ -28,7 +29,6 @@ from triof.judging.sorter import Sorter
 from triof.machine.cameras.base import Camera
 from triof.machine.cameras.folder import FolderCamera
 from triof.machine.cameras.webcam import Webcam
-from triof.machine.simulated import SimulatedHardware
 from triof.machine.slot import Slot
 from triof.settings.sections.camera import CameraSettings
 from triof.settings.tree import Settings

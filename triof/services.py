@@ -42,10 +42,14 @@ if TYPE_CHECKING:
     from triof.journal.journal import Journal, Kind
     from triof.machine.cameras.base import Camera
     from triof.operations.operations import Operations
+    from triof.storage.disk_reserve import DiskRoom
     from triof.storage.photo_store import PhotoStore
 
 log = get_logger(__name__)
 
+
+_HANGING_SECONDS = 120.0
+"""Seconds without a round of the housekeeper, after which it hangs: longer than any movement or repair."""
 
 Line = Callable[[Task, Settings], GuardedProvider]
 """Builds a GuardedProvider; the settings may name another model of the provider."""
@@ -228,6 +232,10 @@ class Services:
     journal: Journal
     operations: Operations
 
+    def is_alive(self) -> bool:
+        """Return whether the background work goes on; a server without a machine has none that must."""
+        return True
+
     def close(self) -> None:
         """Finish running work, then close everything."""
         self.operations.close()
@@ -245,6 +253,11 @@ class KioskServices(Services):
     watch: Housekeeper
     lock: BaseFileLock
     """Held as long as this process runs the machine; the operating system releases it if the process dies."""
+    room: DiskRoom | None = None
+
+    def is_alive(self) -> bool:
+        """Return whether ``watch`` does its rounds, each of which looks at the disk."""
+        return not self.room or self.room.seconds_since_look() < _HANGING_SECONDS
 
     def close(self) -> None:
         """Finish the current deposit, then close everything."""
@@ -327,4 +340,6 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     deposits.recover()
     watch = Housekeeper(deposits, photo_store, room)
     watch.start()
-    return KioskServices(around.sorter, around.journal, around.operations, camera, photo_store, deposits, watch, lock)
+    return KioskServices(
+        around.sorter, around.journal, around.operations, camera, photo_store, deposits, watch, lock, room
+    )

@@ -34,11 +34,21 @@ def test_each_layer_overrules_the_one_before(config: Path, tmp_path: Path) -> No
     assert port() == (1, str(config / "a.toml"))
     (home / "config" / "b.toml").write_text("[server]\nport = 2")
     assert port() == (2, str(home / "config" / "b.toml"))
+    (home / ".env").write_text("TRIOF_SERVER__PORT=6")
+    assert port() == (6, str(home / ".env"))
     env_file.write_text("TRIOF_SERVER__PORT=3")
     assert port() == (3, str(env_file))
     environ["TRIOF_SERVER__PORT"] = "4"
     assert port() == (4, "environment")
     assert port({"server.port": "5"}) == (5, "flag")
+
+
+def test_the_home_folder_cannot_say_where_it_is(config: Path, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"TRIOF_HOME={tmp_path}")
+    environ = {"TRIOF_HOME": str(tmp_path)}
+    assert load({}, environ, tmp_path / ".env", config).settings.home == tmp_path
+    with pytest.raises(SettingsError, match="TRIOF_HOME cannot be set in the home folder"):
+        load({}, environ, tmp_path / "elsewhere" / ".env", config)
 
 
 def test_every_mistake_is_told_at_once_with_value_place_and_what_is_allowed(config: Path, tmp_path: Path) -> None:

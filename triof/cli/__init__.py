@@ -38,12 +38,15 @@ class _AskedWrongly(click.ClickException):
 
 
 class LazyGroup(click.Group):
-    """A group that imports each command, when called, from the module of the same name in ``package``."""
+    """A group that imports each command, when called, from the module of the same name in ``package``.
+
+    A dotted name is that of a command in a module below, such as ``installation.setup``.
+    """
 
     def __init__(self, *args: Any, package: str, names: tuple[str, ...], **options: Any) -> None:
         super().__init__(*args, **options)
         self._package = package
-        self._names = names
+        self._names = {name.rpartition(".")[2]: name for name in names}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the command names, in the order of the help."""
@@ -53,8 +56,8 @@ class LazyGroup(click.Group):
         """Return the command of that name, or None."""
         if cmd_name not in self._names:
             return None
-        name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(import_module(f"{self._package}.{name}"), name)
+        module = f"{self._package}.{self._names[cmd_name]}".replace("-", "_")
+        command: click.Command = getattr(import_module(module), module.rpartition(".")[2])
         return make_strict(command)
 
 
@@ -75,6 +78,7 @@ class _Main(LazyGroup):
     package="triof.cli",
     names=(
         *("kiosk", "serve", "classify", "dataset", "train", "evaluate", "bundles", "models", "azure"),
+        *("installation.setup", "installation.install-service", "installation.uninstall-service"),
         *("settings", "doctor", "mode", "quota", "drill", "slot", "journal", "report", "alerts", "privacy", "keys"),
         "users",
     ),

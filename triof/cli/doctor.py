@@ -35,20 +35,25 @@ _WORDS: dict[Status, tuple[str, str | None]] = {
 @click.pass_context
 def doctor(ctx: click.Context) -> None:
     """Check each part of the machine; exit 1 if a required part fails."""
-    from triof.observability.health_checks.registry import all_checks
-
     try:
         loaded = load_settings(ctx)
     except SettingsError as error:
         _tell("settings", "failed", str(error))
         ctx.exit(1)
     _tell("settings", "ok", f"{len(loaded.origins)} set, the rest as they come")
-    parts, has_failed = _parts(ctx, loaded.settings), False
+    ctx.exit(0 if are_parts_well(ctx, loaded.settings) else 1)
+
+
+def are_parts_well(ctx: click.Context, settings: Settings) -> bool:
+    """Run every check, print what each has found, and return whether none has failed."""
+    from triof.observability.health_checks.registry import all_checks
+
+    parts, has_failed = _parts(ctx, settings), False
     for check in all_checks():
         if found := check.run(parts):
             has_failed |= found.status == "failed"
             _tell(check.name, found.status, found.text)
-    ctx.exit(1 if has_failed else 0)
+    return not has_failed
 
 
 def _tell(name: str, status: Status, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ def run(settings: Settings, services: Services) -> None:
     from triof.app import create_app
     from triof.judging.decoding.budget import return_freed_memory
     from triof.web.server import Server, stopped_by_signals
+    from triof.web.watchdog import watched
 
     return_freed_memory()
     try:
@@ -50,7 +52,8 @@ def run(settings: Settings, services: Services) -> None:
     with stopped_by_signals(server), closing(services):
         _tell(settings, services)
         services.operations.start()
-        server.run()
+        with watched(settings.server, services, os.environ):
+            server.run()
 
 
 def _tell(settings: Settings, services: Services) -> None:

@@ -15,8 +15,11 @@ from providers.event_log import get_logger
 log = get_logger(__name__)
 
 _OTHERS = 0o077
-_FILES = ("machine_id", "secret_key", "reserve", "journal*.db*", "*.json", "*.jsonl", "*.jam", "*.lock")
-_FOLDERS = ("azure", "backups", "bundles", "cache", "config", "logs", "monitoring", "photos", "queue")
+_FILES = (
+    *(".env", "machine_id", "secret_key", "reserve", "journal*.db*", "setup-picture.jpg"),
+    *("*.json", "*.jsonl", "*.jam", "*.lock"),
+)
+_FOLDERS = ("azure", "backups", "browser", "bundles", "cache", "config", "logs", "monitoring", "photos", "queue")
 """Names that Triof creates in a home folder. Other files are left alone, as the folder may have other uses."""
 
 

@@ -1,6 +1,10 @@
 """System stats: processor, memory, temperature and disk."""
 
+import os
 import shutil
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -31,6 +35,24 @@ def temperature_celsius() -> float | None:
 def disk_free_bytes(folder: Path) -> int:
     """Return the free bytes on the disk of ``folder``. Raises OSError."""
     return shutil.disk_usage(folder).free
+
+
+def own_address() -> str | None:
+    """Return the address of this computer in its network; None without a way to other networks. Sends nothing."""
+    # Addresses of documentation: no computer has them, but the system chooses the way to them.
+    for family, elsewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as datagrams:
+            datagrams.connect((elsewhere, 9))
+            return str(datagrams.getsockname()[0])
+    return None
+
+
+def denied_devices(patterns: Sequence[str], folder: Path = Path("/dev")) -> list[Path]:
+    """Return the devices of ``folder`` that match and that this user may not use, if there is none that it may."""
+    found = sorted(path for pattern in patterns for path in folder.glob(pattern))
+    effective = os.access in os.supports_effective_ids
+    denied = [path for path in found if not os.access(path, os.R_OK | os.W_OK, effective_ids=effective)]
+    return denied if len(denied) == len(found) else []
 
 
 class OwnProcess:

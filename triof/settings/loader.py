@@ -1,8 +1,8 @@
 """Reads the settings from five layers: defaults < config files < ``.env`` < environment < flags.
 
-Config files are the shipped ``config/*.toml`` and, above them, ``TRIOF_HOME/config/*.toml``. In the environment
-and in ``.env`` a name is ``TRIOF_`` and its path in capitals, joined by ``__``: ``TRIOF_PHOTO__MAX_BYTES``.
-All errors are reported together.
+Config files are the shipped ``config/*.toml`` and, above them, ``TRIOF_HOME/config/*.toml``. The ``.env`` of the
+working folder is above that of ``TRIOF_HOME``. In the environment and in ``.env`` a name is ``TRIOF_`` and its path in
+capitals, joined by ``__``: ``TRIOF_PHOTO__MAX_BYTES``. All errors are reported together.
 """
 
 import os
@@ -70,7 +70,7 @@ def load(
     files = [
         _read_toml(path, mistakes) for folder in (config, home / "config") for path in _toml_files(folder, mistakes)
     ]
-    merged, origins = _merge([*files, *above], mistakes)
+    merged, origins = _merge([*files, *_own_env(home, env_file, mistakes), *above], mistakes)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
@@ -89,6 +89,17 @@ def rows(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
 def _by_variables(variables: Mapping[str, str]) -> dict[SettingPath, str]:
     ours = {name for name in variables if name.startswith(PREFIX)} - NOT_SETTINGS
     return {tuple(name.removeprefix(PREFIX).lower().split("__")): variables[name] for name in sorted(ours)}
+
+
+def _own_env(home: Path, env_file: Path, mistakes: list[str]) -> Iterator[Layer]:
+    """Yield the layer of the home folder's ``.env``, unless it is that of the working folder."""
+    path = home / ".env"
+    if path.absolute() == env_file.absolute():
+        return
+    leaves = _by_variables(read_variables(path, variables(), mistakes))
+    if ("home",) in leaves:
+        mistakes.append(f"  {path}: TRIOF_HOME cannot be set in the home folder: set it in the environment")
+    yield Layer(str(path), leaves)
 
 
 def _toml_files(folder: Path, mistakes: list[str]) -> list[Path]:

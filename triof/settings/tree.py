@@ -18,6 +18,7 @@ from triof.settings.sections.alerts import AlertSettings
 from triof.settings.sections.api import ApiSettings
 from triof.settings.sections.breaker import BreakerSettings
 from triof.settings.sections.camera import CameraSettings
+from triof.settings.sections.dashboard import DashboardSettings, MachineSettings
 from triof.settings.sections.deposit import DepositSettings
 from triof.settings.sections.journal import JournalSettings
 from triof.settings.sections.logs import LogsSettings
@@ -27,7 +28,7 @@ from triof.settings.sections.policy import Policy
 from triof.settings.sections.privacy import PrivacySettings
 from triof.settings.sections.reports import ReportSettings
 from triof.settings.sections.rollout import RolloutSettings
-from triof.settings.sections.server import DashboardSettings, ServerSettings
+from triof.settings.sections.server import ServerSettings
 from triof.settings.sections.slot import SlotSettings
 
 Mode = Literal["auto", "cloud", "local"]
@@ -56,6 +57,7 @@ class Settings(Options):
     """``auto``: the routes as written; ``cloud``: a fall-back is reported as a fault; ``local``: no network calls."""
     language: Language = "fr"
     """The initial language of the touchscreen."""
+    machine: MachineSettings = MachineSettings()
     server: ServerSettings = ServerSettings()
     logs: LogsSettings = LogsSettings()
     routes: Mapping[Task, Annotated[Names, AfterValidator(_can_be_loaded)]] = {

@@ -7,6 +7,7 @@ freed for pending writes. It is restored when there is space again.
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,17 +31,30 @@ Prune = Callable[[int], int]
 class DiskRoom:
     """The reserve of a ``home`` folder; ``prunes`` free space, called in order."""
 
-    def __init__(self, home: Path, prunes: Sequence[Prune] = (), reserve_bytes: int = 4_194_304) -> None:
+    def __init__(
+        self,
+        home: Path,
+        prunes: Sequence[Prune] = (),
+        reserve_bytes: int = 4_194_304,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._reserve_bytes = reserve_bytes
         self._home = home
         self._path = home / FILE
         self._prunes = prunes
         self._folder = self._look_at_folder()
         self._complaints = Complaints(log)
+        self._clock = clock
+        self._looked_at = clock()
         self.is_full = False
+
+    def seconds_since_look(self) -> float:
+        """Return the seconds since the last :meth:`look` began."""
+        return self._clock() - self._looked_at
 
     def look(self) -> bool:
         """Return whether there is space, after freeing some if needed. Raises OSError if there is no folder."""
+        self._looked_at = self._clock()
         if self._look_at_folder() != self._folder:
             # The disk was unmounted or the folder moved, so the folder at this path must not be filled.
             return not self.is_full

@@ -161,6 +161,14 @@ def test_every_page_is_there_with_and_without_deposits(machine: Machine) -> None
         deposit(machine)
 
 
+def test_a_machine_is_called_by_its_name_and_place(build_machine: BuildMachine) -> None:
+    machine = build_machine(machine={"name": "Canteen <2>", "place": "Lyon"})
+    create(machine)
+    page = Person(machine.client()).log_in("marie").open("/machine").page.text
+    assert "Canteen &lt;2&gt;, Lyon" in page
+    assert "machine-1" not in page
+
+
 def test_machines_and_days_stay_chosen_from_page_to_page(machine: Machine) -> None:
     create(machine)
     deposit(machine)

@@ -1,4 +1,4 @@
-"""Address, host names and limits of the HTTP server, and its logins."""
+"""Address, host names and limits of the HTTP server."""
 
 import re
 from ipaddress import ip_network
@@ -76,10 +76,3 @@ class ServerSettings(Options):
     def all_threads(self) -> int:
         """Maximum number of concurrent requests."""
         return self.threads + KEPT_THREADS
-
-
-class DashboardSettings(Options):
-    """The pages behind a login."""
-
-    session_hours: float = Field(12, gt=0, le=8760)
-    """Validity of a login."""

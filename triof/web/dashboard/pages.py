@@ -112,7 +112,7 @@ class DashboardPages:
             self._asked("today"),
             live_seconds=_LIVE_SECONDS,
             notices=self._health.notices([self._services.journal.machine_id]),
-            own=self._services.journal.machine_id,
+            own=self._settings.machine.title or self._services.journal.machine_id,
             gauges=condition.gauges(self._settings.home, health),
             checks=health.results.items(),
             check_levels=condition.LEVELS,

@@ -1,0 +1,1 @@
+"""Commands that install a machine: its services, and its first settings."""
