@@ -35,9 +35,16 @@ from triof.storage.photo_store import PhotoStore
 
 log = get_logger(__name__)
 
-ReturnReason = Literal["other", "dirty", "nothing_seen", "cancelled", "timed_out", "jammed", "out_of_order"]
+ReturnReason = Literal[
+    "other", "dirty", "nothing_seen", "reaches_out", "cancelled", "timed_out", "jammed", "out_of_order"
+]
 
-_REFUSALS: Mapping[Reason, ReturnReason] = {"other": "other", "dirty": "dirty", "nothing_seen": "nothing_seen"}
+_REFUSALS: Mapping[Reason, ReturnReason] = {
+    "other": "other",
+    "dirty": "dirty",
+    "nothing_seen": "nothing_seen",
+    "reaches_out": "reaches_out",
+}
 
 
 class DepositStage(Enum):
@@ -72,7 +79,8 @@ class Deposit:
 class Deposits:
     """Runs one deposit at a time. Thread-safe.
 
-    Each step is idempotent, so that a page reload or a second touch has no effect.
+    Each step is idempotent, so that a page reload or a second touch has no effect. ``item_is_there`` looks into the
+    closed slot before it opens; None if that tells nothing.
     """
 
     def __init__(
@@ -86,6 +94,7 @@ class Deposits:
         photo_store: PhotoStore,
         settings: DepositSettings,
         clock: Callable[[], float] = time.monotonic,
+        item_is_there: Callable[[], bool | None] = lambda: None,
     ) -> None:
         self.camera = camera
         self.slot = slot
@@ -99,6 +108,8 @@ class Deposits:
         self._lock = RLock()
         self._current: Deposit | None = None
         self._leftover = False
+        self._look_inside = item_is_there
+        self._emptied = False
         self._recovered = False
         self._sorting: Future[None] | None = None
         self._complaints = Complaints(log)
@@ -138,6 +149,14 @@ class Deposits:
             return error
         return self._journal.fault()
 
+    def is_idle(self) -> bool:
+        """Return whether no deposit is under way and the slot is closed. Raises SlotError."""
+        return self._current is None and not self.slot.is_open()
+
+    def is_emptied(self) -> bool:
+        """Return whether the latest item was shredded, so that the slot is surely empty."""
+        return self._emptied
+
     def of(self, visitor: str) -> Deposit | None:
         """Return the visitor's deposit, if one is under way."""
         current = self._current
@@ -159,11 +178,12 @@ class Deposits:
                 return
             if fault := self.fault():
                 raise fault
+            leftover = self._is_left_over()
             expires = self._after(self._settings.idle_seconds)
-            deposit = Deposit(uuid4(), visitor, DepositStage.INSERTING, expires, leftover=self._leftover)
+            deposit = Deposit(uuid4(), visitor, DepositStage.INSERTING, expires, leftover=leftover)
             self._journal.begin(deposit.id)
             # A slot left open for a returned item is not moved, as a hand may be in it.
-            self._current, self._leftover = deposit, False
+            self._current, self._leftover, self._emptied = deposit, False, False
             try:
                 self.slot.open()
             except SlotError as error:
@@ -296,6 +316,11 @@ class Deposits:
             expires=self._after(self._settings.idle_seconds),
         )
 
+    def _is_left_over(self) -> bool:
+        """Return whether an item lies in the slot; where nothing can tell, whether one may."""
+        seen = None if self.slot.is_open() else self._look_inside()
+        return self._leftover if seen is None else seen
+
     def _sort(self, deposit: Deposit, chosen: str, box: int) -> None:
         try:
             self.slot.move_box(box)
@@ -305,6 +330,7 @@ class Deposits:
             self._fail(deposit, error)
             return
         self._record("deposit.shredded", deposit)
+        self._emptied = True
         self._current = replace(
             deposit, stage=DepositStage.SHREDDED, expires=self._after(self._settings.thanks_seconds)
         )
