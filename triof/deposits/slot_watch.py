@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,7 +52,7 @@ class SlotWatch:
     """The reference of one camera and what it tells. Thread-safe but for :meth:`look`, which one thread calls.
 
     ``is_idle`` tells whether no deposit is under way and the slot is closed, ``is_emptied`` whether the latest deposit
-    was shredded as well; ``looks_empty`` asks a local model. ``clock`` in monotonic seconds.
+    was shredded as well; ``looks_empty`` asks a local model, ``lit`` lights the slot. ``clock`` in monotonic seconds.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class SlotWatch:
         looks_empty: Callable[[Photo], bool],
         limits: PhotoLimits = DEFAULT_LIMITS,
         clock: Callable[[], float] = time.monotonic,
+        lit: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._request = home / REQUEST_FILE
         self._camera = camera
@@ -74,6 +76,7 @@ class SlotWatch:
         self._looks_empty = looks_empty
         self._limits = limits
         self._clock = clock
+        self._lit = lit
         self._findings: deque[SlotFinding] = deque(maxlen=_LONG_RUN)
         self._empty_since: float | None = None
         self._learn_at = clock()
@@ -149,7 +152,8 @@ class SlotWatch:
         return reference
 
     def _photo(self) -> Photo:
-        return _photograph(self._camera, self._limits)
+        with self._lit():
+            return _photograph(self._camera, self._limits)
 
 
 def check_kind(kind: str) -> None:

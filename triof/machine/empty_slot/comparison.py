@@ -5,6 +5,7 @@ The light is compensated first, and a shift of the camera by some pixels, found 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Literal
 
@@ -36,8 +37,8 @@ from triof.machine.empty_slot.pictures import (
 
 State = Literal["empty", "item", "reaches_out", "unclear", "other_view"]
 """``unclear``: something differs, too little to be an item; ``other_view``: the border does not match."""
-_ALIGNED = 0.985
-"""Share of the border that matches, below which a shift of the camera is looked for."""
+_ALIGNED = 0.9
+"""Share of the border's edges that are found, below which a shift of the camera is looked for."""
 _SAME_VIEW = 0.6
 """Smallest share of the border that has to match the reference."""
 _DARKEST_SHADOW = 0.4
@@ -65,7 +66,7 @@ def compare(background: Background, now: Values) -> Comparison:
     """Compare a reduced picture of the slot with the empty slot; takes some milliseconds."""
     samples, shift = sample_grid(background.size), (0, 0)
     planes, matching = _on_border(background, now, samples)
-    if matching < _ALIGNED:
+    if _edges_found(background, strength_nearby(now)) < _ALIGNED:
         found = _shift(background, now)
         moved = background.shifted(*found)
         again, better = _on_border(moved, now, samples)
@@ -127,9 +128,17 @@ def _shift(background: Background, now: Values) -> tuple[int, int]:
     def unlike(shift: tuple[int, int]) -> float:
         return float(np.minimum(np.abs(after[rows + shift[1], columns + shift[0]] - wanted), OUTLIER).mean())
 
-    span = range(-reach, reach + 1)
-    nearest_first = sorted(product(span, span), key=lambda shift: abs(shift[0]) + abs(shift[1]))
-    return min(nearest_first, key=unlike)
+    # Every second one first, then those around the best.
+    right, down = min(_shifts(reach, 2), key=unlike)
+    around = ((right + x, down + y) for x, y in _shifts(1, 1))
+    return min((shift for shift in around if max(map(abs, shift)) <= reach), key=unlike)
+
+
+@cache
+def _shifts(reach: int, step: int) -> Sequence[tuple[int, int]]:
+    """Return shifts to the right and down, the smallest first."""
+    span = [0, *(sign * size for size in range(step, reach + 1, step) for sign in (1, -1))]
+    return sorted(product(span, span), key=lambda shift: abs(shift[0]) + abs(shift[1]))
 
 
 def _is_shadow(lit: Values, now: Values) -> NDArray[np.bool_]:

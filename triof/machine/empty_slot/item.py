@@ -15,11 +15,12 @@ CELL_SHARE = 0.25
 _SMALLEST_CELLS = 2
 _LEAST_OF_LARGEST = 0.05
 """Smaller groups of cells, relative to the largest one, are crumbs and not a part of the item."""
-_CONTACT, _CONTACT_PIXELS, _CONTACT_DEPTH = 20.0, 5, 16
-"""An item reaches out of the picture if it differs by so many grey levels in so many pixels along its edge, and goes on
-inwards for so many; a drop does not."""
-_SHARP = 0.3
-"""Least step of the difference at its flanks, relative to it; a shadow's is smaller."""
+_CONTACT = 20.0
+"""Difference in grey levels of an item that reaches out of the picture, along the picture's edge."""
+_THIN_CONTACT, _WIDE_CONTACT, _CONTACT_DEPTH = 5, 12, 16
+"""Pixels along the edge that such an item covers; thin ones go on inwards for so many, as drops do not."""
+_STEP, _STEP_SHARE = 8.0, 0.3
+"""Least step of the difference at its flanks, in grey levels or relative to it; a shadow's is smaller."""
 
 
 class Box(NamedTuple):
@@ -52,19 +53,21 @@ def with_margin(box: Box, margin: float, aspect: float, narrowest: float = 0.75)
 
 def groups_of(cells: NDArray[np.bool_]) -> Sequence[Sequence[tuple[int, int]]]:
     """Return the groups of neighbouring cells, without crumbs."""
-    left = {(int(row), int(column)) for row, column in zip(*np.nonzero(cells), strict=True)}
+    # With a free column between the rows, so that their ends are no neighbours.
+    wide = cells.shape[1] + 1
+    around = (-wide - 1, -wide, -wide + 1, -1, 1, wide - 1, wide, wide + 1)
+    left = set(np.flatnonzero(np.pad(cells, ((0, 0), (0, 1)))).tolist())
     groups = []
     while left:
-        group, edge = [], [left.pop()]
-        while edge:
-            row, column = edge.pop()
-            group.append((row, column))
-            near = {(row + down, column + right) for down in (-1, 0, 1) for right in (-1, 0, 1)} & left
-            left -= near
-            edge += near
+        group = [left.pop()]
+        for cell in group:
+            near = [cell + step for step in around if cell + step in left]
+            left.difference_update(near)
+            group += near
         groups.append(group)
     largest = max(map(len, groups), default=0)
-    return [group for group in groups if len(group) >= max(_SMALLEST_CELLS, _LEAST_OF_LARGEST * largest)]
+    least = max(_SMALLEST_CELLS, _LEAST_OF_LARGEST * largest)
+    return [[divmod(cell, wide) for cell in group] for group in groups if len(group) >= least]
 
 
 def pixels_of(cells: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -72,7 +75,7 @@ def pixels_of(cells: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> NDArr
     mask = np.zeros((-(-shape[0] // CELL), -(-shape[1] // CELL)), bool)
     rows, columns = zip(*cells, strict=True)
     mask[list(rows), list(columns)] = True
-    return np.kron(mask, np.ones((CELL, CELL), bool))[: shape[0], : shape[1]]
+    return mask.repeat(CELL, axis=0).repeat(CELL, axis=1)[: shape[0], : shape[1]]
 
 
 def box_of(mask: NDArray[np.bool_]) -> Box:
@@ -89,19 +92,20 @@ def goes_on(item: Values) -> bool:
 
 
 def _leaves(item: Values) -> bool:
-    """Return whether the item goes on beyond the first row: wide, deep and with sharp flanks, unlike a shadow."""
+    """Return whether the item goes on beyond the first row: wide or deep, and with sharp flanks, unlike a shadow."""
     outermost = item[:2].min(axis=0)
     for first, last in _runs(outermost > _CONTACT):
         inwards = item[:_CONTACT_DEPTH, max(0, first - 2) : last + 2]
         is_deep = bool((inwards > TOLERANCE).any(axis=1).all())
-        if last - first >= _CONTACT_PIXELS and is_deep and _is_sharp(outermost, first, last):
+        is_long = last - first >= (_THIN_CONTACT if is_deep else _WIDE_CONTACT)
+        if is_long and _is_sharp(outermost, first, last):
             return True
     return False
 
 
 def _is_sharp(row: Values, first: int, last: int) -> bool:
     """Return whether the difference rises within some pixels on both sides, or the picture ends there."""
-    least = _SHARP * float(row[first:last].mean())
+    least = min(_STEP, _STEP_SHARE * float(row[first:last].mean()))
     steps = np.abs(np.diff(row))
     flanks = [steps[max(0, at - 3) : at + 3] for at in (first - 1, last - 1) if 2 < at < len(steps) - 3]
     return all(flank.max() >= least for flank in flanks)

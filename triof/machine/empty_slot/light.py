@@ -10,11 +10,11 @@ from triof.machine.empty_slot.pictures import BORDER, TOLERANCE, Background, Val
 
 OUTLIER = 12.0
 """Difference in grey levels from which a pixel is not used to fit the lamp."""
-_STEP = 4
+_STEP = 5
 """Distance in pixels of those from which the light is found."""
 FEWEST = 30
 """Pixels that are too few to find the light from them."""
-_FITS = 3
+_FITS = 2
 _RIDGE = 1e-3
 _DARKEST, _BRIGHTEST = 4.0, 250.0
 """Grey levels outside of which a camera clips."""

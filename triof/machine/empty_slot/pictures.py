@@ -52,8 +52,8 @@ def reduced_size(width: int, height: int) -> tuple[int, int]:
 
 def reduced(picture: Image.Image, size: tuple[int, int]) -> Values:
     """Return the picture at ``size`` as an array (3, height, width)."""
-    small = np.asarray(picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0))
-    return np.ascontiguousarray(small.transpose(2, 0, 1), np.float32)
+    small = picture.resize(size, Image.Resampling.BOX)
+    return np.stack([np.asarray(channel, np.float32) for channel in small.split()])
 
 
 def outside_range(low: Values, high: Values, gain: Values, now: Values) -> Values:
@@ -66,9 +66,11 @@ def outside_range(low: Values, high: Values, gain: Values, now: Values) -> Value
 
 def edges(pixels: Values) -> Values:
     """Return the steepness of the picture: (height, width)."""
-    down, right = np.gradient(pixels.mean(axis=0))
-    edges: Values = np.abs(down) + np.abs(right)
-    return edges
+    luma: Values = pixels.sum(axis=0) / np.float32(2 * len(pixels))
+    steepness: Values = np.zeros_like(luma)
+    steepness[1:-1] += np.abs(luma[2:] - luma[:-2])
+    steepness[:, 1:-1] += np.abs(luma[:, 2:] - luma[:, :-2])
+    return steepness
 
 
 def strength_nearby(now: Values) -> Values:
