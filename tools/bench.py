@@ -19,6 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from statistics import median
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import psutil
@@ -32,8 +33,10 @@ from triof import services
 from triof.common.image_files import pictures_in
 from triof.common.paths import DEMO_PICTURES
 from triof.judging import photo as photos
+from triof.judging.sorter import Sorter
 from triof.settings.tree import Settings
 
+TRAYS = Path(__file__).parent / "trays"
 BARE = """
 import sys
 from io import BytesIO
@@ -103,7 +106,11 @@ def turns(rounds: int, *calls: Callable[[], object]) -> list[float]:
 
 def camera_jpeg(width: int = 1280, height: int = 720) -> bytes:
     """A demo picture as the camera would send it, a JPEG; or as one of so many pixels would."""
-    picture = Image.open(pictures_in(DEMO_PICTURES)[0]).convert("RGB").resize((width, height))
+    return encoded(Image.open(pictures_in(DEMO_PICTURES)[0]).convert("RGB").resize((width, height)))
+
+
+def encoded(picture: Image.Image) -> bytes:
+    """A JPEG as cameras make them."""
     buffer = BytesIO()
     picture.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
@@ -145,6 +152,32 @@ def verdict(rounds: int) -> Ratio:
     sorter = services.build_sorter(Settings())
     ours, bare = turns(rounds, lambda: sorter.judge(image), bare_pipeline(image))
     return Ratio("verdict / (decode + 2 interpreter calls)", ours * 1000, bare * 1000, "ms", "<= 1.25")
+
+
+def cut(rounds: int) -> list[Ratio]:
+    """``Sorter.judge`` of a photo of the machine's camera, 1280 x 720, with a reference of the empty slot and without.
+
+    The small item is decoded again at the full scale, the large one is not.
+    """
+    from triof.judging.slot_view import SlotView
+    from triof.machine.reference_store import Reference
+    from triof.settings.sections.slot_view import SlotViewSettings
+
+    tray = Image.open(TRAYS / "above.jpg").convert("RGB").resize((1280, 720))
+    reference = Reference(tray, "bench", *tray.size, None)
+    router = services.build_router(Settings(mode="local"))
+    view = SlotView(SlotViewSettings(), lambda: [reference])
+    whole, with_cut = Sorter(router, Settings().policy), Sorter(router, Settings().policy, slot_view=view)
+    found = []
+    for name, side in (("small", 180), ("large", 520)):
+        picture = tray.copy()
+        picture.paste(
+            Image.open(DEMO_PICTURES / "cup-clean-2.jpg").crop((240, 60, 720, 560)).resize((side, side)), (420, 120)
+        )
+        image = encoded(picture)
+        ours, bare = turns(rounds, lambda: with_cut.judge(image, uuid4()), lambda: whole.judge(image, uuid4()))
+        found.append(Ratio(f"verdict on the cut / on the whole, {name} item", ours * 1000, bare * 1000, "ms", "<= 1.3"))
+    return found
 
 
 def keras(rounds: int) -> Ratio:
@@ -261,6 +294,10 @@ def _models(rounds: int) -> Iterator[Ratio]:
     yield models(rounds)
 
 
+def _cut(rounds: int) -> Iterator[Ratio]:
+    yield from cut(rounds)
+
+
 def _uploads(rounds: int) -> Iterator[Ratio]:
     from tools import uploads
 
@@ -296,6 +333,7 @@ Part = Callable[[int], Iterator[Ratio]]
 PARTS: dict[str, Part] = {
     "ratios": ratios,
     "models": _models,
+    "cut": _cut,
     "uploads": _uploads,
     "serving": _serving,
     "journal": _journal,

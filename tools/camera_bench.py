@@ -15,7 +15,6 @@ from threading import Event
 import numpy as np
 import psutil
 from PIL import Image
-from triof.machine.simulated import SimulatedHardware
 
 from testing.scripted_pictures import scene
 from testing.video_capture import ScriptedWebcam
@@ -24,11 +23,13 @@ from triof import services
 from triof.common.paths import DEMO_PICTURES
 from triof.deposits.deposit import Deposits
 from triof.deposits.deposit_journal import DepositJournal
+from triof.deposits.kept_photos import KeptPhotos
 from triof.journal.journal import Journal
 from triof.judging.sorter import Sorter
 from triof.machine.cameras.base import Camera
 from triof.machine.cameras.folder import FolderCamera
 from triof.machine.cameras.webcam import Webcam
+from triof.machine.hardware.simulated import SimulatedHardware
 from triof.machine.slot import Slot
 from triof.settings.sections.camera import CameraSettings
 from triof.settings.tree import Settings
@@ -72,7 +73,7 @@ def deposits(home: Path, sorter: Sorter, camera: Camera) -> Iterator[Deposits]:
         slot=Slot(SimulatedHardware(home / "machine.json", settings.slot.simulated_seconds)),
         boxes=settings.slot.boxes.model_dump(),
         journal=DepositJournal(Journal(database), home, DiskRoom(home, [store.make_room])),
-        photo_store=store,
+        photos=KeptPhotos(store, "all"),
         settings=settings.deposit,
     )
     built.recover()

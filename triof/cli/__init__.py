@@ -79,8 +79,8 @@ class _Main(LazyGroup):
     names=(
         *("kiosk", "serve", "classify", "dataset", "train", "evaluate", "bundles", "models", "azure"),
         *("installation.setup", "installation.install-service", "installation.uninstall-service"),
-        *("settings", "doctor", "mode", "quota", "drill", "slot", "journal", "report", "alerts", "privacy", "keys"),
-        "users",
+        *("settings", "doctor", "mode", "quota", "drill", "slot", "reference", "journal", "report", "alerts"),
+        *("privacy", "keys", "users"),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )

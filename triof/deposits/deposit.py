@@ -36,13 +36,19 @@ from triof.storage.database_errors import PASSING, DatabaseUnusable
 
 log = get_logger(__name__)
 
-_REFUSALS: Mapping[Reason, ReturnReason] = {"other": "other", "dirty": "dirty", "nothing_seen": "nothing_seen"}
+_REFUSALS: Mapping[Reason, ReturnReason] = {
+    "other": "other",
+    "dirty": "dirty",
+    "nothing_seen": "nothing_seen",
+    "reaches_out": "reaches_out",
+}
 
 
 class Deposits:
     """Runs one deposit at a time. Thread-safe.
 
-    Each step is idempotent, so that a page reload or a second touch has no effect.
+    Each step is idempotent, so that a page reload or a second touch has no effect. ``item_is_there`` looks into the
+    closed slot before it opens; None if that tells nothing.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class Deposits:
         settings: DepositSettings,
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], UUID] = uuid4,
+        item_is_there: Callable[[], bool | None] = lambda: None,
     ) -> None:
         self.camera = camera
         self.slot = slot
@@ -71,6 +78,8 @@ class Deposits:
         self._lock = RLock()
         self._current: Deposit | None = None
         self._leftover = False
+        self._look_inside = item_is_there
+        self._emptied = False
         self._recovered = False
         self._sorting: Future[None] | None = None
         self._complaints = Complaints(log)
@@ -120,6 +129,14 @@ class Deposits:
             return error
         return None
 
+    def is_idle(self) -> bool:
+        """Return whether no deposit is under way and the slot is closed. Raises SlotError."""
+        return self._current is None and not self.slot.is_open()
+
+    def is_emptied(self) -> bool:
+        """Return whether the latest item was shredded, so that the slot is surely empty."""
+        return self._emptied
+
     def of(self, visitor: str) -> Deposit | None:
         """Return the visitor's deposit, if one is under way."""
         current = self._current
@@ -144,11 +161,12 @@ class Deposits:
                 return
             if fault := self.fault():
                 raise fault
+            leftover = self._is_leftover()
             expires = self._after(self._settings.idle_seconds)
-            deposit = Deposit(self._new_id(), visitor, DepositStage.INSERTING, expires, leftover=self._is_leftover())
+            deposit = Deposit(self._new_id(), visitor, DepositStage.INSERTING, expires, leftover=leftover)
             self._journal.begin(deposit.id)
             # A slot left open for a returned item is not moved, as a hand may be in it.
-            self._current, self._leftover = deposit, False
+            self._current, self._leftover, self._emptied = deposit, False, False
             try:
                 self.slot.open()
             except SlotError as error:
@@ -299,6 +317,7 @@ class Deposits:
             self._fail(deposit, error)
             return
         self._record("deposit.shredded", deposit)
+        self._emptied = True
         self._current = replace(
             deposit, stage=DepositStage.SHREDDED, expires=self._after(self._settings.thanks_seconds)
         )
@@ -311,8 +330,12 @@ class Deposits:
             return None
 
     def _is_leftover(self) -> bool:
-        # Somebody who tries again has put their own item in already.
-        there = None if self._current else self._item_is_there()
+        """Return whether an item lies in the slot; where neither sensor nor picture can tell, whether one may."""
+        # A person who tries again has put their own item in already.
+        if self._current or self.slot.is_open():
+            return self._leftover
+        there = self._item_is_there()
+        there = self._look_inside() if there is None else there
         return self._leftover if there is None else there
 
     def _is_taken_back(self, deposit: Deposit) -> bool:

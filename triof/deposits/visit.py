@@ -7,7 +7,7 @@ from uuid import UUID
 
 from triof.judging.sorter import Judgement
 
-Returned = Literal["other", "dirty", "nothing_seen", "cancelled", "timed_out", "taken_back"]
+Returned = Literal["other", "dirty", "nothing_seen", "reaches_out", "cancelled", "timed_out", "taken_back"]
 Stopped = Literal["jammed", "emergency_stop", "out_of_order"]
 ReturnReason = Returned | Stopped
 """Why a deposit ended without shredding: something about the item or the person, or a fault."""

@@ -15,6 +15,7 @@ from triof.common.errors import TriofError
 from triof.common.paths import DEMO_PICTURES
 from triof.judging import cloud_providers, photo
 from triof.machine.cameras.registry import build_camera
+from triof.machine.hardware.registry import build_hardware
 from triof.machine.slot import Jammed, Slot
 
 if TYPE_CHECKING:
@@ -106,12 +107,11 @@ def _picture(settings: Settings) -> bytes:
 
 @contextmanager
 def _slot(settings: Settings) -> Iterator[Slot]:
-    hardware = services.build_hardware(settings)
+    slot = Slot(build_hardware(settings))
     try:
-        yield Slot(hardware)
+        yield slot
     finally:
-        # Hardware with pins has to let go of them.
-        getattr(hardware, "close", lambda: None)()
+        slot.release()
 
 
 def _doubts(found: PhotoStatistics) -> str:

@@ -11,9 +11,18 @@ from triof.machine.cameras.base import (
     OverexposedPicture,
     PoorPicture,
 )
+from triof.machine.reference_store import ReferenceStore
 from triof.machine.slot import SlotError
 from triof.monitoring.event_reader import latest_first
-from triof.observability.health_checks.check import CheckedParts, CheckResult, failed, health_check, ok, warning
+from triof.observability.health_checks.check import (
+    AlertStep,
+    CheckedParts,
+    CheckResult,
+    failed,
+    health_check,
+    ok,
+    warning,
+)
 from triof.storage import data_folder
 
 
@@ -67,6 +76,29 @@ def camera_blurred(parts: CheckedParts) -> CheckResult | None:
 def camera_covered(parts: CheckedParts) -> CheckResult | None:
     """Check that nothing covers the camera."""
     return _picture(parts, CoveredCamera)
+
+
+@health_check(alert="slot_view")
+def slot_view(parts: CheckedParts) -> CheckResult | None:
+    """Check that the camera's pictures match the reference of the empty slot."""
+    if not (parts.camera and parts.settings.slot_view.enabled):
+        return None
+    watch = parts.slot_watch
+    if watch and (change := watch.change()):
+        moved = f"the camera has moved by {100 * change.shift:.0f} % of the picture"
+        why = moved if change.shift >= 0.01 else "the camera has moved, its lens is dirty or the lamp is off"
+        return warning(
+            f"{100 * (1 - change.matching):.0f} % of the picture's border no longer match the empty slot: {why}.",
+            "Put the camera back and clean its lens, or take a new reference: `triof reference take`.",
+            value=1 - change.matching,
+        )
+    # Before the first photo nothing is known, so that an alert of before the start stays open.
+    alert: AlertStep = "keep" if watch and not watch.has_compared else "clear"
+    references = ReferenceStore(parts.settings.home, parts.settings.camera).current()
+    if not references:
+        return ok("no reference of the empty slot, so that whole pictures are judged: `triof reference take`", alert)
+    taken_at = references[0].taken_at
+    return ok(f"reference of {taken_at:%Y-%m-%d %H:%M} UTC" if taken_at else f"{len(references)} of the demo", alert)
 
 
 @health_check(needed=True, alert="jammed")
