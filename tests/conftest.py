@@ -1,10 +1,11 @@
 """Fixtures: the real photos, and a machine whose time, camera and judges are in the test's hand."""
 
+import gc
 import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,6 +41,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 LONGEST_FIRST = ("train", "browser", "slow")
 """Markers of tests that take long."""
 MISSING_FOR_TRAINING = [name for name in ("tensorflow", "cv2", LITE0.package) if find_spec(name) is None]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from looking again and again at the modules and tests, which all stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

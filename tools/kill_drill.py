@@ -1,8 +1,9 @@
 """Kill a running kiosk at random instants of running deposits and count what was lost: ``make kill-drill``.
 
 Each round starts the machine on the same home folder, lets a person make deposits, and kills the process with
-``kill -9`` after a random time. A confirmation counts as given when its answer reached the person. After the next
-start every confirmation given must be in the journal, every deposit must have its ending, and the slot must be closed.
+``kill -9`` after a random time. A confirmation counts as given when its answer reached the person. After the start of
+the next round every confirmation given must be in the journal, every deposit must have its ending, and the slot must be
+closed.
 """
 
 import argparse
@@ -71,15 +72,18 @@ def drill(home: Path, rounds: int, seed: int) -> bool:
     """Run the drill, print the counts, and say whether nothing was lost."""
     instants, confirmed, doing = random.Random(seed), set[str](), Counter[str]()
     left_open = lost = endless = 0
-    for number in range(1, rounds + 1):
+    for number in range(rounds + 1):
         with RunningKiosk(home, SCRIPT) as kiosk:
+            if number:
+                # The start after a kill is that of the next round.
+                now_lost, unfinished, still_open = look(home, confirmed)
+                lost, endless = max(lost, now_lost), endless + unfinished + still_open
+                print(f"\r{number} of {rounds} kills", end="", file=sys.stderr, flush=True)
+            if number == rounds:
+                break
             Timer(instants.uniform(0, _LONGEST_SECONDS), kiosk.kill).start()
             deposit_until_killed(kiosk.url, confirmed, doing)
         left_open += SimulatedHardware(home / "simulated_machine.json").slot_is_open()
-        with RunningKiosk(home, SCRIPT):
-            now_lost, unfinished, still_open = look(home, confirmed)
-        lost, endless = max(lost, now_lost), endless + unfinished + still_open
-        print(f"\r{number} of {rounds} kills", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     print(f"killed {rounds} times while: {dict(doing)}; the slot was open at {left_open} of the kills")
     print(f"confirmed {len(confirmed)} deposits, lost {lost}")
