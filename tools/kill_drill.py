@@ -4,14 +4,18 @@ Each round starts the machine on the same home folder, lets a person make deposi
 ``kill -9`` after a random time. A confirmation counts as given when its answer reached the person. After the start of
 the next round every confirmation given must be in the journal, every deposit must have its ending, and the slot must be
 closed.
+With ``--hardware gpiozero`` the parts are on mock pins, and no motor may run once the driver's process has noticed.
 """
 
 import argparse
+import math
 import random
 import sqlite3
 import sys
 import tempfile
+import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from threading import Timer
@@ -23,7 +27,8 @@ from triof.drills.visitor import Visitor
 from triof.machine.hardware.simulated import SimulatedHardware
 
 _LONGEST_SECONDS = 1.5
-"""A deposit with quick movements takes about half of that, so kills fall into every step of the first few."""
+"""A deposit with quick movements takes about half of that, so kills fall into every step of the first few. A
+busy computer needs more."""
 
 SCRIPT = {
     **QUICK,
@@ -31,6 +36,65 @@ SCRIPT = {
     "TRIOF_ROUTES__CLEANLINESS": "fake",
     # Three are accepted, then one is handed back, so that kills also meet an open slot after a refusal.
     "TRIOF_FAKE__WASTE_TYPE": ",".join(["bottle", "cup", "cutlery", "other"] * 50),
+}
+
+
+PINS = {
+    "TRIOF_SLOT__KIND": "gpiozero",
+    "TRIOF_SLOT__GPIOZERO__PIN_FACTORY": "testing.gpio_bench:BenchFactory",
+    "TRIOF_SLOT__GPIOZERO__SLOT_SECONDS": "0.05",
+    "TRIOF_SLOT__GPIOZERO__BOX_SECONDS": "0.1",
+    "TRIOF_SLOT__GPIOZERO__SHRED_SECONDS": "0.15",
+}
+_OFF_SECONDS = 10.0
+"""More than the heartbeat: by then everything has to be off."""
+
+
+class SimulatedSlot:
+    """The simulated machine, as it stands in the home folder."""
+
+    environ: Mapping[str, str] = {}
+
+    def __init__(self, home: Path) -> None:
+        self._hardware = SimulatedHardware(home / "simulated_machine.json")
+
+    def is_open(self) -> bool:
+        """Whether the slot is open."""
+        return self._hardware.slot_is_open()
+
+    def seconds_until_off(self) -> float:
+        """After a kill; a pause that has ended drives nothing."""
+        return 0.0
+
+
+class SlotOnPins:
+    """The machine on mock pins, whose files are in a folder beside the home."""
+
+    def __init__(self, home: Path) -> None:
+        from testing.gpio_bench import FOLDER, Bench
+
+        self._bench = Bench(home.with_name(f"{home.name}-bench"))
+        self._bench.folder.mkdir()
+        self.environ = {**PINS, FOLDER: str(self._bench.folder)}
+
+    def is_open(self) -> bool:
+        """Whether the slot is open."""
+        return self._bench.is_slot_open()
+
+    def seconds_until_off(self) -> float:
+        """Seconds from now until no motor is driven; infinite if that never comes."""
+        began = time.monotonic()
+        table = self._bench.table
+        while self._bench.driven().keys() & {table.slot_servo, table.box_servo, table.shredder_relay}:
+            if time.monotonic() - began > _OFF_SECONDS:
+                return math.inf
+            time.sleep(0.01)
+        return time.monotonic() - began
+
+
+MACHINES: Mapping[str, Callable[[Path], SimulatedSlot | SlotOnPins]] = {
+    "simulated": SimulatedSlot,
+    "gpiozero": SlotOnPins,
 }
 
 
@@ -57,38 +121,47 @@ def deposit_until_killed(url: str, confirmed: set[str], doing: Counter[str]) -> 
         doing[step] += 1
 
 
-def look(home: Path, confirmed: set[str]) -> tuple[int, int, bool]:
-    """Confirmations lost, deposits without ending, and whether the slot is open."""
+def look(home: Path, confirmed: set[str]) -> tuple[int, int]:
+    """Confirmations lost, and deposits without ending."""
     with closing(sqlite3.connect(home / "journal.db")) as journal:
         written = {row[0] for row in journal.execute("SELECT deposit_id FROM events WHERE kind = 'deposit.confirmed'")}
         (unfinished,) = journal.execute(
             "SELECT count(DISTINCT deposit_id) FROM events WHERE deposit_id NOT IN (SELECT deposit_id FROM events WHERE"
             " kind IN ('deposit.shredded', 'deposit.returned', 'deposit.failed', 'deposit.interrupted'))"
         ).fetchone()
-    return len(confirmed - written), unfinished, SimulatedHardware(home / "simulated_machine.json").slot_is_open()
+    return len(confirmed - written), unfinished
 
 
-def drill(home: Path, rounds: int, seed: int) -> bool:
+def drill(
+    home: Path, rounds: int, seed: int, hardware: str = "simulated", longest_seconds: float = _LONGEST_SECONDS
+) -> bool:
     """Run the drill, print the counts, and say whether nothing was lost."""
     instants, confirmed, doing = random.Random(seed), set[str](), Counter[str]()
+    machine = MACHINES[hardware](home)
+    environ = {**SCRIPT, **machine.environ}
     left_open = lost = endless = 0
+    longest_on = 0.0
     for number in range(rounds + 1):
-        with RunningKiosk(home, SCRIPT) as kiosk:
+        with RunningKiosk(home, environ) as kiosk:
             if number:
                 # The start after a kill is that of the next round.
-                now_lost, unfinished, still_open = look(home, confirmed)
-                lost, endless = max(lost, now_lost), endless + unfinished + still_open
+                now_lost, unfinished = look(home, confirmed)
+                endless += Visitor(kiosk.url).shown != "attract" or machine.is_open()
+                lost, endless = max(lost, now_lost), endless + unfinished
                 print(f"\r{number} of {rounds} kills", end="", file=sys.stderr, flush=True)
             if number == rounds:
                 break
-            Timer(instants.uniform(0, _LONGEST_SECONDS), kiosk.kill).start()
+            Timer(instants.uniform(0, longest_seconds), kiosk.kill).start()
             deposit_until_killed(kiosk.url, confirmed, doing)
-        left_open += SimulatedHardware(home / "simulated_machine.json").slot_is_open()
+            longest_on = max(longest_on, machine.seconds_until_off())
+        left_open += machine.is_open()
     print(file=sys.stderr)
     print(f"killed {rounds} times while: {dict(doing)}; the slot was open at {left_open} of the kills")
     print(f"confirmed {len(confirmed)} deposits, lost {lost}")
     print(f"after the next start: {endless} open slots or deposits without an ending")
-    return not lost and not endless
+    if hardware != "simulated":
+        print(f"motors were off at most {longest_on:.2f} s after the person's page had broken off")
+    return not lost and not endless and longest_on < _OFF_SECONDS
 
 
 def main() -> None:
@@ -96,9 +169,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--hardware", choices=MACHINES, default="simulated")
+    parser.add_argument("--longest-seconds", type=float, default=_LONGEST_SECONDS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="triof-") as home:
-        sys.exit(0 if drill(Path(home), options.rounds, options.seed) else 1)
+        place = Path(home) / "home"
+        is_well = drill(place, options.rounds, options.seed, options.hardware, options.longest_seconds)
+        sys.exit(0 if is_well else 1)
 
 
 if __name__ == "__main__":

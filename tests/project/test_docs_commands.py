@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from testing.azure.training_server import TrainingServer
+from testing.gpio_bench import FOLDER, Bench
 from tests.support import drawn_photos
 from tests.support.api_desk import served
 from tests.support.documented_commands import Block, Command, blocks
@@ -41,6 +42,7 @@ PHOTOS = ("data-sets", "labelling", "evaluating")
 CLOUD = ("cloud-training", "bundles", "azure")
 SERVER = ("api", "metrics-and-logs")
 KIOSK = ("serving",)
+PINS = ("build-a-machine",)
 _UUID = r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
 CHANGES = re.compile(rf'(?<="model_version": ")[^"]+|{_UUID}|\b[0-9a-f]{{8}}\b|\d[\d,]*(\.\d+)?(e-\d+)?')
 """What is another one each time, or with the next model: ids, dates, durations, probabilities."""
@@ -126,6 +128,16 @@ def terminal(tmp_path: Path, new_journal: Path) -> Terminal:
 def test_pages_about_a_machine(terminal: Terminal) -> None:
     shutil.copy(terminal.home / "journal.db", terminal.folder / "FILE")
     terminal.walk(*LOCAL)
+
+
+def test_the_page_about_pins(tmp_path: Path, new_journal: Path) -> None:
+    quick = {"SLOT_SECONDS": "0.05", "BOX_SECONDS": "0.05", "SHRED_SECONDS": "0.05"}
+    ours = {f"TRIOF_SLOT__GPIOZERO__{name}": value for name, value in quick.items()}
+    factory = {"TRIOF_SLOT__GPIOZERO__PIN_FACTORY": "testing.gpio_bench:BenchFactory", FOLDER: str(tmp_path)}
+    Terminal(tmp_path, new_journal, TRIOF_MODE="local", **ours, **factory).walk(*PINS)
+    bench = Bench(tmp_path)
+    assert bench.history(bench.table.shredder_relay) == [1, 0]
+    assert bench.driven() == {}
 
 
 def draw_dataset(folder: Path) -> None:
@@ -242,7 +254,7 @@ def typed_into_a_shell(*pages: str) -> Iterator[Command]:
 
 
 def test_every_block_is_run_or_says_why_not() -> None:
-    walked = {*LOCAL, *PHOTOS, *CLOUD, *SERVER, *KIOSK}
+    walked = {*LOCAL, *PHOTOS, *CLOUD, *SERVER, *KIOSK, *PINS}
     forgotten = [
         f"{block.page.name}:{block.line}" for block in BLOCKS if not block.not_run and block.page.stem not in walked
     ]

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.kill_drill import SCRIPT, drill
+from testing.gpio_bench import Bench
+from tests.support.raw_clients import eventually
+from tools.kill_drill import SCRIPT, SlotOnPins, drill, look
 from tools.running_kiosk import RunningKiosk
 from triof.drills.visitor import Visitor
 
@@ -16,6 +18,27 @@ def test_three_kills_lose_no_confirmation_and_leave_no_slot_open(
 ) -> None:
     assert drill(tmp_path, rounds=3, seed=5)
     assert "lost 0" in capsys.readouterr().out
+
+
+def test_a_kiosk_on_pins_that_is_killed_while_shredding_leaves_no_motor_on(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    machine = SlotOnPins(home)
+    environ = {**SCRIPT, **machine.environ, "TRIOF_SLOT__GPIOZERO__SHRED_SECONDS": "14"}
+    bench = Bench(tmp_path / "home-bench")
+    relay = bench.table.shredder_relay
+    with RunningKiosk(home, environ) as kiosk:
+        person = Visitor(kiosk.url)
+        person.press("/start")
+        person.press("/waste/pick-type")
+        person.press("/confirmation", waste_type=person.ticked)
+        assert eventually(lambda: bench.level(relay) == 1)
+        kiosk.kill()
+        assert eventually(lambda: bench.driven() == {})
+    with RunningKiosk(home, environ) as kiosk:
+        assert Visitor(kiosk.url).shown == "attract"
+        assert not machine.is_open()
+    assert look(home, set()) == (0, 0)
+    assert bench.driven() == {}
 
 
 def test_an_orderly_stop_finishes_what_was_begun(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""``triof slot``: show the state of the hardware, clear a fault, and play with the simulated machine."""
+"""``triof slot``: show the state of the hardware, clear a fault, move parts, and play with the simulated machine."""
 
+import time
 from typing import get_args
 
 import click
 
 from triof.cli import load_settings
-from triof.machine.hardware.base import Hardware, Part
+from triof.machine.hardware.base import Hardware, Part, StatusLight
 from triof.machine.hardware.registry import build_hardware
 from triof.machine.hardware.simulated import SimulatedHardware
 from triof.machine.slot import Slot
@@ -27,6 +28,57 @@ def slot(ctx: click.Context) -> None:
         f"slot: {'open' if sensors.slot_open else 'closed'}, jammed: {machine.jammed() or 'nothing'}, item: {item},"
         f" emergency stop: {'pressed' if sensors.emergency_stop else 'no'}"
     )
+
+
+@slot.command("open")
+@click.pass_context
+def open_(ctx: click.Context) -> None:
+    """Open the slot, on a machine whose kiosk is stopped."""
+    _alone(ctx).open()
+
+
+@slot.command()
+@click.pass_context
+def close(ctx: click.Context) -> None:
+    """Close the slot, on a machine whose kiosk is stopped."""
+    _alone(ctx).close()
+
+
+@slot.command()
+@click.argument("number", type=click.IntRange(min=1))
+@click.pass_context
+def box(ctx: click.Context, number: int) -> None:
+    """Move box NUMBER under the slot, on a machine whose kiosk is stopped."""
+    boxes = load_settings(ctx).settings.slot.boxes.model_dump().values()
+    if number not in boxes:
+        raise click.UsageError(f"There is no box {number}: slot.boxes has {', '.join(map(str, sorted(boxes)))}.")
+    _alone(ctx).move_box(number)
+
+
+@slot.command()
+@click.option("--yes", is_flag=True, help="Do not ask whether it is free.")
+@click.pass_context
+def shred(ctx: click.Context, yes: bool) -> None:
+    """Run the shredder once, on a machine whose kiosk is stopped."""
+    if not yes:
+        click.confirm("The shredder will run. Are all hands away, and is the slot closed?", abort=True)
+    _alone(ctx).shred()
+
+
+@slot.command()
+@click.option("--seconds", type=click.FloatRange(0, 60), default=1.0, show_default=True, help="How long for each.")
+@click.pass_context
+def lights(ctx: click.Context, seconds: float) -> None:
+    """Show the lamp and each status light in turn, on a machine whose kiosk is stopped."""
+    machine = _alone(ctx)
+    click.echo("lamp")
+    machine.set_lamp(True)
+    time.sleep(seconds)
+    machine.set_lamp(False)
+    for status in get_args(StatusLight):
+        click.echo(status)
+        machine.set_status(status)
+        time.sleep(seconds)
 
 
 @slot.command()
@@ -59,6 +111,14 @@ def stop(ctx: click.Context, release: bool) -> None:
     """Press the emergency stop of the simulated machine, also in a running kiosk."""
     machine = _simulated(ctx)
     machine.release_stop() if release else machine.press_stop()
+
+
+def _alone(ctx: click.Context) -> Slot:
+    """Return the slot of a machine that no kiosk runs; its parts are let go at the end of the command."""
+    settings = load_settings(ctx).settings
+    data_folder.make(settings)
+    ctx.call_on_close(data_folder.take_machine(settings).release)
+    return Slot(_hardware(ctx))
 
 
 def _simulated(ctx: click.Context) -> SimulatedHardware:
