@@ -10,12 +10,11 @@ from typing import Any, get_args
 import click
 
 from providers.base import ProviderError
-from triof.cli import tell
+from triof.cli import load_settings, tell
 from triof.cli.installation.questions import Questions
 from triof.cli.installation.steps import STEPS, Setup
 from triof.common.errors import TriofError
 from triof.installation.first_run import FirstRun
-from triof.settings.loader import Loaded, load
 from triof.settings.sections.camera import CameraSettings
 from triof.settings.sections.slot import SlotSettings
 from triof.settings.tree import Language, Settings
@@ -57,7 +56,7 @@ def setup(ctx: click.Context, /, more: Sequence[str], *, no_test: bool, restart:
 
     _check_flags(flags)
     values = _more(more)
-    run = FirstRun(lambda tried: _load(ctx, tried))
+    run = FirstRun(lambda tried: load_settings(ctx, **tried))
     _check_owner(run.loaded.settings)
     lock = data_folder.take_machine(run.loaded.settings)
     try:
@@ -118,10 +117,6 @@ def _end(ctx: click.Context, called: Setup) -> bool:
     moves = called.questions.is_confirmed("The slot will open for an item of yours. Is it free?")
     click.echo(f"  {part_tests.deposit(called.settings, called.questions.wait if moves else None)}")
     return True
-
-
-def _load(ctx: click.Context, tried: Mapping[str, str]) -> Loaded:
-    return load({**(ctx.obj or {}), **tried})
 
 
 def _more(more: Sequence[str]) -> dict[str, str]:
