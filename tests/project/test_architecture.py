@@ -67,6 +67,7 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
             "triof",
             {"triof/app.py"} | {str(path.relative_to(ROOT)) for path in sources("triof/web")},
         ),
+        ("gpiozero", "triof", {"triof/machine/hardware/gpio/parts.py"}),
         ("dotenv", "triof", {"triof/settings/env_file.py"}),
     ],
 )
