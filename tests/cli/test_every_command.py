@@ -70,6 +70,7 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "slot jam": ["box"],
     "slot item": ["present"],
     "slot box": ["2"],
+    "slot open": ["--help"],  # nothing is shredded after it
     "slot shred": ["--yes"],
     "slot lights": ["--seconds", "0"],
     "journal restore": ["{here}/copy.db", "--yes"],

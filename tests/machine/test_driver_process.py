@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 
@@ -17,6 +18,7 @@ from tests.support.paths import ROOT
 from tests.support.raw_clients import eventually
 from triof.machine.hardware.base import Part
 from triof.machine.hardware.gpio.client import GpioHardware
+from triof.machine.hardware.gpio.places import connect
 from triof.machine.slot import Slot, SlotError
 from triof.settings.sections.hardware.gpio import GpioSettings
 
@@ -201,6 +203,30 @@ def test_other_programs_read_and_clear_but_move_nothing(bench: Bench, start: Sta
     assert kiosk.slot_is_open(), "a guest that leaves stops nothing"
     kiosk.close()
     assert bench.driven() == {}
+
+
+def test_a_guest_that_talks_nonsense_disturbs_no_one(start: Start, bench: Bench) -> None:
+    kiosk = start()
+    kiosk.open_slot()
+    pid = kiosk.driver_pid()
+    for sent in (b"noise\n", b"[]\n{}\n7\n", b'{"call": "sensors"}\n', b'{"id": 1, "call": 7, "args": 8}\n'):
+        with connect(bench.folder) as guest:
+            guest.sendall(sent)
+            kiosk.close_slot()
+            kiosk.open_slot()
+    assert kiosk.driver_pid() == pid
+
+
+def test_a_guest_that_reads_nothing_does_not_keep_the_driver_from_its_owner(start: Start, bench: Bench) -> None:
+    kiosk = start()
+    kiosk.open_slot()
+    with connect(bench.folder) as guest:
+        guest.setblocking(False)
+        with suppress(OSError):
+            for _ in range(200):
+                guest.sendall(b'{"id": 1, "call": "sensors", "args": []}\n' * 100)
+        kiosk.close_slot()
+        assert not kiosk.slot_is_open()
 
 
 def test_pins_that_cannot_be_had_are_one_sentence(start: Start) -> None:

@@ -75,6 +75,7 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
         ),
         ("cv2", "triof", {"triof/machine/cameras/webcam.py"}),
         ("picamera2", "triof", {"triof/machine/cameras/picamera2.py"}),
+        ("gpiozero", "triof", {"triof/machine/hardware/gpio/parts.py"}),
         ("dotenv", "triof", {"triof/settings/env_file.py"}),
     ],
 )

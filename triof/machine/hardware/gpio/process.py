@@ -13,9 +13,9 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -29,6 +29,7 @@ from triof.settings.sections.hardware.gpio import GpioSettings
 
 _TAKE_SECONDS = 5.0
 """For so long a process before this one may still be switching its pins off."""
+_GUEST_SECONDS = 0.2
 _BYTES = 65_536
 
 
@@ -45,6 +46,7 @@ class DriverProcess:
         self._selector.register(owner, selectors.EVENT_READ, bytearray())
         self._selector.register(guests, selectors.EVENT_READ)
         self._guests = guests
+        self._sending = Lock()
         self._movements = ThreadPoolExecutor(1, "movement")
         self._heard = time.monotonic()
 
@@ -54,28 +56,30 @@ class DriverProcess:
             for key, _ in self._selector.select(left):
                 if key.fileobj is self._guests:
                     guest, _ = self._guests.accept()
+                    # One that reads nothing must not keep this process from its owner.
+                    guest.settimeout(_GUEST_SECONDS)
                     self._selector.register(guest, selectors.EVENT_READ, bytearray())
                 elif not self._read(key.fileobj, key.data) and key.fileobj is self._owner:  # type: ignore[arg-type]
                     return
 
     def _read(self, connection: socket.socket, rest: bytearray) -> bool:
-        """Answer what came on ``connection``; return False once it is closed."""
+        """Answer what came on ``connection``; return False once it is closed, as for what makes no sense."""
         try:
             received = connection.recv(_BYTES)
-        except OSError:
-            received = b""
-        if not received:
+            if not received:
+                raise ConnectionError
+            rest += received
+            *lines, left = bytes(rest).split(b"\n")
+            rest[:] = left
+            for request in map(json.loads, lines):
+                if "call" in request:
+                    self._begin(connection, request)
+        except (OSError, ValueError, KeyError, TypeError):
             self._selector.unregister(connection)
             connection.close()
             return False
         if connection is self._owner:
             self._heard = time.monotonic()
-        rest += received
-        *lines, left = bytes(rest).split(b"\n")
-        rest[:] = left
-        for request in map(json.loads, lines):
-            if "call" in request:
-                self._begin(connection, request)
         return True
 
     def _begin(self, connection: socket.socket, request: Mapping[str, Any]) -> None:
@@ -85,12 +89,14 @@ class DriverProcess:
             self._answer(connection, request)
 
     def _answer(self, connection: socket.socket, request: Mapping[str, Any]) -> None:
+        """Call and reply. Raises OSError if the other end does not take the reply."""
+        number = request["id"]
         try:
             reply = {"value": self._called(connection, request)}
         except Exception as error:
             reply = failure(error)
-        with suppress(OSError):
-            connection.sendall(line({"id": request["id"], **reply}))
+        with self._sending:
+            connection.sendall(line({"id": number, **reply}))
 
     def _called(self, connection: socket.socket, request: Mapping[str, Any]) -> Any:
         name = request["call"]
