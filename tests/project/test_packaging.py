@@ -34,6 +34,7 @@ def test_a_wheel_carries_all_that_runs_and_nothing_else(wheel: Path) -> None:
         "triof/templates/kiosk/base.html",
         "triof/static/kiosk.css",
         "triof/config/triof.toml",
+        "triof/installation/waiting.html",
         "triof/translations/fr/LC_MESSAGES/messages.mo",
         "triof/storage/migrations/script.py.mako",
         "providers/local_cnn/bundles/all/model.tflite",
