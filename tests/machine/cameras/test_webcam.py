@@ -1,5 +1,6 @@
 """A webcam that delays, repeats, breaks off, is busy, forbidden or not there; and the reader's manners."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from testing.scripted_pictures import scene
 from testing.video_capture import ScriptedWebcam
 from tests.support.clock import Clock
+from tests.support.paths import ROOT
 from tests.support.permissions import binding
 from triof.machine.cameras.base import CameraError
 from triof.machine.cameras.registry import build_camera
@@ -119,6 +121,15 @@ def test_it_is_built_by_its_settings_and_imports_nothing_heavy_before() -> None:
     with pytest.raises(CameraError, match="There is no /dev/no-such-camera"):
         camera.ping()
     camera.close()
+
+
+def test_the_folder_camera_starts_without_opencv() -> None:
+    code = (
+        "import sys; from triof.machine.cameras.registry import build_camera; from triof.settings.tree import Settings;"
+        " build_camera(Settings().camera).take(None); print('cv2' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout.strip() == "False"
 
 
 def test_half_a_frame_is_never_a_photo(webcam: ScriptedWebcam, build: Build) -> None:

@@ -20,6 +20,8 @@ def sharpness(grey: Bytes8) -> float:
 
 def sharpest(frames: Sequence[CameraFrame]) -> CameraFrame:
     """Return the sharpest frame; the latest of those that are equal."""
+    if len(frames) == 1:
+        return frames[0]
     return max(reversed(frames), key=lambda frame: sharpness(frame.grey))
 
 
