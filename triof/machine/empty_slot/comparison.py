@@ -50,7 +50,7 @@ _SOFT = 4.0
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SlotComparison:
     """What a picture shows beside the empty slot."""
 
     state: State
@@ -62,7 +62,7 @@ class Comparison:
     """Shift of the camera to the right and down, relative to the picture's sides."""
 
 
-def compare(background: Background, now: Values) -> Comparison:
+def compare(background: Background, now: Values) -> SlotComparison:
     """Compare a reduced picture of the slot with the empty slot; takes some milliseconds."""
     samples, shift = sample_grid(background.size), (0, 0)
     planes, matching = _on_border(background, now, samples)
@@ -75,7 +75,7 @@ def compare(background: Background, now: Values) -> Comparison:
     width, height = background.size
     moved_by = shift[0] / width, shift[1] / height
     if matching < _SAME_VIEW:
-        return Comparison("other_view", None, matching, moved_by)
+        return SlotComparison("other_view", None, matching, moved_by)
     gain = gain_of(fit_beside_item(background, now, samples, planes), background.size)
     different = outside_range(background.low, background.high, gain, now)
     without_shadow = np.where(_is_shadow(background.pixels * gain, now), 0, different).astype(np.float32)
@@ -151,7 +151,7 @@ def _is_shadow(lit: Values, now: Values) -> NDArray[np.bool_]:
     return is_shadow
 
 
-def _found(different: Values, without_shadow: Values, matching: float, shift: tuple[float, float]) -> Comparison:
+def _found(different: Values, without_shadow: Values, matching: float, shift: tuple[float, float]) -> SlotComparison:
     """Return what the differences in grey levels mean, with and without those of shadows: (height, width) each."""
     height, width = different.shape
     strong = without_shadow > TOLERANCE
@@ -162,9 +162,9 @@ def _found(different: Values, without_shadow: Values, matching: float, shift: tu
     groups = groups_of(cells)
     if not groups:
         is_clear = not cells.any() and different.max() < 2 * TOLERANCE
-        return Comparison("empty" if is_clear else "unclear", None, matching, shift)
+        return SlotComparison("empty" if is_clear else "unclear", None, matching, shift)
     item = pixels_of([cell for group in groups for cell in group], different.shape)
     # Drops of what was spilt may lie at the edge.
     largest = pixels_of(max(groups, key=len), different.shape)
     state: State = "reaches_out" if goes_on(np.where(largest, without_shadow, 0)) else "item"
-    return Comparison(state, box_of(strong & item), matching, shift)
+    return SlotComparison(state, box_of(strong & item), matching, shift)
