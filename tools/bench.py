@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from statistics import median
@@ -160,11 +161,11 @@ def cut(rounds: int) -> list[Ratio]:
     The small item is decoded again at the full scale, the large one is not.
     """
     from triof.judging.slot_view import SlotView
-    from triof.machine.reference_store import Reference
-    from triof.settings.sections.slot_view import SlotViewSettings
+    from triof.machine.reference_store import SlotReference
+    from triof.settings.sections.photo import SlotViewSettings
 
     tray = Image.open(TRAYS / "above.jpg").convert("RGB").resize((1280, 720))
-    reference = Reference(tray, "bench", *tray.size, None)
+    reference = SlotReference(tray, "bench", *tray.size, None)
     router = services.build_router(Settings(mode="local"))
     view = SlotView(SlotViewSettings(), lambda: [reference])
     whole, with_cut = Sorter(router, Settings().policy), Sorter(router, Settings().policy, slot_view=view)
@@ -174,8 +175,9 @@ def cut(rounds: int) -> list[Ratio]:
         picture.paste(
             Image.open(DEMO_PICTURES / "cup-clean-2.jpg").crop((240, 60, 720, 560)).resize((side, side)), (420, 120)
         )
-        image = encoded(picture)
-        ours, bare = turns(rounds, lambda: with_cut.judge(image, uuid4()), lambda: whole.judge(image, uuid4()))
+        ours, bare = turns(
+            rounds, *(partial(judge, encoded(picture), uuid4()) for judge in (with_cut.judge, whole.judge))
+        )
         found.append(Ratio(f"verdict on the cut / on the whole, {name} item", ours * 1000, bare * 1000, "ms", "<= 1.3"))
     return found
 

@@ -32,9 +32,9 @@ from triof.datasets import photo_dataset
 from triof.datasets.photo_dataset import LabelledPhoto
 from triof.judging.slot_view import SlotView
 from triof.judging.sorter import Judgement, Sorter
-from triof.machine.reference_store import Reference
+from triof.machine.reference_store import SlotReference
 from triof.settings.loader import load
-from triof.settings.sections.slot_view import SlotViewSettings
+from triof.settings.sections.photo import SlotViewSettings
 from triof.settings.tree import Settings
 
 TRAYS = Path(__file__).parent / "trays"
@@ -176,17 +176,17 @@ def trays(folder: Path = TRAYS) -> dict[str, Pixels]:
     }
 
 
-def reference(tray: Pixels, rng: Generator) -> Reference:
+def reference(tray: Pixels, rng: Generator) -> SlotReference:
     """The reference that a machine would keep of this tray."""
     picture = Image.open(BytesIO(photographed(tray, rng))).convert("RGB")
-    return Reference(picture, "measured", WIDTH, HEIGHT, None)
+    return SlotReference(picture, "measured", WIDTH, HEIGHT, None)
 
 
 class Judges:
     """The sorters of each way, for the tray that is set."""
 
     def __init__(self, settings: Settings, margins: Sequence[float]) -> None:
-        self.empty: Reference | None = None
+        self.empty: SlotReference | None = None
         router = services.build_router(settings)
         self.ways: dict[str, Sorter] = {"whole": Sorter(router, settings.policy)}
         for margin in margins:

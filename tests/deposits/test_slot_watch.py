@@ -12,6 +12,7 @@ from PIL import Image
 from tests.support.machines import Visitor
 from tests.support.slot_scenes import MIDDLE, SIZE, photo_of, slot
 from tests.support.watched_slots import WatchedMachine, home_with, watched
+from triof.deposits.slot_watch import REQUEST_FILE
 from triof.machine.cameras.browser import BrowserCamera
 from triof.machine.cameras.folder import FolderCamera
 from triof.machine.reference_store import FILE
@@ -286,3 +287,18 @@ def test_a_moved_camera_or_a_dirty_lens_is_an_alert_that_ends_by_itself(
     after(seen, 1, light=DRIFTED)
     assert "slot_view" not in alerts(seen)
     assert report(seen).status("slot_view") == "ok"
+
+
+def test_a_request_of_the_command_line_is_done_when_the_machine_is_idle(build: Build, tmp_path: Path) -> None:
+    seen = build(learnt=False)
+    request = tmp_path / "home" / REQUEST_FILE
+    visitor = put_in(seen, slot(MIDDLE))
+    request.touch()
+    seen.wait(2)
+    assert request.exists()
+    assert not seen.store.current()
+    visitor.press("/return").press("/done")
+    seen.show(slot())
+    seen.wait(2)
+    assert not request.exists()
+    assert seen.store.current()

@@ -11,7 +11,7 @@ from triof.common.errors import TriofError
 from triof.deposits import slot_watch
 from triof.judging import photo
 from triof.machine.cameras.registry import build_camera
-from triof.machine.reference_store import Reference, ReferenceStore
+from triof.machine.reference_store import ReferenceStore, SlotReference
 from triof.settings.tree import Settings
 from triof.storage import data_folder
 
@@ -66,7 +66,7 @@ def forget(ctx: click.Context) -> None:
     click.echo("The reference is removed." if was_there else "There was no reference.")
 
 
-def _taken(settings: Settings, store: ReferenceStore) -> Reference:
+def _taken(settings: Settings, store: ReferenceStore) -> SlotReference:
     """Return the reference that this process took, or the running kiosk, which alone can use the camera."""
     slot_watch.check_kind(settings.camera.kind)
     try:
@@ -83,7 +83,7 @@ def _taken(settings: Settings, store: ReferenceStore) -> Reference:
         lock.release()
 
 
-def _requested(settings: Settings, store: ReferenceStore) -> Reference:
+def _requested(settings: Settings, store: ReferenceStore) -> SlotReference:
     request = settings.home / slot_watch.REQUEST_FILE
     before = store.current()
     keep_state(request, b"")
@@ -101,7 +101,7 @@ def _requested(settings: Settings, store: ReferenceStore) -> Reference:
     )
 
 
-def _tell(found: Reference, of: int = 1) -> None:
+def _tell(found: SlotReference, of: int = 1) -> None:
     when = f"{found.taken_at:%Y-%m-%d %H:%M} UTC" if found.taken_at else "shipped with the demo"
     more = f", one of {of}" if of > 1 else ""
     click.echo(f"reference of the empty slot: {found.width} x {found.height}, {when}{more}")

@@ -16,9 +16,8 @@ from triof.judging.router import Router
 from triof.judging.slot_view import SlotFinding, SlotView
 from triof.judging.sorter import Judgement
 from triof.machine.cameras.base import Camera
-from triof.machine.reference_store import KEPT_SIDE, Reference, ReferenceStore
-from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
-from triof.settings.sections.slot_view import SlotViewSettings
+from triof.machine.reference_store import KEPT_SIDE, ReferenceStore, SlotReference
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits, SlotViewSettings
 
 log = get_logger(__name__)
 
@@ -93,7 +92,7 @@ class SlotWatch:
         states = {"empty": False, "item": True, "reaches_out": True}
         return states.get(finding.comparison.state) if finding else None
 
-    def take(self) -> Reference:
+    def take(self) -> SlotReference:
         """Take the reference now; the slot must be closed and empty. Raises ReferenceUnusable, CameraError, OSError."""
         check_kind(self._camera.kind)
         return self._save(self._photo())
@@ -146,7 +145,7 @@ class SlotWatch:
             self._save(photo)
             self._learn_at = self._clock() + _REFRESHED_SECONDS
 
-    def _save(self, photo: Photo) -> Reference:
+    def _save(self, photo: Photo) -> SlotReference:
         reference = _saved(photo, self._store)
         self._findings.clear()
         return reference
@@ -165,7 +164,7 @@ def check_kind(kind: str) -> None:
         )
 
 
-def take(camera: Camera, store: ReferenceStore, limits: PhotoLimits = DEFAULT_LIMITS) -> Reference:
+def take(camera: Camera, store: ReferenceStore, limits: PhotoLimits = DEFAULT_LIMITS) -> SlotReference:
     """Take the reference where no kiosk runs. Raises ReferenceUnusable, CameraError, PhotoError, OSError."""
     check_kind(camera.kind)
     return _saved(_photograph(camera, limits), store)
@@ -175,7 +174,7 @@ def _photograph(camera: Camera, limits: PhotoLimits) -> Photo:
     return photos.load(camera.take(None), limits, needed_side=KEPT_SIDE)
 
 
-def _saved(photo: Photo, store: ReferenceStore) -> Reference:
+def _saved(photo: Photo, store: ReferenceStore) -> SlotReference:
     reference = store.save(photo.picture, photo.width, photo.height)
     log.info("reference.taken", width=photo.width, height=photo.height)
     return reference

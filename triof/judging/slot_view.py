@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from providers.base import Photo
-from triof.machine.empty_slot.comparison import Comparison, compare, nearest
+from triof.machine.empty_slot.comparison import SlotComparison, compare, nearest
 from triof.machine.empty_slot.item import Box, with_margin
 from triof.machine.empty_slot.pictures import reduced
-from triof.machine.reference_store import Reference
-from triof.settings.sections.slot_view import SlotViewSettings
+from triof.machine.reference_store import SlotReference
+from triof.settings.sections.photo import SlotViewSettings
 
 _SHIFTED = 0.015
 """Shift of the camera, relative to the picture's sides, from which it counts as moved."""
@@ -20,7 +20,7 @@ _NARROWEST = 32
 class SlotFinding:
     """What a photo shows beside the empty slot."""
 
-    comparison: Comparison
+    comparison: SlotComparison
     cut: Box | None
     """The part of the photo that the models see; None: all of it."""
 
@@ -33,7 +33,7 @@ class SlotFinding:
 class SlotView:
     """Compares photos with the references that ``references`` returns at that moment. Thread-safe."""
 
-    def __init__(self, settings: SlotViewSettings, references: Callable[[], Sequence[Reference]]) -> None:
+    def __init__(self, settings: SlotViewSettings, references: Callable[[], Sequence[SlotReference]]) -> None:
         self._settings = settings
         self._references = references
 
@@ -51,7 +51,7 @@ class SlotView:
         comparison = compare(nearest([each.background for each in references], now), now)
         return SlotFinding(comparison, self._cut(comparison, photo.width / photo.height))
 
-    def _cut(self, comparison: Comparison, aspect: float) -> Box | None:
+    def _cut(self, comparison: SlotComparison, aspect: float) -> Box | None:
         if not (self._settings.cut and comparison.state == "item" and comparison.box):
             return None
         return with_margin(comparison.box, self._settings.margin, aspect)

@@ -29,7 +29,7 @@ _Signature = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Reference:
+class SlotReference:
     """A picture of the empty slot."""
 
     picture: Image.Image
@@ -58,10 +58,10 @@ class ReferenceStore:
         self.camera = camera_id(camera)
         self._shows_demo = camera.kind == "folder" and camera.folder == DEMO_PICTURES
         self._now = now
-        self._kept: tuple[_Signature | None, Sequence[Reference]] = (None, ())
+        self._kept: tuple[_Signature | None, Sequence[SlotReference]] = (None, ())
         self._read_once = False
 
-    def current(self) -> Sequence[Reference]:
+    def current(self) -> Sequence[SlotReference]:
         """Return the camera's references: one, none, or those of the demo, whose pictures have many views."""
         signature = self._signature()
         if not self._read_once or signature != self._kept[0]:
@@ -70,11 +70,11 @@ class ReferenceStore:
             self._read_once = True
         return self._kept[1]
 
-    def save(self, picture: Image.Image, width: int, height: int) -> Reference:
+    def save(self, picture: Image.Image, width: int, height: int) -> SlotReference:
         """Store the ``picture`` of a camera that gives ``width`` x ``height`` pixels. Raises OSError."""
         small = picture.convert("RGB")
         small.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.BOX)
-        reference = Reference(small, self.camera, width, height, self._now())
+        reference = SlotReference(small, self.camera, width, height, self._now())
         about = {"camera": self.camera, "width": width, "height": height, "taken_at": self._now().isoformat()}
         written, information = BytesIO(), PngImagePlugin.PngInfo()
         information.add_text(_KEY, json.dumps(about))
@@ -95,19 +95,19 @@ class ReferenceStore:
             return None
         return status.st_mtime_ns, status.st_size, status.st_ino
 
-    def _read(self) -> Reference | None:
+    def _read(self) -> SlotReference | None:
         try:
             with Image.open(self.path, formats=("PNG",)) as opened:
                 about = json.loads(opened.text[_KEY])  # type: ignore[attr-defined]
                 taken_at = datetime.fromisoformat(about["taken_at"])
-                found = Reference(opened.convert("RGB"), about["camera"], about["width"], about["height"], taken_at)
+                found = SlotReference(opened.convert("RGB"), about["camera"], about["width"], about["height"], taken_at)
         # A damaged file may raise anything; the machine then judges whole pictures.
         except Exception as error:
             log.warning("reference.not_read", path=self.path, cause=error)
             return None
         return found if found.camera == self.camera else None
 
-    def _shipped(self) -> Sequence[Reference]:
+    def _shipped(self) -> Sequence[SlotReference]:
         if not self._shows_demo:
             return ()
         return [_of_file(path, self.camera) for path in sorted(DEMO_EMPTY_SLOTS.glob("*.jpg"))]
@@ -120,7 +120,7 @@ def camera_id(camera: CameraSettings) -> str:
     return f"{camera.kind}-{hashlib.sha256(chosen.encode()).hexdigest()[:12]}"
 
 
-def _of_file(path: Path, camera: str) -> Reference:
+def _of_file(path: Path, camera: str) -> SlotReference:
     with Image.open(path) as opened:
         picture = opened.convert("RGB")
-    return Reference(picture, camera, 960, 720, None)
+    return SlotReference(picture, camera, 960, 720, None)

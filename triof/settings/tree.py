@@ -23,14 +23,13 @@ from triof.settings.sections.deposit import DepositSettings
 from triof.settings.sections.journal import JournalSettings
 from triof.settings.sections.logs import LogsSettings
 from triof.settings.sections.monitoring import MonitoringSettings
-from triof.settings.sections.photo import PhotoLimits
+from triof.settings.sections.photo import PhotoLimits, SlotViewSettings
 from triof.settings.sections.policy import Policy
 from triof.settings.sections.privacy import PrivacySettings
 from triof.settings.sections.reports import ReportSettings
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.sections.server import ServerSettings
 from triof.settings.sections.slot import SlotSettings
-from triof.settings.sections.slot_view import SlotViewSettings
 
 Mode = Literal["auto", "cloud", "local"]
 Language = Literal["fr", "en"]

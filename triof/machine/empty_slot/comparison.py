@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from triof.machine.empty_slot.item import CELL, CELL_SHARE, Box, box_of, goes_on, groups_of, pixels_of
 from triof.machine.empty_slot.light import (
+    BRIGHTEST,
     FEWEST,
     OUTLIER,
     SampleGrid,
@@ -37,8 +38,12 @@ from triof.machine.empty_slot.pictures import (
 
 State = Literal["empty", "item", "reaches_out", "unclear", "other_view"]
 """``unclear``: something differs, too little to be an item; ``other_view``: the border does not match."""
-_ALIGNED = 0.9
-"""Share of the border's edges that are found, below which a shift of the camera is looked for."""
+_CLEARLY = 0.8
+"""Largest difference of the edges after a shift, relative to that before, for which the camera counts as shifted."""
+_FAR_OFF = 40.0
+"""Largest difference in grey levels of one pixel that counts against a shift."""
+_WORSE = 0.02
+"""Share of the border that may match less after it, as shadows move."""
 _SAME_VIEW = 0.6
 """Smallest share of the border that has to match the reference."""
 _DARKEST_SHADOW = 0.4
@@ -50,7 +55,7 @@ _SOFT = 4.0
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SlotComparison:
     """What a picture shows beside the empty slot."""
 
     state: State
@@ -62,22 +67,21 @@ class Comparison:
     """Shift of the camera to the right and down, relative to the picture's sides."""
 
 
-def compare(background: Background, now: Values) -> Comparison:
+def compare(background: Background, now: Values) -> SlotComparison:
     """Compare a reduced picture of the slot with the empty slot; takes some milliseconds."""
     samples, shift = sample_grid(background.size), (0, 0)
     planes, matching = _on_border(background, now, samples)
-    if _edges_found(background, strength_nearby(now)) < _ALIGNED:
-        found = _shift(background, now)
+    if any(found := _shift(background, now, planes[0])):
         moved = background.shifted(*found)
         again, better = _on_border(moved, now, samples)
-        if better > matching:
+        if better > matching - _WORSE:
             background, shift, planes, matching = moved, found, again, better
     width, height = background.size
     moved_by = shift[0] / width, shift[1] / height
     if matching < _SAME_VIEW:
-        return Comparison("other_view", None, matching, moved_by)
+        return SlotComparison("other_view", None, matching, moved_by)
     gain = gain_of(fit_beside_item(background, now, samples, planes), background.size)
-    different = outside_range(background.low, background.high, gain, now)
+    different = outside_range(background.low, background.high, gain, now) * _is_known(shift, background.size)
     without_shadow = np.where(_is_shadow(background.pixels * gain, now), 0, different).astype(np.float32)
     return _found(smoothed(different), smoothed(without_shadow), matching, moved_by)
 
@@ -94,7 +98,7 @@ def nearest(backgrounds: Sequence[Background], now: Values) -> Background:
     gains = median(ratios.reshape(len(borders), -1))
     unlike = np.minimum(np.abs(borders * gains[:, None, None] - wanted), OUTLIER).mean(axis=(1, 2))
     strength = strength_nearby(now)
-    missing = np.array([1 - _edges_found(each, strength) for each in backgrounds])
+    missing = np.array([1 - _edges_found(each, strength, now) for each in backgrounds])
     return backgrounds[int((unlike / OUTLIER + missing).argmin())]
 
 
@@ -106,39 +110,55 @@ def _on_border(background: Background, now: Values, samples: SampleGrid) -> tupl
     low, high = background.low[:, *at], background.high[:, *at]
     outside = outside_range(low, high, (samples.design @ planes).T, after)
     matching = float((outside[samples.border] < TOLERANCE).mean())
-    return planes, min(matching, _edges_found(background, strength_nearby(now)))
+    return planes, min(matching, _edges_found(background, strength_nearby(now), now))
 
 
-def _edges_found(background: Background, strength: Values) -> float:
-    """Return the share of the background's edges near the border that are in a picture of this strength of edges."""
+def _edges_found(background: Background, strength: Values, now: Values) -> float:
+    """Return the share of the background's edges near the border that are in a picture of this strength of edges.
+
+    Those in clipped light are left out.
+    """
     rows, columns = background.edges
+    lit = now[:, rows, columns].max(axis=0) < BRIGHTEST
+    rows, columns = rows[lit], columns[lit]
     if len(rows) < FEWEST:
         return 1.0
     return float((strength[rows, columns] > background.strength[rows, columns] / 2).mean())
 
 
-def _shift(background: Background, now: Values) -> tuple[int, int]:
-    """Return by how many pixels ``now`` lies to the right of, and below, the background, by its edges."""
+def _shift(background: Background, now: Values, gain: Values) -> tuple[int, int]:
+    """Return by how many pixels ``now`` lies to the right of, and below, the background, by its edges.
+
+    ``gain`` is that of each channel.
+    """
     rows, columns = background.edges
     if len(rows) < FEWEST:
         return 0, 0
-    after, wanted = edges(now), background.strength[rows, columns]
-    reach = farthest_shift(background.size)
+    after = now.mean(axis=0)
+    wanted = np.minimum(background.pixels[:, rows, columns] * gain[:, None], 255).mean(axis=0)
+    right, down = _shifts(farthest_shift(background.size))
+    moved = after[rows + down[:, None], columns + right[:, None]]
+    unlike = np.minimum(np.abs(moved - wanted), _FAR_OFF).mean(axis=1)
+    best = int(unlike.argmin())
+    return (int(right[best]), int(down[best])) if unlike[best] < _CLEARLY * unlike[0] else (0, 0)
 
-    def unlike(shift: tuple[int, int]) -> float:
-        return float(np.minimum(np.abs(after[rows + shift[1], columns + shift[0]] - wanted), OUTLIER).mean())
 
-    # Every second one first, then those around the best.
-    right, down = min(_shifts(reach, 2), key=unlike)
-    around = ((right + x, down + y) for x, y in _shifts(1, 1))
-    return min((shift for shift in around if max(map(abs, shift)) <= reach), key=unlike)
+def _is_known(shift: tuple[int, int], size: tuple[int, int]) -> Values:
+    """Return 1 where the shifted background shows the slot, 0 where the camera sees what it has never seen."""
+    known: Values = np.ones((size[1], size[0]), np.float32)
+    right, down = shift
+    known[: max(down, 0)] = known[:, : max(right, 0)] = 0
+    known[size[1] + min(down, 0) :] = known[:, size[0] + min(right, 0) :] = 0
+    return known
 
 
 @cache
-def _shifts(reach: int, step: int) -> Sequence[tuple[int, int]]:
+def _shifts(reach: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return shifts to the right and down, the smallest first."""
-    span = [0, *(sign * size for size in range(step, reach + 1, step) for sign in (1, -1))]
-    return sorted(product(span, span), key=lambda shift: abs(shift[0]) + abs(shift[1]))
+    span = range(-reach, reach + 1)
+    nearest_first = sorted(product(span, span), key=lambda shift: abs(shift[0]) + abs(shift[1]))
+    right, down = np.array(nearest_first, np.intp).T
+    return right, down
 
 
 def _is_shadow(lit: Values, now: Values) -> NDArray[np.bool_]:
@@ -151,7 +171,7 @@ def _is_shadow(lit: Values, now: Values) -> NDArray[np.bool_]:
     return is_shadow
 
 
-def _found(different: Values, without_shadow: Values, matching: float, shift: tuple[float, float]) -> Comparison:
+def _found(different: Values, without_shadow: Values, matching: float, shift: tuple[float, float]) -> SlotComparison:
     """Return what the differences in grey levels mean, with and without those of shadows: (height, width) each."""
     height, width = different.shape
     strong = without_shadow > TOLERANCE
@@ -162,9 +182,9 @@ def _found(different: Values, without_shadow: Values, matching: float, shift: tu
     groups = groups_of(cells)
     if not groups:
         is_clear = not cells.any() and different.max() < 2 * TOLERANCE
-        return Comparison("empty" if is_clear else "unclear", None, matching, shift)
+        return SlotComparison("empty" if is_clear else "unclear", None, matching, shift)
     item = pixels_of([cell for group in groups for cell in group], different.shape)
     # Drops of what was spilt may lie at the edge.
     largest = pixels_of(max(groups, key=len), different.shape)
     state: State = "reaches_out" if goes_on(np.where(largest, without_shadow, 0)) else "item"
-    return Comparison(state, box_of(strong & item), matching, shift)
+    return SlotComparison(state, box_of(strong & item), matching, shift)

@@ -16,7 +16,7 @@ FEWEST = 30
 """Pixels that are too few to find the light from them."""
 _FITS = 2
 _RIDGE = 1e-3
-_DARKEST, _BRIGHTEST = 4.0, 250.0
+_DARKEST, BRIGHTEST = 4.0, 250.0
 """Grey levels outside of which a camera clips."""
 
 
@@ -78,10 +78,10 @@ def fit_beside_item(background: Background, now: Values, samples: SampleGrid, pl
 
 
 def usable_pixels(before: Values, after: Values) -> NDArray[np.bool_]:
-    """Return which pixels are neither black nor clipped in either picture."""
-    darkest, brightest = np.minimum(before, after).min(axis=0), np.maximum(before, after).max(axis=0)
-    usable: NDArray[np.bool_] = (darkest > _DARKEST) & (brightest < _BRIGHTEST)
-    return usable
+    """Return which pixels are not black in either picture, nor clipped in all channels; all if these are too few."""
+    darkest, brightest = np.minimum(before, after).min(axis=0), np.maximum(before, after).min(axis=0)
+    usable: NDArray[np.bool_] = (darkest > _DARKEST) & (brightest < BRIGHTEST)
+    return usable if usable.sum() >= len(usable) / 4 else np.ones_like(usable)
 
 
 def median(values: Values) -> Values:

@@ -1,4 +1,4 @@
-"""Limits on photos and on decoding."""
+"""Limits on photos and on decoding, and the use of the reference picture of the empty slot."""
 
 from pydantic import Field
 
@@ -18,6 +18,19 @@ class PhotoLimits(Options):
     """Processor time limit for decoding one photo."""
     wait_seconds: float = Field(0.5, ge=0)
     """Time that a large photo waits for that memory."""
+
+
+class SlotViewSettings(Options):
+    """Use of the reference picture of the empty slot."""
+
+    enabled: bool = True
+    """Whether pictures are compared with the reference."""
+    cut: bool = True
+    """Whether the models see the item's box instead of the whole picture."""
+    margin: float = Field(0.1, ge=0, le=1)
+    """Margin around the item, relative to its longer side."""
+    learn: bool = True
+    """Whether the machine takes the reference by itself when the slot is closed, idle and surely empty."""
 
 
 DEFAULT_LIMITS = PhotoLimits()
