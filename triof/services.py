@@ -329,6 +329,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         journal=deposit_journal,
         photo_store=photo_store,
         settings=settings.deposit,
+        maintenance_seconds=60 * settings.technician.maintenance_minutes,
     )
     around.operations.health.add_machine(camera, deposits.slot)
     deposits.recover()

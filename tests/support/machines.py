@@ -94,6 +94,9 @@ class ScriptedHardware(SimulatedHardware):
     def shred(self) -> None:
         self.instead.get("shred", super().shred)()
 
+    def slot_is_open(self) -> bool:
+        return bool(self.instead.get("slot_is_open", super().slot_is_open)())
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -155,6 +158,7 @@ def assemble(
         journal=deposit_journal,
         photo_store=photo_store,
         settings=settings.deposit,
+        maintenance_seconds=60 * settings.technician.maintenance_minutes,
         clock=clock,
     )
     deposits.recover()

@@ -7,8 +7,8 @@
                  └──── give back, refuse, time out ────────┴──────► RETURNED
 
 A machine has one deposit at a time. The employee's confirmation is in the journal before anything moves. After a
-crash the next start closes the slot and marks the interrupted deposit. While a part is jammed or the journal cannot
-be written, no new deposit begins; the one under way continues as far as none of its events is lost.
+crash the next start closes the slot and marks the interrupted deposit. While the machine has a fault or a technician
+works on it, no new deposit begins; the one under way continues as far as none of its events is lost.
 """
 
 import time
@@ -24,6 +24,8 @@ from uuid import UUID, uuid4
 from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.deposits.deposit_journal import DepositJournal
+from triof.deposits.machine_faults import MachineFault, MachineFaults
+from triof.deposits.maintenance import Maintenance, MaintenanceRefused
 from triof.journal.journal import Kind
 from triof.judging.sorter import Judgement, Sorter
 from triof.judging.verdict import Reason
@@ -85,6 +87,7 @@ class Deposits:
         journal: DepositJournal,
         photo_store: PhotoStore,
         settings: DepositSettings,
+        maintenance_seconds: float = 600,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.camera = camera
@@ -95,6 +98,8 @@ class Deposits:
         self._photo_store = photo_store
         self._settings = settings
         self._clock = clock
+        self.maintenance = Maintenance(maintenance_seconds, clock)
+        self.faults = MachineFaults(slot, camera, journal, self.maintenance, clock)
         self._executor = ThreadPoolExecutor(1, "sorting")
         self._lock = RLock()
         self._current: Deposit | None = None
@@ -128,15 +133,16 @@ class Deposits:
             self._leftover |= any(event.kind != "deposit.opened" for event in interrupted)
             self._recovered = True
 
-    def fault(self) -> SlotError | DatabaseUnusable | None:
+    def fault(self) -> MachineFault | None:
         """Return why no deposit can begin now; None if one can."""
-        try:
-            if part := self.slot.jammed():
-                return Jammed(part)
-            self.slot.is_open()
-        except SlotError as error:
-            return error
-        return self._journal.fault()
+        return self.faults.current()
+
+    def hold(self, actor: str) -> None:
+        """Begin maintenance, or keep it for another while. Raises MaintenanceRefused while a deposit is under way."""
+        with self._lock:
+            if self._current:
+                raise MaintenanceRefused("An employee is using the machine: wait until the deposit is over.")
+            self.maintenance.hold(actor)
 
     def of(self, visitor: str) -> Deposit | None:
         """Return the visitor's deposit, if one is under way."""
@@ -153,7 +159,7 @@ class Deposits:
         return max(0.0, deposit.expires - self._clock())
 
     def open(self, visitor: str) -> None:
-        """Begin a deposit and open the slot, unless one is under way. Raises SlotError, DatabaseUnusable."""
+        """Begin a deposit and open the slot, unless one is under way. Raises the :attr:`MachineFault`."""
         with self._lock:
             if self._current and not self._at(visitor, DepositStage.SHREDDED, DepositStage.RETURNED):
                 return
@@ -252,8 +258,8 @@ class Deposits:
         with self._lock:
             deposit = self._current
             if not deposit:
-                # An open slot without a deposit was jammed when it should have closed.
-                if self.slot.is_open() and not self.slot.jammed():
+                # An open slot without a deposit was jammed when it should have closed, or left open by a technician.
+                if not self.maintenance.actor and self.slot.is_open() and not self.slot.jammed():
                     self._close_slot()
             elif deposit.stage is DepositStage.SORTING or self.seconds_left(deposit) > 0:
                 return

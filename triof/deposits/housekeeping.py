@@ -1,4 +1,4 @@
-"""Periodic work: ends abandoned deposits, deletes old photos, and retries failed writes."""
+"""Periodic work: ends abandoned deposits, records faults, deletes old photos, and retries failed writes."""
 
 import time
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from triof.storage.photo_store import PhotoStore
 log = get_logger(__name__)
 
 _ROOM_SECONDS = 5.0
+_FAULT_SECONDS = 1.0
 _PRUNE_SECONDS = 3600.0
 _MEND_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Seconds between attempts to recover a failed journal; the last one repeats."""
@@ -32,6 +33,7 @@ class Housekeeper:
     ) -> None:
         self._works: list[tuple[str, float, Callable[[], object]]] = [
             ("expire", 0.0, deposits.expire),
+            ("faults", _FAULT_SECONDS, deposits.faults.look),
             ("prune", _PRUNE_SECONDS, photo_store.prune),
             *([("room", _ROOM_SECONDS, room.look)] if room else []),
         ]

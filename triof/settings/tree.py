@@ -29,6 +29,8 @@ from triof.settings.sections.reports import ReportSettings
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.sections.server import ServerSettings
 from triof.settings.sections.slot import SlotSettings
+from triof.settings.sections.support import SupportSettings
+from triof.settings.sections.technician import TechnicianSettings
 
 Mode = Literal["auto", "cloud", "local"]
 Language = Literal["fr", "en"]
@@ -80,6 +82,8 @@ class Settings(Options):
     alerts: AlertSettings = AlertSettings()
     reports: ReportSettings = ReportSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    support: SupportSettings = SupportSettings()
+    technician: TechnicianSettings = TechnicianSettings()
     api: ApiSettings = ApiSettings()
     policy: Policy = Policy()
     local_cnn: LocalCnnOptions = LocalCnnOptions()

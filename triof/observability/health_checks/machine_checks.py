@@ -3,10 +3,10 @@
 from triof.common.image_files import look_in
 from triof.machine.slot import Jammed, SlotError
 from triof.monitoring.event_reader import latest_first
-from triof.observability.health_checks.check import CheckedParts, CheckResult, failed, health_check, ok, warning
+from triof.observability.health_checks.check import CheckedParts, CheckResult, faulty, health_check, ok, warning
 
 
-@health_check(needed=True)
+@health_check(needed=True, alert="camera")
 def camera(parts: CheckedParts) -> CheckResult | None:
     """Check that the camera can take a picture."""
     if not parts.camera:
@@ -17,7 +17,7 @@ def camera(parts: CheckedParts) -> CheckResult | None:
         return ok(found.kind)
     folder = parts.settings.camera.folder
     if remark := look_in(folder).remark:
-        return warning(remark)
+        return warning(remark, alert="clear")
     return ok(f"{found.kind} {folder}")
 
 
@@ -33,7 +33,7 @@ def slot(parts: CheckedParts) -> CheckResult | None:
             raise Jammed(part)
         is_open = found.is_open()
     except SlotError as error:
-        return failed(f"{error.code}: {error}", alert="fire" if unfinished else "clear")
+        return faulty(error)
     slot_settings = parts.settings.slot
     return unfinished or ok(f"{slot_settings.kind}, {'open' if is_open else 'closed'}, boxes {slot_settings.boxes}")
 

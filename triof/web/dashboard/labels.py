@@ -85,7 +85,8 @@ TOPICS: Mapping[str, LazyString] = {
     "embedding": _("What items look like"),
     "quota": _("The quota is nearly used up."),
     "cloud": _("The cloud does not answer."),
-    "jammed": _("The latest deposit was not finished."),
+    "jammed": _("A part is stuck, or a deposit was not finished."),
+    "camera": _("The camera gives no picture."),
     "disk": _("The disk is nearly full."),
     "journal": _("The journal needs care."),
 }

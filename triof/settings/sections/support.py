@@ -1,0 +1,13 @@
+"""The people to call when the machine is out of order."""
+
+from pydantic import Field
+
+from providers.options import Options
+
+
+class SupportSettings(Options):
+    """Shown on the touchscreen while the machine is out of order; what is unset is left out."""
+
+    name: str | None = Field(None, min_length=1, max_length=60)
+    phone: str | None = Field(None, pattern=r"^[+0-9(][0-9 ()./-]{2,29}$")
+    email: str | None = Field(None, max_length=60, pattern=r"^[^@\s,]+@[^@\s,]+$")
