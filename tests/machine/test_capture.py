@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from triof.drills.fault_file import FaultFile, FaultyCamera, InjectedFault
 from triof.machine.cameras.base import CameraError, NothingChosen
 from triof.machine.cameras.browser import BrowserCamera
 from triof.machine.cameras.folder import FolderCamera
@@ -32,6 +33,27 @@ def test_a_picture_added_while_running_is_shown(folder: Path) -> None:
     camera.take(None)
     (folder / "aa.gif").write_bytes(b"new")
     assert camera.take(None) == b"new"
+
+
+def test_a_preview_shows_the_picture_taken_last_and_consumes_none(folder: Path) -> None:
+    camera = FolderCamera(folder)
+    assert [camera.preview(), camera.preview(), camera.take(None), camera.take(None)] == [b"a.png"] * 3 + [b"b.jpg"]
+    assert camera.preview() == b"b.jpg"
+    (folder / "b.jpg").unlink()
+    assert camera.preview() == b"a.png"
+
+
+def test_the_touchscreens_camera_has_no_preview() -> None:
+    with pytest.raises(NothingChosen, match="touchscreen"):
+        BrowserCamera().preview()
+
+
+def test_a_drill_takes_the_preview_too(folder: Path, tmp_path: Path) -> None:
+    camera = FaultyCamera(FolderCamera(folder), tmp_path)
+    assert camera.preview() == b"a.png"
+    FaultFile(tmp_path).set(InjectedFault("camera_gone", "http://127.0.0.1:1"), 30)
+    with pytest.raises(CameraError, match="drill"):
+        camera.preview()
 
 
 def test_a_folder_without_pictures_names_the_setting(tmp_path: Path) -> None:

@@ -117,10 +117,13 @@ class FaultyCamera:
 
     def take(self, upload: bytes | None) -> bytes:
         """Return the encoded image of the camera. Raises CameraError."""
-        injected = self._fault_file.current()
-        if injected and injected.fault == "camera_gone":
-            raise CameraError("A drill has unplugged the camera: wait until it is over.")
+        self._check()
         return self._camera.take(upload)
+
+    def preview(self) -> bytes:
+        """Return the newest picture of the camera. Raises CameraError."""
+        self._check()
+        return self._camera.preview()
 
     def ping(self) -> None:
         """Raise CameraError if ``take`` could not work now."""
@@ -129,3 +132,8 @@ class FaultyCamera:
     def close(self) -> None:
         """Close the camera."""
         self._camera.close()
+
+    def _check(self) -> None:
+        injected = self._fault_file.current()
+        if injected and injected.fault == "camera_gone":
+            raise CameraError("A drill has unplugged the camera: wait until it is over.")

@@ -23,6 +23,9 @@ class Camera(Protocol):
     def take(self, upload: bytes | None) -> bytes:
         """Return the encoded image; ``upload`` is the image that the touchscreen sent. Raises CameraError."""
 
+    def preview(self) -> bytes:
+        """Return the newest picture as JPEG, or as its file holds it, and consume nothing. Raises CameraError."""
+
     def ping(self) -> None:
         """Raise CameraError if ``take`` could not work now."""
 

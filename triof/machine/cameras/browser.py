@@ -14,6 +14,10 @@ class BrowserCamera:
             raise NothingChosen("The touchscreen sent no picture: take or choose one.")
         return upload
 
+    def preview(self) -> bytes:
+        """Raise NothingChosen, as only the touchscreen sees what its camera sees."""
+        raise NothingChosen("The camera is the touchscreen's own: only the touchscreen can show its picture.")
+
     def ping(self) -> None:
         """Do nothing, as only the touchscreen knows whether it has a camera."""
 

@@ -29,6 +29,7 @@ class FolderCamera:
         self._choose = choose
         self._turns = count()
         self._told = ""
+        self._taken: Path | None = None
 
     def take(self, upload: bytes | None) -> bytes:
         """Return the next picture of the folder, which is listed each time; ``upload`` is ignored."""
@@ -37,10 +38,13 @@ class FolderCamera:
             log.warning("camera.left_out", why=found.remark)
         self._told, pictures = found.remark, found.pictures
         path = self._choose(pictures) if self._order == "random" else pictures[next(self._turns) % len(pictures)]
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise CameraError(f"The picture {path} cannot be read ({error}): check its permissions.") from error
+        self._taken = path
+        return _read(path)
+
+    def preview(self) -> bytes:
+        """Return the picture that was taken last; before the first, the first of the folder."""
+        pictures = self._look().pictures
+        return _read(self._taken if self._taken in pictures else pictures[0])
 
     def ping(self) -> None:
         """Raise CameraError if the folder has no picture."""
@@ -60,3 +64,10 @@ class FolderCamera:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CameraError(f"The picture {path} cannot be read ({error}): check its permissions.") from error
