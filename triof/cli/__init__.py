@@ -63,6 +63,7 @@ class _Main(LazyGroup):
     names=(
         *("kiosk", "serve", "classify", "dataset", "train", "evaluate", "bundles", "models", "azure"),
         *("settings", "doctor", "mode", "quota", "drill", "slot", "journal", "report", "alerts", "keys", "users"),
+        "technician",
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -1,12 +1,15 @@
-"""System stats: processor, memory, temperature and disk."""
+"""System stats: processor, memory, temperature, disk and network."""
 
 import shutil
+import socket
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
 ENOUGH_BYTES = 200_000_000
 """Free bytes below which journal and photos are about to run out of room."""
+_IP_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
 def cpu_share() -> float:
@@ -31,6 +34,20 @@ def temperature_celsius() -> float | None:
 def disk_free_bytes(folder: Path) -> int:
     """Return the free bytes on the disk of ``folder``. Raises OSError."""
     return shutil.disk_usage(folder).free
+
+
+def network_addresses() -> Mapping[str, Sequence[str]]:
+    """Return the IP addresses of each network interface but the loopback one; none for one that is down."""
+    statuses = psutil.net_if_stats()
+    return {
+        name: [
+            each.address.partition("%")[0]
+            for each in addresses
+            if each.family in _IP_FAMILIES and name in statuses and statuses[name].isup
+        ]
+        for name, addresses in psutil.net_if_addrs().items()
+        if not any(each.address in ("127.0.0.1", "::1") for each in addresses)
+    }
 
 
 class OwnProcess:

@@ -84,6 +84,7 @@ class KioskPages:
         self._warning_seconds = settings.deposit.warning_seconds
         self._default_language = settings.language
         self._from_anywhere = settings.server.touchscreen_from_anywhere
+        self._technician_from_anywhere = settings.technician.from_anywhere
         self._support = settings.support
 
     def blueprint(self) -> Blueprint:
@@ -129,6 +130,7 @@ class KioskPages:
             hints=[texts.hint(check.name) for check, _ in self._health.latest().needed_failures()],
             busy=self._deposits.busy(_visitor()),
             refresh=refresh,
+            technician_url=self._technician_url(),
         )
 
     def _out_of_order(self, code: str, refresh: Refresh) -> Page:
@@ -138,7 +140,12 @@ class KioskPages:
             fault=fault_codes.of(code),
             support=self._support,
             refresh=refresh,
+            technician_url=self._technician_url(),
         )
+
+    def _technician_url(self) -> str | None:
+        """Return the link to the technician's page, which other computers get only where the settings say so."""
+        return url_for("technician.overview") if self._technician_from_anywhere or is_from_here() else None
 
     def start(self) -> Page:
         """Open the slot."""

@@ -1,0 +1,74 @@
+// The technician's script: the live picture with its readings, and the keypad.  Pages work without it: the keypad asks the
+// server for each digit, and the picture is renewed by "Look again".
+"use strict";
+
+const PICTURE_MS = 700;
+const WAIT_MS = 5000;
+const picture = document.querySelector("[data-live-picture]");
+const pin = document.getElementById("pin");
+
+// ---- keypad ----
+
+pin?.addEventListener("click", (event) => {
+  const key = event.target.closest("button[name]");
+  if (!key) return;
+  event.preventDefault();
+  const typed = pin.elements.pin;
+  typed.value = key.name === "digit" ? (typed.value + key.value).slice(0, typed.maxLength) : typed.value.slice(0, -1);
+});
+
+// ---- presses: a movement takes seconds, and one press is one movement ----
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.hasAttribute("data-stays")) return;
+  if (form.dataset.sent) return event.preventDefault();
+  form.dataset.sent = "1";
+  event.submitter?.classList.add("is-pressed");
+});
+
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
+// ---- live picture ----
+
+let best = 0;
+
+function show(name, value, digits) {
+  const meter = document.querySelector(`[data-meter="${name}"]`);
+  if (meter) meter.value = value;
+  document.querySelector(`[data-reading="${name}"]`).textContent = value.toFixed(digits);
+}
+
+function read(headers) {
+  const of = (name) => Number(headers.get(`X-Triof-${name}`));
+  show("focus", of("Focus"), 2);
+  for (const name of ["Brightness", "Dark", "Bright"]) show(name.toLowerCase(), of(name), 2);
+  best = Math.max(best, of("Focus"));
+  show("best", best, 2);
+}
+
+async function renew() {
+  const fault = document.querySelector("[data-picture-fault]");
+  try {
+    if (!document.hidden) {
+      const answer = await fetch("/technician/picture", { cache: "no-store", headers: { "X-Triof-Look": "1" }, signal: AbortSignal.timeout(WAIT_MS) });
+      if (answer.redirected) return location.reload();
+      if (answer.ok) {
+        const last = picture.src;
+        picture.src = URL.createObjectURL(await answer.blob());
+        if (last.startsWith("blob:")) URL.revokeObjectURL(last);
+        read(answer.headers);
+        fault.textContent = "";
+      } else {
+        fault.textContent = `${answer.headers.get("X-Triof-Code") ?? ""} ${await answer.text()}`;
+      }
+    }
+  } catch {
+    // The page says that the server does not answer (dashboard.js).
+  }
+  setTimeout(renew, PICTURE_MS);
+}
+
+if (picture) renew();
