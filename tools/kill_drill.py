@@ -19,7 +19,7 @@ import requests
 
 from tools.running_kiosk import QUICK, RunningKiosk
 from triof.drills.visitor import Visitor
-from triof.machine.simulated import SimulatedHardware
+from triof.machine.hardware.simulated import SimulatedHardware
 
 _LONGEST_SECONDS = 1.5
 """A deposit with quick movements takes about half of that, so kills fall into every step of the first few."""

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from triof.deposits.housekeeping import Housekeeper
     from triof.journal.journal import Journal, Kind
     from triof.machine.cameras.base import Camera
-    from triof.machine.simulated import SimulatedHardware
     from triof.operations.operations import Operations
     from triof.storage.photo_store import PhotoStore
 
@@ -221,13 +220,6 @@ def build_sorter(
     return Sorter(router, settings.policy, settings.photo, compare=experiment.follow_up)
 
 
-def build_hardware(settings: Settings) -> SimulatedHardware:
-    """Build the hardware of the settings."""
-    from triof.machine.simulated import SimulatedHardware
-
-    return SimulatedHardware(settings.home / "simulated_machine.json", settings.slot.simulated_seconds)
-
-
 @dataclass(frozen=True)
 class Services:
     """The objects of a server without a machine."""
@@ -300,6 +292,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     from triof.deposits.housekeeping import Housekeeper
     from triof.journal.backups import JournalBackups
     from triof.journal.journal import Journal
+    from triof.machine.hardware.registry import build_hardware
     from triof.machine.slot import Slot
     from triof.storage.disk_reserve import DiskRoom
     from triof.storage.photo_store import PhotoStore

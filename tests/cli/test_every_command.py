@@ -65,6 +65,7 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "mode": ["local"],
     "drill": ["--yes"],
     "slot jam": ["box"],
+    "slot item": ["present"],
     "journal restore": ["{here}/copy.db", "--yes"],
     "journal salvage": ["{here}/copy.db"],
     "report": ["--out", "{here}/report.html"],

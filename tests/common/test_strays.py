@@ -15,7 +15,8 @@ from triof import services
 from triof.app import create_app
 from triof.common.repeated_faults import Complaints
 from triof.common.scheduler import ScheduledTask, Scheduler
-from triof.machine.slot import Part, SlotError
+from triof.machine.hardware.base import Part
+from triof.machine.slot import SlotError
 from triof.settings.tree import Settings
 
 pytestmark = pytest.mark.slow

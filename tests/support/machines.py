@@ -19,7 +19,7 @@ from triof.deposits.housekeeping import Housekeeper
 from triof.journal.journal import Journal
 from triof.judging.sorter import Sorter
 from triof.machine.cameras.base import Camera
-from triof.machine.simulated import SimulatedHardware
+from triof.machine.hardware.simulated import SimulatedHardware
 from triof.machine.slot import Slot
 from triof.operations import operations
 from triof.services import KioskServices

@@ -15,7 +15,7 @@ TABLE_ROW = re.compile(
 CODE_OF_AN_ERROR = re.compile(
     r'^\s+(?:self\.)?code\b[^=\n]*= "([A-Z]\d)"|\bcode="([A-Z]\d)"|^\s+"([A-Z]\d)"', re.MULTILINE
 )
-COMING = {"C2", "C3", "C4", "C5", "C6", "S3"}
+COMING = {"C2", "C3", "C4", "C5", "C6"}
 """Codes whose errors are still to be written."""
 
 

@@ -12,6 +12,7 @@ from triof.cli import load_settings
 from triof.common.errors import TriofError
 from triof.judging.mode import current_mode
 from triof.machine.cameras.registry import build_camera
+from triof.machine.hardware.registry import build_hardware
 from triof.machine.slot import Slot
 from triof.settings.loader import SettingsError
 from triof.settings.tree import Settings
@@ -74,11 +75,16 @@ def _parts(ctx: click.Context, settings: Settings) -> CheckedParts:
             return None
         return Journal(found) if found else None
 
+    def slot() -> Slot:
+        built = Slot(build_hardware(settings))
+        ctx.call_on_close(built.release)
+        return built
+
     return CheckedParts(
         settings,
         router,
         journal,
         camera=lambda: build_camera(settings.camera),
-        slot=lambda: Slot(services.build_hardware(settings)),
+        slot=slot,
         is_thorough=True,
     )

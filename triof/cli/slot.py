@@ -1,24 +1,32 @@
-"""``triof slot``: show the state of the hardware, and jam the simulated one."""
+"""``triof slot``: show the state of the hardware, clear a fault, and play with the simulated machine."""
 
 from typing import get_args
 
 import click
 
-from triof import services
 from triof.cli import load_settings
-from triof.machine.simulated import SimulatedHardware
-from triof.machine.slot import Part, Slot
+from triof.machine.hardware.base import Hardware, Part
+from triof.machine.hardware.registry import build_hardware
+from triof.machine.hardware.simulated import SimulatedHardware
+from triof.machine.slot import Slot
 from triof.storage import data_folder
+
+_ITEMS = {"present": True, "absent": False, "no-sensor": None}
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def slot(ctx: click.Context) -> None:
-    """Show whether the slot is open and whether a part is jammed."""
+    """Show whether the slot is open, whether a part is jammed, and what the sensors say."""
     if ctx.invoked_subcommand:
         return
     machine = Slot(_hardware(ctx))
-    click.echo(f"slot: {'open' if machine.is_open() else 'closed'}, jammed: {machine.jammed() or 'nothing'}")
+    sensors = machine.sensors()
+    item = {True: "present", False: "absent", None: "no sensor"}[sensors.item]
+    click.echo(
+        f"slot: {'open' if sensors.slot_open else 'closed'}, jammed: {machine.jammed() or 'nothing'}, item: {item},"
+        f" emergency stop: {'pressed' if sensors.emergency_stop else 'no'}"
+    )
 
 
 @slot.command()
@@ -26,17 +34,43 @@ def slot(ctx: click.Context) -> None:
 @click.pass_context
 def jam(ctx: click.Context, part: Part) -> None:
     """Jam PART of the simulated machine, also in a running kiosk."""
-    _hardware(ctx).jam(part)
+    _simulated(ctx).jam(part)
 
 
 @slot.command()
 @click.pass_context
 def clear(ctx: click.Context) -> None:
-    """Clear the jam of the simulated machine."""
-    _hardware(ctx).jam(None)
+    """Forget a jam and an emergency stop, once the cause is removed."""
+    Slot(_hardware(ctx)).clear()
 
 
-def _hardware(ctx: click.Context) -> SimulatedHardware:
+@slot.command()
+@click.argument("what", type=click.Choice(tuple(_ITEMS)))
+@click.pass_context
+def item(ctx: click.Context, what: str) -> None:
+    """Put an item into the simulated machine, which has a sensor for it from then on."""
+    _simulated(ctx).put_item(_ITEMS[what])
+
+
+@slot.command()
+@click.option("--release", is_flag=True, help="Release it; the machine stays off until `triof slot clear`.")
+@click.pass_context
+def stop(ctx: click.Context, release: bool) -> None:
+    """Press the emergency stop of the simulated machine, also in a running kiosk."""
+    machine = _simulated(ctx)
+    machine.release_stop() if release else machine.press_stop()
+
+
+def _simulated(ctx: click.Context) -> SimulatedHardware:
+    hardware = _hardware(ctx)
+    if not isinstance(hardware, SimulatedHardware):
+        raise click.UsageError("Only the simulated machine can do this: set slot.kind to simulated.")
+    return hardware
+
+
+def _hardware(ctx: click.Context) -> Hardware:
     settings = load_settings(ctx).settings
     data_folder.make(settings)
-    return services.build_hardware(settings)
+    hardware = build_hardware(settings)
+    ctx.call_on_close(hardware.close)
+    return hardware

@@ -9,7 +9,8 @@
     │   └── NothingChosen the touchscreen sent none
     ├── SlotError         the machine's hardware refused or failed
     │   ├── Interlocked   the movement would be dangerous now
-    │   └── Jammed        a part is stuck; .part
+    │   ├── Jammed        a part is stuck; .part
+    │   └── EmergencyStopped  the emergency stop was pressed and not cleared since
     ├── MachineTaken      another process runs the machine
     ├── CannotListen      the server cannot use its address or port
     ├── HomeUnusable      the home folder cannot be made or written to

@@ -14,6 +14,7 @@ works on it, no new deposit begins; the one under way continues as far as none o
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -215,8 +216,8 @@ class Deposits:
             if verdict.doubts(chosen) and not (sure and deposit.chosen == chosen):
                 self._current = replace(deposit, chosen=chosen, expires=self._after(self._settings.idle_seconds))
                 return
-            if part := self.slot.jammed():
-                self._fail(deposit, Jammed(part))
+            if fault := self.slot.fault():
+                self._fail(deposit, fault)
                 return
             predicted = deposit.judgement.predictions.get("waste_type")
             agreed = predicted is not None and predicted.label == chosen
@@ -259,7 +260,7 @@ class Deposits:
             deposit = self._current
             if not deposit:
                 # An open slot without a deposit was jammed when it should have closed, or left open by a technician.
-                if not self.maintenance.actor and self.slot.is_open() and not self.slot.jammed():
+                if not self.maintenance.actor and self.slot.is_open() and not self.slot.fault():
                     self._close_slot()
             elif deposit.stage is DepositStage.SORTING or self.seconds_left(deposit) > 0:
                 return
@@ -282,6 +283,8 @@ class Deposits:
             if deposit and deposit.stage in (DepositStage.INSERTING, DepositStage.CHOOSING):
                 self._record("deposit.interrupted", deposit, reason="stopped")
             self._close_slot()
+        with suppress(SlotError):
+            self.slot.release()
         self._journal.close()
 
     def _photograph(self, deposit: Deposit, upload: bytes | None) -> Deposit:

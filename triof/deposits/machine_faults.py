@@ -9,7 +9,7 @@ from providers.event_log import get_logger
 from triof.deposits.deposit_journal import DepositJournal
 from triof.deposits.maintenance import Maintenance, UnderMaintenance
 from triof.machine.cameras.base import Camera, CameraError
-from triof.machine.slot import Jammed, Slot, SlotError
+from triof.machine.slot import Slot, SlotError
 from triof.storage.database_errors import DatabaseUnusable
 
 log = get_logger(__name__)
@@ -80,12 +80,10 @@ class MachineFaults:
 
     def _of_slot(self) -> SlotError | None:
         try:
-            if part := self._slot.jammed():
-                return Jammed(part)
             self._slot.is_open()
         except SlotError as error:
             return error
-        return None
+        return self._slot.fault()
 
     def _of_camera(self) -> CameraError | None:
         pinged = self._pinged

@@ -1,17 +1,15 @@
-"""The hardware protocol, and the interlocks that every caller must pass.
+"""The interlocks that every caller must pass, and the errors of the hardware.
 
 Hardware obeys every call; :class:`Slot` decides whether it is safe: it never shreds while the slot is open, never
-moves a box or opens the slot while shredding, and allows one movement at a time.
+moves a box or opens the slot while shredding, allows one movement at a time, and none after an emergency stop.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Literal, Protocol
 
 from triof.common.errors import TriofError
-
-Part = Literal["slot", "box", "shredder"]
+from triof.machine.hardware.base import Hardware, Part, Sensors, StatusLight
 
 
 class SlotError(TriofError):
@@ -34,26 +32,16 @@ class Jammed(SlotError):
         self.part = part
 
 
-class Hardware(Protocol):
-    """Motors and sensors. Each call returns at the end of the movement, or raises Jammed."""
+class EmergencyStopped(SlotError):
+    """The emergency stop was pressed, and has not been cleared since."""
 
-    def open_slot(self) -> None:
-        """Open the slot; does nothing if it is open."""
+    code = "S3"
 
-    def close_slot(self) -> None:
-        """Close the slot; does nothing if it is closed."""
-
-    def move_box(self, number: int) -> None:
-        """Move box ``number`` (1 and up) under the slot."""
-
-    def shred(self) -> None:
-        """Shred the item in the slot into the box below."""
-
-    def slot_is_open(self) -> bool:
-        """Return whether the slot is open, wholly or in part."""
-
-    def jammed(self) -> Part | None:
-        """Return the jammed part, if any."""
+    def __init__(self) -> None:
+        super().__init__(
+            "The emergency stop was pressed: see that nothing is in the way, release the button, then run"
+            " `triof slot clear`."
+        )
 
 
 class Slot:
@@ -65,22 +53,22 @@ class Slot:
         self._movement = ""
 
     def open(self) -> None:
-        """Open the slot. Raises Interlocked while anything moves, Jammed."""
+        """Open the slot. Raises Interlocked while anything moves, Jammed, EmergencyStopped."""
         with self._moves("opening the slot"):
             self._hardware.open_slot()
 
     def close(self) -> None:
-        """Close the slot. Raises Interlocked while anything moves, Jammed."""
+        """Close the slot. Raises Interlocked while anything moves, Jammed, EmergencyStopped."""
         with self._moves("closing the slot"):
             self._hardware.close_slot()
 
     def move_box(self, number: int) -> None:
-        """Move box ``number`` under the slot. Raises Interlocked while anything moves, Jammed."""
+        """Move box ``number`` under the slot. Raises Interlocked while anything moves, Jammed, EmergencyStopped."""
         with self._moves(f"moving box {number}"):
             self._hardware.move_box(number)
 
     def shred(self) -> None:
-        """Shred the item. Raises Interlocked while the slot is open or anything moves, Jammed."""
+        """Shred the item. Raises Interlocked while the slot is open or anything moves, Jammed, EmergencyStopped."""
         with self._moves("shredding"):
             if self._hardware.slot_is_open():
                 raise Interlocked("The slot is open: close it before shredding.")
@@ -96,8 +84,52 @@ class Slot:
         with _answers("asked whether a part is stuck"):
             return self._hardware.jammed()
 
+    def sensors(self) -> Sensors:
+        """Return what the sensors say now. Raises SlotError."""
+        with _answers("asked for its sensors"):
+            return self._hardware.sensors()
+
+    def fault(self) -> SlotError | None:
+        """Return why nothing can move until a technician comes; None if all is well."""
+        try:
+            if part := self.jammed():
+                return Jammed(part)
+            return EmergencyStopped() if self.sensors().emergency_stop else None
+        except SlotError as error:
+            return error
+
+    def set_lamp(self, on: bool) -> None:
+        """Switch the lamp on or off. Raises SlotError."""
+        with _answers("switching the lamp"):
+            self._hardware.set_lamp(on)
+
+    def set_status(self, status: StatusLight) -> None:
+        """Show ``status`` on the status light. Raises SlotError."""
+        with _answers("switching the status light"):
+            self._hardware.set_status(status)
+
+    def clear(self) -> None:
+        """Forget a jam and an emergency stop, once a technician has seen to them.
+
+        Raises Interlocked while anything moves, SlotError while the button is still pressed.
+        """
+        with self._alone("clearing"):
+            self._hardware.clear()
+
+    def release(self) -> None:
+        """Switch everything off and free the hardware; called once, at the end. Raises SlotError."""
+        with _answers("switching everything off"):
+            self._hardware.close()
+
     @contextmanager
     def _moves(self, movement: str) -> Iterator[None]:
+        with self._alone(movement):
+            if self._hardware.sensors().emergency_stop:
+                raise EmergencyStopped()
+            yield
+
+    @contextmanager
+    def _alone(self, movement: str) -> Iterator[None]:
         # Refused rather than queued: a movement that is safe now may not be so after the current one.
         if not self._moving.acquire(blocking=False):
             raise Interlocked(f"The machine is {self._movement}: {movement} has to wait until that is over.")

@@ -20,6 +20,7 @@ _KINDS: tuple[Kind, ...] = (
     *("alert.fired", "alert.cleared"),
 )
 _TAIL_BYTES = 400_000
+_BAD_STATUS = 400
 _LOGS = ("kiosk.log", "serve.log")
 
 
@@ -61,7 +62,7 @@ def log_tail(home: Path, lines: int) -> Sequence[str]:
 
 
 def log_lines(home: Path, lines: int) -> Iterator[LogLine]:
-    """Yield the last lines of the log, newest first, in readable parts."""
+    """Yield the last lines of the log, newest first, in readable parts; without requests that were answered well."""
     for line in reversed(log_tail(home, lines)):
         try:
             content = json.loads(line)
@@ -70,6 +71,8 @@ def log_lines(home: Path, lines: int) -> Iterator[LogLine]:
             yield LogLine("", "", line, "")
             continue
         content.pop("logger", None)
+        if event == "http.request" and int(content.get("status") or 0) < _BAD_STATUS:
+            continue
         fields = " ".join(f"{name}={each}" for name, each in content.items())
         yield LogLine(at[:19].replace("T", " "), level, event, fields)
 

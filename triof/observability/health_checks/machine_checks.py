@@ -1,7 +1,7 @@
 """Checks of the camera and the slot."""
 
 from triof.common.image_files import look_in
-from triof.machine.slot import Jammed, SlotError
+from triof.machine.slot import SlotError
 from triof.monitoring.event_reader import latest_first
 from triof.observability.health_checks.check import CheckedParts, CheckResult, faulty, health_check, ok, warning
 
@@ -29,8 +29,8 @@ def slot(parts: CheckedParts) -> CheckResult | None:
         return unfinished
     found = parts.slot()
     try:
-        if part := found.jammed():
-            raise Jammed(part)
+        if fault := found.fault():
+            raise fault
         is_open = found.is_open()
     except SlotError as error:
         return faulty(error)

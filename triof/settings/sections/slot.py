@@ -1,11 +1,15 @@
 """Kind of hardware, and the box of each type of waste."""
 
-from typing import Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from providers import names_a_class
 from providers.options import Options
+
+KINDS = ("simulated",)
+"""The drivers of ``triof/machine/hardware``."""
 
 
 class SimulatedSeconds(Options):
@@ -38,9 +42,20 @@ class Boxes(Options):
         return self
 
 
+def _can_be_driven(kind: str) -> str:
+    if kind not in KINDS and not names_a_class(kind):
+        raise PydanticCustomError(
+            "no_hardware",
+            "No hardware is called {kind}: use {known} or module:Class",
+            {"kind": repr(kind), "known": ", ".join(KINDS)},
+        )
+    return kind
+
+
 class SlotSettings(Options):
     """Kind of hardware, and the box of each type of waste."""
 
-    kind: Literal["simulated"] = "simulated"
+    kind: Annotated[str, AfterValidator(_can_be_driven)] = "simulated"
+    """``simulated``, or the ``module:Class`` of a driver, which is built with the settings."""
     boxes: Boxes = Boxes()
     simulated_seconds: SimulatedSeconds = SimulatedSeconds()

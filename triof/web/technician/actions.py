@@ -9,10 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from providers.event_log import get_logger
 from triof.common.errors import TriofError
+from triof.machine.slot import Interlocked
 from triof.operations import support_bundle, use_cases
 from triof.operations.technician_work import JudgedTest, TechnicianWork
 from triof.services import KioskServices
 from triof.settings.tree import Settings
+from triof.web.fault_codes import FAULT_CODES
 from triof.web.login import Page
 from triof.web.technician import labels
 from triof.web.technician.door import TechnicianDoor
@@ -49,7 +51,7 @@ class TechnicianActions:
 
     def begin(self) -> Page:
         """Begin maintenance."""
-        return self._do(lambda: self._work.begin(g.technician), "technician.overview", labels.PAGES["technician.parts"])
+        return self._do(lambda: self._work.begin(g.technician), "technician.overview", labels.action("begin"))
 
     def act(self) -> Page:
         """Move one part, switch the lamp, or clear a fault."""
@@ -93,10 +95,17 @@ class TechnicianActions:
         except (TriofError, SQLAlchemyError) as error:
             # The driver's statement may hold values of the journal.
             why = str(error) if isinstance(error, TriofError) else type(error).__name__
-            log.warning("technician.refused", code=getattr(error, "code", None), cause=why)
-            session[TOLD] = {"words": str(words), "why": why, "code": getattr(error, "code", "")}
+            code = _code(error)
+            log.warning("technician.refused", code=code or None, cause=why)
+            session[TOLD] = {"words": str(words), "why": why, "code": code}
         else:
             session[TOLD] = {"words": str(words), "why": "", "code": ""}
         with suppress(TriofError):
             self._services.operations.health.look_again()
         return redirect(url_for(then), 303)
+
+
+def _code(error: Exception) -> str:
+    """Return the error's fault code; an interlock and a photo that cannot be judged are no faults."""
+    code = str(getattr(error, "code", ""))
+    return code if code in FAULT_CODES and not isinstance(error, Interlocked) else ""

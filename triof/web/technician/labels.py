@@ -13,13 +13,13 @@ PAGES: Mapping[str, LazyString] = {
 }
 
 ACTIONS: Mapping[str, LazyString] = {
+    "begin": _("Begin maintenance"),
     "open_slot": _("Open the slot"),
     "close_slot": _("Close the slot"),
     "shred": _("Run the shredder"),
     "lamp_on": _("Lamp on"),
     "lamp_off": _("Lamp off"),
     "clear": _("Clear jam and emergency stop"),
-    "reference": _("Take the reference picture"),
     "test_deposit": _("Test deposit"),
 }
 

@@ -67,13 +67,17 @@ class LiveViews:
     def picture(self) -> Page:
         """Return the camera's newest picture, with its readings as headers; 503 with the reason if there is none."""
         try:
-            image = self._camera.preview()
-            photo = photos.load(image, self._limits)
-            jpeg = photos.to_jpeg(image, self._limits, longest_side=_SHOWN_SIDE)
+            jpeg, readings = self.look()
         except TriofError as error:
             code = str(getattr(error, "code", ""))
             return make_response(str(error), 503, {"X-Triof-Code": code, "Content-Type": "text/plain; charset=utf-8"})
-        return Response(jpeg, mimetype="image/jpeg", headers=_headers(read(photo)))
+        return Response(jpeg, mimetype="image/jpeg", headers=_headers(readings))
+
+    def look(self) -> tuple[bytes, Readings]:
+        """Return the camera's newest picture as a JPEG, and its readings. Raises CameraError, PhotoError."""
+        image = self._camera.preview()
+        readings = read(photos.load(image, self._limits))
+        return photos.to_jpeg(image, self._limits, longest_side=_SHOWN_SIDE), readings
 
 
 def _headers(readings: Readings) -> Mapping[str, str]:

@@ -23,6 +23,7 @@ from triof.web.dashboard.labels import MODES, STATUSES
 from triof.web.technician import labels
 from triof.web.technician.actions import TOLD
 from triof.web.technician.door import TechnicianDoor
+from triof.web.technician.live import LiveViews
 
 _SECONDS = 2
 """Seconds between two looks of a page."""
@@ -39,7 +40,10 @@ class Score(NamedTuple):
 class TechnicianPages:
     """The pages of one machine; ``test`` returns the latest test deposit."""
 
-    def __init__(self, services: KioskServices, settings: Settings, test: Callable[[], JudgedTest | None]) -> None:
+    def __init__(
+        self, services: KioskServices, settings: Settings, live: LiveViews, test: Callable[[], JudgedTest | None]
+    ) -> None:
+        self._live = live
         self._services = services
         self._deposits = services.deposits
         self._settings = settings
@@ -68,14 +72,24 @@ class TechnicianPages:
             modes=MODES,
             quotas=self._quotas(),
             versions=support_bundle.versions(self._services.sorter),
-            networks=system_stats.network_addresses(),
+            networks={name: each for name, each in system_stats.network_addresses().items() if each},
             machine_id=self._services.journal.machine_id,
         )
 
     def camera(self) -> str:
         """Show the live picture, the pictures beside it and the latest test deposit."""
-        test = self._test()
-        return self._page("camera", camera_kind=self._deposits.camera.kind, test=_tested(test) if test else None)
+        test, readings, picture_fault = self._test(), None, ""
+        try:
+            _, readings = self._live.look()
+        except TriofError as error:
+            picture_fault = str(error)
+        return self._page(
+            "camera",
+            camera_kind=self._deposits.camera.kind,
+            readings=readings._asdict() if readings else None,
+            picture_fault=picture_fault,
+            test=_tested(test) if test else None,
+        )
 
     def parts(self) -> str:
         """Show the sensors and a button for each movement."""
