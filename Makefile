@@ -12,7 +12,7 @@ ARGS ?=
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
 	@touch $@
 
-.PHONY: help kiosk check test lint bench kill-drill upload-drill attack planted-errors compare-models leave-one-out simulate-rollout simulate-drift demo-pictures translations clean
+.PHONY: help kiosk check test lint bench kill-drill upload-drill attack planted-errors compare-models leave-one-out simulate-rollout simulate-drift demo-pictures screens translations clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ simulate-drift: .venv/stamp-test,train,data ## Simulate years of deposits: false
 
 demo-pictures: ## Say how the demo pictures are rendered again
 	@sed -n "1,/^\"\"\"$$/p" tools/render_demo.py
+
+screens: .venv/stamp-test ## Take the pictures in docs/screens/ again (needs Chromium)
+	$(BIN)/python -m tools.take_screens
 
 translations: .venv/stamp-base ## Collect the sentences of the pages into the catalogues, to be translated there
 	$(BIN)/pybabel -q extract -F babel.cfg --add-location=file --sort-output --no-wrap -o triof/translations/messages.pot .

@@ -119,4 +119,4 @@ def _without(hidden: Sequence[str], text: str) -> str:
     for secret in hidden:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, HIDDEN)
-    return _CREDENTIALS.sub(rf"\1{re.escape(HIDDEN)}@", text)
+    return _CREDENTIALS.sub(lambda found: f"{found[1]}{HIDDEN}@", text)
