@@ -4,6 +4,7 @@ import re
 
 from tests.support.machines import Machine
 from tests.support.paths import ROOT
+from triof.deposits import machine_faults
 from triof.storage.database_errors import DatabaseCode
 from triof.web import fault_codes
 
@@ -31,6 +32,10 @@ def codes_of_errors() -> set[str]:
 
 def test_each_code_of_an_error_is_in_the_registry_and_the_other_way_round() -> None:
     assert codes_of_errors() | COMING == set(fault_codes.FAULT_CODES)
+
+
+def test_deposits_go_on_where_the_registry_says_so() -> None:
+    assert {code for code, row in fault_codes.FAULT_CODES.items() if not row.stops} == machine_faults.GOING_ON
 
 
 def test_the_docs_have_the_registry(machine: Machine) -> None:

@@ -14,8 +14,12 @@ from triof.storage.database_errors import DatabaseUnusable
 
 log = get_logger(__name__)
 
-MachineFault = UnderMaintenance | SlotError | CameraError | DatabaseUnusable
+PartFault = SlotError | CameraError | DatabaseUnusable
+MachineFault = UnderMaintenance | PartFault
 """Each has a ``code``: docs/reference/faults.md."""
+
+GOING_ON = frozenset({"C3", "C4", "C5", "C6"})
+"""Codes of pictures that show too little: a photo may still be judged, so deposits go on."""
 
 _PING_SECONDS = 3.0
 """Seconds for which the camera's answer is reused, as pages and rounds ask often."""
@@ -51,15 +55,19 @@ class MachineFaults:
 
     def current(self) -> MachineFault | None:
         """Return why no deposit can begin now; None if one can."""
-        return self._maintenance.fault() or self.of_parts()
+        return self._maintenance.fault() or self._stopping()
 
-    def of_parts(self) -> SlotError | CameraError | DatabaseUnusable | None:
-        """Return the fault of slot, camera or journal, whether or not a technician works on it."""
-        return self._of_slot() or self._of_camera() or self._journal.fault()
+    def of_parts(self) -> PartFault | None:
+        """Return the fault of slot, camera or journal, also one that stops no deposit."""
+        return self._stopping() or self._of_camera()
+
+    def _stopping(self) -> PartFault | None:
+        camera = self._of_camera()
+        return self._of_slot() or (camera if camera and camera.code not in GOING_ON else None) or self._journal.fault()
 
     def look(self) -> None:
-        """Record a fault that has begun, changed or ended; called periodically."""
-        fault = self.of_parts()
+        """Record a fault that stops deposits and has begun, changed or ended; called periodically."""
+        fault = self._stopping()
         with self._lock:
             begun, code = self._begun, fault.code if fault else ""
             if code == (begun.code if begun else ""):

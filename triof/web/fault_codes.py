@@ -39,21 +39,25 @@ FAULT_CODES: Mapping[str, FaultCode] = {
         _("It's dark in here"),
         _("The camera's picture is black."),
         _("Check the lamp, the lens cap and the exposure."),
+        stops=False,
     ),
     "C4": FaultCode(
         _("I'm dazzled"),
         _("The camera's picture is overexposed."),
         _("Keep sunlight out, check the lamp, shorten the exposure."),
+        stops=False,
     ),
     "C5": FaultCode(
         _("I can't see clearly"),
         _("The camera's picture is blurred."),
         _("Wipe the lens, turn the focus until the sharpness bar is longest, fix the camera."),
+        stops=False,
     ),
     "C6": FaultCode(
         _("Something is in front of my eye"),
         _("The camera is covered, or sees nothing but one plain surface."),
         _("Take away what is in front of the lens."),
+        stops=False,
     ),
     "D1": FaultCode(
         _("My disk is full"),

@@ -128,6 +128,7 @@ class KioskPages:
         return render_template(
             "kiosk/attract.html",
             hints=[texts.hint(check.name) for check, _ in self._health.latest().needed_failures()],
+            going_on=self._going_on(),
             busy=self._deposits.busy(_visitor()),
             refresh=refresh,
             technician_url=self._technician_url(),
@@ -142,6 +143,13 @@ class KioskPages:
             refresh=refresh,
             technician_url=self._technician_url(),
         )
+
+    def _going_on(self) -> str | None:
+        """Return a sentence for the staff about a fault that stops no deposit."""
+        if not (fault := self._deposits.faults.of_parts()):
+            return None
+        row = fault_codes.of(fault.code)
+        return f"{fault.code}: {row.cause} {row.remedy}"
 
     def _technician_url(self) -> str | None:
         """Return the link to the technician's page, which other computers get only where the settings say so."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.machines import BuildMachine, Machine, Visitor
+from triof.machine.cameras.base import CameraError
 from triof.machine.cameras.folder import FolderCamera
 
 SUPPORT = {"name": "Atelier Nord", "phone": "+33 1 23 45 67 89", "email": "atelier@example.org"}
@@ -120,6 +121,22 @@ def test_a_camera_lost_while_the_person_takes_the_item_back_is_no_error(build_ma
     _unplug(machine)
     machine.clock.pass_(5)
     assert (visitor.press("/start").page.status_code, visitor.shown) == (200, "returned")
+
+
+def test_a_poor_picture_stops_no_deposit_but_is_shown_to_the_staff(build_machine: BuildMachine, tmp_path: Path) -> None:
+    class Blurred(FolderCamera):
+        def ping(self) -> None:
+            error = CameraError("It is blurred.")
+            error.code = "C5"
+            raise error
+
+    machine = build_machine(camera=Blurred(tmp_path / "pictures"))
+    visitor = machine.visitor()
+    assert visitor.shown == "attract"
+    assert "C5" in visitor.page.text
+    machine.services.watch.look()
+    assert not machine.events("machine.out_of_order")
+    assert visitor.press("/start").shown == "insert"
 
 
 def test_without_anybody_to_call_the_staff_is_told(machine: Machine) -> None:
