@@ -5,6 +5,7 @@
 const PICTURE_MS = 700;
 const WAIT_MS = 5000;
 const picture = document.querySelector("[data-live-picture]");
+const cut = document.querySelector("[data-cut]");
 const pin = document.getElementById("pin");
 
 // ---- keypad ----
@@ -47,20 +48,36 @@ function read(headers) {
   for (const name of ["Brightness", "Dark", "Bright"]) show(name.toLowerCase(), of(name), 2);
   best = Math.max(best, of("Focus"));
   show("best", best, 2);
+  const slot = document.querySelector("[data-slot]");
+  slot.textContent = slot.getAttribute(`data-${(headers.get("X-Triof-Slot") ?? "").replace("_", "-")}`) ?? "";
+}
+
+// A picture without a cut is judged as a whole.
+async function renewCut() {
+  const answer = await look("/technician/cut");
+  if (answer.status === 200) take(cut, await answer.blob());
+  else cut.src = picture.src;
+}
+
+const look = (url) => fetch(url, { cache: "no-store", headers: { "X-Triof-Look": "1" }, signal: AbortSignal.timeout(WAIT_MS) });
+
+function take(image, blob) {
+  const last = image.dataset.own;
+  image.src = image.dataset.own = URL.createObjectURL(blob);
+  if (last) URL.revokeObjectURL(last);
 }
 
 async function renew() {
   const fault = document.querySelector("[data-picture-fault]");
   try {
     if (!document.hidden) {
-      const answer = await fetch("/technician/picture", { cache: "no-store", headers: { "X-Triof-Look": "1" }, signal: AbortSignal.timeout(WAIT_MS) });
+      const answer = await look("/technician/picture");
       if (answer.redirected) return location.reload();
       if (answer.ok) {
-        const last = picture.src;
-        picture.src = URL.createObjectURL(await answer.blob());
-        if (last.startsWith("blob:")) URL.revokeObjectURL(last);
+        take(picture, await answer.blob());
         read(answer.headers);
         fault.textContent = "";
+        await renewCut();
       } else {
         fault.textContent = `${answer.headers.get("X-Triof-Code") ?? ""} ${await answer.text()}`;
       }

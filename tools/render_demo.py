@@ -2,6 +2,7 @@
 
     python -m tools.render_demo                         # all of them, into static/demo
     python -m tools.render_demo cup-dirty-1 --scale 40  # one small trial
+    python -m tools.render_demo --empty --scale 33 --out static/demo_empty  # the tray of each picture without its item
 
 The renderer is Blender's Cycles as a wheel (Python 3.11), so it lives in an environment of its own:
 
@@ -24,12 +25,14 @@ from tools.demo.scenes import SHOTS, Shot
 OUT = Path(__file__).resolve().parent.parent / "static" / "demo"
 
 
-def shoot(name: str, shot: Shot, out: Path, samples: int, scale: int) -> Path:
-    """Build one scene from nothing, render it and save it as ``out/name.jpg``."""
+def shoot(name: str, shot: Shot, out: Path, samples: int, scale: int, *, empty: bool = False) -> Path:
+    """Build one scene from nothing, render it and save it as ``out/name.jpg``; ``empty`` hides the item."""
     stage.empty_scene(samples, scale)
     stage.tray()
     stage.lights()
     stage.camera(shot.build(), shot.azimuth, shot.elevation, shot.fill, shot.roll)
+    if empty:
+        stage.hide_all_but_tray()
     target = out / f"{name}.jpg"
     stage.expose(target, seed=zlib.crc32(name.encode()))
     return target
@@ -41,6 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the JPEGs (static/demo)")
     parser.add_argument("--samples", type=int, default=8, help="rays per pixel before denoising (8)")
     parser.add_argument("--scale", type=int, default=100, help="percent of 960x720 (100)")
+    parser.add_argument("--empty", action="store_true", help="without the items: the references of the empty slot")
     chosen = parser.parse_args()
     unknown = sorted(set(chosen.names) - set(SHOTS))
     if unknown:
@@ -53,7 +57,7 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     for name in chosen.names or SHOTS:
         start = time.monotonic()
-        target = shoot(name, SHOTS[name], chosen.out, chosen.samples, chosen.scale)
+        target = shoot(name, SHOTS[name], chosen.out, chosen.samples, chosen.scale, empty=chosen.empty)
         print(f"{target.name}: {target.stat().st_size // 1024} KB, {time.monotonic() - start:.0f} s", flush=True)
 
 

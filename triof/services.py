@@ -27,6 +27,7 @@ from triof.judging.mode import Switch
 from triof.judging.router import Member, Router
 from triof.judging.sorter import Sorter
 from triof.machine.cameras.registry import build_camera
+from triof.machine.reference_store import ReferenceStore
 from triof.models import bundle_store
 from triof.rollout.candidates import Candidate, publishing
 from triof.rollout.experiment import Experiment, RenamedProvider
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 
     from triof.deposits.deposit import Deposits
     from triof.deposits.housekeeping import Housekeeper
+    from triof.deposits.slot_watch import SlotWatch
     from triof.journal.journal import Journal, Kind
+    from triof.judging.slot_view import SlotView
     from triof.machine.cameras.base import Camera
     from triof.operations.operations import Operations
     from triof.storage.photo_store import PhotoStore
@@ -213,11 +216,22 @@ def _options(name: str, settings: Settings) -> Any:
 
 
 def build_sorter(
-    settings: Settings, mode: Callable[[], Mode] | None = None, journal: Callable[[], Journal] | None = None
+    settings: Settings,
+    mode: Callable[[], Mode] | None = None,
+    journal: Callable[[], Journal] | None = None,
+    slot_view: SlotView | None = None,
 ) -> Sorter:
-    """Build the sorter with its router; see :func:`build_router`."""
+    """Build the sorter with its router; see :func:`build_router`. Only a machine has a ``slot_view``."""
     router, experiment = _router(settings, mode, journal)
-    return Sorter(router, settings.policy, settings.photo, compare=experiment.follow_up)
+    return Sorter(router, settings.policy, settings.photo, compare=experiment.follow_up, slot_view=slot_view)
+
+
+def build_slot_view(settings: Settings) -> tuple[SlotView, ReferenceStore]:
+    """Build the comparison with the empty slot, and the store of its reference."""
+    from triof.judging.slot_view import SlotView
+
+    store = ReferenceStore(settings.home, settings.camera)
+    return SlotView(settings.slot_view, store.current), store
 
 
 @dataclass(frozen=True)
@@ -245,6 +259,7 @@ class KioskServices(Services):
     watch: Housekeeper
     lock: BaseFileLock
     """Held as long as this process runs the machine; the operating system releases it if the process dies."""
+    slot_watch: SlotWatch | None = None
 
     def close(self) -> None:
         """Finish the current deposit, then close everything."""
@@ -266,10 +281,10 @@ def _open_journal(settings: Settings) -> Journal:
     return Journal(data_folder.open_database(settings))
 
 
-def _around(settings: Settings, journal: Journal) -> Services:
+def _around(settings: Settings, journal: Journal, slot_view: SlotView | None = None) -> Services:
     from triof.operations import operations
 
-    sorter = build_sorter(settings, journal=lambda: journal)
+    sorter = build_sorter(settings, journal=lambda: journal, slot_view=slot_view)
     return Services(sorter, journal, operations.build(settings, sorter, journal))
 
 
@@ -290,6 +305,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     from triof.deposits.deposit import Deposits
     from triof.deposits.deposit_journal import DepositJournal
     from triof.deposits.housekeeping import Housekeeper
+    from triof.deposits.slot_watch import SlotWatch, emptiness
     from triof.journal.backups import JournalBackups
     from triof.journal.journal import Journal
     from triof.machine.hardware.registry import build_hardware
@@ -310,10 +326,22 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     with suppress(OSError):  # not a file, so not a drill
         FaultFile(settings.home).clear()
     journal = Journal(data_folder.find_database(settings))
-    around = _around(settings, journal)
+    slot_view, store = build_slot_view(settings)
+    around = _around(settings, journal, slot_view)
     camera = FaultyCamera(build_camera(settings.camera), settings.home)
     deposit_journal = DepositJournal(journal, settings.home, room)
     around.operations.monitoring.journal_fault = deposit_journal.fault
+    looks_empty = emptiness(around.sorter.router, settings.deadline_seconds)
+    slot_watch = SlotWatch(
+        settings.home,
+        camera=camera,
+        view=slot_view,
+        store=store,
+        settings=settings.slot_view,
+        looks_empty=looks_empty,
+        limits=settings.photo,
+    )
+    around.sorter.observe(slot_watch.observe)
     deposits = Deposits(
         sorter=around.sorter,
         camera=camera,
@@ -323,9 +351,12 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         photo_store=photo_store,
         settings=settings.deposit,
         maintenance_seconds=60 * settings.technician.maintenance_minutes,
+        item_is_there=slot_watch.item_is_there,
     )
-    around.operations.health.add_machine(camera, deposits.slot)
+    around.operations.health.add_machine(camera, deposits.slot, slot_watch)
     deposits.recover()
-    watch = Housekeeper(deposits, photo_store, room)
+    watch = Housekeeper(deposits, photo_store, room, slot_watch=slot_watch)
     watch.start()
-    return KioskServices(around.sorter, around.journal, around.operations, camera, photo_store, deposits, watch, lock)
+    return KioskServices(
+        around.sorter, around.journal, around.operations, camera, photo_store, deposits, watch, lock, slot_watch
+    )

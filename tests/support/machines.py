@@ -16,6 +16,7 @@ from triof.app import create_app
 from triof.deposits.deposit import Deposits
 from triof.deposits.deposit_journal import DepositJournal
 from triof.deposits.housekeeping import Housekeeper
+from triof.deposits.slot_watch import SlotWatch
 from triof.journal.journal import Journal
 from triof.judging.sorter import Sorter
 from triof.machine.cameras.base import Camera
@@ -140,6 +141,8 @@ def assemble(
     camera: Camera,
     moving: Callable[[], None] = lambda: None,
     hardware_class: type[ScriptedHardware] = ScriptedHardware,
+    *,
+    watching: Callable[[Clock], SlotWatch] | None = None,
 ) -> Machine:
     """A machine on the home folder of the settings, whose journal must exist; ``moving`` is called as parts move."""
     clock = Clock()
@@ -150,6 +153,9 @@ def assemble(
     photo_store = PhotoStore(settings.home / "photos", keep_days=30, keep_megabytes=100)
     room = DiskRoom(settings.home, [photo_store.make_room], reserve_bytes=65_536)
     deposit_journal = DepositJournal(journal, settings.home, room)
+    slot_watch = watching(clock) if watching else None
+    if slot_watch:
+        sorter.observe(slot_watch.observe)
     deposits = Deposits(
         sorter=sorter,
         camera=camera,
@@ -160,14 +166,15 @@ def assemble(
         settings=settings.deposit,
         maintenance_seconds=60 * settings.technician.maintenance_minutes,
         clock=clock,
+        item_is_there=slot_watch.item_is_there if slot_watch else lambda: None,
     )
     deposits.recover()
     lock = FileLock(settings.home / "machine.lock")
     around = operations.build(settings, sorter, journal, clock)
     around.monitoring.journal_fault = deposit_journal.fault
-    around.health.add_machine(camera, deposits.slot)
-    watch = Housekeeper(deposits, photo_store, room, clock=clock)
-    services = KioskServices(sorter, journal, around, camera, photo_store, deposits, watch, lock)
+    around.health.add_machine(camera, deposits.slot, slot_watch)
+    watch = Housekeeper(deposits, photo_store, room, clock=clock, slot_watch=slot_watch)
+    services = KioskServices(sorter, journal, around, camera, photo_store, deposits, watch, lock, slot_watch)
     app = create_app(settings, services, clock)
     return Machine(clock, hardware, services, app.test_client)
 

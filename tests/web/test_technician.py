@@ -11,14 +11,18 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 from werkzeug.test import TestResponse
 
 from tests.support.dashboard import PASSWORD, Person, create
 from tests.support.machines import BuildMachine, Machine
+from tests.support.slot_scenes import MIDDLE, SIZE, slot
 from tests.support.url_map import doors
+from tests.support.watched_slots import home_with, watched
 from triof.access import technician_pin
 from triof.access.technician_pin import TechnicianPin
 from triof.machine.cameras.browser import BrowserCamera
+from triof.settings.tree import Settings
 
 PIN = "246810"
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
@@ -230,6 +234,26 @@ def test_a_test_deposit_is_judged_but_does_not_count(machine: Machine, technicia
     assert acted(machine)[-1] == ("test_deposit", "technician")
     assert not [event for event in machine.events() if event.kind.startswith("deposit.")]
     assert not (home(machine) / "photos").exists()
+
+
+def test_the_reference_picture_is_taken_shown_and_compared(tmp_path: Path, new_journal: Path) -> None:
+    settings = Settings(home=home_with(new_journal, tmp_path / "home"), language="en", camera={"folder": tmp_path})
+    seen = watched(settings, learnt=False)
+    found = Technician(seen.machine).log_in()
+    assert "There is no reference picture yet." in found.open("/camera").page.text
+    assert found.client.get("/technician/reference.jpg").status_code == 404
+    found.open("/parts").press("/parts", action="open_slot")
+    assert "empty and close it" in found.open("/camera").press("/reference").page.text
+    found.open("/parts").press("/parts", action="close_slot")
+    assert "The slot is empty." in found.open("/camera").press("/reference").page.text
+    assert found.client.get("/technician/reference.jpg").mimetype == "image/jpeg"
+    assert found.client.get("/technician/cut").status_code == 204
+    seen.show(slot(MIDDLE))
+    assert found.client.get("/technician/picture").headers["X-Triof-Slot"] == "item"
+    with Image.open(BytesIO(found.client.get("/technician/cut").data)) as cut:
+        assert cut.width < SIZE[0] / 2
+    assert acted(seen.machine)[-1] == ("reference", "technician")
+    seen.machine.services.deposits.close()
 
 
 # ---- what is shown and taken away ----

@@ -132,6 +132,12 @@ def camera(
     bpy.context.scene.camera = eye
 
 
+def hide_all_but_tray() -> None:
+    """Leave the empty tray, as the camera sees it that was placed for an item."""
+    for thing in bpy.context.scene.objects:
+        thing.hide_render = thing.type == "MESH" and thing.name != "tray"
+
+
 def expose(target: Path, seed: int, quality: int = 88) -> None:
     """Render, add a little sensor noise and shading towards the corners, and save without any metadata."""
     with tempfile.TemporaryDirectory() as folder:

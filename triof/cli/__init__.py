@@ -62,8 +62,8 @@ class _Main(LazyGroup):
     package="triof.cli",
     names=(
         *("kiosk", "serve", "classify", "dataset", "train", "evaluate", "bundles", "models", "azure"),
-        *("settings", "doctor", "mode", "quota", "drill", "slot", "journal", "report", "alerts", "keys", "users"),
-        "technician",
+        *("settings", "doctor", "mode", "quota", "drill", "slot", "reference", "journal", "report", "alerts"),
+        *("keys", "users", "technician"),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )

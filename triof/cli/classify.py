@@ -36,6 +36,7 @@ _REASONS = {
     "cleanliness_not_answered": "no answer on the cleanliness",
     "unfamiliar": "like nothing it has learned",
     "nothing_seen": "nothing to be seen",
+    "reaches_out": "a part of it is outside of the picture",
     "other": "not plastic we can use",
     "dirty": "not clean",
 }

@@ -17,5 +17,7 @@ TEMPLATES = _shipped("templates")
 STATIC = _shipped("static")
 CONFIG = _shipped("config")
 DEMO_PICTURES = STATIC / "demo"
+DEMO_EMPTY_SLOTS = STATIC / "demo_empty"
+"""The empty tray in the view of each demo picture."""
 TRANSLATIONS = _PACKAGE / "translations"
 MIGRATIONS = _PACKAGE / "storage" / "migrations"

@@ -16,19 +16,18 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import replace
 from threading import RLock
-from typing import Literal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.deposits.deposit_journal import DepositJournal
+from triof.deposits.deposit_state import Deposit, DepositStage, ReturnReason
 from triof.deposits.machine_faults import MachineFault, MachineFaults
 from triof.deposits.maintenance import Maintenance, MaintenanceRefused
 from triof.journal.journal import Kind
-from triof.judging.sorter import Judgement, Sorter
+from triof.judging.sorter import Sorter
 from triof.judging.verdict import Reason
 from triof.machine.cameras.base import Camera
 from triof.machine.slot import Interlocked, Jammed, Slot, SlotError
@@ -38,44 +37,19 @@ from triof.storage.photo_store import PhotoStore
 
 log = get_logger(__name__)
 
-ReturnReason = Literal["other", "dirty", "nothing_seen", "cancelled", "timed_out", "jammed", "out_of_order"]
-
-_REFUSALS: Mapping[Reason, ReturnReason] = {"other": "other", "dirty": "dirty", "nothing_seen": "nothing_seen"}
-
-
-class DepositStage(Enum):
-    """The stage of a deposit."""
-
-    INSERTING = auto()
-    CHOOSING = auto()
-    SORTING = auto()
-    SHREDDED = auto()
-    RETURNED = auto()
-
-
-@dataclass(frozen=True)
-class Deposit:
-    """The state of a deposit. ``expires`` is on the clock of its :class:`Deposits`."""
-
-    id: UUID
-    visitor: str
-    stage: DepositStage
-    expires: float
-    judgement: Judgement | None = None
-    photo: bytes | None = None
-    """The judged photo, as a JPEG to show."""
-    chosen: str | None = None
-    """The type that the employee chose, which the machine may still doubt."""
-    step: Literal["box", "shred"] = "box"
-    reason: ReturnReason | None = None
-    leftover: bool = False
-    """Whether an earlier item may still be in the slot."""
+_REFUSALS: Mapping[Reason, ReturnReason] = {
+    "other": "other",
+    "dirty": "dirty",
+    "nothing_seen": "nothing_seen",
+    "reaches_out": "reaches_out",
+}
 
 
 class Deposits:
     """Runs one deposit at a time. Thread-safe.
 
-    Each step is idempotent, so that a page reload or a second touch has no effect.
+    Each step is idempotent, so that a page reload or a second touch has no effect. ``item_is_there`` looks into the
+    closed slot before it opens; None if that tells nothing.
     """
 
     def __init__(
@@ -90,6 +64,7 @@ class Deposits:
         settings: DepositSettings,
         maintenance_seconds: float = 600,
         clock: Callable[[], float] = time.monotonic,
+        item_is_there: Callable[[], bool | None] = lambda: None,
     ) -> None:
         self.camera = camera
         self.slot = slot
@@ -105,6 +80,8 @@ class Deposits:
         self._lock = RLock()
         self._current: Deposit | None = None
         self._leftover = False
+        self._look_inside = item_is_there
+        self._emptied = False
         self._recovered = False
         self._sorting: Future[None] | None = None
         self._complaints = Complaints(log)
@@ -144,6 +121,16 @@ class Deposits:
             if self._current:
                 raise MaintenanceRefused("An employee is using the machine: wait until the deposit is over.")
             self.maintenance.hold(actor)
+            # The technician may lay something into the slot.
+            self._emptied = False
+
+    def is_idle(self) -> bool:
+        """Return whether neither a deposit nor maintenance is under way, and the slot is closed. Raises SlotError."""
+        return self._current is None and not self.maintenance.actor and not self.slot.is_open()
+
+    def is_emptied(self) -> bool:
+        """Return whether the latest item was shredded, so that the slot is surely empty."""
+        return self._emptied
 
     def of(self, visitor: str) -> Deposit | None:
         """Return the visitor's deposit, if one is under way."""
@@ -166,11 +153,12 @@ class Deposits:
                 return
             if fault := self.fault():
                 raise fault
+            leftover = self._is_left_over()
             expires = self._after(self._settings.idle_seconds)
-            deposit = Deposit(uuid4(), visitor, DepositStage.INSERTING, expires, leftover=self._leftover)
+            deposit = Deposit(uuid4(), visitor, DepositStage.INSERTING, expires, leftover=leftover)
             self._journal.begin(deposit.id)
             # A slot left open for a returned item is not moved, as a hand may be in it.
-            self._current, self._leftover = deposit, False
+            self._current, self._leftover, self._emptied = deposit, False, False
             try:
                 self.slot.open()
             except SlotError as error:
@@ -305,6 +293,11 @@ class Deposits:
             expires=self._after(self._settings.idle_seconds),
         )
 
+    def _is_left_over(self) -> bool:
+        """Return whether an item lies in the slot; where nothing can tell, whether one may."""
+        seen = None if self.slot.is_open() else self._look_inside()
+        return self._leftover if seen is None else seen
+
     def _sort(self, deposit: Deposit, chosen: str, box: int) -> None:
         try:
             self.slot.move_box(box)
@@ -314,6 +307,7 @@ class Deposits:
             self._fail(deposit, error)
             return
         self._record("deposit.shredded", deposit)
+        self._emptied = True
         self._current = replace(
             deposit, stage=DepositStage.SHREDDED, expires=self._after(self._settings.thanks_seconds)
         )

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event, Thread
 
 from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.deposits.deposit import Deposits
+from triof.deposits.slot_watch import SlotWatch
 from triof.storage.database_errors import DatabaseUnusable
 from triof.storage.disk_reserve import DiskRoom
 from triof.storage.photo_store import PhotoStore
@@ -16,6 +18,7 @@ log = get_logger(__name__)
 _ROOM_SECONDS = 5.0
 _FAULT_SECONDS = 1.0
 _PRUNE_SECONDS = 3600.0
+_SLOT_SECONDS = 1.0
 _MEND_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Seconds between attempts to recover a failed journal; the last one repeats."""
 
@@ -30,6 +33,8 @@ class Housekeeper:
         room: DiskRoom | None = None,
         seconds: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        slot_watch: SlotWatch | None = None,
     ) -> None:
         self._works: list[tuple[str, float, Callable[[], object]]] = [
             ("expire", 0.0, deposits.expire),
@@ -37,6 +42,8 @@ class Housekeeper:
             ("prune", _PRUNE_SECONDS, photo_store.prune),
             *([("room", _ROOM_SECONDS, room.look)] if room else []),
         ]
+        if slot_watch:
+            self._works.append(("slot", _SLOT_SECONDS, partial(self._look_at_slot, slot_watch)))
         self._due = {name: clock() + pause for name, pause, _ in self._works}
         self._deposits = deposits
         self._mend_at = clock()
@@ -64,6 +71,9 @@ class Housekeeper:
                 self._try(name, work)
         if self._clock() >= self._mend_at:
             self._try("mend", self._mend)
+
+    def _look_at_slot(self, slot_watch: SlotWatch) -> None:
+        slot_watch.look(is_idle=self._deposits.is_idle(), is_emptied=self._deposits.is_emptied())
 
     def _run(self) -> None:
         while not self._closed.wait(self._seconds):

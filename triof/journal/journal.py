@@ -141,6 +141,12 @@ class Journal:
                 task: [asdict(attempt) for attempt in error.attempts] for task, error in judgement.unanswered.items()
             },
         }
+        if finding := judgement.finding:
+            detail["slot"] = {
+                "seen": finding.comparison.state,
+                "matching": round(finding.comparison.matching, 3),
+                "cut": finding.cut.rounded() if finding.cut else None,
+            }
         told = [each.unfamiliarity for each in judgement.predictions.values() if each.unfamiliarity is not None]
         if told:
             detail["unfamiliarity"] = round(max(told), 3)

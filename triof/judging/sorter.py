@@ -13,7 +13,8 @@ from providers.photo_statistics import SIDE, PhotoStatistics, measure
 from triof.common.worker_pool import AllBusy, Workers
 from triof.judging import photo as photos
 from triof.judging.router import Member, Router
-from triof.judging.verdict import Verdict, decide
+from triof.judging.slot_view import SlotFinding, SlotView, cut_out, needed_side
+from triof.judging.verdict import Verdict, by_picture, decide
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.settings.sections.policy import Policy
 from triof.settings.tree import Mode
@@ -31,6 +32,8 @@ class Judgement:
     verdict: Verdict
     duration: float
     mode: Mode
+    finding: SlotFinding | None = None
+    """What the photo shows beside the empty slot; None without a reference."""
 
     @property
     def statistics(self) -> PhotoStatistics:
@@ -53,6 +56,7 @@ class Sorter:
     """Judges photos. Thread-safe.
 
     ``compare`` calls other models about a deposit's photo after its verdict; it must return at once and not raise.
+    ``slot_view`` finds the item in the photos of deposits, which the machine's camera has taken.
     """
 
     def __init__(
@@ -61,13 +65,16 @@ class Sorter:
         policy: Policy,
         limits: PhotoLimits = DEFAULT_LIMITS,
         clock: Callable[[], float] = time.monotonic,
+        *,
         compare: Callable[[Followed], None] | None = None,
+        slot_view: SlotView | None = None,
     ) -> None:
         self.router = router
         self._policy = policy
         self._limits = limits
         self._clock = clock
         self._compare = compare
+        self._slot_view = slot_view
         self._helpers = Workers("judging", (os.cpu_count() or 1) - 1)
         self._observers: list[Callable[[Judgement], None]] = []
 
@@ -82,12 +89,18 @@ class Sorter:
         """
         started = self._clock()
         mode = self.router.mode
-        photo = photos.load(image, self._limits, needed_side=self._side(deposit_id))
-        heard = self._ask_all(partial(self._ask, photo, deposit_id, self._clock() - started))
+        side = self._side(deposit_id)
+        photo = photos.load(image, self._limits, needed_side=side)
+        finding = self._slot_view.find(photo) if self._slot_view and deposit_id else None
+        verdict = by_picture(finding.comparison.state) if finding else None
+        heard: Mapping[Task, _Heard] = {}
+        if not verdict:
+            seen = self._cut(image, photo, finding, side)
+            heard = self._ask_all(partial(self._ask, seen, deposit_id, self._clock() - started))
         predictions = {task: answer for task, answer in heard.items() if isinstance(answer, Prediction)}
         unanswered = {task: answer for task, answer in heard.items() if isinstance(answer, NoProviderAnswered)}
-        verdict = decide(predictions.get("waste_type"), predictions.get("cleanliness"), self._policy)
-        judged = Judgement(photo, predictions, unanswered, verdict, self._clock() - started, mode)
+        verdict = verdict or decide(predictions.get("waste_type"), predictions.get("cleanliness"), self._policy)
+        judged = Judgement(photo, predictions, unanswered, verdict, self._clock() - started, mode, finding)
         for observer in self._observers:
             observer(judged)
         return judged
@@ -100,9 +113,20 @@ class Sorter:
 
         def load(needed: int) -> Photo:
             # Production's photo was decoded for production alone, so a candidate may need it decoded again.
-            return judgement.photo if needed <= side else photos.load(image, self._limits, needed_side=needed)
+            whole = judgement.photo if needed <= side else photos.load(image, self._limits, needed_side=needed)
+            return self._cut(image, whole, judgement.finding, needed)
 
         self._compare(Followed(deposit_id, judgement, load, self.router.members))
+
+    def _cut(self, image: bytes, photo: Photo, finding: SlotFinding | None, side: int) -> Photo:
+        """Return the part of the photo that the models see, decoded again where it would have too few pixels."""
+        if not finding or not finding.cut:
+            return photo
+        needed = needed_side(photo, finding.cut, side)
+        # A JPEG is decoded at a half, a quarter or an eighth of its scale.
+        if min(photo.picture.size) < needed and photo.picture.size != (photo.width, photo.height):
+            photo = photos.load(image, self._limits, needed_side=needed)
+        return cut_out(photo, finding.cut)
 
     def to_jpeg(self, image: bytes) -> bytes:
         """Encode the photo as a JPEG to show and store, upright, without metadata. Raises PhotoError."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from providers.base import Prediction
+from triof.machine.empty_slot import State
 from triof.settings.sections.policy import Policy
 
 Action = Literal["accept", "ask", "refuse"]
@@ -16,6 +17,7 @@ Reason = Literal[
     "cleanliness_not_answered",
     "unfamiliar",
     "nothing_seen",
+    "reaches_out",
     "other",
     "dirty",
 ]
@@ -37,6 +39,17 @@ class Verdict:
     def doubts(self, chosen: str) -> bool:
         """Return whether the employee chose another type than the one the machine accepts."""
         return self.label is not None and chosen != self.label
+
+
+def by_picture(state: State) -> Verdict | None:
+    """Return the verdict that follows from the comparison with the empty slot alone; None if models have to answer."""
+    match state:
+        case "empty":
+            return Verdict("refuse", None, "nothing_seen")
+        case "reaches_out":
+            return Verdict("refuse", None, "reaches_out")
+        case _:
+            return None
 
 
 def decide(waste_type: Prediction | None, cleanliness: Prediction | None, policy: Policy) -> Verdict:

@@ -15,6 +15,7 @@ from triof.common.errors import TriofError
 
 if TYPE_CHECKING:
     from triof.deposits.deposit import Deposits
+    from triof.deposits.slot_watch import SlotWatch
     from triof.journal.journal import Journal
     from triof.judging.sorter import Judgement, Sorter
 
@@ -35,9 +36,10 @@ class JudgedTest:
 
 
 class TechnicianWork:
-    """The actions on one machine. ``sorter`` judges test deposits."""
+    """The actions on one machine. ``sorter`` judges test deposits; ``slot_watch`` takes the reference picture."""
 
-    def __init__(self, deposits: Deposits, journal: Journal, sorter: Sorter) -> None:
+    def __init__(self, deposits: Deposits, journal: Journal, sorter: Sorter, slot_watch: SlotWatch | None) -> None:
+        self._slot_watch = slot_watch
         self._deposits = deposits
         self._journal = journal
         self._sorter = sorter
@@ -85,6 +87,19 @@ class TechnicianWork:
         self.note("test_deposit", actor)
         image = self._deposits.camera.take(None)
         return JudgedTest(self._sorter.judge(image), self._sorter.to_jpeg(image))
+
+    def take_reference(self, actor: str) -> None:
+        """Take the reference picture of the empty slot.
+
+        Raises MaintenanceRefused, SlotError, ActionRefused unless the slot is closed, CameraError, ReferenceUnusable.
+        """
+        self._deposits.hold(actor)
+        self.note("reference", actor)
+        if not self._slot_watch:
+            raise ActionRefused("This machine does not look at its empty slot.")
+        if self._deposits.slot.is_open():
+            raise ActionRefused("The slot is open: empty and close it, as the picture shows it while items are judged.")
+        self._slot_watch.take()
 
     def note(self, action: str, actor: str) -> None:
         """Record an action of ``actor`` in log and journal."""

@@ -29,6 +29,7 @@ from triof.settings.sections.reports import ReportSettings
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.sections.server import ServerSettings
 from triof.settings.sections.slot import SlotSettings
+from triof.settings.sections.slot_view import SlotViewSettings
 
 Mode = Literal["auto", "cloud", "local"]
 Language = Literal["fr", "en"]
@@ -73,6 +74,7 @@ class Settings(Options):
     photo: PhotoLimits = PhotoLimits()
     camera: CameraSettings = CameraSettings()
     slot: SlotSettings = SlotSettings()
+    slot_view: SlotViewSettings = SlotViewSettings()
     deposit: DepositSettings = DepositSettings()
     journal: JournalSettings = JournalSettings()
     rollout: RolloutSettings = RolloutSettings()

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from providers.event_log import get_logger
 from triof.common.errors import TriofError
-from triof.deposits.deposit import Deposit, DepositStage, ReturnReason
+from triof.deposits.deposit_state import Deposit, DepositStage, ReturnReason
 from triof.deposits.maintenance import UnderMaintenance
 from triof.judging.photo import PhotoError
 from triof.machine.cameras.base import CameraError, NothingChosen

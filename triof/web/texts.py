@@ -79,6 +79,11 @@ RETURNS: dict[str, Return] = {
         _("The slot looks empty to me."),
         _("Put your item in and try again, or cancel."),
     ),
+    "reaches_out": Return(
+        _("I can't see all of it"),
+        _("A part of it lies outside of my picture."),
+        _("Push it in further and try again, or take it back."),
+    ),
     "cancelled": Return(
         _("Here it is"),
         _("You asked for it back."),

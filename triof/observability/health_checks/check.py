@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 if TYPE_CHECKING:
+    from triof.deposits.slot_watch import SlotWatch
     from triof.journal.journal import Journal
     from triof.judging.router import Router
     from triof.machine.cameras.base import Camera
@@ -72,6 +73,8 @@ class CheckedParts:
     camera: Callable[[], Camera] | None = None
     """None on a server without a machine, like ``slot``."""
     slot: Callable[[], Slot] | None = None
+    slot_watch: SlotWatch | None = None
+    """None as well outside of the process that runs the machine."""
     is_thorough: bool = False
     """Whether a person waits for the result: then a check may take seconds, memory and one call of the quota."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

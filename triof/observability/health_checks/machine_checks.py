@@ -1,9 +1,18 @@
 """Checks of the camera and the slot."""
 
 from triof.common.image_files import look_in
+from triof.machine.reference_store import ReferenceStore
 from triof.machine.slot import SlotError
 from triof.monitoring.event_reader import latest_first
-from triof.observability.health_checks.check import CheckedParts, CheckResult, faulty, health_check, ok, warning
+from triof.observability.health_checks.check import (
+    AlertStep,
+    CheckedParts,
+    CheckResult,
+    faulty,
+    health_check,
+    ok,
+    warning,
+)
 
 
 @health_check(needed=True, alert="camera")
@@ -19,6 +28,29 @@ def camera(parts: CheckedParts) -> CheckResult | None:
     if remark := look_in(folder).remark:
         return warning(remark, alert="clear")
     return ok(f"{found.kind} {folder}")
+
+
+@health_check(alert="slot_view")
+def slot_view(parts: CheckedParts) -> CheckResult | None:
+    """Check that the camera's pictures match the reference of the empty slot."""
+    if not (parts.camera and parts.settings.slot_view.enabled):
+        return None
+    watch = parts.slot_watch
+    if watch and (change := watch.change()):
+        moved = f"the camera has moved by {100 * change.shift:.0f} % of the picture"
+        why = moved if change.shift >= 0.01 else "the camera has moved, its lens is dirty or the lamp is off"
+        return warning(
+            f"{100 * (1 - change.matching):.0f} % of the picture's border no longer match the empty slot: {why}.",
+            "Put the camera back and clean its lens, or take a new reference: `triof reference take`.",
+            value=1 - change.matching,
+        )
+    # Before the first photo nothing is known, so that an alert of before the start stays open.
+    alert: AlertStep = "keep" if watch and not watch.has_compared else "clear"
+    references = ReferenceStore(parts.settings.home, parts.settings.camera).current()
+    if not references:
+        return ok("no reference of the empty slot, so that whole pictures are judged: `triof reference take`", alert)
+    taken_at = references[0].taken_at
+    return ok(f"reference of {taken_at:%Y-%m-%d %H:%M} UTC" if taken_at else f"{len(references)} of the demo", alert)
 
 
 @health_check(needed=True, alert="jammed")

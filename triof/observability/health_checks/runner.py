@@ -14,6 +14,7 @@ from triof.observability.health_checks.check import CheckedParts, CheckResult, H
 from triof.observability.health_checks.registry import all_checks
 
 if TYPE_CHECKING:
+    from triof.deposits.slot_watch import SlotWatch
     from triof.machine.cameras.base import Camera
     from triof.machine.slot import Slot
 
@@ -72,9 +73,9 @@ class HealthChecks:
         self._running: dict[HealthCheck, Future[CheckResult | None]] = {}
         self._kept: tuple[float, HealthReport] | None = None
 
-    def add_machine(self, camera: Camera, slot: Slot) -> None:
+    def add_machine(self, camera: Camera, slot: Slot, slot_watch: SlotWatch | None = None) -> None:
         """Add the checks of this process's camera and slot."""
-        self._parts = replace(self._parts, camera=lambda: camera, slot=lambda: slot)
+        self._parts = replace(self._parts, camera=lambda: camera, slot=lambda: slot, slot_watch=slot_watch)
 
     def report(self) -> HealthReport:
         """Return the report of the last few seconds, or run the checks."""

@@ -55,8 +55,8 @@ class VerdictV1(ApiModel):
     label: str | None = Field(description="What the machine is sure to see; null where it is not sure.")
     reason: Reason = Field(
         description="Accepted as sure; asked about as unsure_type, unsure_cleanliness, type_not_answered,"
-        " cleanliness_not_answered or unfamiliar (like nothing that the model has learned); refused as other, dirty"
-        " or nothing_seen (an empty slot)."
+        " cleanliness_not_answered or unfamiliar (like nothing that the model has learned); refused as other, dirty,"
+        " nothing_seen (an empty slot) or reaches_out (of the picture)."
     )
 
 

@@ -19,7 +19,7 @@ from triof.web.technician.pages import TechnicianPages
 
 def register(app: Flask, services: KioskServices, settings: Settings, gate: Gate, clock: Callable[[], float]) -> None:
     """Register all routes below ``/technician``. ``gate`` is the dashboard's; ``clock`` in monotonic seconds."""
-    work = TechnicianWork(services.deposits, services.journal, services.sorter)
+    work = TechnicianWork(services.deposits, services.journal, services.sorter, services.slot_watch)
     pin, guesses = TechnicianPin(settings.home), Guesses(clock)
     door = TechnicianDoor(gate, pin, guesses=guesses, settings=settings.technician, work=work)
     actions = TechnicianActions(work, services, settings)

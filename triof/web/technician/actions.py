@@ -45,6 +45,7 @@ class TechnicianActions:
         blueprint.post("/begin")(self.begin)
         blueprint.post("/parts")(self.act)
         blueprint.post("/test")(self.test)
+        blueprint.post("/reference")(self.take_reference)
         blueprint.post("/mode")(self.turn_mode)
         blueprint.post("/support")(self.support)
         return blueprint
@@ -67,6 +68,12 @@ class TechnicianActions:
             self._test = self._work.test_deposit(g.technician)
 
         return self._do(test, "technician.camera", labels.action("test_deposit"))
+
+    def take_reference(self) -> Page:
+        """Take the reference picture of the empty slot."""
+        return self._do(
+            lambda: self._work.take_reference(g.technician), "technician.camera", labels.action("reference")
+        )
 
     def turn_mode(self) -> Page:
         """Set the mode, as `triof mode` does."""
@@ -92,9 +99,9 @@ class TechnicianActions:
     def _do(self, act: Callable[[], object], then: str, words: object) -> Page:
         try:
             act()
-        except (TriofError, SQLAlchemyError) as error:
+        except (TriofError, SQLAlchemyError, OSError) as error:
             # The driver's statement may hold values of the journal.
-            why = str(error) if isinstance(error, TriofError) else type(error).__name__
+            why = type(error).__name__ if isinstance(error, SQLAlchemyError) else str(error)
             code = _code(error)
             log.warning("technician.refused", code=code or None, cause=why)
             session[TOLD] = {"words": str(words), "why": why, "code": code}

@@ -20,6 +20,7 @@ ACTIONS: Mapping[str, LazyString] = {
     "lamp_on": _("Lamp on"),
     "lamp_off": _("Lamp off"),
     "clear": _("Clear jam and emergency stop"),
+    "reference": _("Take the reference picture"),
     "test_deposit": _("Test deposit"),
 }
 
@@ -30,6 +31,15 @@ EVENTS: Mapping[str, LazyString] = {
     "alert.fired": _("alert"),
     "alert.cleared": _("alert over"),
 }
+
+SLOT_STATES: Mapping[str, LazyString] = {
+    "empty": _("The slot is empty."),
+    "item": _("An item lies in the slot."),
+    "reaches_out": _("An item reaches out of the picture."),
+    "unclear": _("Something differs, too little to be an item."),
+    "other_view": _("The picture does not match the reference: was the camera moved?"),
+}
+"""What the picture shows beside the reference of the empty slot."""
 
 VERDICTS: Mapping[str, LazyString] = {
     "accept": _("The machine would accept it."),

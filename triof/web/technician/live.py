@@ -1,17 +1,21 @@
 """The live picture of the camera with its readings, and the pictures beside it. Nothing here moves or is kept."""
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
 from flask import Blueprint, Response, abort, make_response
+from PIL import Image
 
 from providers.base import Photo
 from providers.photo_statistics import SIDE, measure, measured
 from triof.common.errors import TriofError
 from triof.judging import photo as photos
+from triof.judging.slot_view import SlotFinding, cut_out
+from triof.machine.reference_store import Reference
 from triof.operations.technician_work import JudgedTest
-from triof.services import KioskServices
+from triof.services import KioskServices, build_slot_view
 from triof.settings.tree import Settings
 from triof.web.login import Page
 from triof.web.technician.door import TechnicianDoor
@@ -32,6 +36,16 @@ class Readings(NamedTuple):
     bright: float
 
 
+class Look(NamedTuple):
+    """The newest picture of the camera."""
+
+    photo: Photo
+    jpeg: bytes
+    readings: Readings
+    finding: SlotFinding | None
+    """What it shows beside the reference of the empty slot; None without a reference."""
+
+
 def read(photo: Photo) -> Readings:
     """Measure a picture; takes some milliseconds."""
     grey = photo.resized(SIDE, SIDE).mean(axis=2)
@@ -48,37 +62,66 @@ class LiveViews:
         self._camera = services.camera
         self._test = test
         self._limits = settings.photo
+        self._slot_view, self._references = build_slot_view(settings)
 
     def blueprint(self, door: TechnicianDoor) -> Blueprint:
         """Return the blueprint."""
         blueprint = Blueprint("technician_live", __name__, url_prefix="/technician")
         blueprint.before_request(door.check)
         blueprint.get("/picture")(self.picture)
+        blueprint.get("/cut")(self.cut)
+        blueprint.get("/reference.jpg")(self.reference)
         blueprint.get("/tested")(self.tested)
         return blueprint
-
-    def tested(self) -> Page:
-        """Return the picture of the latest test deposit."""
-        test = self._test()
-        if not test:
-            abort(404)
-        return Response(test.photo, mimetype="image/jpeg")
 
     def picture(self) -> Page:
         """Return the camera's newest picture, with its readings as headers; 503 with the reason if there is none."""
         try:
-            jpeg, readings = self.look()
+            found = self.look()
         except TriofError as error:
             code = str(getattr(error, "code", ""))
             return make_response(str(error), 503, {"X-Triof-Code": code, "Content-Type": "text/plain; charset=utf-8"})
-        return Response(jpeg, mimetype="image/jpeg", headers=_headers(readings))
+        return Response(found.jpeg, mimetype="image/jpeg", headers=_headers(found))
 
-    def look(self) -> tuple[bytes, Readings]:
-        """Return the camera's newest picture as a JPEG, and its readings. Raises CameraError, PhotoError."""
+    def look(self) -> Look:
+        """Return the camera's newest picture and what it shows. Raises CameraError, PhotoError."""
         image = self._camera.preview()
-        readings = read(photos.load(image, self._limits))
-        return photos.to_jpeg(image, self._limits, longest_side=_SHOWN_SIDE), readings
+        photo = photos.load(image, self._limits)
+        jpeg = photos.to_jpeg(image, self._limits, longest_side=_SHOWN_SIDE)
+        return Look(photo, jpeg, read(photo), self._slot_view.find(photo))
+
+    def cut(self) -> Page:
+        """Return the part of the newest picture that the models would see; 204 if that is all, or there is none."""
+        try:
+            found = self.look()
+        except TriofError:
+            return Response(status=204)
+        if not found.finding or not found.finding.cut:
+            return Response(status=204)
+        return _jpeg(cut_out(found.photo, found.finding.cut).picture)
+
+    def latest_reference(self) -> Reference | None:
+        """Return the reference picture of the empty slot, or the first of the demo's."""
+        return next(iter(self._references.current()), None)
+
+    def reference(self) -> Page:
+        """Return the reference picture of the empty slot."""
+        found = self.latest_reference()
+        return _jpeg(found.picture) if found else abort(404)
+
+    def tested(self) -> Page:
+        """Return the picture of the latest test deposit."""
+        test = self._test()
+        return Response(test.photo, mimetype="image/jpeg") if test else abort(404)
 
 
-def _headers(readings: Readings) -> Mapping[str, str]:
-    return {f"X-Triof-{name.title()}": f"{value:.4f}" for name, value in readings._asdict().items()}
+def _jpeg(picture: Image.Image) -> Response:
+    small, written = picture.copy(), BytesIO()
+    small.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
+    small.save(written, "JPEG", quality=85)
+    return Response(written.getvalue(), mimetype="image/jpeg")
+
+
+def _headers(found: Look) -> Mapping[str, str]:
+    readings = {f"X-Triof-{name.title()}": f"{value:.4f}" for name, value in found.readings._asdict().items()}
+    return readings | ({"X-Triof-Slot": found.finding.comparison.state} if found.finding else {})

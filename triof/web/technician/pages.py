@@ -78,15 +78,17 @@ class TechnicianPages:
 
     def camera(self) -> str:
         """Show the live picture, the pictures beside it and the latest test deposit."""
-        test, readings, picture_fault = self._test(), None, ""
+        test, look, picture_fault = self._test(), None, ""
         try:
-            _, readings = self._live.look()
+            look = self._live.look()
         except TriofError as error:
             picture_fault = str(error)
         return self._page(
             "camera",
             camera_kind=self._deposits.camera.kind,
-            readings=readings._asdict() if readings else None,
+            readings=look.readings._asdict() if look else None,
+            slot_state=look.finding.comparison.state if look and look.finding else None,
+            reference=self._live.latest_reference(),
             picture_fault=picture_fault,
             test=_tested(test) if test else None,
         )

@@ -1,0 +1,192 @@
+"""Watches the empty slot between deposits: takes its reference picture, and tells whether something lies in it."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from providers.base import Photo, ProviderError
+from providers.event_log import get_logger
+from triof.common.errors import TriofError
+from triof.judging import photo as photos
+from triof.judging.guarded_provider import GuardedProvider
+from triof.judging.router import Router
+from triof.judging.slot_view import SlotFinding, SlotView
+from triof.judging.sorter import Judgement
+from triof.machine.cameras.base import Camera
+from triof.machine.reference_store import KEPT_SIDE, Reference, ReferenceStore
+from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
+from triof.settings.sections.slot_view import SlotViewSettings
+
+log = get_logger(__name__)
+
+REQUEST_FILE = "empty_slot.request"
+"""Written by the command line, so that a running kiosk takes the reference with its own camera."""
+_STILL_PICTURES = ("folder", "browser")
+"""Kinds of cameras that cannot take a picture of the slot at any time."""
+_RUN, _LONG_RUN = 3, 10
+"""Photos in a row that do not match the reference, or match it badly, before the camera counts as moved."""
+_MATCHES_WELL = 0.85
+_SETTLED_SECONDS = 5.0
+_REFRESHED_SECONDS = 86_400.0
+_NOTHING = 0.5
+"""Probability of an empty slot from which a model finds it empty."""
+
+
+class ReferenceUnusable(TriofError):
+    """The reference cannot be taken now; the message says what to do."""
+
+
+class ViewChange(NamedTuple):
+    """The picture no longer matches the reference."""
+
+    shift: float
+    """Shift of the camera, relative to the picture's sides; 0 if none was found."""
+    matching: float
+    """Share of the border that matches."""
+
+
+class SlotWatch:
+    """The reference of one camera and what it tells. Thread-safe but for :meth:`look`, which one thread calls.
+
+    ``is_idle`` tells whether no deposit is under way and the slot is closed, ``is_emptied`` whether the latest deposit
+    was shredded as well; ``looks_empty`` asks a local model. ``clock`` in monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        camera: Camera,
+        view: SlotView,
+        store: ReferenceStore,
+        settings: SlotViewSettings,
+        looks_empty: Callable[[Photo], bool],
+        limits: PhotoLimits = DEFAULT_LIMITS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._request = home / REQUEST_FILE
+        self._camera = camera
+        self._view = view
+        self._store = store
+        self._settings = settings
+        self._looks_empty = looks_empty
+        self._limits = limits
+        self._clock = clock
+        self._findings: deque[SlotFinding] = deque(maxlen=_LONG_RUN)
+        self._empty_since: float | None = None
+        self._learn_at = clock()
+
+    def item_is_there(self) -> bool | None:
+        """Return whether something lies in the closed slot; None if no picture can tell."""
+        if self._camera.kind in _STILL_PICTURES or not self._store.current():
+            return None
+        try:
+            finding = self._view.find(self._photo())
+        except TriofError as error:
+            log.warning("slot.not_seen", cause=error)
+            return None
+        states = {"empty": False, "item": True, "reaches_out": True}
+        return states.get(finding.comparison.state) if finding else None
+
+    def take(self) -> Reference:
+        """Take the reference now; the slot must be closed and empty. Raises ReferenceUnusable, CameraError, OSError."""
+        check_kind(self._camera.kind)
+        return self._save(self._photo())
+
+    def observe(self, judgement: Judgement) -> None:
+        """Remember how well the photo of a deposit matches the reference."""
+        # People choose the browser's pictures, so that another view of one is no fault.
+        if judgement.finding and self._camera.kind != "browser":
+            self._findings.append(judgement.finding)
+
+    def change(self) -> ViewChange | None:
+        """Return how the latest photos differ from the reference; None if they match, or are too few."""
+        latest = list(self._findings)
+        moved = len(latest) >= _RUN and all(each.is_other_view for each in latest[-_RUN:])
+        worse = len(latest) >= _LONG_RUN and all(each.comparison.matching < _MATCHES_WELL for each in latest)
+        if not (moved or worse):
+            return None
+        comparison = latest[-1].comparison
+        return ViewChange(max(map(abs, comparison.shift)), comparison.matching)
+
+    @property
+    def has_compared(self) -> bool:
+        """Whether a photo was compared since the start, or since the reference was taken."""
+        return bool(self._findings)
+
+    def references(self) -> int:
+        """Return the number of references for this camera."""
+        return len(self._store.current())
+
+    def look(self, *, is_idle: bool, is_emptied: bool) -> None:
+        """Take the reference if it was requested, or if the slot is surely empty and there is none of today."""
+        if is_idle and self._request.exists():
+            self._request.unlink(missing_ok=True)
+            self.take()
+        if not (is_idle and is_emptied and self._settings.enabled and self._settings.learn):
+            self._empty_since = None
+        elif self._camera.kind not in _STILL_PICTURES:
+            self._empty_since = self._clock() if self._empty_since is None else self._empty_since
+            if self._clock() >= max(self._empty_since + _SETTLED_SECONDS, self._learn_at):
+                self._learn()
+
+    def _learn(self) -> None:
+        self._learn_at = self._clock() + _SETTLED_SECONDS
+        photo = self._photo()
+        finding = self._view.find(photo)
+        if finding:
+            self._findings.append(finding)
+        # A slot that differs from the reference is not learned, as that might be a part of an item.
+        if finding.comparison.state == "empty" if finding else self._looks_empty(photo):
+            self._save(photo)
+            self._learn_at = self._clock() + _REFRESHED_SECONDS
+
+    def _save(self, photo: Photo) -> Reference:
+        reference = _saved(photo, self._store)
+        self._findings.clear()
+        return reference
+
+    def _photo(self) -> Photo:
+        return _photograph(self._camera, self._limits)
+
+
+def check_kind(kind: str) -> None:
+    """Raise ReferenceUnusable if cameras of this kind cannot take a picture of the slot at any time."""
+    if kind in _STILL_PICTURES:
+        raise ReferenceUnusable(
+            f"A camera of kind {kind} does not show the slot at any time: name a picture of the empty slot,"
+            " `triof reference take --picture FILE`."
+        )
+
+
+def take(camera: Camera, store: ReferenceStore, limits: PhotoLimits = DEFAULT_LIMITS) -> Reference:
+    """Take the reference where no kiosk runs. Raises ReferenceUnusable, CameraError, PhotoError, OSError."""
+    check_kind(camera.kind)
+    return _saved(_photograph(camera, limits), store)
+
+
+def _photograph(camera: Camera, limits: PhotoLimits) -> Photo:
+    return photos.load(camera.take(None), limits, needed_side=KEPT_SIDE)
+
+
+def _saved(photo: Photo, store: ReferenceStore) -> Reference:
+    reference = store.save(photo.picture, photo.width, photo.height)
+    log.info("reference.taken", width=photo.width, height=photo.height)
+    return reference
+
+
+def emptiness(router: Router, seconds: float) -> Callable[[Photo], bool]:
+    """Return a function that asks the first local model whether a photo shows an empty slot."""
+
+    def looks_empty(photo: Photo) -> bool:
+        for member in router.members("waste_type"):
+            if not isinstance(member, GuardedProvider):
+                try:
+                    return member.predict(photo, timeout=seconds).nothing > _NOTHING
+                except ProviderError as error:
+                    log.warning("slot.not_judged", cause=error)
+        return False
+
+    return looks_empty
