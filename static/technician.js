@@ -38,7 +38,7 @@ let best = 0;
 
 function show(name, value, digits) {
   const meter = document.querySelector(`[data-meter="${name}"]`);
-  if (meter) meter.value = value;
+  meter?.querySelector(".bar__part").setAttribute("width", Math.min(100, (100 * value) / Number(meter.dataset.most)));
   document.querySelector(`[data-reading="${name}"]`).textContent = value.toFixed(digits);
 }
 
@@ -54,12 +54,12 @@ function read(headers) {
 
 // A picture without a cut is judged as a whole.
 async function renewCut() {
-  const answer = await look("/technician/cut");
+  const answer = await request("/technician/cut");
   if (answer.status === 200) take(cut, await answer.blob());
   else cut.src = picture.src;
 }
 
-const look = (url) => fetch(url, { cache: "no-store", headers: { "X-Triof-Look": "1" }, signal: AbortSignal.timeout(WAIT_MS) });
+const request = (url) => fetch(url, { cache: "no-store", headers: { "X-Triof-Look": "1" }, signal: AbortSignal.timeout(WAIT_MS) });
 
 function take(image, blob) {
   const last = image.dataset.own;
@@ -71,7 +71,7 @@ async function renew() {
   const fault = document.querySelector("[data-picture-fault]");
   try {
     if (!document.hidden) {
-      const answer = await look("/technician/picture");
+      const answer = await request("/technician/picture");
       if (answer.redirected) return location.reload();
       if (answer.ok) {
         take(picture, await answer.blob());
