@@ -36,7 +36,7 @@ class Readings(NamedTuple):
     bright: float
 
 
-class Look(NamedTuple):
+class CameraView(NamedTuple):
     """The newest picture of the camera."""
 
     photo: Photo
@@ -83,12 +83,12 @@ class LiveViews:
             return make_response(str(error), 503, {"X-Triof-Code": code, "Content-Type": "text/plain; charset=utf-8"})
         return Response(found.jpeg, mimetype="image/jpeg", headers=_headers(found))
 
-    def look(self) -> Look:
+    def look(self) -> CameraView:
         """Return the camera's newest picture and what it shows. Raises CameraError, PhotoError."""
         image = self._camera.preview()
         photo = photos.load(image, self._limits)
         jpeg = photos.to_jpeg(image, self._limits, longest_side=_SHOWN_SIDE)
-        return Look(photo, jpeg, read(photo), self._slot_view.find(photo))
+        return CameraView(photo, jpeg, read(photo), self._slot_view.find(photo))
 
     def cut(self) -> Page:
         """Return the part of the newest picture that the models would see; 204 if that is all, or there is none."""
@@ -122,6 +122,6 @@ def _jpeg(picture: Image.Image) -> Response:
     return Response(written.getvalue(), mimetype="image/jpeg")
 
 
-def _headers(found: Look) -> Mapping[str, str]:
+def _headers(found: CameraView) -> Mapping[str, str]:
     readings = {f"X-Triof-{name.title()}": f"{value:.4f}" for name, value in found.readings._asdict().items()}
     return readings | ({"X-Triof-Slot": found.finding.comparison.state} if found.finding else {})
