@@ -5,7 +5,9 @@ import pytest
 from PIL import Image
 
 from tests.support.slot_scenes import MIDDLE, SIZE, Rectangle, slot
-from triof.machine.empty_slot import Background, Box, Comparison, compare, nearest, reduced, reduced_size, with_margin
+from triof.machine.empty_slot.comparison import Comparison, compare, nearest
+from triof.machine.empty_slot.item import Box, with_margin
+from triof.machine.empty_slot.pictures import Background, reduced, reduced_size
 
 EMPTY = Background(reduced(slot(seed=99), reduced_size(*SIZE)))
 

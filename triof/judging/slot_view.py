@@ -4,12 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from providers.base import Photo
-from triof.machine.empty_slot import Box, Comparison, compare, nearest, reduced, with_margin
+from triof.machine.empty_slot.comparison import Comparison, compare, nearest
+from triof.machine.empty_slot.item import Box, with_margin
+from triof.machine.empty_slot.pictures import reduced
 from triof.machine.reference_store import Reference
 from triof.settings.sections.slot_view import SlotViewSettings
 
 _SHIFTED = 0.015
 """Shift of the camera, relative to the picture's sides, from which it counts as moved."""
+_NARROWEST = 32
+"""Shorter side in pixels of a reduced picture below which it shows too little."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,10 @@ class SlotView:
         references = [each for each in self._references() if (each.width, each.height) == (photo.width, photo.height)]
         if not references:
             return None
-        now = reduced(photo.picture, references[0].background.size)
+        size = references[0].background.size
+        if min(size) < _NARROWEST:
+            return None
+        now = reduced(photo.picture, size)
         comparison = compare(nearest([each.background for each in references], now), now)
         return SlotFinding(comparison, self._cut(comparison, photo.width / photo.height))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from providers.base import Prediction
-from triof.machine.empty_slot import State
+from triof.machine.empty_slot.comparison import State
 from triof.settings.sections.policy import Policy
 
 Action = Literal["accept", "ask", "refuse"]
