@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE =
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter base,$*),,[$*])'
 	@touch $@
 
-.PHONY: help kiosk check test lint bench kill-drill upload-drill attack planted-errors compare-models leave-one-out simulate-rollout simulate-drift deb deb-check demo-pictures translations clean
+.PHONY: help kiosk check test lint bench kill-drill upload-drill attack planted-errors compare-models leave-one-out simulate-rollout simulate-drift deb deb-check demo-pictures screens translations clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ deb-check: deb ## Install, use, upgrade, remove and purge the package in an over
 
 demo-pictures: ## Say how the demo pictures are rendered again
 	@sed -n "1,/^\"\"\"$$/p" tools/render_demo.py
+
+screens: .venv/stamp-test ## Take the pictures in docs/screens/ again (needs Chromium)
+	$(BIN)/python -m tools.take_screens
 
 translations: .venv/stamp-base ## Collect the sentences of the pages into the catalogues, to be translated there
 	$(BIN)/pybabel -q extract -F babel.cfg --add-location=file --sort-output --no-wrap -o triof/translations/messages.pot .

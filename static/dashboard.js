@@ -24,7 +24,7 @@ function exchange(old, fresh) {
 async function look() {
   try {
     if (!document.hidden) {
-      const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+      const answer = await fetch(location.href, { cache: "no-store", headers: { "X-Triof-Look": "1" }, signal: AbortSignal.timeout(PATIENCE_MS) });
       if (answer.redirected) return location.reload(); // the login has ended
       if (answer.ok) {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");

@@ -7,7 +7,7 @@
 
 const RETRY_MS = 2000;
 const PROBE_MS = 3000;
-const QUIET = ["attract", "sorting"]; // nobody chooses anything there: their content may be changed in place
+const QUIET = ["attract", "out_of_order", "sorting"]; // nobody chooses anything there: their content may be changed in place
 const notice = document.getElementById("notice");
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));

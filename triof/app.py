@@ -15,7 +15,7 @@ from triof.common.paths import STATIC, TEMPLATES, TRANSLATIONS
 from triof.services import KioskServices, Services
 from triof.settings.tree import Settings
 from triof.storage.data_folder import file_unusable
-from triof.web import access, dashboard, errors, health, kiosk, texts
+from triof.web import access, dashboard, errors, health, kiosk, technician, texts
 from triof.web.api.blueprint import Api
 from triof.web.hosts import Hosts
 from triof.web.proxies import TrustedProxies
@@ -65,7 +65,9 @@ def create_app(
     if isinstance(services, KioskServices):
         app.register_blueprint(kiosk.KioskPages(services, settings).blueprint())
     app.register_blueprint(health.blueprint(services))
-    dashboard.register(app, services, settings, clock)
+    gate = dashboard.register(app, services, settings, clock)
+    if isinstance(services, KioskServices):
+        technician.register(app, services, settings, gate, clock)
     api = Api(services, clock).blueprint()
     # API requests carry a key, which a page of another site cannot make a browser send.
     csrf.exempt(api)

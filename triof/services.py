@@ -365,6 +365,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         journal=deposit_journal,
         photos=KeptPhotos(photo_store, settings.privacy.keep_photos),
         settings=settings.deposit,
+        maintenance_seconds=60 * settings.technician.maintenance_minutes,
         item_is_there=slot_watch.item_is_there,
     )
     around.operations.health.add_machine(camera, slot, slot_watch)

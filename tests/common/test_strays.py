@@ -136,7 +136,7 @@ def test_hardware_that_fails_all_day_writes_a_few_lines(
 def test_hardware_that_does_not_answer_is_told_on_the_first_page(build_machine: BuildMachine) -> None:
     machine = build_machine(hardware=_Dead)
     visitor = machine.visitor()
-    assert "the hardware doesn" in visitor.page.text
+    assert "My motors don" in visitor.page.text
     assert "S2" in visitor.page.text
     assert "S2" in machine.client().get("/readyz").text
 

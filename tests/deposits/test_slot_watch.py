@@ -255,7 +255,7 @@ def test_a_damaged_reference_is_as_none(build: Build) -> None:
 
 def alerts(seen: WatchedMachine) -> dict[str, str]:
     health = seen.machine.services.operations.health
-    return {name: text for name, (text, _) in health.alerts(()).items()}
+    return {name: fault.text for name, fault in health.alerts(()).items()}
 
 
 def after(seen: WatchedMachine, times: int, **look: object) -> None:

@@ -76,7 +76,7 @@ def test_nothing_begins_while_the_journal_is_locked(machine: Machine, path: Path
     visitor = machine.visitor()
     with locked(path):
         visitor.press("/start")
-        assert (visitor.page.status_code, visitor.shown) == (200, "attract")
+        assert (visitor.page.status_code, visitor.shown) == (200, "out_of_order")
         assert not machine.hardware.slot_is_open()
         assert code_shown(machine) == "J2"
         ready = machine.client().get("/readyz")
@@ -142,7 +142,7 @@ def test_a_journal_that_disappears_is_noticed_before_the_next_deposit(
     visitor = machine.visitor()
     lose(path)
     visitor.press("/start")
-    assert (visitor.page.status_code, visitor.shown) == (200, "attract")
+    assert (visitor.page.status_code, visitor.shown) == (200, "out_of_order")
     assert not machine.hardware.slot_is_open()
     assert code_shown(machine) == "J1"
     ready = machine.client().get("/readyz")
@@ -248,9 +248,9 @@ def test_a_full_disk_stops_the_machine_in_order_until_there_is_room(
     visitor = machine.visitor()
     in_the_way = fill(disk)
     visitor.press("/start")
-    assert (visitor.page.status_code, visitor.shown) == (200, "attract")
+    assert (visitor.page.status_code, visitor.shown) == (200, "out_of_order")
     assert code_shown(look_again(machine)) == "D1"
-    assert "disk full" in machine.visitor().page.text
+    assert "My disk is full" in machine.visitor().page.text
     ready = machine.client().get("/readyz")
     assert "D1" in ready.text
     assert "make room" in ready.text
@@ -285,7 +285,7 @@ def test_a_database_that_may_not_grow_is_told_as_full(machine: Machine, path: Pa
         journal.database.close()
         for _ in range(50):
             visitor = machine.visitor()
-            if code_shown(machine) or visitor.press("/start").shown == "attract":
+            if code_shown(machine) or visitor.press("/start").shown in ("attract", "out_of_order"):
                 break
             visitor.press("/waste/pick-type").press("/confirmation", waste_type="bottle").wait_idle().open("/")
             assert visitor.shown == "thanks"
@@ -317,7 +317,7 @@ def test_a_kiosk_starts_on_a_full_disk_and_comes_back_by_itself(tmp_path: Path, 
         in_the_way = fill(home)
         with RunningKiosk(home, {**SCRIPT, "TRIOF_LANGUAGE": "en"}) as kiosk:
             person = Person(kiosk.url)
-            assert "disk full" in person.page.text
+            assert "My disk is full" in person.page.text
             assert person.open("/readyz").status_code == 503
             in_the_way.unlink()
             deadline = time.monotonic() + 20

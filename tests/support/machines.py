@@ -102,6 +102,9 @@ class ScriptedHardware(SimulatedHardware):
     def shred(self) -> None:
         self.instead.get("shred", super().shred)()
 
+    def slot_is_open(self) -> bool:
+        return bool(self.instead.get("slot_is_open", super().slot_is_open)())
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -172,6 +175,7 @@ def assemble(
         journal=deposit_journal,
         photos=KeptPhotos(photo_store, settings.privacy.keep_photos),
         settings=settings.deposit,
+        maintenance_seconds=60 * settings.technician.maintenance_minutes,
         clock=clock,
         new_id=new_id,
         item_is_there=slot_watch.item_is_there if slot_watch else lambda: None,

@@ -23,6 +23,10 @@ PUBLIC = {
 }
 FOR_THIS_MACHINE = {
     "kiosk": "the touchscreen, whose visitors have no login; served to the machine itself alone",
+    **dict.fromkeys(
+        ("technician", "technician_login", "technician_actions", "technician_live"),
+        "the technician's page; tests/web/test_technician.py tries each of its addresses without a login",
+    ),
     "health.metrics": "for a collector on this machine; from elsewhere it takes a key",
 }
 ENTRANCE = {"login.log_in", "login.log_out"}

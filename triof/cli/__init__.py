@@ -80,7 +80,7 @@ class _Main(LazyGroup):
         *("kiosk", "serve", "classify", "dataset", "train", "evaluate", "bundles", "models", "azure"),
         *("installation.setup", "installation.install-service", "installation.uninstall-service"),
         *("settings", "doctor", "mode", "quota", "drill", "slot", "reference", "journal", "report", "alerts"),
-        *("privacy", "keys", "users"),
+        *("privacy", "keys", "users", "technician"),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -7,8 +7,8 @@
                  └──── give back, refuse, time out ────────┴──────► RETURNED
 
 A machine has one deposit at a time. The employee's confirmation is in the journal before anything moves. After a
-crash the next start closes the slot and marks the interrupted deposit. While a part is jammed, the camera is lost or
-the journal cannot be written, no new deposit begins; the one under way continues as far as none of its events is lost.
+crash the next start closes the slot and marks the interrupted deposit. While the machine has a fault or a technician
+works on it, no new deposit begins; the one under way continues as far as none of its events is lost.
 """
 
 import time
@@ -25,11 +25,13 @@ from triof.common.repeated_faults import Complaints
 from triof.deposits.deposit_journal import DepositJournal
 from triof.deposits.kept_photos import KeptPhotos
 from triof.deposits.lamp import lamp_on
+from triof.deposits.machine_faults import MachineFault, MachineFaults
+from triof.deposits.maintenance import Maintenance, MaintenanceRefused
 from triof.deposits.visit import Deposit, DepositStage, ReturnReason
 from triof.journal.journal import Kind
 from triof.judging.sorter import Sorter
 from triof.judging.verdict import Reason
-from triof.machine.cameras.base import UNWATCHED, Camera, CameraError, PoorPicture
+from triof.machine.cameras.base import Camera
 from triof.machine.slot import EmergencyStopped, Interlocked, Jammed, Slot, SlotError
 from triof.settings.sections.deposit import DepositSettings
 from triof.storage.database_errors import PASSING, DatabaseUnusable
@@ -61,6 +63,7 @@ class Deposits:
         journal: DepositJournal,
         photos: KeptPhotos,
         settings: DepositSettings,
+        maintenance_seconds: float = 600,
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], UUID] = uuid4,
         item_is_there: Callable[[], bool | None] = lambda: None,
@@ -74,6 +77,8 @@ class Deposits:
         self._settings = settings
         self._clock = clock
         self._new_id = new_id
+        self.maintenance = Maintenance(maintenance_seconds, clock)
+        self.faults = MachineFaults(slot, camera, journal, self.maintenance, clock)
         self._executor = ThreadPoolExecutor(1, "sorting")
         self._lock = RLock()
         self._current: Deposit | None = None
@@ -109,29 +114,22 @@ class Deposits:
             self._leftover |= any(event.kind != "deposit.opened" for event in interrupted)
             self._recovered = True
 
-    def fault(self) -> SlotError | CameraError | DatabaseUnusable | None:
+    def fault(self) -> MachineFault | None:
         """Return why no deposit can begin now; None if one can."""
-        try:
-            self.slot.is_open()
-        except SlotError as error:
-            return error
-        return self.slot.fault() or self._camera_fault() or self._journal.fault()
+        return self.faults.current()
 
-    def _camera_fault(self) -> CameraError | None:
-        """Return what a watched camera lacks; of others only a photo can tell, and asking them takes long."""
-        if self.camera.kind in UNWATCHED:
-            return None
-        try:
-            self.camera.ping()
-        except PoorPicture:
-            return None
-        except CameraError as error:
-            return error
-        return None
+    def hold(self, actor: str) -> None:
+        """Begin maintenance, or keep it for another while. Raises MaintenanceRefused while a deposit is under way."""
+        with self._lock:
+            if self._current:
+                raise MaintenanceRefused("An employee is using the machine: wait until the deposit is over.")
+            self.maintenance.hold(actor)
+            # The technician may lay something into the slot.
+            self._emptied = False
 
     def is_idle(self) -> bool:
-        """Return whether no deposit is under way and the slot is closed. Raises SlotError."""
-        return self._current is None and not self.slot.is_open()
+        """Return whether neither a deposit nor maintenance is under way, and the slot is closed. Raises SlotError."""
+        return self._current is None and not self.maintenance.actor and not self.slot.is_open()
 
     def is_emptied(self) -> bool:
         """Return whether the latest item was shredded, so that the slot is surely empty."""
@@ -152,10 +150,7 @@ class Deposits:
         return max(0.0, deposit.expires - self._clock())
 
     def open(self, visitor: str) -> None:
-        """Begin a deposit and open the slot, unless one is under way.
-
-        Raises SlotError, CameraError, DatabaseUnusable.
-        """
+        """Begin a deposit and open the slot, unless one is under way. Raises the :attr:`MachineFault`."""
         with self._lock:
             if self._current and not self._at(visitor, DepositStage.SHREDDED, DepositStage.RETURNED):
                 return
@@ -261,8 +256,8 @@ class Deposits:
         with self._lock:
             deposit = self._current
             if not deposit:
-                # An open slot without a deposit was jammed when it should have closed.
-                if self.slot.is_open() and not self.slot.fault():
+                # An open slot without a deposit was jammed when it should have closed, or left open by a technician.
+                if not self.maintenance.actor and self.slot.is_open() and not self.slot.fault():
                     self._close_slot()
             elif deposit.stage is DepositStage.SORTING or self.seconds_left(deposit) > 0:
                 return

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -97,6 +98,13 @@ class DepositJournal:
     def record_judgement(self, deposit_id: UUID, judgement: Judgement) -> None:
         """Record the verdict and its predictions, like :meth:`record`."""
         self._keep(self._journal.judgement(deposit_id, judgement))
+
+    def note(self, kind: Kind, reason: str, **detail: Any) -> None:
+        """Record an event that belongs to no deposit; a failing journal is logged and holds up nothing."""
+        try:
+            self._journal.record(kind, reason=reason, **detail)
+        except (SQLAlchemyError, sqlite3.Error, OSError, DatabaseUnusable) as error:
+            self._complaints.failed("journal.not_written", error, kind=kind)
 
     def mend(self) -> None:
         """Write the outbox to the journal, after replacing a damaged journal by a new one.

@@ -1,4 +1,4 @@
-"""Periodic work: ends abandoned deposits, shows the status light, deletes old photos, and retries failed writes."""
+"""Periodic work: ends abandoned deposits, records and shows faults, deletes old photos, and retries failed writes."""
 
 import time
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from triof.storage.photo_store import PhotoStore
 log = get_logger(__name__)
 
 _ROOM_SECONDS = 5.0
+_FAULT_SECONDS = 1.0
 _PRUNE_SECONDS = 3600.0
 _SLOT_SECONDS = 1.0
 _MEND_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -39,6 +40,7 @@ class Housekeeper:
         self._works: list[tuple[str, float, Callable[[], object]]] = [
             ("expire", 0.0, deposits.expire),
             ("status", 0.0, StatusShown(deposits).look),
+            ("faults", _FAULT_SECONDS, deposits.faults.look),
             ("prune", _PRUNE_SECONDS, photo_store.prune),
             *([("room", _ROOM_SECONDS, room.look)] if room else []),
         ]

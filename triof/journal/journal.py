@@ -23,6 +23,8 @@ from triof.storage.tables import DailyTotalRow, Event, PredictionRow, UtcDateTim
 
 Kind = Literal[
     "machine.started",
+    "machine.out_of_order",
+    "machine.in_order",
     "deposit.opened",
     "deposit.judged",
     "deposit.confirmed",
@@ -48,6 +50,7 @@ Kind = Literal[
     "privacy.exported",
     "privacy.erasure_begun",
     "privacy.erased",
+    "technician.acted",
 ]
 ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
 """Final events; each deposit ends with exactly one of them."""

@@ -35,10 +35,12 @@ _FORGOTTEN = timedelta(days=7)
 
 
 class DetectedFault(NamedTuple):
-    """A detected fault: the text for the technician, and the measured value."""
+    """A detected fault: the text for the technician, the measured value, and its code."""
 
     text: str
     value: float | None = None
+    code: str = ""
+    """Of docs/reference/faults.md; empty for a fault without one."""
 
 
 class Open(NamedTuple):
@@ -48,6 +50,7 @@ class Open(NamedTuple):
     name: str
     at: datetime
     text: str
+    code: str = ""
 
 
 class Alerts:
@@ -80,9 +83,9 @@ class Alerts:
         """
         if (fault is None) == (self._announced is None):
             return
-        told = fault or DetectedFault(f"Over: {self._announced.text if self._announced else ''}")
+        told = fault or _over(self._announced or DetectedFault(""))
         kind: Kind = "alert.fired" if fault else "alert.cleared"
-        message = Message(str(uuid4()), self._now(), machine, kind, name, told.text)
+        message = Message(str(uuid4()), self._now(), machine, kind, name, told.text, code=told.code)
         untold = [each for each in self._direct if each[1]]
         self._direct = [*untold, (message, {notifier.name for notifier in self._notifiers})]
         self._announced = fault
@@ -96,7 +99,7 @@ class Alerts:
             _event(machine, "alert.fired", name, now, fault) for name, fault in faults.items() if name not in before
         ]
         cleared = [
-            _event(machine, "alert.cleared", name, now, DetectedFault(f"Over: {alert.text}"))
+            _event(machine, "alert.cleared", name, now, _over(DetectedFault(alert.text, code=alert.code)))
             for name, alert in before.items()
             if name not in faults
         ]
@@ -111,7 +114,7 @@ class Alerts:
         for row in self._events(self._machines if machines is None else machines, None):
             key = (row.machine_id, str(row.reason))
             if row.kind == "alert.fired":
-                found[key] = Open(*key, row.at, str(row.detail.get("message", "")))
+                found[key] = Open(*key, row.at, str(row.detail.get("message", "")), str(row.detail.get("code", "")))
             else:
                 found.pop(key, None)
         return list(found.values())
@@ -164,6 +167,7 @@ class Alerts:
                     str(row.reason),
                     str(detail.get("message", "")),
                     detail.get("value"),
+                    str(detail.get("code", "")),
                 )
             )
             self._set_mark(notifier, row.at, row.id)
@@ -194,5 +198,9 @@ class Alerts:
 
 
 def _event(machine: str, kind: Kind, name: str, at: datetime, fault: DetectedFault) -> dict[str, Any]:
-    detail = {"name": name, "message": fault.text, "value": fault.value}
+    detail = {"name": name, "message": fault.text, "value": fault.value, "code": fault.code}
     return {"id": uuid4(), "machine_id": machine, "at": at, "kind": kind, "reason": name, "detail": detail}
+
+
+def _over(fault: DetectedFault) -> DetectedFault:
+    return DetectedFault(f"Over: {fault.text}", code=fault.code)

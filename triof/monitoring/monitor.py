@@ -40,8 +40,8 @@ _BATCHES = 4
 _SECONDS = 60.0
 
 References = dict[tuple[str, str], float]
-PartFaults = Callable[[Collection[str]], Mapping[str, tuple[str, float | None]]]
-"""Returns text and value of each alert to be open, by name; its argument are the names of the open ones."""
+PartFaults = Callable[[Collection[str]], Mapping[str, DetectedFault]]
+"""Returns each alert to be open, by name; its argument are the names of the open ones."""
 
 
 class Monitor:
@@ -83,7 +83,8 @@ class Monitor:
             fault = self._database.unusable(error)
             raise
         finally:
-            self.alerts.announce(self._database.machine_id, "journal", DetectedFault(str(fault)) if fault else None)
+            found = DetectedFault(str(fault), code=fault.code) if fault else None
+            self.alerts.announce(self._database.machine_id, "journal", found)
             self.alerts.deliver()
 
     def state(self, machines: Collection[str] | None = None) -> Sequence[SignalStatus]:
@@ -126,8 +127,7 @@ class Monitor:
 
     def _look_at_parts(self, machine: str, now: datetime) -> None:
         is_open = {alert.name for alert in self.alerts.open([machine])}
-        found = {name: DetectedFault(text, value) for name, (text, value) in self._part_faults(is_open).items()}
-        self.alerts.reconcile(machine, found, now, among=self._part_names.__contains__)
+        self.alerts.reconcile(machine, self._part_faults(is_open), now, among=self._part_names.__contains__)
 
     def _restored(self, machine: str) -> MachineMonitor:
         kept = self._kept(machine)

@@ -44,6 +44,8 @@ class Message(NamedTuple):
     name: str
     text: str
     value: float | None = None
+    code: str = ""
+    """The fault code, if there is one: docs/reference/faults.md."""
 
     def as_json(self) -> dict[str, object]:
         """Return the JSON body for a webhook."""
@@ -67,7 +69,14 @@ class LogNotifier:
     def send(self, message: Message) -> str:
         """Deliver it."""
         level = logging.WARNING if message.kind == "alert.fired" else logging.INFO
-        log.log(level, message.kind, machine=message.machine, name=message.name, text=message.text)
+        log.log(
+            level,
+            message.kind,
+            machine=message.machine,
+            name=message.name,
+            code=message.code or None,
+            text=message.text,
+        )
         return "written"
 
 
@@ -178,7 +187,7 @@ def _mail(message: Message, settings: EmailSettings) -> EmailMessage:
     what = {"alert.fired": "Alert", "alert.cleared": "Over", "alert.test": "Test"}[message.kind]
     mail = EmailMessage()
     # The header must be one line, whatever the machine's name.
-    mail["Subject"] = " ".join(f"[triof {message.machine}] {what}: {message.name}".split())
+    mail["Subject"] = " ".join(f"[triof {message.machine}] {what}: {message.name} {message.code}".split())
     mail["From"] = settings.sender
     mail["To"] = ", ".join(settings.to or ())
     mail["Date"] = message.at

@@ -1,9 +1,9 @@
-"""System stats: processor, memory, temperature and disk."""
+"""System stats: processor, memory, temperature, disk and network."""
 
 import os
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import psutil
 
 ENOUGH_BYTES = 200_000_000
 """Free bytes below which journal and photos are about to run out of room."""
+_IP_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
 def cpu_share() -> float:
@@ -53,6 +54,20 @@ def denied_devices(patterns: Sequence[str], folder: Path = Path("/dev")) -> list
     effective = os.access in os.supports_effective_ids
     denied = [path for path in found if not os.access(path, os.R_OK | os.W_OK, effective_ids=effective)]
     return denied if len(denied) == len(found) else []
+
+
+def network_addresses() -> Mapping[str, Sequence[str]]:
+    """Return the IP addresses of each network interface but the loopback one; none for one that is down."""
+    statuses = psutil.net_if_stats()
+    return {
+        name: [
+            each.address.partition("%")[0]
+            for each in addresses
+            if each.family in _IP_FAMILIES and name in statuses and statuses[name].isup
+        ]
+        for name, addresses in psutil.net_if_addrs().items()
+        if not any(each.address in ("127.0.0.1", "::1") for each in addresses)
+    }
 
 
 class OwnProcess:

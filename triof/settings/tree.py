@@ -14,14 +14,15 @@ from providers.custom_vision.options import CustomVisionOptions
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
 from providers.options import Names, Options
-from triof.settings.sections.alerts import AlertSettings
+from triof.settings.sections.alerts import AlertSettings, SupportSettings
 from triof.settings.sections.api import ApiSettings
 from triof.settings.sections.breaker import BreakerSettings
 from triof.settings.sections.camera import CameraSettings
-from triof.settings.sections.dashboard import DashboardSettings, MachineSettings
+from triof.settings.sections.dashboard import DashboardSettings, TechnicianSettings
 from triof.settings.sections.deposit import DepositSettings
 from triof.settings.sections.journal import JournalSettings
 from triof.settings.sections.logs import LogsSettings
+from triof.settings.sections.machine import MachineSettings
 from triof.settings.sections.monitoring import MonitoringSettings
 from triof.settings.sections.photo import PhotoLimits, SlotViewSettings
 from triof.settings.sections.policy import Policy
@@ -84,6 +85,8 @@ class Settings(Options):
     alerts: AlertSettings = AlertSettings()
     reports: ReportSettings = ReportSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    support: SupportSettings = SupportSettings()
+    technician: TechnicianSettings = TechnicianSettings()
     api: ApiSettings = ApiSettings()
     policy: Policy = Policy()
     local_cnn: LocalCnnOptions = LocalCnnOptions()

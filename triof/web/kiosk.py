@@ -15,6 +15,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
 from providers.event_log import get_logger
+from triof.common.errors import TriofError
+from triof.deposits.maintenance import UnderMaintenance
 from triof.deposits.visit import Deposit, DepositStage, ReturnReason
 from triof.judging.photo import PhotoError
 from triof.machine.cameras.base import CameraError, NothingChosen
@@ -23,7 +25,7 @@ from triof.observability import logs
 from triof.services import KioskServices
 from triof.settings.tree import Settings
 from triof.storage.database_errors import DatabaseUnusable
-from triof.web import privacy_notice, texts
+from triof.web import fault_codes, privacy_notice, texts
 from triof.web.access import is_from_here
 
 log = get_logger(__name__)
@@ -34,6 +36,9 @@ LANGUAGES = (("fr", "Français"), ("en", "English"))
 _LANGUAGE_KEPT_SECONDS = 60
 _POLL_SECONDS = 5
 _NOTICE_SECONDS = 60
+
+_STOPS = (UnderMaintenance, SlotError, DatabaseUnusable)
+"""Faults that end a step; the next page says which."""
 
 _PAGES = {
     DepositStage.INSERTING: "kiosk.insert",
@@ -82,6 +87,8 @@ class KioskPages:
         self._settings = settings
         self._default_language = settings.language
         self._from_anywhere = settings.server.touchscreen_from_anywhere
+        self._technician_from_anywhere = settings.technician.from_anywhere
+        self._support = settings.support
 
     def blueprint(self) -> Blueprint:
         """Return the blueprint with every route of the touchscreen."""
@@ -116,20 +123,19 @@ class KioskPages:
         """Show the start page, or why the machine takes nothing now."""
         if self._deposits.of(_visitor()):
             return self._to_current_page()
-        fault = self._deposits.fault()
-        busy = self._deposits.busy(_visitor())
-        # Always refreshes: a jam or another person's deposit must show without a touch.
+        # Always refreshes: a fault or another person's deposit must show without a touch.
         refresh = Refresh(_POLL_SECONDS, url_for("kiosk.attract"))
         if str(get_locale()) != self._default_language:
             refresh = Refresh(_LANGUAGE_KEPT_SECONDS, url_for("kiosk.attract", lang=self._default_language))
-        code = fault.code if fault else None
+        if fault := self._deposits.fault():
+            return self._out_of_order(fault.code, refresh)
         return render_template(
             "kiosk/attract.html",
-            out_of_order=texts.OUT_OF_ORDER[code] if code else None,
-            code=code,
             hints=[texts.hint(check.name) for check, _ in self._health.latest().needed_failures()],
-            busy=busy,
+            going_on=self._going_on(),
+            busy=self._deposits.busy(_visitor()),
             refresh=refresh,
+            technician_url=self._technician_url(),
         )
 
     def privacy(self) -> Page:
@@ -143,13 +149,30 @@ class KioskPages:
             refresh=Refresh(_NOTICE_SECONDS, url_for("kiosk.attract", lang=self._default_language)),
         )
 
+    def _out_of_order(self, code: str, refresh: Refresh) -> Page:
+        return render_template(
+            "kiosk/out_of_order.html",
+            code=code,
+            fault=fault_codes.of(code),
+            support=self._support,
+            refresh=refresh,
+            technician_url=self._technician_url(),
+        )
+
+    def _going_on(self) -> str | None:
+        """Return a sentence for the staff about a fault that stops no deposit."""
+        if not (fault := self._deposits.faults.of_parts()):
+            return None
+        row = fault_codes.of(fault.code)
+        return f"{fault.code}: {row.cause} {row.remedy}"
+
+    def _technician_url(self) -> str | None:
+        """Return the link to the technician's page, which other computers get only where the settings say so."""
+        return url_for("technician.overview") if self._technician_from_anywhere or is_from_here() else None
+
     def start(self) -> Page:
         """Open the slot."""
-        try:
-            return self._step(lambda: self._deposits.open(_visitor()))
-        except CameraError as error:
-            log.warning("deposit.stopped", cause=error)
-            return self._to_current_page()
+        return self._step(lambda: self._deposits.open(_visitor()), (*_STOPS, CameraError))
 
     def insert(self) -> Page:
         """Ask for the item."""
@@ -175,7 +198,7 @@ class KioskPages:
         except NothingChosen:
             session["photo_error"] = "no_photo"
         except CameraError as error:
-            log.error("camera.failed", cause=error)
+            log.error("camera.failed", code=error.code, cause=error)
             self._metrics.camera_failed()
             session["photo_error"] = "camera"
         return self._to_current_page()
@@ -254,11 +277,11 @@ class KioskPages:
             refresh=self._to_attract(deposit),
         )
 
-    def _step(self, move: Callable[[], None]) -> BaseResponse:
+    def _step(self, move: Callable[[], None], stops: tuple[type[TriofError], ...] = _STOPS) -> BaseResponse:
         try:
             move()
-        except (SlotError, DatabaseUnusable) as error:
-            log.warning("deposit.stopped", cause=error)
+        except stops as error:
+            log.warning("deposit.stopped", code=getattr(error, "code", ""), cause=error)
         self._bind()
         return self._to_current_page()
 

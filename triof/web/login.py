@@ -36,7 +36,7 @@ log = get_logger(__name__)
 Page = str | Response | BaseResponse
 
 _NAME_CHARACTERS = 64
-_OUR_PAGES = re.compile(r"/dashboard(?:/(?!log)[a-z][a-z./-]*)?(?:\?[\w=&%.+-]*)?")
+_OUR_PAGES = re.compile(r"/technician|/dashboard(?:/(?!log)[a-z][a-z./-]*)?(?:\?[\w=&%.+-]*)?")
 _HOUR_SECONDS = 3600
 
 
@@ -70,7 +70,7 @@ class Gate:
 
     def check(self) -> BaseResponse | None:
         """Load the current user before a page; return a redirect to the login if there is none."""
-        if user := self._logged_in():
+        if user := self.logged_in():
             g.user = user
             return None
         return redirect(url_for("login.form", next=_here()), 303)
@@ -84,7 +84,7 @@ class Gate:
 
     def form(self) -> Page:
         """Show the login form, or how to create the first user."""
-        if self._logged_in():
+        if self.logged_in():
             return redirect(_next(), 303)
         return self._form()
 
@@ -112,13 +112,14 @@ class Gate:
 
     def log_out(self) -> Page:
         """End every login of this user, so that a copied cookie stops working."""
-        if user := self._logged_in():
+        if user := self.logged_in():
             self._users.end_logins(user)
         session.pop("login", None)
         session.pop("csrf_token", None)
         return redirect(url_for("login.form"), 303)
 
-    def _logged_in(self) -> User | None:
+    def logged_in(self) -> User | None:
+        """Return the user of this request; None without a valid login."""
         kept = session.get("login")
         if not kept or not kept["since"] <= self._clock() < kept["since"] + self._seconds:
             return None
@@ -148,7 +149,7 @@ def _here() -> str | None:
 
 
 def _next() -> str:
-    """Return the redirect target after login, which is always a page of the dashboard."""
+    """Return the redirect target after login, which is always a page of the dashboard, or the technician's."""
     wanted = request.values.get("next", "")
     return wanted if _OUR_PAGES.fullmatch(wanted) else url_for("dashboard.today")
 

@@ -116,22 +116,6 @@ RETURNS: dict[str, Return] = {
     ),
 }
 
-# Why the machine takes nothing, by fault code (docs/guide/machine.md).
-OUT_OF_ORDER: dict[str, LazyString] = {
-    "C1": _("Out of order: the camera gives no picture"),
-    "C2": _("Out of order: the camera's picture is frozen"),
-    "D1": _("Out of order: disk full"),
-    "J1": _("Out of order: the journal is missing"),
-    "J2": _("Out of order: the journal is locked"),
-    "J3": _("Out of order: the journal is damaged"),
-    "J4": _("Out of order: the journal can't be opened"),
-    "J5": _("Out of order: the journal doesn't answer"),
-    "J6": _("Out of order: the software is too old"),
-    "S1": _("Out of order: a part is stuck"),
-    "S2": _("Out of order: the hardware doesn't answer"),
-    "S3": _("Out of order: emergency stop"),
-}
-
 # For the staff: failed health checks; a check without a sentence is shown by its name.
 HINTS: dict[str, LazyString] = {
     "waste_type": _("No model can tell what an item is."),

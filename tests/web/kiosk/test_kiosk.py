@@ -16,7 +16,6 @@ from tests.support.machines import BuildMachine, Machine, Visitor
 from triof.deposits.housekeeping import Housekeeper
 from triof.judging.sorter import Judgement
 from triof.machine.cameras.browser import BrowserCamera
-from triof.machine.cameras.folder import FolderCamera
 from triof.machine.slot import Jammed
 
 pytestmark = pytest.mark.slow
@@ -241,9 +240,10 @@ def test_the_page_asks_again_before_the_warning_and_after_the_end(machine: Machi
     assert 'data-refresh-seconds="26"' in visitor.open("/").page.text
 
 
-def test_a_camera_without_pictures_says_so_and_opens_the_slot_again(build_machine: BuildMachine, tmp_path: Any) -> None:
-    machine = build_machine(camera=FolderCamera(tmp_path / "nothing"))
-    visitor = judged(machine)
+def test_a_camera_that_is_lost_at_work_says_so_and_the_slot_opens_again(machine: Machine, tmp_path: Any) -> None:
+    visitor = machine.visitor().press("/start")
+    (tmp_path / "pictures").rename(tmp_path / "gone")
+    visitor.press("/waste/pick-type")
     assert visitor.shown == "insert"
     assert "The camera gave no picture" in visitor.page.text
     assert machine.hardware.slot_is_open()

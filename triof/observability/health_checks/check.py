@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "warning", "failed"]
 """``warning``: the machine works, but needs attention; ``failed``: the part does not work."""
+_FAULT_CODE = re.compile(r"[A-Z]\d")
 AlertStep = Literal["fire", "keep", "clear"]
 """Effect of a result on the check's alert: ``keep`` neither fires a new one nor clears an open one."""
 
@@ -34,6 +36,8 @@ class CheckResult:
     value: float | None = None
     """The measured value, for the alert."""
     alert: AlertStep = "fire"
+    code: str = ""
+    """The fault code, if there is one: docs/reference/faults.md."""
 
     @property
     def text(self) -> str:
@@ -102,7 +106,17 @@ class HealthCheck:
             where = f"{error.filename} cannot be used" if error.filename else "The system refused"
             return failed(f"{where} ({error.strerror or error}).", "Check the path, and what this user may do with it.")
         except Exception as error:
-            return failed(str(error) or repr(error))
+            return faulty(error)
+
+
+def faulty(
+    error: Exception, value: float | None = None, alert: AlertStep = "fire", status: Status = "failed"
+) -> CheckResult:
+    """Return a result by ``error``, whose message and code are its own."""
+    code = getattr(error, "code", None)
+    if not isinstance(code, str) or not _FAULT_CODE.fullmatch(code):
+        return CheckResult(status, str(error) or repr(error), value=value, alert=alert)
+    return CheckResult(status, f"{code}: {error}", value=value, alert=alert, code=code)
 
 
 def health_check(*, needed: bool = False, alert: str = "") -> Callable[[Look], HealthCheck]:

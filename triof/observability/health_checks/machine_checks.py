@@ -18,7 +18,7 @@ from triof.observability.health_checks.check import (
     AlertStep,
     CheckedParts,
     CheckResult,
-    failed,
+    faulty,
     health_check,
     ok,
     warning,
@@ -39,12 +39,12 @@ def camera(parts: CheckedParts) -> CheckResult | None:
     except (FrozenPicture, PoorPicture):
         return ok(found.kind)  # it gives pictures: the checks below tell what is wrong with them
     except CameraError as error:
-        return failed(f"{error.code}: {error}")
+        return faulty(error)
     if found.kind != "folder":
         return ok(found.kind)
     folder = parts.settings.camera.folder
     if remark := look_in(folder).remark:
-        return warning(remark)
+        return warning(remark, alert="clear")
     return ok(f"{found.kind} {folder}")
 
 
@@ -113,7 +113,7 @@ def slot(parts: CheckedParts) -> CheckResult | None:
             raise fault
         is_open = found.is_open()
     except SlotError as error:
-        return failed(f"{error.code}: {error}", alert="fire" if unfinished else "clear")
+        return faulty(error)
     slot_settings = parts.settings.slot
     return unfinished or ok(f"{slot_settings.kind}, {'open' if is_open else 'closed'}, boxes {slot_settings.boxes}")
 
@@ -135,8 +135,7 @@ def _picture(parts: CheckedParts, fault: type[CameraError]) -> CheckResult | Non
     try:
         found.ping()
     except fault as error:
-        text = f"{error.code}: {error}"
-        return failed(text) if fault is FrozenPicture else warning(text)
+        return faulty(error, status="failed" if fault is FrozenPicture else "warning")
     except PoorPicture:
         return ok("no")
     except CameraError:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
+from triof.monitoring.alerts import DetectedFault
 from triof.observability.health_checks.check import CheckedParts, CheckResult, HealthCheck, Status, failed
 from triof.observability.health_checks.registry import all_checks
 
@@ -99,10 +100,10 @@ class HealthChecks:
         """Return by check name 0 for ok, 1 for a warning, 2 for a failure."""
         return {(check.name,): _NUMBERS[found.status] for check, found in self.report().results.items()}
 
-    def alerts(self, is_open: Collection[str]) -> Mapping[str, tuple[str, float | None]]:
-        """Return text and value of each alert that is to be open, by name; ``is_open`` names the open ones."""
+    def alerts(self, is_open: Collection[str]) -> Mapping[str, DetectedFault]:
+        """Return each alert that is to be open, by name; ``is_open`` names the open ones."""
         return {
-            check.alert: (found.text, found.value)
+            check.alert: DetectedFault(found.text, found.value, found.code)
             for check, found in self.look_again().results.items()
             if check.alert and (found.alert == "fire" or (found.alert == "keep" and check.alert in is_open))
         }

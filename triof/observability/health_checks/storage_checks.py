@@ -6,7 +6,7 @@ import time
 from triof.journal.backups import JournalBackups
 from triof.journal.journal import Journal
 from triof.observability import system_stats
-from triof.observability.health_checks.check import CheckedParts, CheckResult, failed, health_check, ok, warning
+from triof.observability.health_checks.check import CheckedParts, CheckResult, failed, faulty, health_check, ok, warning
 from triof.settings.tree import Settings
 from triof.storage import data_folder as home_folder
 from triof.storage.database_file import DatabaseFile
@@ -31,7 +31,7 @@ def home(parts: CheckedParts) -> CheckResult:
 def disk(parts: CheckedParts) -> CheckResult:
     """Check that ``alerts.disk_megabytes`` are free on the disk of the home folder."""
     if (fault := parts.journal_fault()) and fault.code == "D1":
-        return failed(f"D1: {fault}", value=0)
+        return faulty(fault, value=0)
     folder, limit = parts.settings.home, parts.settings.alerts.disk_megabytes
     try:
         free = system_stats.disk_free_bytes(folder) / 1e6
@@ -48,7 +48,7 @@ def journal(parts: CheckedParts) -> CheckResult:
     """Check that the journal is writable, has backups, and that no damaged one waits to be salvaged."""
     # A full disk is reported by its own check.
     if (fault := parts.journal_fault()) and fault.code != "D1":
-        return failed(f"{fault.code}: {fault}", alert="keep")
+        return faulty(fault, alert="keep")
     told = _state_for_doctor(parts) if parts.is_thorough else _ping(parts)
     if told.status != "ok":
         return told
@@ -73,8 +73,7 @@ def _ping(parts: CheckedParts) -> CheckResult:
         opened.database.ping()
     # Each database driver raises its own errors.
     except Exception as error:
-        fault = opened.database.unusable(error)
-        return failed(f"{fault.code}: {fault}", alert="keep")
+        return faulty(opened.database.unusable(error), alert="keep")
     return ok("answers")
 
 

@@ -1,4 +1,4 @@
-"""Recipients of alerts, and thresholds of technical alerts."""
+"""Recipients of alerts, thresholds of technical alerts, and the people to call."""
 
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -80,3 +80,11 @@ class AlertSettings(Options):
     """Free space in the home folder below which an alert is sent."""
     breaker_minutes: float = Field(15, gt=0)
     """Time for which a breaker must be open before an alert is sent."""
+
+
+class SupportSettings(Options):
+    """Shown on the touchscreen while the machine is out of order; what is unset is left out."""
+
+    name: str | None = Field(None, min_length=1, max_length=60)
+    phone: str | None = Field(None, pattern=r"^[+0-9(][0-9 ()./-]{2,29}$")
+    email: str | None = Field(None, max_length=60, pattern=r"^[^@\s,]+@[^@\s,]+$")

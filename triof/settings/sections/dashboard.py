@@ -1,4 +1,4 @@
-"""Settings of the dashboard, and the name under which it shows the machine."""
+"""Settings of the dashboard and of the technician's page."""
 
 from pydantic import Field
 
@@ -12,13 +12,10 @@ class DashboardSettings(Options):
     """Validity of a login."""
 
 
-class MachineSettings(Options):
-    """What people call the machine, and where it stands."""
+class TechnicianSettings(Options):
+    """Who may open the technician's page, and how long it holds the machine."""
 
-    name: str | None = Field(None, min_length=1, max_length=64)
-    place: str | None = Field(None, min_length=1, max_length=120)
-
-    @property
-    def title(self) -> str:
-        """Name and place as one line; empty if neither is set."""
-        return ", ".join(filter(None, (self.name, self.place)))
+    from_anywhere: bool = False
+    """Whether other computers may open the page, which moves parts."""
+    maintenance_minutes: float = Field(10, ge=1, le=240)
+    """Time without an action after which maintenance and the technician's login end."""

@@ -12,8 +12,8 @@ from triof.web.dashboard import actions, labels, pages
 from triof.web.guesses import Guesses
 
 
-def register(app: Flask, services: Services, settings: Settings, clock: Callable[[], float]) -> None:
-    """Register all routes below ``/dashboard``. ``clock`` in monotonic seconds."""
+def register(app: Flask, services: Services, settings: Settings, clock: Callable[[], float]) -> login.Gate:
+    """Register all routes below ``/dashboard`` and return their gate. ``clock`` in monotonic seconds."""
     gate = login.Gate(Users(services.journal.database), settings.dashboard.session_hours, Guesses(clock))
     app.session_interface = login.Cookies()
     app.jinja_env.filters.update(labels.FILTERS)
@@ -21,3 +21,4 @@ def register(app: Flask, services: Services, settings: Settings, clock: Callable
     app.register_blueprint(pages.DashboardPages(services, settings).blueprint(gate))
     app.register_blueprint(actions.DashboardActions(services, settings).blueprint(gate))
     app.context_processor(lambda: {**login.current_user(), "pages": labels.PAGES, "roles": labels.ROLES})
+    return gate

@@ -91,7 +91,7 @@ TOPICS: Mapping[str, LazyString] = {
     "embedding": _("What items look like"),
     "quota": _("The quota is nearly used up."),
     "cloud": _("The cloud does not answer."),
-    "jammed": _("The latest deposit was not finished."),
+    "jammed": _("A part is stuck, or a deposit was not finished."),
     "camera": _("The camera gives no picture."),
     "camera_frozen": _("The camera's picture is frozen."),
     "camera_black": _("The camera's pictures are black."),
