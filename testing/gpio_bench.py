@@ -17,7 +17,7 @@ from typing import Any
 
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
-from triof.settings.sections.hardware.gpio import GpioSettings
+from triof.settings.sections.machine.gpio import GpioSettings
 
 FOLDER = "GPIO_BENCH"
 _TICK_SECONDS = 0.005

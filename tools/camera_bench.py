@@ -31,7 +31,7 @@ from triof.machine.cameras.folder import FolderCamera
 from triof.machine.cameras.webcam import Webcam
 from triof.machine.hardware.simulated import SimulatedHardware
 from triof.machine.slot import Slot
-from triof.settings.sections.camera import CameraSettings
+from triof.settings.sections.machine.camera import CameraSettings
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 from triof.storage.disk_reserve import DiskRoom

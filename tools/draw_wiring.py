@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-from triof.settings.sections.hardware.gpio import GpioSettings
+from triof.settings.sections.machine.gpio import GpioSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = Path("docs", "images", "wiring.svg")

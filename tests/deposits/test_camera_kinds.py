@@ -17,7 +17,7 @@ from triof.machine.cameras.folder import FolderCamera
 from triof.machine.cameras.http import HttpCamera
 from triof.machine.cameras.picamera2 import PiCameraModule
 from triof.machine.cameras.webcam import Webcam
-from triof.settings.sections.camera import CameraSettings
+from triof.settings.sections.machine.camera import CameraSettings
 
 pytestmark = pytest.mark.slow
 

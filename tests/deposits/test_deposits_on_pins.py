@@ -9,7 +9,7 @@ import pytest
 from tests.support.machines import BuildMachine, Machine, Visitor
 from tests.support.pins import PlayedPins
 from triof.machine.cameras.folder import FolderCamera
-from triof.settings.sections.hardware.gpio import GpioSettings
+from triof.settings.sections.machine.gpio import GpioSettings
 
 pytestmark = pytest.mark.slow
 

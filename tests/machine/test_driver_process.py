@@ -20,7 +20,7 @@ from triof.machine.hardware.base import Part
 from triof.machine.hardware.gpio.client import GpioHardware
 from triof.machine.hardware.gpio.places import connect
 from triof.machine.slot import Slot, SlotError
-from triof.settings.sections.hardware.gpio import GpioSettings
+from triof.settings.sections.machine.gpio import GpioSettings
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +103,7 @@ OWNER = """
 import sys
 from pathlib import Path
 from triof.machine.hardware.gpio.client import GpioHardware
-from triof.settings.sections.hardware.gpio import GpioSettings
+from triof.settings.sections.machine.gpio import GpioSettings
 hardware = GpioHardware(GpioSettings.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
 hardware.close_slot()
 print(hardware.driver_pid(), flush=True)

@@ -7,8 +7,8 @@ from tests.support.pins import PlayedPins
 from triof.machine.hardware.base import Hardware, Part
 from triof.machine.hardware.registry import build_hardware
 from triof.machine.hardware.simulated import SimulatedHardware
-from triof.settings.sections.hardware.gpio import GpioSettings
-from triof.settings.sections.slot import SimulatedSeconds, SlotSettings
+from triof.settings.sections.machine.gpio import GpioSettings
+from triof.settings.sections.machine.slot import SimulatedSeconds, SlotSettings
 from triof.settings.tree import Settings
 
 AT_ONCE = SimulatedSeconds(slot=0, box=0, shred=0)

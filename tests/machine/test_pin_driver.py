@@ -9,7 +9,7 @@ from tests.support.pins import PlayedPins
 from triof.machine.hardware.gpio.parts import pin_factory
 from triof.machine.slot import EmergencyStopped, Interlocked, Jammed, SlotError
 from triof.settings.loader import SettingsError, load
-from triof.settings.sections.hardware.gpio import GpioSettings
+from triof.settings.sections.machine.gpio import GpioSettings
 
 TABLE = GpioSettings()
 MOTOR = GpioSettings(box_drive="motor", box_forward=16, box_switches=(19, 21, 26))

@@ -11,7 +11,7 @@ from triof.machine.hardware.base import Sensors
 from triof.machine.hardware.registry import build_hardware
 from triof.machine.hardware.simulated import SimulatedHardware
 from triof.machine.slot import EmergencyStopped, Interlocked, Jammed, Slot, SlotError
-from triof.settings.sections.slot import SimulatedSeconds, SlotSettings
+from triof.settings.sections.machine.slot import SimulatedSeconds, SlotSettings
 from triof.settings.tree import Settings
 
 

@@ -17,7 +17,7 @@ from tests.support.dashboard import Person, create
 from tests.support.machines import BuildMachine, Machine
 from triof.cli import main
 from triof.machine.cameras.webcam import Webcam
-from triof.settings.sections.camera import CameraSettings
+from triof.settings.sections.machine.camera import CameraSettings
 
 pytestmark = pytest.mark.slow
 

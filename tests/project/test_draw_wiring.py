@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 from tests.support.paths import ROOT
 from tools.draw_wiring import HEADER, PAGE, PICTURE, WIRES, listed, page, picture
-from triof.settings.sections.hardware.gpio import HEADER_PINS, GpioSettings
+from triof.settings.sections.machine.gpio import HEADER_PINS, GpioSettings
 
 
 def test_the_committed_picture_and_table_are_up_to_date() -> None:

@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 from testing.scripted_pictures import Bytes8, Sensor, scene
 from tests.support.clock import Clock
 from triof.machine.cameras.base import Camera, CameraError
-from triof.settings.sections.camera import CameraSettings
+from triof.settings.sections.machine.camera import CameraSettings
 
 
 def shortly(_: float) -> None:

@@ -31,7 +31,7 @@ from triof.machine.hardware.simulated import SimulatedHardware
 from triof.machine.slot import Slot
 from triof.operations import operations
 from triof.services import KioskServices
-from triof.settings.sections.slot import SimulatedSeconds
+from triof.settings.sections.machine.slot import SimulatedSeconds
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 from triof.storage.disk_reserve import DiskRoom

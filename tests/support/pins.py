@@ -8,7 +8,7 @@ from tests.support.clock import Clock
 from tests.support.hardware_contract import PlayedHardware
 from triof.machine.hardware.base import Part
 from triof.machine.hardware.gpio.driver import PinDriver
-from triof.settings.sections.hardware.gpio import GpioSettings
+from triof.settings.sections.machine.gpio import GpioSettings
 
 
 class PlayedPins(PlayedHardware):

@@ -33,7 +33,7 @@ from triof.judging.sorter import Sorter
 from triof.judging.verdict import Reason
 from triof.machine.cameras.base import Camera
 from triof.machine.slot import EmergencyStopped, Interlocked, Jammed, Slot, SlotError
-from triof.settings.sections.deposit import DepositSettings
+from triof.settings.sections.machine.deposit import DepositSettings
 from triof.storage.database_errors import PASSING, DatabaseUnusable
 
 log = get_logger(__name__)
@@ -292,13 +292,8 @@ class Deposits:
         self._photos.add_judged(judgement, photo)
         self._journal.record_judgement(deposit.id, judgement)
         self._sorter.follow_up(deposit.id, image, judgement)
-        return replace(
-            deposit,
-            stage=DepositStage.CHOOSING,
-            judgement=judgement,
-            photo=photo,
-            expires=self._after(self._settings.idle_seconds),
-        )
+        expires = self._after(self._settings.idle_seconds)
+        return replace(deposit, stage=DepositStage.CHOOSING, judgement=judgement, photo=photo, expires=expires)
 
     def _sort(self, deposit: Deposit, chosen: str, box: int) -> None:
         try:

@@ -15,7 +15,7 @@ from providers.event_log import get_logger
 from triof.common.atomic_files import keep_state
 from triof.common.paths import DEMO_EMPTY_SLOTS, DEMO_PICTURES
 from triof.machine.empty_slot.pictures import Background, reduced, reduced_size
-from triof.settings.sections.camera import CameraSettings
+from triof.settings.sections.machine.camera import CameraSettings
 
 log = get_logger(__name__)
 

@@ -14,15 +14,16 @@ from providers.custom_vision.options import CustomVisionOptions
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
 from providers.options import Names, Options
-from triof.settings.sections.alerts import AlertSettings, SupportSettings
+from triof.settings.sections.alerts import AlertSettings
 from triof.settings.sections.api import ApiSettings
 from triof.settings.sections.breaker import BreakerSettings
-from triof.settings.sections.camera import CameraSettings
-from triof.settings.sections.dashboard import DashboardSettings, TechnicianSettings
-from triof.settings.sections.deposit import DepositSettings
+from triof.settings.sections.dashboard import DashboardSettings
 from triof.settings.sections.journal import JournalSettings
 from triof.settings.sections.logs import LogsSettings
-from triof.settings.sections.machine import MachineSettings
+from triof.settings.sections.machine.camera import CameraSettings
+from triof.settings.sections.machine.deposit import DepositSettings
+from triof.settings.sections.machine.identity import MachineSettings, SupportSettings
+from triof.settings.sections.machine.slot import SlotSettings
 from triof.settings.sections.monitoring import MonitoringSettings
 from triof.settings.sections.photo import PhotoLimits, SlotViewSettings
 from triof.settings.sections.policy import Policy
@@ -30,7 +31,7 @@ from triof.settings.sections.privacy import PrivacySettings
 from triof.settings.sections.reports import ReportSettings
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.sections.server import ServerSettings
-from triof.settings.sections.slot import SlotSettings
+from triof.settings.sections.technician import TechnicianSettings
 
 Mode = Literal["auto", "cloud", "local"]
 Language = Literal["fr", "en"]

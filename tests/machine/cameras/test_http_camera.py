@@ -13,7 +13,7 @@ from tests.support.camera_contract import shortly
 from triof.machine.cameras.base import CameraError
 from triof.machine.cameras.http import HttpCamera
 from triof.settings.loader import load
-from triof.settings.sections.camera import CameraSettings
+from triof.settings.sections.machine.camera import CameraSettings
 
 pytestmark = pytest.mark.slow
 

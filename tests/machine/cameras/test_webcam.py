@@ -18,7 +18,7 @@ from tests.support.permissions import binding
 from triof.machine.cameras.base import CameraError
 from triof.machine.cameras.registry import build_camera
 from triof.machine.cameras.webcam import Webcam, open_capture
-from triof.settings.sections.camera import CameraSettings
+from triof.settings.sections.machine.camera import CameraSettings
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,8 @@ from triof.cli.installation.questions import Questions
 from triof.cli.installation.steps import STEPS, Setup
 from triof.common.errors import TriofError
 from triof.installation.first_run import FirstRun
-from triof.settings.sections.camera import CameraSettings
-from triof.settings.sections.slot import SlotSettings
+from triof.settings.sections.machine.camera import CameraSettings
+from triof.settings.sections.machine.slot import SlotSettings
 from triof.settings.tree import Language, Settings
 
 _FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)

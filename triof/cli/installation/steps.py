@@ -13,8 +13,8 @@ from triof.cli.installation.questions import Questions
 from triof.installation import part_tests
 from triof.installation.first_run import FirstRun
 from triof.installation.settings_files import write_variables
-from triof.settings.sections.camera import CameraSettings
-from triof.settings.sections.slot import SlotSettings
+from triof.settings.sections.machine.camera import CameraSettings
+from triof.settings.sections.machine.slot import SlotSettings
 from triof.settings.tree import Language, Settings
 
 _CLOUD = {

@@ -17,7 +17,7 @@ from triof.machine.cameras.frame import CameraFrame, from_jpeg
 from triof.machine.cameras.frame_reader import ReaderTimes
 from triof.machine.cameras.mjpeg import MAX_BYTES, PartReader, boundary_of
 from triof.machine.cameras.watched import WatchedCamera
-from triof.settings.sections.camera import CameraSettings, HttpCameraSettings
+from triof.settings.sections.machine.camera import CameraSettings, HttpCameraSettings
 
 _CHUNK = 65_536
 _START = b"\xff\xd8"

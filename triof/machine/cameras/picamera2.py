@@ -8,7 +8,7 @@ from triof.machine.cameras.base import CameraLost
 from triof.machine.cameras.frame import Bytes8, CameraFrame, from_pixels
 from triof.machine.cameras.frame_reader import ReaderTimes
 from triof.machine.cameras.watched import WatchedCamera
-from triof.settings.sections.camera import CameraSettings, PiCameraSettings
+from triof.settings.sections.machine.camera import CameraSettings, PiCameraSettings
 
 
 class PiCamera(Protocol):

@@ -1,7 +1,7 @@
 """Builds the camera of the settings; the module of a kind is imported only where it is used."""
 
 from triof.machine.cameras.base import Camera
-from triof.settings.sections.camera import CameraSettings
+from triof.settings.sections.machine.camera import CameraSettings
 
 
 def build_camera(settings: CameraSettings) -> Camera:

@@ -8,7 +8,7 @@ from triof.machine.cameras.burst import is_still, sharpest
 from triof.machine.cameras.frame import CameraFrame
 from triof.machine.cameras.frame_checks import FrameChecks
 from triof.machine.cameras.frame_reader import USUAL_TIMES, FrameReader, FrameSource, ReaderTimes
-from triof.settings.sections.camera import CameraSettings
+from triof.settings.sections.machine.camera import CameraSettings
 
 _PREVIEW_SECONDS = 0.2
 """Maximum age of a preview in seconds."""

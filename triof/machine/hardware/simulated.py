@@ -14,7 +14,7 @@ from typing import get_args
 from triof.common.atomic_files import keep_state
 from triof.machine.hardware.base import Part, Sensors, StatusLight
 from triof.machine.slot import EmergencyStopped, Interlocked, Jammed, SlotError
-from triof.settings.sections.slot import SimulatedSeconds
+from triof.settings.sections.machine.slot import SimulatedSeconds
 
 
 @dataclass(frozen=True)

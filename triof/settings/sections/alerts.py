@@ -80,11 +80,3 @@ class AlertSettings(Options):
     """Free space in the home folder below which an alert is sent."""
     breaker_minutes: float = Field(15, gt=0)
     """Time for which a breaker must be open before an alert is sent."""
-
-
-class SupportSettings(Options):
-    """Shown on the touchscreen while the machine is out of order; what is unset is left out."""
-
-    name: str | None = Field(None, min_length=1, max_length=60)
-    phone: str | None = Field(None, pattern=r"^[+0-9(][0-9 ()./-]{2,29}$")
-    email: str | None = Field(None, max_length=60, pattern=r"^[^@\s,]+@[^@\s,]+$")

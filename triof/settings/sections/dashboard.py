@@ -1,4 +1,4 @@
-"""Settings of the dashboard and of the technician's page."""
+"""Settings of the dashboard."""
 
 from pydantic import Field
 
@@ -10,12 +10,3 @@ class DashboardSettings(Options):
 
     session_hours: float = Field(12, gt=0, le=8760)
     """Validity of a login."""
-
-
-class TechnicianSettings(Options):
-    """Who may open the technician's page, and how long it holds the machine."""
-
-    from_anywhere: bool = False
-    """Whether other computers may open the page, which moves parts."""
-    maintenance_minutes: float = Field(10, ge=1, le=240)
-    """Time without an action after which maintenance and the technician's login end."""

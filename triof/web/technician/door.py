@@ -13,7 +13,7 @@ from providers.event_log import get_logger
 from triof.access.technician_pin import LONGEST_PIN, TechnicianPin
 from triof.common.errors import TriofError
 from triof.operations.technician_work import TechnicianWork
-from triof.settings.sections.dashboard import TechnicianSettings
+from triof.settings.sections.technician import TechnicianSettings
 from triof.web.access import is_from_here
 from triof.web.guesses import Guesses, TooManyGuesses
 from triof.web.login import Gate, Page

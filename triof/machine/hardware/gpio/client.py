@@ -21,7 +21,7 @@ from triof.machine.hardware.base import Part, Sensors, StatusLight
 from triof.machine.hardware.gpio.connection import Connection
 from triof.machine.hardware.gpio.places import LOCK, connect
 from triof.machine.slot import SlotError
-from triof.settings.sections.hardware.gpio import GpioSettings
+from triof.settings.sections.machine.gpio import GpioSettings
 
 log = get_logger(__name__)
 

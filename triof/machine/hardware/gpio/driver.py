@@ -16,7 +16,7 @@ from triof.machine.hardware.base import Part, Sensors, StatusLight
 from triof.machine.hardware.gpio.latch import Latched, LatchFile
 from triof.machine.hardware.gpio.parts import GpioParts
 from triof.machine.slot import EmergencyStopped, Interlocked, Jammed, SlotError
-from triof.settings.sections.hardware.gpio import GpioSettings
+from triof.settings.sections.machine.gpio import GpioSettings
 
 _POLL_SECONDS = 0.01
 

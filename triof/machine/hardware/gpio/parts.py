@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from triof.machine.slot import SlotError
-from triof.settings.sections.hardware.gpio import GpioSettings, Level
+from triof.settings.sections.machine.gpio import GpioSettings, Level
 
 _MISSING = "gpiozero is not installed: pip install 'triof[gpio]', or set slot.kind to simulated."
 

@@ -25,7 +25,7 @@ from triof.machine.hardware.gpio.messages import FOR_GUESTS, MOVEMENTS, QUICK, f
 from triof.machine.hardware.gpio.parts import pin_factory
 from triof.machine.hardware.gpio.places import LATCH, LOCK, listen
 from triof.machine.slot import SlotError
-from triof.settings.sections.hardware.gpio import GpioSettings
+from triof.settings.sections.machine.gpio import GpioSettings
 
 _TAKE_SECONDS = 5.0
 """For so long a process before this one may still be switching its pins off."""

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from providers import names_a_class
 from providers.options import Options
-from triof.settings.sections.hardware.gpio import GpioSettings
+from triof.settings.sections.machine.gpio import GpioSettings
 
 KINDS = ("simulated", "gpiozero")
 """The drivers of ``triof/machine/hardware``."""

@@ -1,1 +1,0 @@
-"""Settings of the drivers in ``triof/machine/hardware``, one module each."""

@@ -1,0 +1,1 @@
+"""Settings of the machine itself: its name, camera, slot, drivers and deposits."""
