@@ -80,7 +80,7 @@ class Terminal:
         self.home.mkdir(parents=True)
         shutil.copy(journal, self.home / "journal.db")
         (self.folder / "static" / "demo").mkdir(parents=True)
-        for picture in ("bottle-clean-1.jpg", "cup-dirty-1.jpg"):
+        for picture in ("bottle-clean-1.jpg", "cup-dirty-1.jpg", "other-empty-1.jpg"):
             shutil.copy(ROOT / "static" / "demo" / picture, self.folder / "static" / "demo")
         shutil.copytree(ROOT / "config", self.folder / "config")
         shutil.copy(ROOT / "README.md", self.folder)
