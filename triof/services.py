@@ -321,21 +321,14 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     from triof.deposits.kept_photos import KeptPhotos
     from triof.deposits.lamp import lamp_on
     from triof.deposits.slot_watch import SlotWatch, emptiness
-    from triof.journal.backups import JournalBackups
     from triof.journal.journal import Journal
     from triof.machine.hardware.registry import build_hardware
     from triof.machine.slot import Slot
-    from triof.storage.disk_reserve import DiskRoom
     from triof.storage.photo_store import PhotoStore
 
     photo_store = PhotoStore.of(settings)
     # Before anything is written, so that the machine starts with a full disk.
-    photo_store.prune()
-    path = data_folder.database_path(settings)
-    prunes = [photo_store.make_room, *([JournalBackups(settings, path).make_room] if path else [])]
-    room = DiskRoom(settings.home, prunes)
-    with suppress(OSError):
-        room.look()
+    room = _make_room(settings, photo_store)
     Switch(settings.home, settings.mode).reconcile()
     with suppress(OSError):  # not a file, so not a drill
         FaultFile(settings.home).clear()
@@ -375,3 +368,18 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     return KioskServices(
         around.sorter, around.journal, around.operations, camera, photo_store, deposits, watch, lock, room, slot_watch
     )
+
+
+def _make_room(settings: Settings, photo_store: PhotoStore) -> DiskRoom:
+    """Remove photos and backups that are too old, and more where the disk is full; return what goes on doing so."""
+    from triof.journal.backups import JournalBackups
+    from triof.storage.disk_reserve import DiskRoom
+
+    photo_store.prune()
+    path = data_folder.database_path(settings)
+    room = DiskRoom(
+        settings.home, [photo_store.make_room, *([JournalBackups(settings, path).make_room] if path else [])]
+    )
+    with suppress(OSError):
+        room.look()
+    return room

@@ -103,11 +103,11 @@ def test_whole_deposits(bench: Bench) -> None:
 def test_unplugged_before_a_deposit_nothing_begins_until_it_is_back(bench: Bench) -> None:
     visitor = bench.machine.visitor()
     lose(bench)
+    bench.machine.clock.pass_(5)
     visitor.press("/start")
     if bench.is_watched:
-        assert visitor.shown == "attract"
-        assert "Out of order: the camera gives no picture" in visitor.page.text
-        assert "C1" in visitor.page.text
+        assert visitor.shown == "out_of_order"
+        assert 'data-state="C1"' in visitor.page.text
         assert not bench.machine.hardware.slot_is_open()
     assert bench.machine.client().get("/readyz").status_code == 503
     find(bench)

@@ -131,7 +131,7 @@ def test_an_emergency_stop_at_every_stage(on_pins: Callable[..., OnPins], stage:
         assert run.reasons()[-1] == ("failed", "EmergencyStopped")
     if stage != "attract":
         run.end()
-    assert "Out of order: emergency stop" in run.visitor.open("/").page.text
+    assert 'data-state="S3"' in run.visitor.open("/").page.text
     assert "S3" in run.machine.client().get("/readyz").text
     run.played.release_stop()
     run.played.stick(None)
@@ -166,7 +166,7 @@ def test_a_movement_that_does_not_end_takes_the_machine_out_of_order(
     assert "Something is stuck" in run.visitor.open("/").page.text
     assert run.reasons()[-1] == ("failed", part)
     assert run.played.bench.level(TABLE.shredder_relay) == 0
-    assert "Out of order: a part is stuck" in run.end().page.text
+    assert 'data-state="S1"' in run.end().page.text
     run.played.stick(None)
     run.machine.services.deposits.slot.clear()
     run.machine.services.watch.look()
