@@ -12,12 +12,18 @@ from PIL import Image
 from tests.support.machines import Visitor
 from tests.support.slot_scenes import MIDDLE, SIZE, photo_of, slot
 from tests.support.watched_slots import WatchedMachine, home_with, watched
+from triof import services
+from triof.app import create_app
+from triof.common.image_files import pictures_in
+from triof.common.paths import DEMO_PICTURES
 from triof.deposits.slot_watch import REQUEST_FILE
+from triof.judging import photo
 from triof.machine.cameras.browser import BrowserCamera
 from triof.machine.cameras.folder import FolderCamera
-from triof.machine.reference_store import FILE
+from triof.machine.reference_store import FILE, ReferenceStore
 from triof.observability.health_checks.runner import HealthReport
 from triof.settings.tree import Settings
+from triof.storage import data_folder
 
 pytestmark = pytest.mark.slow
 
@@ -302,3 +308,29 @@ def test_a_request_of_the_command_line_is_done_when_the_machine_is_idle(build: B
     seen.wait(2)
     assert not request.exists()
     assert seen.store.current()
+
+
+def test_the_demo_has_the_empty_tray_of_each_of_its_pictures(tmp_path: Path) -> None:
+    view, _ = services.build_slot_view(Settings(home=tmp_path))
+    findings = {path.stem: view.find(photo.load(path.read_bytes())) for path in pictures_in(DEMO_PICTURES)}
+    assert len(findings) == 20
+    states = {name: finding.comparison.state for name, finding in findings.items() if finding}
+    assert states.pop("other-empty-1") == "empty"
+    assert list(states.values()).count("item") >= 17
+    assert set(states.values()) <= {"item", "reaches_out"}
+
+
+def test_the_kiosk_of_the_settings_knows_its_slot(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "1.jpg").write_bytes(photo_of(slot()))
+    settings = Settings.model_validate({"home": tmp_path / "home", "mode": "local", "camera": {"folder": folder}})
+    data_folder.make(settings)
+    ReferenceStore(settings.home, settings.camera).save(slot(seed=9), *SIZE)
+    kiosk = services.build_kiosk(settings)
+    try:
+        visitor = Visitor(create_app(settings, kiosk).test_client(), kiosk.deposits).open("/")
+        assert visitor.press("/start").press("/waste/pick-type").shown == "returned"
+        assert kiosk.operations.health.look_again().status("slot_view") == "ok"
+    finally:
+        kiosk.close()
