@@ -73,7 +73,7 @@ def deposits(home: Path, sorter: Sorter, camera: Camera) -> Iterator[Deposits]:
         slot=Slot(SimulatedHardware(home / "machine.json", settings.slot.simulated_seconds)),
         boxes=settings.slot.boxes.model_dump(),
         journal=DepositJournal(Journal(database), home, DiskRoom(home, [store.make_room])),
-        photos=KeptPhotos(store, "all"),
+        photos=KeptPhotos(store, settings.privacy),
         settings=settings.deposit,
     )
     built.recover()

@@ -227,7 +227,14 @@ def build_sorter(
 ) -> Sorter:
     """Build the sorter with its router; see :func:`build_router`. Only a machine has a ``slot_view``."""
     router, experiment = _router(settings, mode, journal)
-    return Sorter(router, settings.policy, settings.photo, compare=experiment.follow_up, slot_view=slot_view)
+    return Sorter(
+        router,
+        settings.policy,
+        settings.photo,
+        compare=experiment.follow_up,
+        slot_view=slot_view,
+        sends_items_only=bool(slot_view) and settings.privacy.cut_to_item,
+    )
 
 
 def build_slot_view(settings: Settings) -> tuple[SlotView, ReferenceStore]:
@@ -356,7 +363,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         slot=slot,
         boxes=settings.slot.boxes.model_dump(),
         journal=deposit_journal,
-        photos=KeptPhotos(photo_store, settings.privacy.keep_photos),
+        photos=KeptPhotos(photo_store, settings.privacy),
         settings=settings.deposit,
         maintenance_seconds=60 * settings.technician.maintenance_minutes,
         item_is_there=slot_watch.item_is_there,

@@ -36,9 +36,15 @@ DRIFTED = (0.8, 0.84, 0.9)
 def build(tmp_path: Path, new_journal: Path) -> Iterator[Build]:
     built: list[WatchedMachine] = []
 
-    def make(*, slot_view: dict[str, object] | None = None, again: bool = False, **how: object) -> WatchedMachine:
+    def make(
+        *,
+        slot_view: dict[str, object] | None = None,
+        privacy: dict[str, object] | None = None,
+        again: bool = False,
+        **how: object,
+    ) -> WatchedMachine:
         home = tmp_path / "home" if again else home_with(new_journal, tmp_path / "home")
-        changes = {"slot_view": slot_view or {}, "camera": {"folder": tmp_path / "elsewhere"}}
+        changes = {"slot_view": slot_view or {}, "privacy": privacy or {}, "camera": {"folder": tmp_path / "elsewhere"}}
         settings = Settings.model_validate({"home": home, "language": "en", **changes})
         built.append(watched(settings, **how))  # type: ignore[arg-type]
         return built[-1]
@@ -120,6 +126,23 @@ def test_an_item_that_reaches_out_is_not_guessed_at(build: Build, language: str,
     assert [event.reason for event in seen.machine.events("deposit.returned")] == ["reaches_out"]
     seen.show(slot((480, 100, 600, 160)))
     assert visitor.press("/start").press("/waste/pick-type").shown == "pick_type"
+
+
+def test_with_cut_to_item_only_the_part_with_the_item_is_stored(build: Build) -> None:
+    seen = build(privacy={"cut_to_item": True})
+    assert put_in(seen, slot(MIDDLE)).shown == "pick_type"
+    (judged,) = seen.machine.events("deposit.judged")
+    with Image.open(seen.machine.services.photo_store.path(judged.detail["photo"])) as stored:
+        assert stored.size == seen.models[0].history[0].picture.size
+
+
+@pytest.mark.parametrize("picture", [slot(MIDDLE, moved=(60, 20)), slot((540, 100, 680, 160)), slot()])
+def test_with_cut_to_item_nothing_is_stored_where_no_item_is_found(build: Build, picture: Image.Image) -> None:
+    seen = build(privacy={"cut_to_item": True})
+    put_in(seen, picture)
+    (judged,) = seen.machine.events("deposit.judged")
+    assert not judged.detail["slot"]["cut"]
+    assert not seen.machine.services.photo_store.path(judged.detail["photo"]).exists()
 
 
 def test_without_a_reference_or_switched_off_the_whole_picture_is_judged(build: Build) -> None:

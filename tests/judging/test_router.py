@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
@@ -181,6 +182,14 @@ def test_the_cloud_answers_and_the_local_answer_is_beside_it(
     assert told(prediction) == [("cloud", "answered"), ("local", "answered")]
     assert len(local.history) == 1
     assert not caplog.messages
+
+
+def test_a_photo_that_stays_here_is_sent_to_no_cloud(grey: Photo, clock: Clock) -> None:
+    cloud = Cloud(["bottle"])
+    with closing(Router({"waste_type": [Guarded([cloud], clock).guard, Local(["cup"])]}, 2.5, clock)) as router:
+        prediction = router.predict(grey, "waste_type", stays_here=True)
+    assert told(prediction) == [("local", "answered")]
+    assert not cloud.timeouts
 
 
 def test_this_machine_is_asked_while_the_cloud_is_still_thinking(ask: Ask, clock: Clock, held: Event) -> None:

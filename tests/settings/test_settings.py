@@ -20,6 +20,12 @@ def config(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("switched_off", ["enabled", "cut"])
+def test_nothing_is_cut_to_an_item_that_is_not_looked_for(switched_off: str) -> None:
+    with pytest.raises(ValidationError, match="slot_view"):
+        Settings.model_validate({"privacy": {"cut_to_item": True}, "slot_view": {switched_off: False}})
+
+
 def test_each_layer_overrules_the_one_before(config: Path, tmp_path: Path) -> None:
     env_file, home = tmp_path / ".env", tmp_path / "home"
     (home / "config").mkdir(parents=True)

@@ -173,7 +173,7 @@ def assemble(
         slot=Slot(driver or hardware),
         boxes=settings.slot.boxes.model_dump(),
         journal=deposit_journal,
-        photos=KeptPhotos(photo_store, settings.privacy.keep_photos),
+        photos=KeptPhotos(photo_store, settings.privacy),
         settings=settings.deposit,
         maintenance_seconds=60 * settings.technician.maintenance_minutes,
         clock=clock,

@@ -56,7 +56,7 @@ def watched(
         store.save(slot(seed=99), *SIZE)
     view = SlotView(settings.slot_view, store.current)
     router = Router(dict(zip(TASKS, ([model] for model in models), strict=True)))
-    sorter = Sorter(router, settings.policy, slot_view=view)
+    sorter = Sorter(router, settings.policy, slot_view=view, sends_items_only=settings.privacy.cut_to_item)
 
     def watching(clock: Clock) -> SlotWatch:
         return SlotWatch(

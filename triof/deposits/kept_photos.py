@@ -1,26 +1,28 @@
 """Keeps the photos of deposits that ``privacy.keep_photos`` allows.
 
 A photo that is not to be kept is never written: until the person has confirmed or corrected the type, it is only in
-memory. With ``unsure_and_corrected`` these are kept:
+memory. With ``cut_to_item``, only the part with the item is kept. With ``unsure_and_corrected`` these are:
 
 - when the photo is judged, one that the machine asks about;
 - when the person confirms, one whose predicted type the person corrected.
 """
 
 from providers.event_log import get_logger
+from triof.deposits.item_cut import cut_to_item
 from triof.judging.sorter import Judgement
-from triof.settings.sections.privacy import KeepPhotos
+from triof.settings.sections.privacy import PrivacySettings
 from triof.storage.photo_store import PhotoStore
 
 log = get_logger(__name__)
 
 
 class KeptPhotos:
-    """Adds photos to ``store`` as far as ``keep`` allows."""
+    """Adds photos to ``store`` as far as ``settings`` allow."""
 
-    def __init__(self, store: PhotoStore, keep: KeepPhotos) -> None:
+    def __init__(self, store: PhotoStore, settings: PrivacySettings) -> None:
         self._store = store
-        self._keep = keep
+        self._keep = settings.keep_photos
+        self._is_cut = settings.cut_to_item
 
     def add_judged(self, judgement: Judgement, jpeg: bytes) -> None:
         """Store a photo that was judged, if it is to be kept whatever the person says."""
@@ -36,7 +38,10 @@ class KeptPhotos:
         return self._keep == "all" or (self._keep == "unsure_and_corrected" and judgement.verdict.action == "ask")
 
     def _add(self, judgement: Judgement, jpeg: bytes) -> None:
+        kept = cut_to_item(jpeg, judgement.item_box) if self._is_cut else jpeg
+        if kept is None:
+            return
         try:
-            self._store.store(judgement.photo.sha256, jpeg)
+            self._store.store(judgement.photo.sha256, kept)
         except OSError:
             log.exception("photo.not_stored")  # a full disk must not stop deposits

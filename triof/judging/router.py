@@ -124,13 +124,23 @@ class Router:
             members = self.experiment.route(task, deposit_id, members)
         return [self._rehearsed(member) if isinstance(member, GuardedProvider) else member for member in members]
 
-    def predict(self, photo: Photo, task: Task, deposit_id: UUID | None = None, *, spent: float = 0.0) -> Prediction:
+    def predict(
+        self,
+        photo: Photo,
+        task: Task,
+        deposit_id: UUID | None = None,
+        *,
+        spent: float = 0.0,
+        stays_here: bool = False,
+    ) -> Prediction:
         """Return the first answer of the task's route, with all attempts. Raises NoProviderAnswered.
 
-        ``spent`` is the part of the deadline already used, in seconds.
+        ``spent`` is the part of the deadline already used, in seconds; a photo that ``stays_here`` is sent to no cloud.
         """
         limits = self._limits._replace(deadline=self._limits.deadline - spent)
-        prediction = _RoutedQuestion(photo, task, self.members(task, deposit_id), limits).answer()
+        members = self.members(task, deposit_id)
+        members = [member for member in members if not (stays_here and member.needs_network)]
+        prediction = _RoutedQuestion(photo, task, members, limits).answer()
         for failed in _failed_first(prediction):
             # In cloud mode a fall-back is a fault.
             level = logging.ERROR if self.mode == "cloud" else logging.WARNING

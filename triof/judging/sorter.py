@@ -15,6 +15,7 @@ from triof.judging import photo as photos
 from triof.judging.router import Member, Router
 from triof.judging.slot_view import SlotFinding, SlotView, cut_out, needed_side
 from triof.judging.verdict import Verdict, by_picture, decide
+from triof.machine.empty_slot.item import Box
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.settings.sections.policy import Policy
 from triof.settings.tree import Mode
@@ -34,6 +35,11 @@ class Judgement:
     mode: Mode
     finding: SlotFinding | None = None
     """What the photo shows beside the empty slot; None without a reference."""
+
+    @property
+    def item_box(self) -> Box | None:
+        """The part of the photo with the item, if it was found."""
+        return self.finding.cut if self.finding else None
 
     @property
     def statistics(self) -> PhotoStatistics:
@@ -56,7 +62,8 @@ class Sorter:
     """Judges photos. Thread-safe.
 
     ``compare`` calls other models about a deposit's photo after its verdict; it must return at once and not raise.
-    ``slot_view`` finds the item in the photos of deposits, which the machine's camera has taken.
+    ``slot_view`` finds the item in the photos of deposits, which the machine's camera has taken; with
+    ``sends_items_only`` no photo in which it finds none is sent to a cloud.
     """
 
     def __init__(
@@ -68,6 +75,7 @@ class Sorter:
         *,
         compare: Callable[[Followed], None] | None = None,
         slot_view: SlotView | None = None,
+        sends_items_only: bool = False,
     ) -> None:
         self.router = router
         self._policy = policy
@@ -75,6 +83,7 @@ class Sorter:
         self._clock = clock
         self._compare = compare
         self._slot_view = slot_view
+        self._sends_items_only = sends_items_only
         self._helpers = Workers("judging", (os.cpu_count() or 1) - 1)
         self._observers: list[Callable[[Judgement], None]] = []
 
@@ -96,7 +105,8 @@ class Sorter:
         heard: Mapping[Task, _Heard] = {}
         if not verdict:
             seen = self._cut(image, photo, finding, side)
-            heard = self._ask_all(partial(self._ask, seen, deposit_id, self._clock() - started))
+            ask = partial(self._ask, seen, deposit_id, self._clock() - started, self._stays_here(finding))
+            heard = self._ask_all(ask)
         predictions = {task: answer for task, answer in heard.items() if isinstance(answer, Prediction)}
         unanswered = {task: answer for task, answer in heard.items() if isinstance(answer, NoProviderAnswered)}
         verdict = verdict or decide(predictions.get("waste_type"), predictions.get("cleanliness"), self._policy)
@@ -107,7 +117,8 @@ class Sorter:
 
     def follow_up(self, deposit_id: UUID, image: bytes, judgement: Judgement) -> None:
         """Schedule the comparison of other models on a judged photo."""
-        if not self._compare:
+        # The candidates may be in the cloud.
+        if not self._compare or self._stays_here(judgement.finding):
             return
         side = self._side(deposit_id)
 
@@ -146,9 +157,12 @@ class Sorter:
             return {first: ask(first), second: ask(second)}
         return {first: ask(first), second: asked.result()}
 
-    def _ask(self, photo: Photo, deposit_id: UUID | None, spent: float, task: Task) -> _Heard:
+    def _stays_here(self, finding: SlotFinding | None) -> bool:
+        return self._sends_items_only and not (finding and finding.cut)
+
+    def _ask(self, photo: Photo, deposit_id: UUID | None, spent: float, stays_here: bool, task: Task) -> _Heard:
         try:
-            return self.router.predict(photo, task, deposit_id, spent=spent)
+            return self.router.predict(photo, task, deposit_id, spent=spent, stays_here=stays_here)
         except NoProviderAnswered as error:
             return error
 

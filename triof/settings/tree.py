@@ -95,6 +95,16 @@ class Settings(Options):
     fake: FakeOptions = FakeOptions()
 
     @model_validator(mode="after")
+    def _finds_the_item_to_cut_to(self) -> Self:
+        if self.privacy.cut_to_item and not (self.slot_view.enabled and self.slot_view.cut):
+            raise PydanticCustomError(
+                "no_item_box",
+                "Nothing can be cut to the item without slot_view.enabled and slot_view.cut",
+                {"below": "privacy.cut_to_item"},
+            )
+        return self
+
+    @model_validator(mode="after")
     def _leaves_time_for_the_local_answer(self) -> Self:
         if self.cloud_seconds > self.deadline_seconds:
             raise PydanticCustomError(

@@ -31,5 +31,7 @@ class PrivacySettings(Options):
 
     The others are never written. How long photos are kept is ``journal.keep_photo_days``.
     """
+    cut_to_item: bool = False
+    """Whether only the part of a photo with the item is stored or sent, and nothing where the item is not found."""
     contact: Annotated[Contact | None, BeforeValidator(_unset_if_empty)] = None
     """Name, e-mail or address of the company's contact for data protection; None: the staff."""
