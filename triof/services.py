@@ -6,7 +6,7 @@ starts fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from triof.judging.mode import Switch
 from triof.judging.router import Member, Router
 from triof.judging.sorter import Sorter
 from triof.machine.cameras.registry import build_camera
-from triof.machine.reference_store import ReferenceStore
+from triof.machine.reference_store import ReferenceStore, SlotReference
 from triof.models import bundle_store
 from triof.rollout.candidates import Candidate, publishing
 from triof.rollout.experiment import Experiment, RenamedProvider
@@ -241,8 +241,13 @@ def build_slot_view(settings: Settings) -> tuple[SlotView, ReferenceStore]:
     """Build the comparison with the empty slot, and the store of its reference."""
     from triof.judging.slot_view import SlotView
 
-    store = ReferenceStore(settings.home, settings.camera)
-    return SlotView(settings.slot_view, store.current), store
+    store, fault_file = ReferenceStore(settings.home, settings.camera), FaultFile(settings.home)
+
+    def references() -> Sequence[SlotReference]:
+        # The slot is empty in a drill, which rehearses what the models do.
+        return () if fault_file.current() else store.current()
+
+    return SlotView(settings.slot_view, references), store
 
 
 @dataclass(frozen=True)

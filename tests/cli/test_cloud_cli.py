@@ -68,7 +68,7 @@ def test_a_kiosk_without_pictures_does_not_say_that_it_is_ready(tmp_path: Path) 
     missing = tmp_path / "pictures"
     with RunningKiosk(tmp_path / "home", {"TRIOF_CAMERA__FOLDER": str(missing)}) as kiosk:
         ready = requests.get(f"{kiosk.url}/readyz", timeout=30)
-    why = f"The camera's folder {missing} does not exist: set camera.folder to one that holds pictures."
+    why = f"C1: The camera's folder {missing} does not exist: set camera.folder to one that holds pictures."
     assert "runs but is not ready" in kiosk.greeting
     assert f"Warning: camera: {why}" in kiosk.complaints
     assert ready.status_code == 503

@@ -179,8 +179,9 @@ def test_the_cloud_and_what_stands_in_for_it_are_measured(
 
 
 def test_a_camera_that_gives_nothing_is_counted(fragile: Machine) -> None:
+    visitor = fragile.visitor().press("/start")
     _unplug_camera(fragile)
-    fragile.visitor().press("/start").press("/waste/pick-type")
+    visitor.press("/waste/pick-type")
     assert metrics(fragile)("triof_camera_failures_total") == 1
 
 
