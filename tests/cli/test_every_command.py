@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.support.permissions import binding
-from triof.cli import main
+from triof.cli import Timing, main
 from triof.common.paths import DEMO_PICTURES
 
 pytestmark = pytest.mark.slow
@@ -37,6 +37,8 @@ def commands(group: click.Group, above: str = "") -> Iterator[tuple[str, click.C
 COMMANDS = dict(commands(main))
 PASSWORD = "a long password of ten words\n"
 EMPTY = "{here}/empty"
+AT_ONCE = Timing(sleep=lambda _: None)
+PAUSES = ("slot.simulated_seconds.slot", "slot.simulated_seconds.box", "slot.simulated_seconds.shred")
 ARGUMENTS: Mapping[str, Sequence[str]] = {
     "classify": [str(DEMO_PICTURES / "cup-clean-1.jpg")],
     "dataset check": [EMPTY],
@@ -101,11 +103,16 @@ class Place(NamedTuple):
 
     def arguments(self, name: str) -> list[str]:
         given = [argument.format(here=self.here) for argument in ARGUMENTS.get(name, ())]
-        return ["--set", f"home={self.home}", "--set", f"server.port={self.port}", *name.split(), *given]
+        own = {"home": self.home, "server.port": self.port, **dict.fromkeys(PAUSES, 0)}
+        return [
+            *(word for setting, value in own.items() for word in ("--set", f"{setting}={value}")),
+            *name.split(),
+            *given,
+        ]
 
     def run(self, name: str) -> Result:
         shutil.rmtree(self.here / "out", ignore_errors=True)
-        return CliRunner().invoke(main, self.arguments(name), input=PASSWORD)
+        return CliRunner().invoke(main, self.arguments(name), input=PASSWORD, obj=AT_ONCE)
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +295,7 @@ def test_every_command_says_in_a_sentence_what_is_wrong(how: str, place: Place, 
 def test_every_command_says_that_its_output_cannot_be_written(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
     for name in (*COMMANDS, "--help", "keys --help", "keys create --help"):
         with Path("/dev/full").open("w") as full, redirect_stdout(full), pytest.raises(SystemExit) as ended:
-            main.main(place.arguments(name), prog_name="triof")
+            main.main(place.arguments(name), prog_name="triof", obj=AT_ONCE)
         told = capfd.readouterr().err
         assert ended.value.code in (0, 1), name
         assert "Traceback" not in told, name
@@ -348,12 +355,12 @@ def test_no_number_date_or_path_ends_in_a_traceback(place: Place, monkeypatch: p
     # Of the test's own: root replaces the system's, and with them everybody's.
     devices = [_device(place.here / "null", 3), _device(place.here / "full", 7)]
     for name, option, value in HOSTILE:
-        ran = CliRunner().invoke(main, [*place.arguments(name), option, value], input=PASSWORD)
+        ran = CliRunner().invoke(main, [*place.arguments(name), option, value], input=PASSWORD, obj=AT_ONCE)
         assert_a_sentence(ran, f"{name} {option} {value[:20]!r}")
     for name, command in COMMANDS.items():
         first = next((each for each in command.params if isinstance(each, click.Argument)), None)
         for value in _hostile(first) if first else ():
             given = [value if EMPTY.format(here=place.here) == each else each for each in place.arguments(name)]
-            ran = CliRunner().invoke(main, given if value in given else [*given, value], input=PASSWORD)
+            ran = CliRunner().invoke(main, given if value in given else [*given, value], input=PASSWORD, obj=AT_ONCE)
             assert_a_sentence(ran, f"{name} {value[:20]!r}")
     assert not any(device.is_file() for device in devices), "a device was replaced"

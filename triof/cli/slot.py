@@ -5,7 +5,7 @@ from typing import get_args
 
 import click
 
-from triof.cli import load_settings
+from triof.cli import Timing, load_settings
 from triof.machine.hardware.base import Hardware, Part, StatusLight
 from triof.machine.hardware.registry import build_hardware
 from triof.machine.hardware.simulated import SimulatedHardware
@@ -70,15 +70,17 @@ def shred(ctx: click.Context, yes: bool) -> None:
 @click.pass_context
 def lights(ctx: click.Context, seconds: float) -> None:
     """Show the lamp and each status light in turn, on a machine whose kiosk is stopped."""
-    machine = _alone(ctx)
+    machine, wait = _alone(ctx), ctx.ensure_object(Timing).sleep or time.sleep
     click.echo("lamp")
     machine.set_lamp(True)
-    time.sleep(seconds)
-    machine.set_lamp(False)
+    try:
+        wait(seconds)
+    finally:
+        machine.set_lamp(False)
     for status in get_args(StatusLight):
         click.echo(status)
         machine.set_status(status)
-        time.sleep(seconds)
+        wait(seconds)
 
 
 @slot.command()
