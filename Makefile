@@ -39,7 +39,7 @@ lint: .venv/stamp-lint ## Check style and types
 bench: .venv/stamp-test,train,data ## Measure speed and memory as ratios within one run, and break the cloud (ARGS='--only uploads')
 	$(BIN)/python -m tools.bench $(ARGS)
 
-kill-drill: .venv/stamp-test,train,data ## Kill a running kiosk 50 times and count what was lost (ARGS='--hardware gpiozero')
+kill-drill: .venv/stamp-test,train,data ## Kill a running kiosk 50 times and count what was lost (ARGS='--hardware gpiozero --camera webcam')
 	$(BIN)/python -m tools.kill_drill $(ARGS)
 
 upload-drill: .venv/stamp-test,train,data ## Kill an upload of 800 photos 20 times, cut its network, count what went twice (ARGS='--kills 5')

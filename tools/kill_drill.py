@@ -4,11 +4,13 @@ Each round starts the machine on the same home folder, lets a person make deposi
 ``kill -9`` after a random time. A confirmation counts as given when its answer reached the person. After the start of
 the next round every confirmation given must be in the journal, every deposit must have its ending, and the slot must be
 closed.
-With ``--hardware gpiozero`` the parts are on mock pins, and no motor may run once the driver's process has noticed.
+With ``--hardware gpiozero`` the parts are on mock pins, and no motor may run once the driver's process has noticed;
+with ``--camera webcam`` photos come from a stand-in for OpenCV's device, which is read all the time.
 """
 
 import argparse
 import math
+import os
 import random
 import sqlite3
 import sys
@@ -22,6 +24,7 @@ from threading import Timer
 
 import requests
 
+import testing.opencv
 from tools.running_kiosk import QUICK, RunningKiosk
 from triof.drills.visitor import Visitor
 from triof.machine.hardware.simulated import SimulatedHardware
@@ -97,6 +100,30 @@ MACHINES: Mapping[str, Callable[[Path], SimulatedSlot | SlotOnPins]] = {
     "gpiozero": SlotOnPins,
 }
 
+STAND_IN = Path(testing.opencv.__file__).parent
+"""Holds a module ``cv2``; only the camera imports that in a kiosk."""
+
+
+def folder_camera(_home: Path) -> Mapping[str, str]:
+    """The demo's pictures."""
+    return {}
+
+
+def webcam(home: Path) -> Mapping[str, str]:
+    """The camera kind ``webcam`` with a stand-in for OpenCV; the device lies beside the home folder."""
+    device = home.with_name(f"{home.name}-devices") / "video0"
+    device.parent.mkdir()
+    device.touch()
+    return {
+        "TRIOF_CAMERA__KIND": "webcam",
+        "TRIOF_CAMERA__WEBCAM__DEVICE": str(device),
+        "TRIOF_CAMERA__WEBCAM__SETTLE_SECONDS": "0.05",
+        "PYTHONPATH": os.pathsep.join([str(STAND_IN), os.environ.get("PYTHONPATH", "")]),
+    }
+
+
+CAMERAS: Mapping[str, Callable[[Path], Mapping[str, str]]] = {"folder": folder_camera, "webcam": webcam}
+
 
 def deposit_until_killed(url: str, confirmed: set[str], doing: Counter[str]) -> None:
     """Make one deposit after the other until the server is gone; note what was confirmed and what was under way."""
@@ -133,12 +160,18 @@ def look(home: Path, confirmed: set[str]) -> tuple[int, int]:
 
 
 def drill(
-    home: Path, rounds: int, seed: int, hardware: str = "simulated", longest_seconds: float = _LONGEST_SECONDS
+    home: Path,
+    rounds: int,
+    seed: int,
+    *,
+    hardware: str = "simulated",
+    camera: str = "folder",
+    longest_seconds: float = _LONGEST_SECONDS,
 ) -> bool:
     """Run the drill, print the counts, and say whether nothing was lost."""
     instants, confirmed, doing = random.Random(seed), set[str](), Counter[str]()
     machine = MACHINES[hardware](home)
-    environ = {**SCRIPT, **machine.environ}
+    environ = {**SCRIPT, **machine.environ, **CAMERAS[camera](home)}
     left_open = lost = endless = 0
     longest_on = 0.0
     for number in range(rounds + 1):
@@ -170,11 +203,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hardware", choices=MACHINES, default="simulated")
+    parser.add_argument("--camera", choices=CAMERAS, default="folder")
     parser.add_argument("--longest-seconds", type=float, default=_LONGEST_SECONDS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="triof-") as home:
         place = Path(home) / "home"
-        is_well = drill(place, options.rounds, options.seed, options.hardware, options.longest_seconds)
+        is_well = drill(
+            place,
+            options.rounds,
+            options.seed,
+            hardware=options.hardware,
+            camera=options.camera,
+            longest_seconds=options.longest_seconds,
+        )
         sys.exit(0 if is_well else 1)
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Timer
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +17,8 @@ QUICK = {
     "TRIOF_SLOT__SIMULATED_SECONDS__SHRED": "0.15",
 }
 """Movements short enough that fifty deposits take no hour, and long enough to be killed in."""
+_START_SECONDS = 120.0
+_END_SECONDS = 120.0
 
 
 def free_port() -> int:
@@ -39,19 +43,26 @@ class RunningKiosk:
         self.complaints = ""
         """What it wrote to stderr; known once it has ended."""
         self._process: subprocess.Popen[str] | None = None
+        # A pipe that is not read would stop the process once it is full.
+        self._stderr = TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "triof.cli", self._command, "--port", str(self.port)],
             env=self._environ,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._stderr,
             text=True,
         )
         assert self._process.stdout
+        impatience = Timer(_START_SECONDS, self._process.kill)
+        impatience.start()
         self.greeting = self._process.stdout.readline()
+        impatience.cancel()
         if "ready" not in self.greeting:
-            raise RuntimeError(f"the kiosk did not start: {self.greeting}{self._process.communicate()[1]}")
+            self._end()
+            raise RuntimeError(f"the kiosk did not start: {self.greeting}{self.complaints}")
         return self
 
     @property
@@ -80,4 +91,15 @@ class RunningKiosk:
     ) -> None:
         assert self._process
         self._process.terminate()
-        self.complaints = self._process.communicate()[1]
+        self._end()
+
+    def _end(self) -> None:
+        """Wait for the end, which is also that of the driver's process, as it holds the same pipe."""
+        assert self._process
+        try:
+            self._process.communicate(timeout=_END_SECONDS)
+        finally:
+            self._process.kill()
+            with self._stderr as written:
+                written.seek(0)
+                self.complaints = written.read()

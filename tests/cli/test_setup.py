@@ -2,17 +2,20 @@
 
 import json
 import os
-import pty
 import stat
+import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from select import select
 
 import pytest
 from click.testing import CliRunner, Result
 
 from testing.azure.custom_vision_server import CustomVisionServer
+from testing.ip_camera import IpCamera
 from tests.support.paths import ROOT
 from triof.access.users import Users
 from triof.cli import main
@@ -99,6 +102,10 @@ def test_a_flag_has_a_step_done_again_and_restart_all_of_them(home: Path) -> Non
         (["--key-file", "-"], "--key-file belongs to --judging"),
         (["--login", "ada", "--no-login"], "exclude each other"),
         (["--camera", "eyes"], "is not"),
+        (["--camera", "webcam", "--camera-url", "http://a.example"], "--camera-url does not belong to --camera webcam"),
+        (["--camera", "http"], "set camera.http.url"),
+        (["--camera", "http", "--camera-password-file", "-"], "--camera-password-file belongs to --camera-user"),
+        (["--hardware", "hands"], "No hardware is called 'hands': use simulated, gpiozero or module:Class"),
         (["--name", "x" * 65], "machine.name"),
     ],
 )
@@ -116,9 +123,49 @@ def test_signs_that_no_file_can_hold_are_told(home: Path) -> None:
     assert "machine" not in kept(home)
 
 
+@pytest.mark.slow
 def test_the_camera_of_the_touchscreen_is_left_to_it() -> None:
     ran = setup("--yes", "--camera", "browser", "--hardware", "simulated", "--login", "ada", "--password-file", "-")
     assert "the touchscreen's own: try it there" in ran.stdout
+
+
+def test_a_webcam_is_looked_for_and_kept(home: Path, tmp_path: Path) -> None:
+    flags = ("--yes", "--no-login", "--camera", "webcam", "--camera-device", str(tmp_path / "video9"))
+    ran = setup(*flags)
+    assert ran.exit_code == 1
+    assert f"There is no {tmp_path}/video9" in ran.stderr
+    assert "camera" not in kept(home)
+    assert setup(*flags, "--no-test").exit_code == 0
+    assert kept(home)["camera"] == {"kind": "webcam", "webcam": {"device": f"{tmp_path}/video9"}}
+
+
+@pytest.mark.slow
+def test_the_address_and_the_login_of_an_ip_camera_lie_in_a_private_file(home: Path) -> None:
+    login = ("--camera-user", "marie", "--camera-password-file", "-")
+    with IpCamera() as camera:
+        camera.behaviour = "login"
+        flags = ("--yes", "--camera", "http", "--camera-url", camera.url("/video"), *login)
+        # The next step is stopped for want of hardware, so no test deposit is made.
+        ran = setup(*flags, "--hardware", "nowhere:Driver", stdin="s3cret\n")
+    assert "320 x 180 pixels" in ran.stdout
+    assert "s3cret" not in ran.output
+    assert kept(home)["camera"] == {"kind": "http", "http": {"user": "marie"}}
+    assert stat.S_IMODE((home / ".env").stat().st_mode) == 0o600
+    assert setup(*QUICK, "--camera", "http").exit_code == 0
+    found = load({}, {"TRIOF_HOME": str(home)}).settings.camera.http
+    assert found.url
+    assert found.password
+    assert (found.url.get_secret_value(), found.password.get_secret_value()) == (camera.url("/video"), "s3cret")
+
+
+def test_the_pins_are_shown_and_where_they_are_set(home: Path) -> None:
+    ran = setup(*QUICK, "--hardware", "gpiozero", "--with", "slot.gpiozero.lamp_relay=27")
+    assert ran.exit_code == 0, ran.output
+    assert f"each a line below [slot.gpiozero] of {home}/config/machine.toml" in ran.stdout
+    assert "    slot_servo = 18\n" in ran.stdout
+    assert "    lamp_relay = 27\n" in ran.stdout
+    assert "box_forward" not in ran.stdout
+    assert load({}, {"TRIOF_HOME": str(home)}).settings.slot.kind == "gpiozero"
 
 
 def test_a_machine_in_use_is_left_alone(home: Path) -> None:
@@ -209,16 +256,28 @@ def test_a_check_that_fails_is_mended_first(home: Path) -> None:
     assert ran.exit_code == 0, ran.output
 
 
+_ON_A_TERMINAL = (
+    "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from triof.cli import main; main(prog_name='triof')"
+)
+_PATIENCE_SECONDS = 60
+
+
 class Typing:
     """A person at a terminal of the command's own process."""
 
     def __init__(self, home: Path, *arguments: str) -> None:
         self.shown = ""
-        environ = {**os.environ, "TRIOF_HOME": str(home), "PYTHONPATH": str(ROOT)}
-        words = [sys.executable, "-m", "triof.cli", "setup", *arguments]
-        self._pid, self._terminal = pty.fork()
-        if not self._pid:
-            os.execvpe(words[0], words, environ)
+        self._terminal, theirs = os.openpty()
+        # Not pty.fork, whose child can hang in this process with the threads of other tests.
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _ON_A_TERMINAL, "setup", *arguments],
+            env={**os.environ, "TRIOF_HOME": str(home), "PYTHONPATH": str(ROOT)},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
 
     def answer(self, question: str, typed: str) -> None:
         """Wait for the question, then type."""
@@ -232,10 +291,16 @@ class Typing:
         """The exit code, once all is read."""
         while self._read():
             pass
+        return self._process.wait(_PATIENCE_SECONDS)
+
+    def leave(self) -> None:
+        """End the process, should it still wait for an answer."""
+        self._process.kill()
+        self._process.wait()
         os.close(self._terminal)
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
 
     def _read(self) -> bool:
+        assert select([self._terminal], [], [], _PATIENCE_SECONDS)[0], f"It waits for another answer:\n{self.shown}"
         try:
             got = os.read(self._terminal, 4096)
         except OSError:  # the process has ended
@@ -244,27 +309,37 @@ class Typing:
         return bool(got)
 
 
+@contextmanager
+def typing(home: Path, *arguments: str) -> Iterator[Typing]:
+    """A person who leaves at the end."""
+    person = Typing(home, *arguments)
+    try:
+        yield person
+    finally:
+        person.leave()
+
+
 @pytest.mark.slow
 def test_a_person_answers_is_interrupted_and_goes_on(home: Path) -> None:
-    person = Typing(home, "--no-test")
-    person.answer("Language", "en")
-    person.answer("Name of the machine", "One")
-    person.answer("Where it stands", "Lyon")
-    person.answer("Camera", "\x03")
-    assert person.end() == 1
-    person = Typing(home, "--no-test")
-    person.answer("Camera", "folder")
-    person.answer("Folder of its pictures", "/nowhere")
-    person.answer("Motors", "")
-    person.answer("Who judges", "local")
-    person.answer("technician's login", "ada")
-    person.answer("Password", "short")
-    person.answer("Once more", "short")
-    person.answer("Answer again?", "y")
-    person.answer("technician's login", "ada")
-    person.answer("Password", PASSWORD.strip())
-    person.answer("Once more", PASSWORD.strip())
-    assert person.end() == 0, person.shown
+    with typing(home, "--no-test") as person:
+        person.answer("Language", "en")
+        person.answer("Name of the machine", "One")
+        person.answer("Where it stands", "Lyon")
+        person.answer("Camera", "\x03")
+        assert person.end() == 1
+    with typing(home, "--no-test") as person:
+        person.answer("Camera", "folder")
+        person.answer("Folder of its pictures", "/nowhere")
+        person.answer("Motors", "")
+        person.answer("Who judges", "local")
+        person.answer("technician's login", "ada")
+        person.answer("Password", "short")
+        person.answer("Once more", "short")
+        person.answer("Answer again?", "y")
+        person.answer("technician's login", "ada")
+        person.answer("Password", PASSWORD.strip())
+        person.answer("Once more", PASSWORD.strip())
+        assert person.end() == 0, person.shown
     assert "Going on: language, name are done" in person.shown
     assert PASSWORD.strip() not in person.shown
     found = load({}, {"TRIOF_HOME": str(home)}).settings

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from tests.support import drawn_photos
 from tests.support.api_desk import served
 from tests.support.documented_commands import Block, Command, blocks
 from tests.support.paths import ROOT
+from tools.kill_drill import STAND_IN
 from tools.running_kiosk import RunningKiosk
 from triof import services
 from triof.app import create_app
@@ -67,7 +69,23 @@ def plain(text: str) -> str:
 def run_bash(script: str, folder: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Type the script into a shell of its own."""
     command = ["bash", "-c", script]
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=300)
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as shell:
+        try:
+            stdout, stderr = shell.communicate(timeout=300)
+        except subprocess.TimeoutExpired:
+            # All that the shell has started: what outlives it would keep the pipes open.
+            os.killpg(shell.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, shell.returncode, stdout, stderr)
 
 
 class Terminal:
@@ -89,14 +107,18 @@ class Terminal:
         self.environ = {**ours, "PYTHONPATH": str(ROOT), **environ}
         self.iteration = ""
         """What stands for the iteration that the pages show."""
+        self.stand_ins: dict[str, str] = {}
+        """What stands for other names in the pages."""
 
     def run(self, command: Command) -> tuple[int, str]:
         """Exit code and output."""
         typed = command.typed.replace("9b75d307", self.iteration or "9b75d307")
+        for name, ours in self.stand_ins.items():
+            typed = typed.replace(name, ours)
         if command.needs_shell:
             environ = {**os.environ, **self.environ}
             done = run_bash(typed, self.folder, environ)
-            return done.returncode, done.stdout + done.stderr
+            return done.returncode, self.as_shown(done.stdout + done.stderr)
         words = shlex.split(typed, comments=True)[1:]
         words = [re.sub(r"\$(\w+)", lambda name: self.environ[name[1]], word) for word in words]
         words = [str(self.user / word[2:]) if word.startswith("~/") else word for word in words]
@@ -106,7 +128,11 @@ class Terminal:
         assert ran.exception is None or isinstance(ran.exception, SystemExit), (typed, ran.exception)
         if found := re.search(r"Iteration \d+ \((\w{8})\) is being trained", ran.output):
             self.iteration = found[1]
-        return ran.exit_code, ran.output.replace(str(self.home), "~/.local/share/triof")
+        return ran.exit_code, self.as_shown(ran.output)
+
+    def as_shown(self, output: str) -> str:
+        """The output with the home folder as the pages name it."""
+        return output.replace(str(self.home), "~/.local/share/triof")
 
     def walk(self, *pages: str) -> None:
         """Run what these pages show, and compare."""
@@ -133,8 +159,14 @@ def test_pages_about_a_machine(terminal: Terminal) -> None:
 def test_the_page_about_pins(tmp_path: Path, new_journal: Path) -> None:
     quick = {"SLOT_SECONDS": "0.05", "BOX_SECONDS": "0.05", "SHRED_SECONDS": "0.05"}
     ours = {f"TRIOF_SLOT__GPIOZERO__{name}": value for name, value in quick.items()}
-    factory = {"TRIOF_SLOT__GPIOZERO__PIN_FACTORY": "testing.gpio_bench:BenchFactory", FOLDER: str(tmp_path)}
-    Terminal(tmp_path, new_journal, TRIOF_MODE="local", **ours, **factory).walk(*PINS)
+    ours |= {"TRIOF_SLOT__GPIOZERO__PIN_FACTORY": "testing.gpio_bench:BenchFactory", FOLDER: str(tmp_path)}
+    ours |= {"TRIOF_DEADLINE_SECONDS": "60", "PYTHONPATH": f"{STAND_IN}{os.pathsep}{ROOT}"}
+    terminal = Terminal(tmp_path, new_journal, **ours)
+    device = tmp_path / "devices" / "video0"
+    device.parent.mkdir()
+    device.touch()
+    terminal.stand_ins["usb-046d_C270_HD_WEBCAM-video-index0"] = str(device)
+    terminal.walk(*PINS)
     bench = Bench(tmp_path)
     assert bench.history(bench.table.shredder_relay) == [1, 0]
     assert bench.driven() == {}

@@ -13,10 +13,11 @@ from triof.drills.visitor import Visitor
 pytestmark = pytest.mark.slow
 
 
-def test_three_kills_lose_no_confirmation_and_leave_no_slot_open(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("rounds", "hardware", "camera"), [(1, "simulated", "folder"), (2, "gpiozero", "webcam")])
+def test_kills_lose_no_confirmation_and_leave_no_slot_open_and_no_motor_on(
+    rounds: int, hardware: str, camera: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert drill(tmp_path, rounds=3, seed=5)
+    assert drill(tmp_path / "home", rounds, seed=5, hardware=hardware, camera=camera)
     assert "lost 0" in capsys.readouterr().out
 
 

@@ -16,10 +16,11 @@ from triof.cli.installation.steps import STEPS, Setup
 from triof.common.errors import TriofError
 from triof.installation.first_run import FirstRun
 from triof.settings.sections.machine.camera import CameraSettings
-from triof.settings.sections.machine.slot import SlotSettings
+from triof.settings.sections.machine.slot import KINDS
 from triof.settings.tree import Language, Settings
 
 _FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
+_CAMERA_LOGIN = ("camera_password_file", "camera_user")
 
 
 class NotTheOwner(TriofError):
@@ -32,7 +33,13 @@ class NotTheOwner(TriofError):
 @click.option("--place", help="Where it stands.")
 @click.option("--camera", type=click.Choice(get_args(CameraSettings.model_fields["kind"].annotation)))
 @click.option("--camera-folder", type=click.Path(path_type=Path), help="Of a camera of the kind folder.")
-@click.option("--hardware", type=click.Choice(get_args(SlotSettings.model_fields["kind"].annotation)))
+@click.option("--camera-device", metavar="DEVICE", help="Of a webcam: number, path or name in /dev/v4l/by-id.")
+@click.option("--camera-url", metavar="URL", help="Of a camera of the kind http.")
+@click.option("--camera-user", metavar="NAME", help="Of the login of a camera of the kind http.")
+@click.option(
+    "--camera-password-file", type=_FILE, help="File with the password of that login; - is the standard input."
+)
+@click.option("--hardware", metavar="KIND", help=f"Motors and sensors: {', '.join(KINDS)} or module:Class.")
 @click.option("--judging", type=click.Choice(["local", "cloud"]), help="This machine alone, or the cloud first.")
 @click.option("--endpoint", help="Of the cloud's prediction resource.")
 @click.option("--project-id", help="Of the cloud's project.")
@@ -128,9 +135,9 @@ def _more(more: Sequence[str]) -> dict[str, str]:
 
 def _check_flags(flags: Mapping[str, Any]) -> None:
     """Raise UsageError for a flag that would be ignored."""
-    for name, needed in (("key_file", "judging"), ("password_file", "login")):
+    for name, needed in (("key_file", "judging"), ("password_file", "login"), _CAMERA_LOGIN):
         if flags[name] and not flags[needed]:
-            raise click.UsageError(f"--{name.replace('_', '-')} belongs to --{needed}.")
+            raise click.UsageError(f"--{name.replace('_', '-')} belongs to --{needed.replace('_', '-')}.")
     if flags["no_login"] and flags["login"]:
         raise click.UsageError("--login and --no-login exclude each other.")
 

@@ -14,7 +14,7 @@ from triof.installation import part_tests
 from triof.installation.first_run import FirstRun
 from triof.installation.settings_files import write_variables
 from triof.settings.sections.machine.camera import CameraSettings
-from triof.settings.sections.machine.slot import SlotSettings
+from triof.settings.sections.machine.slot import KINDS
 from triof.settings.tree import Language, Settings
 
 _CLOUD = {
@@ -22,8 +22,6 @@ _CLOUD = {
     "project_id": ("custom_vision.project_id", "Id of the project"),
     "published_name": ("custom_vision.published_name", "Name of the published iteration"),
 }
-_KEY = "TRIOF_CUSTOM_VISION__PREDICTION_KEY"
-
 Values = Mapping[str, str]
 
 
@@ -79,23 +77,57 @@ def _names(setup: Setup) -> Values:
 
 def _camera(setup: Setup) -> Values:
     kinds = get_args(CameraSettings.model_fields["kind"].annotation)
-    values = {"camera.kind": setup.choice("camera", "Camera", kinds, setup.settings.camera.kind)}
-    if values["camera.kind"] == "folder":
-        folder = setup.text("camera_folder", "Folder of its pictures", str(setup.settings.camera.folder))
-        chosen = Path(folder).expanduser().absolute()
-        # The demo's pictures are left to the settings, as an update may bring them to another place.
-        if chosen != setup.settings.camera.folder.absolute():
-            values["camera.folder"] = str(chosen)
-    found = setup.tried(values)
+    kind = setup.choice("camera", "Camera", kinds, setup.settings.camera.kind)
+    values, secrets = _CAMERAS[kind](setup) if kind in _CAMERAS else ({}, {})
+    values["camera.kind"] = kind
+    if ignored := [name for name in _CAMERA_FLAGS if name in setup.flags]:
+        raise click.UsageError(f"{_option(ignored[0])} does not belong to --camera {kind}.")
+    found = setup.tried({**values, **secrets})
     if setup.tests:
         _say(part_tests.look(found))
+    _keep_private(found, secrets)
     return values
 
 
+def _folder(setup: Setup) -> tuple[dict[str, str], Values]:
+    held = setup.settings.camera.folder
+    chosen = Path(setup.text("camera_folder", "Folder of its pictures", str(held))).expanduser().absolute()
+    # The demo's pictures are left to the settings, as an update may bring them to another place.
+    return {"camera.folder": str(chosen)} if chosen != held.absolute() else {}, {}
+
+
+def _webcam(setup: Setup) -> tuple[dict[str, str], Values]:
+    from triof.machine.cameras.webcam import names_of_webcams
+
+    if names := names_of_webcams():
+        _say(f"here: {', '.join(names)}")
+    question = "Number, path or name in /dev/v4l/by-id"
+    return {"camera.webcam.device": setup.text("camera_device", question, setup.settings.camera.webcam.device)}, {}
+
+
+def _ip_camera(setup: Setup) -> tuple[dict[str, str], Values]:
+    """Ask for address and login; a held secret is neither shown nor asked for again."""
+    held = setup.settings.camera.http
+    asked = "Its address (empty: as it is)" if held.url else "Its address, such as http://192.168.1.20/snapshot.jpg"
+    secrets = {"camera.http.url": setup.text("camera_url", asked, None)}
+    user = setup.text("camera_user", "User of its login (empty: none)", held.user)
+    if user and ("camera_password_file" in setup.flags or user != held.user or not held.password):
+        secrets["camera.http.password"] = setup.secret("camera_password_file", "Password of its login")
+    return {"camera.http.user": user} if user else {}, {path: value for path, value in secrets.items() if value}
+
+
+_CAMERAS = {"folder": _folder, "webcam": _webcam, "http": _ip_camera}
+_CAMERA_FLAGS = ("camera_folder", "camera_device", "camera_url", "camera_user", "camera_password_file")
+
+
 def _hardware(setup: Setup) -> Values:
-    kinds = get_args(SlotSettings.model_fields["kind"].annotation)
-    values = {"slot.kind": setup.choice("hardware", "Motors and sensors", kinds, setup.settings.slot.kind)}
+    question = f"Motors and sensors ({', '.join(KINDS)}, or module:Class)"
+    values = {"slot.kind": setup.text("hardware", question, setup.settings.slot.kind)}
     found = setup.tried(values)
+    if values["slot.kind"] == "gpiozero":
+        _say(f"its pins (BCM numbers), each a line below [slot.gpiozero] of {setup.run.file}:")
+        for name, pin in found.slot.gpiozero.pins().items():
+            _say(f"  {name} = {pin}")
 
     def may_move() -> bool:
         # Only simulated parts hurt no hand.
@@ -122,9 +154,9 @@ def _judging(setup: Setup) -> Values:
     key = (
         "" if has_key and "key_file" not in setup.flags else setup.secret("key_file", "Key of the prediction resource")
     )
-    found = setup.tried({**values, **({"custom_vision.prediction_key": key} if key else {})})
-    if key:
-        write_variables(held.home / ".env", {_KEY: key})
+    secrets = {"custom_vision.prediction_key": key} if key else {}
+    found = setup.tried({**values, **secrets})
+    _keep_private(found, secrets)
     if setup.tests:
         _say(part_tests.reach_cloud(found))
     return values
@@ -154,12 +186,19 @@ def _login(setup: Setup) -> Values:
 STEPS: Mapping[str, tuple[Callable[[Setup], Values], tuple[str, ...]]] = {
     "language": (_language, ("language",)),
     "name": (_names, ("name", "place")),
-    "camera": (_camera, ("camera", "camera_folder")),
+    "camera": (_camera, ("camera", *_CAMERA_FLAGS)),
     "hardware": (_hardware, ("hardware",)),
     "judging": (_judging, ("judging", *_CLOUD, "key_file")),
     "login": (_login, ("login", "password_file")),
 }
 """Each step, and the flags that answer it: one of them has a step done again."""
+
+
+def _keep_private(found: Settings, secrets: Values) -> None:
+    """Write secrets, by the paths of their settings, to a file that only the machine's user can read."""
+    if secrets:
+        variables = {f"TRIOF_{path.upper().replace('.', '__')}": value for path, value in secrets.items()}
+        write_variables(found.home / ".env", variables)
 
 
 def _option(name: str) -> str:

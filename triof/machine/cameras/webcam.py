@@ -63,6 +63,11 @@ def open_capture(device: str) -> Capture:
     return cast(Capture, cv2.VideoCapture(int(device)) if by_number else cv2.VideoCapture(device, cv2.CAP_V4L2))
 
 
+def names_of_webcams(devices: Path = Path("/dev")) -> list[str]:
+    """Return the names in /dev/v4l/by-id, which stay the same when cameras are plugged in anew."""
+    return sorted(each.name for each in (devices / "v4l" / "by-id").glob("*-index0"))
+
+
 class Webcam(WatchedCamera):
     """A USB camera; ``capture`` opens a device, ``devices`` is the folder of device files (None: there is none)."""
 
@@ -134,10 +139,9 @@ class WebcamSource:
 
 def _find(device: str, devices: Path) -> str:
     """Return the path of a device: a number, a path, or a name in /dev/v4l/by-id. Raises CameraLost."""
-    by_id = devices / "v4l" / "by-id"
-    path = devices / f"video{device}" if device.isdecimal() else by_id / device
+    path = devices / f"video{device}" if device.isdecimal() else devices / "v4l" / "by-id" / device
     if not path.exists():
-        names = sorted(each.name for each in by_id.glob("*-index0"))
+        names = names_of_webcams(devices)
         known = f"cameras here: {', '.join(names)}" if names else "no camera is plugged in"
         raise CameraLost(f"There is no {path} ({known}): plug the camera in, or set camera.webcam.device.")
     if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
