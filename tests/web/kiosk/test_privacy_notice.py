@@ -112,6 +112,6 @@ def test_it_fits_every_screen(build_machine: BuildMachine, browser: Any, serve: 
     shown.at("attract")
     machine.hardware.jam("box")
     shown.page.reload()
-    shown.page.wait_for_selector('body[data-state="out_of_order"] .camera-notice')
+    shown.page.wait_for_selector('body[data-page="out_of_order"] .camera-notice')
     shown.check()
     shown.keep(f"{screen}-out-of-order-notice")
