@@ -35,19 +35,20 @@ addEventListener("pageshow", (event) => {
 // ---- live picture ----
 
 let best = 0;
+const decimals = new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
-function show(name, value, digits) {
+function show(name, value) {
   const meter = document.querySelector(`[data-meter="${name}"]`);
   meter?.querySelector(".bar__part").setAttribute("width", Math.min(100, (100 * value) / Number(meter.dataset.most)));
-  document.querySelector(`[data-reading="${name}"]`).textContent = value.toFixed(digits);
+  document.querySelector(`[data-reading="${name}"]`).textContent = decimals.format(value);
 }
 
 function read(headers) {
   const of = (name) => Number(headers.get(`X-Triof-${name}`));
-  show("focus", of("Focus"), 2);
-  for (const name of ["Brightness", "Dark", "Bright"]) show(name.toLowerCase(), of(name), 2);
+  show("focus", of("Focus"));
+  for (const name of ["Brightness", "Dark", "Bright"]) show(name.toLowerCase(), of(name));
   best = Math.max(best, of("Focus"));
-  show("best", best, 2);
+  show("best", best);
   const slot = document.querySelector("[data-slot]");
   slot.textContent = slot.getAttribute(`data-${(headers.get("X-Triof-Slot") ?? "").replace("_", "-")}`) ?? "";
 }

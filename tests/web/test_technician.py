@@ -229,11 +229,25 @@ def test_a_test_deposit_is_judged_but_does_not_count(machine: Machine, technicia
     assert technician.client.get("/technician/tested").status_code == 404
     text = technician.open("/camera").press("/test").page.text
     assert "The machine would accept it." in text
+    assert "It would say: “A bottle. Is that right?”" in text
     assert 'data-task="waste_type"' in text
     assert technician.client.get("/technician/tested").mimetype == "image/jpeg"
     assert acted(machine)[-1] == ("test_deposit", "technician")
     assert not [event for event in machine.events() if event.kind.startswith("deposit.")]
     assert not (home(machine) / "photos").exists()
+
+
+def test_usual_refusals_and_numbers_are_in_the_language_of_the_page(machine: Machine, technician: Technician) -> None:
+    technician.open("/parts?lang=fr").press("/parts", action="open_slot").press("/parts", action="shred")
+    assert "La fente est ouverte\u00a0: fermez-la avant de broyer." in technician.page.text
+    technician.open("/camera")
+    assert "En maintenance (technicien)" in technician.page.text
+    assert re.search(r'data-reading="focus">\d+,\d\d<', technician.page.text)
+    machine.hardware.jam("box")
+    machine.client().get("/")
+    machine.hardware.jam(None)
+    machine.client().get("/")
+    assert re.search(r"après \d", technician.open("/records").page.text)
 
 
 def test_the_reference_picture_is_taken_shown_and_compared(tmp_path: Path, new_journal: Path) -> None:
@@ -244,6 +258,8 @@ def test_the_reference_picture_is_taken_shown_and_compared(tmp_path: Path, new_j
     assert found.client.get("/technician/reference.jpg").status_code == 404
     found.open("/parts").press("/parts", action="open_slot")
     assert "empty and close it" in found.open("/camera").press("/reference").page.text
+    assert "videz-la et fermez-la" in found.open("/camera?lang=fr").press("/reference").page.text
+    found.open("/camera?lang=en")
     found.open("/parts").press("/parts", action="close_slot")
     assert "The slot is empty." in found.open("/camera").press("/reference").page.text
     assert found.client.get("/technician/reference.jpg").mimetype == "image/jpeg"

@@ -31,6 +31,8 @@ class RecordedFault(NamedTuple):
     kind: Kind
     code: str
     text: str
+    seconds: float | None = None
+    """How long the fault lasted, if it is over."""
 
 
 class LogLine(NamedTuple):
@@ -73,7 +75,7 @@ def log_lines(home: Path, lines: int) -> Iterator[LogLine]:
         content.pop("logger", None)
         if event == "http.request" and int(content.get("status") or 0) < _BAD_STATUS:
             continue
-        fields = " ".join(f"{name}={each}" for name, each in content.items())
+        fields = " ".join(f"{name}={each}" for name, each in content.items() if each is not None)
         yield LogLine(at[:19].replace("T", " "), level, event, fields)
 
 
@@ -81,7 +83,7 @@ def _fault(row: Any) -> RecordedFault:
     detail = row.detail or {}
     if row.kind.startswith("machine."):
         seconds = detail.get("seconds")
-        return RecordedFault(row.at, row.kind, row.reason, str(detail.get("cause") or f"after {seconds} s"))
+        return RecordedFault(row.at, row.kind, row.reason, str(detail.get("cause") or ""), seconds)
     if row.kind.startswith("alert."):
         return RecordedFault(row.at, row.kind, str(detail.get("code") or ""), str(detail.get("message") or row.reason))
     return RecordedFault(row.at, row.kind, "", str(row.reason))

@@ -28,7 +28,7 @@ FAULT_CODES: Mapping[str, FaultCode] = {
     "C1": FaultCode(
         _("I can't see"),
         _("The camera gives no picture: it is unplugged, used by another program, or its folder or address is wrong."),
-        _("Check its cable and power; the camera's health check names the setting, library or group."),
+        _("Check the camera's cable and power; `triof doctor` names the setting, library or group to correct."),
     ),
     "C2": FaultCode(
         _("My picture stands still"),
@@ -67,33 +67,33 @@ FAULT_CODES: Mapping[str, FaultCode] = {
     "J1": FaultCode(
         _("My journal is missing"),
         _("The journal is no longer the file that was opened: it was deleted, moved or replaced."),
-        _("Put it back, or start the machine again to use what lies there now."),
+        _("Put the journal's file back, or start the machine again to use what lies there now."),
     ),
     "J2": FaultCode(
         _("My journal is locked"),
         _("Another program holds the journal."),
-        _("End that program, or wait until it is done."),
+        _("End the program that holds the journal, or wait until it is done."),
     ),
     "J3": FaultCode(
         _("My journal is damaged"),
         _("The journal's file is damaged."),
-        _("Nothing at once: it is set aside within seconds. Then run `triof journal salvage`."),
+        _("Wait some seconds: the damaged file is set aside by itself. Then run `triof journal salvage`."),
     ),
     "J4": FaultCode(
         _("I can't open my journal"),
         _("The journal cannot be read or written by this user, or is no file."),
-        _("Give the file and its folder to the user of the machine, and start it again."),
+        _("Give the journal's file and folder to the user of the machine, and start the machine again."),
         ends_by_itself=False,
     ),
     "J5": FaultCode(
         _("My journal doesn't answer"),
         _("The journal's disk, or the database of journal.url, does not answer."),
-        _("Check the disk; start the database."),
+        _("Check the journal's disk, or start its database."),
     ),
     "J6": FaultCode(
         _("My software is too old"),
         _("The journal was written by a newer Triof."),
-        _("Install that version again."),
+        _("Install the newer Triof again, which wrote the journal."),
         ends_by_itself=False,
     ),
     "M1": FaultCode(
@@ -104,7 +104,7 @@ FAULT_CODES: Mapping[str, FaultCode] = {
     "S1": FaultCode(
         _("Something is stuck"),
         _("A part is jammed."),
-        _("Switch the machine off, free the part, switch it on, then clear the jam."),
+        _("Switch the machine off, free the part, switch it on, then clear the jam on the technician's page."),
         ends_by_itself=False,
     ),
     "S2": FaultCode(
@@ -115,7 +115,7 @@ FAULT_CODES: Mapping[str, FaultCode] = {
     "S3": FaultCode(
         _("Emergency stop"),
         _("The emergency stop was pressed: all parts are off."),
-        _("Look for the reason, release the button, then clear the stop."),
+        _("Look for the reason, release the button, then clear the stop on the technician's page."),
         advice=_("Please keep your hands out of the slot."),
         ends_by_itself=False,
     ),

@@ -140,7 +140,7 @@ def test_a_poor_picture_stops_no_deposit_but_is_shown_to_the_staff(build_machine
 def test_without_anybody_to_call_the_staff_is_told(machine: Machine) -> None:
     machine.hardware.jam("slot")
     text = machine.visitor().page.text
-    assert "Please tell the staff this code: S1" in text
+    assert "Please give the staff this code: S1" in text
     assert "For the staff:" in text
 
 

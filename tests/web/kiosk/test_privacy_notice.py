@@ -47,8 +47,12 @@ def test_a_deposit_under_way_is_not_left_for_it(machine: Machine) -> None:
     assert machine.visitor().press("/start").open("/privacy").shown == "insert"
 
 
-def test_it_is_there_while_another_person_uses_the_machine(machine: Machine) -> None:
-    machine.visitor().press("/start")
+@pytest.mark.parametrize("kind", ["jammed", "busy"])
+def test_it_is_there_when_the_machine_takes_nothing(machine: Machine, kind: str) -> None:
+    if kind == "busy":
+        machine.visitor().press("/start")
+    else:
+        machine.hardware.jam("box")
     visitor = machine.visitor()
     assert FIRST in visitor.page.text
     assert visitor.open("/privacy").shown == "privacy"
@@ -106,3 +110,8 @@ def test_it_fits_every_screen(build_machine: BuildMachine, browser: Any, serve: 
     assert shown.page.evaluate(OVERLAPS) == []
     shown.page.click("main a.button")
     shown.at("attract")
+    machine.hardware.jam("box")
+    shown.page.reload()
+    shown.page.wait_for_selector('body[data-page="out_of_order"] .camera-notice')
+    shown.check()
+    shown.keep(f"{screen}-out-of-order-notice")

@@ -49,5 +49,5 @@ def gauges(home: Path, report: HealthReport) -> Iterator[Gauge]:
 
 
 def _size(key: str, name: str, size: float, level: Level) -> Gauge:
-    number, unit = (size / 1e9, "GB") if size >= 1e9 else (size / 1e6, "MB")
+    number, unit = (size / 1e9, _("GB")) if size >= 1e9 else (size / 1e6, _("MB"))
     return Gauge(key, name, labels.amount(number), level, unit)

@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 
+from triof.judging.verdict import Verdict
+from triof.web import texts
+from triof.web.technician.door import BY_PIN
+
 PAGES: Mapping[str, LazyString] = {
     "technician.overview": _("State"),
     "technician.camera": _("Camera"),
@@ -41,11 +45,31 @@ SLOT_STATES: Mapping[str, LazyString] = {
 }
 """What the picture shows beside the reference of the empty slot."""
 
+REFUSALS: Mapping[str, LazyString] = {
+    "The slot is open: close it before shredding.": _("The slot is open: close it before shredding."),
+    "The slot is open: empty and close it, as the picture shows it while items are judged.": _(
+        "The slot is open: empty and close it, as the picture shows it while items are judged."
+    ),
+}
+"""The usual refusals, by the error's message; others are shown as they are."""
+
 VERDICTS: Mapping[str, LazyString] = {
     "accept": _("The machine would accept it."),
     "ask": _("The machine would ask what it is."),
     "refuse": _("The machine would hand it back."),
 }
+
+
+def person(actor: str) -> str:
+    """Return the actor's name; the one of the PIN has none."""
+    return str(_("technician")) if actor == BY_PIN else actor
+
+
+def says(verdict: Verdict) -> str:
+    """Return what the touchscreen would say first."""
+    if verdict.action == "refuse":
+        return str(texts.RETURNS[verdict.reason].headline)
+    return str(texts.headline(verdict.action, verdict.reason, verdict.label))
 
 
 def action(name: str) -> str:

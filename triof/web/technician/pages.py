@@ -19,7 +19,7 @@ from triof.services import KioskServices
 from triof.settings.tree import Settings
 from triof.web import fault_codes, texts
 from triof.web.dashboard import condition
-from triof.web.dashboard.labels import MODES, STATUSES
+from triof.web.dashboard.labels import MODES, STATUSES, TASKS
 from triof.web.technician import labels
 from triof.web.technician.actions import TOLD
 from triof.web.technician.door import TechnicianDoor
@@ -91,6 +91,7 @@ class TechnicianPages:
             reference=self._live.latest_reference(),
             picture_fault=picture_fault,
             test=_tested(test) if test else None,
+            tasks=TASKS,
         )
 
     def parts(self) -> str:
@@ -151,7 +152,7 @@ def _tested(test: JudgedTest) -> Mapping[str, Any]:
     judgement = test.judgement
     return {
         "verdict": labels.VERDICTS[judgement.verdict.action],
-        "reason": judgement.verdict.reason,
+        "says": labels.says(judgement.verdict),
         "seconds": judgement.duration,
         "tasks": {
             task: [Score(texts.NAMES[name], score) for name, score in prediction.scores.items()]
