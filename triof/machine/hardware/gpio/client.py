@@ -125,7 +125,7 @@ class GpioHardware:
 
     def _as_guest(self) -> Connection | None:
         """Return a connection to the process of another program; None if there is none."""
-        lock = FileLock(self._home / LOCK)
+        lock = FileLock(self._home / LOCK, mode=0o600)
         # While it is taken, another process runs, is starting or ending.
         end = time.monotonic() + _QUICK_SECONDS
         while time.monotonic() < end:
