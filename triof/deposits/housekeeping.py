@@ -77,7 +77,7 @@ class Housekeeper:
             self._try("mend", self._mend)
 
     def _look_at_slot(self, slot_watch: SlotWatch) -> None:
-        slot_watch.look(is_idle=self._deposits.is_idle(), is_emptied=self._deposits.is_emptied())
+        slot_watch.look(is_idle=self._deposits.is_idle, is_emptied=self._deposits.is_emptied)
 
     def _run(self) -> None:
         while not self._closed.wait(self._seconds):
