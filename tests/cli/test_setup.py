@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from testing.azure.custom_vision_server import CustomVisionServer
+from tests.support.lit_hardware import KIND, lamp_record
 from tests.support.paths import ROOT
 from triof.access.users import Users
 from triof.cli import main
@@ -195,6 +196,13 @@ def test_it_ends_with_checks_and_a_test_deposit_that_leaves_no_trace(home: Path)
     assert "ok    camera" in ran.stdout
     assert "by local_cnn: accept" in ran.stdout
     assert not (home / "photos").exists()
+
+
+@pytest.mark.slow
+def test_its_test_deposit_is_lit_as_any_other(home: Path) -> None:
+    ran = setup("--yes", "--no-login", "--name", "One", TRIOF_DEADLINE_SECONDS="60", TRIOF_SLOT__KIND=KIND)
+    assert ran.exit_code == 0, ran.output
+    assert lamp_record(home) == ["on", "off"]
 
 
 @pytest.mark.slow

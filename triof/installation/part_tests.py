@@ -13,6 +13,7 @@ from triof import services
 from triof.common.atomic_files import replace_file
 from triof.common.errors import TriofError
 from triof.common.paths import DEMO_PICTURES, SETUP_PICTURE
+from triof.deposits.lamp import lamp_on
 from triof.judging import cloud_providers, photo
 from triof.machine.cameras.registry import build_camera
 from triof.machine.hardware.registry import build_hardware
@@ -77,7 +78,9 @@ def deposit(settings: Settings, ask: Callable[[str], None] | None) -> str:
             ask("Put a bottle, a cup or cutlery into the slot")
             slot.close()
         try:
-            judged = sorter.judge(_picture(settings))
+            with lamp_on(slot):
+                picture = _picture(settings)
+            judged = sorter.judge(picture)
         finally:
             if ask:
                 slot.open()
