@@ -117,10 +117,6 @@ class SlotWatch:
         """Whether a photo was compared since the start, or since the reference was taken."""
         return bool(self._findings)
 
-    def references(self) -> int:
-        """Return the number of references for this camera."""
-        return len(self._store.current())
-
     def look(self, *, is_idle: Callable[[], bool], is_emptied: Callable[[], bool]) -> None:
         """Take the reference if it was requested, or if the slot is surely empty and there is none of today.
 
