@@ -36,7 +36,7 @@ def home(machine: Machine) -> Path:
 
 
 class Technician:
-    """Somebody with a screwdriver: reads the technician's pages and presses their buttons."""
+    """A person with a screwdriver: reads the technician's pages and presses their buttons."""
 
     def __init__(self, machine: Machine) -> None:
         TechnicianPin(home(machine)).set(PIN)
