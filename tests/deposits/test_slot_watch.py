@@ -254,6 +254,19 @@ def test_no_reference_is_taken_where_the_slot_may_hold_something(build: Build, h
     assert not seen.store.current()
 
 
+def test_where_nothing_is_learned_the_lamp_is_lit_ever_more_rarely(build: Build) -> None:
+    seen = build(learnt=False, looks_empty=False)
+    for _ in range(2):
+        visitor = put_in(seen, slot(MIDDLE))
+        seen.wait(1)
+        shredded(seen, visitor)
+        before = seen.camera.taken
+        seen.wait(12)
+        assert seen.camera.taken - before == 2
+        seen.wait(600)
+        assert 5 <= seen.camera.taken - before <= 9
+
+
 def test_a_day_later_the_reference_is_taken_again_if_the_slot_is_still_empty(build: Build) -> None:
     seen = build()
     shredded(seen, put_in(seen, slot(MIDDLE)))

@@ -28,7 +28,8 @@ _STILL_PICTURES = ("folder", "browser")
 _RUN, _LONG_RUN = 3, 10
 """Photos in a row that do not match the reference, or match it badly, before the camera counts as moved."""
 _MATCHES_WELL = 0.85
-_SETTLED_SECONDS = 5.0
+_SETTLED_SECONDS, _LONGEST_PAUSE = 5.0, 600.0
+"""Seconds before the first look into an empty slot, and between two looks, which double as long as none is learned."""
 _REFRESHED_SECONDS = 86_400.0
 _NOTHING = 0.5
 """Probability of an empty slot from which a model finds it empty."""
@@ -77,7 +78,8 @@ class SlotWatch:
         self._lit = lit
         self._findings: deque[SlotFinding] = deque(maxlen=_LONG_RUN)
         self._empty_since: float | None = None
-        self._learn_at = clock()
+        self._learn_at = self._retry_at = clock()
+        self._pause = _SETTLED_SECONDS
 
     def item_is_there(self) -> bool | None:
         """Return whether something lies in the closed slot; None if no picture can tell."""
@@ -130,10 +132,10 @@ class SlotWatch:
             return is_idle() and is_emptied()
 
         if not (self._settings.enabled and self._settings.learn and is_empty()):
-            self._empty_since = None
+            self._empty_since, self._retry_at, self._pause = None, self._clock(), _SETTLED_SECONDS
         elif self._camera.kind not in _STILL_PICTURES:
             self._empty_since = self._clock() if self._empty_since is None else self._empty_since
-            if self._clock() >= max(self._empty_since + _SETTLED_SECONDS, self._learn_at):
+            if self._clock() >= max(self._empty_since + _SETTLED_SECONDS, self._learn_at, self._retry_at):
                 self._learn(is_empty)
 
     def _take_requested(self, is_idle: Callable[[], bool]) -> None:
@@ -148,7 +150,7 @@ class SlotWatch:
             self._save(photo)
 
     def _learn(self, is_empty: Callable[[], bool]) -> None:
-        self._learn_at = self._clock() + _SETTLED_SECONDS
+        self._retry_at, self._pause = self._clock() + self._pause, min(2 * self._pause, _LONGEST_PAUSE)
         photo = self._photo()
         if not is_empty():
             return
@@ -158,7 +160,7 @@ class SlotWatch:
         # A slot that differs from the reference is not learned, as that might be a part of an item.
         if finding.comparison.state == "empty" if finding else self._looks_empty(photo):
             self._save(photo)
-            self._learn_at = self._clock() + _REFRESHED_SECONDS
+            self._learn_at, self._pause = self._clock() + _REFRESHED_SECONDS, _SETTLED_SECONDS
 
     def _save(self, photo: Photo) -> SlotReference:
         reference = _saved(photo, self._store)
