@@ -9,14 +9,14 @@ from triof.machine.slot import Slot, SlotError
 
 @contextmanager
 def lamp_on(slot: Slot) -> Iterator[None]:
-    """Light the slot within the context."""
+    """Light the slot within the context; other threads may do so as well."""
     with suppress(SlotError):
-        slot.set_lamp(True)
+        slot.need_lamp(True)
     try:
         yield
     finally:
         with suppress(SlotError):
-            slot.set_lamp(False)
+            slot.need_lamp(False)
 
 
 class MaintenanceLamp:
