@@ -48,6 +48,13 @@ def test_flags_become_settings_that_the_machine_reads(home: Path) -> None:
     assert not (home / "setup.json").exists()
 
 
+@pytest.mark.parametrize("kind", ["simulated", "gpiozero"])
+def test_each_hardware_of_triof_has_a_flag(home: Path, kind: str) -> None:
+    ran = setup(*QUICK, "--hardware", kind)
+    assert ran.exit_code == 0, ran.stderr
+    assert load({}, {"TRIOF_HOME": str(home)}).settings.slot.kind == kind
+
+
 def test_what_else_stands_in_the_file_stays(home: Path) -> None:
     (home / "config").mkdir(parents=True)
     own = "[policy.thresholds]\nbottle = 0.9\n\n[server]\nport = 8081\ntrusted_hosts = ['a.example', 'b.example']\n"
@@ -263,7 +270,7 @@ def test_a_person_answers_is_interrupted_and_goes_on(home: Path) -> None:
     person = Typing(home, "--no-test")
     person.answer("Camera", "folder")
     person.answer("Folder of its pictures", "/nowhere")
-    person.answer("Motors", "")
+    person.answer("Motors and sensors (simulated, gpiozero)", "")
     person.answer("Who judges", "local")
     person.answer("technician's login", "ada")
     person.answer("Password", "short")

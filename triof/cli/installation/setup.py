@@ -16,7 +16,7 @@ from triof.cli.installation.steps import STEPS, Setup
 from triof.common.errors import TriofError
 from triof.installation.first_run import FirstRun
 from triof.settings.sections.machine.camera import CameraSettings
-from triof.settings.sections.machine.slot import SlotSettings
+from triof.settings.sections.machine.slot import KINDS
 from triof.settings.tree import Language, Settings
 
 _FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
@@ -32,7 +32,7 @@ class NotTheOwner(TriofError):
 @click.option("--place", help="Where it stands.")
 @click.option("--camera", type=click.Choice(get_args(CameraSettings.model_fields["kind"].annotation)))
 @click.option("--camera-folder", type=click.Path(path_type=Path), help="Of a camera of the kind folder.")
-@click.option("--hardware", type=click.Choice(get_args(SlotSettings.model_fields["kind"].annotation)))
+@click.option("--hardware", type=click.Choice(KINDS))
 @click.option("--judging", type=click.Choice(["local", "cloud"]), help="This machine alone, or the cloud first.")
 @click.option("--endpoint", help="Of the cloud's prediction resource.")
 @click.option("--project-id", help="Of the cloud's project.")

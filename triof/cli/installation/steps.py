@@ -14,7 +14,7 @@ from triof.installation import part_tests
 from triof.installation.first_run import FirstRun
 from triof.installation.settings_files import write_variables
 from triof.settings.sections.machine.camera import CameraSettings
-from triof.settings.sections.machine.slot import SlotSettings
+from triof.settings.sections.machine.slot import KINDS
 from triof.settings.tree import Language, Settings
 
 _CLOUD = {
@@ -93,8 +93,10 @@ def _camera(setup: Setup) -> Values:
 
 
 def _hardware(setup: Setup) -> Values:
-    kinds = get_args(SlotSettings.model_fields["kind"].annotation)
-    values = {"slot.kind": setup.choice("hardware", "Motors and sensors", kinds, setup.settings.slot.kind)}
+    held = setup.settings.slot.kind
+    # The driver of another vendor is named in the settings, or by --with.
+    kinds = KINDS if held in KINDS else (*KINDS, held)
+    values = {"slot.kind": setup.choice("hardware", "Motors and sensors", kinds, held)}
     found = setup.tried(values)
 
     def may_move() -> bool:
