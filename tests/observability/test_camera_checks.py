@@ -92,7 +92,7 @@ def test_a_frozen_picture_stops_deposits_until_it_is_over(watched: Watched) -> N
     assert watched.alerts() == {"camera_frozen"}
     assert watched.machine.client().get("/readyz").status_code == 503
     visitor = watched.machine.visitor().open("/")
-    assert "picture is frozen" in visitor.page.text
+    assert "My picture stands still" in visitor.page.text
     assert "C2" in visitor.page.text
     watched.webcam.sensor.is_frozen = False
     watched.pass_(6)
