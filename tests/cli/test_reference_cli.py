@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from tests.support.lit_hardware import KIND, lamp_record
+from tests.support.photo_host import Answer, PhotoHost
 from tests.support.slot_scenes import MIDDLE, SIZE, photo_of, slot
 from triof.cli import main
 from triof.machine.reference_store import FILE
@@ -49,6 +51,17 @@ def test_a_picture_is_taken_shown_and_forgotten(home: Path, tmp_path: Path) -> N
     assert run(home, "show", kind="browser").exit_code == 1
     assert "removed" in run(home, "forget").output
     assert "no reference" in run(home, "forget").output
+
+
+def test_the_slot_is_lit_for_the_reference_as_for_a_deposit(home: Path) -> None:
+    with PhotoHost() as host:
+        url = host.serve("/shot.jpg", Answer(photo_of(slot()), headers={"Content-Type": "image/jpeg"}))
+        options = [f"camera.http.url={url}", "camera.kind=http", f"slot.kind={KIND}"]
+        words = [part for option in options for part in ("--set", option)]
+        taken = CliRunner().invoke(main, [*words, "reference", "take"])
+    assert taken.exit_code == 0, taken.output
+    assert lamp_record(home) == ["on", "off"]
+    assert (home / FILE).exists()
 
 
 @pytest.mark.parametrize("kind", ["folder", "browser"])

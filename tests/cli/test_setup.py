@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from testing.azure.custom_vision_server import CustomVisionServer
 from testing.ip_camera import IpCamera
+from tests.support.lit_hardware import KIND, lamp_record
 from tests.support.paths import ROOT
 from triof.access.users import Users
 from triof.cli import main
@@ -48,6 +49,13 @@ def test_flags_become_settings_that_the_machine_reads(home: Path) -> None:
     assert (found.language, found.machine.title, found.reports.tenant) == ("en", "Canteen “2”, Lyon", "ACME")
     assert found.mode == "local"
     assert not (home / "setup.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["simulated", "gpiozero"])
+def test_each_hardware_of_triof_has_a_flag(home: Path, kind: str) -> None:
+    ran = setup(*QUICK, "--hardware", kind)
+    assert ran.exit_code == 0, ran.stderr
+    assert load({}, {"TRIOF_HOME": str(home)}).settings.slot.kind == kind
 
 
 def test_what_else_stands_in_the_file_stays(home: Path) -> None:
@@ -242,6 +250,13 @@ def test_it_ends_with_checks_and_a_test_deposit_that_leaves_no_trace(home: Path)
     assert "ok    camera" in ran.stdout
     assert "by local_cnn: accept" in ran.stdout
     assert not (home / "photos").exists()
+
+
+@pytest.mark.slow
+def test_its_test_deposit_is_lit_as_any_other(home: Path) -> None:
+    ran = setup("--yes", "--no-login", "--name", "One", TRIOF_DEADLINE_SECONDS="60", TRIOF_SLOT__KIND=KIND)
+    assert ran.exit_code == 0, ran.output
+    assert lamp_record(home) == ["on", "off"]
 
 
 @pytest.mark.slow

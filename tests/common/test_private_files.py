@@ -64,6 +64,19 @@ def test_commands_make_nothing_that_others_may_read(tmp_path: Path) -> None:
     assert wrong(home) == {}
 
 
+def test_the_files_of_the_slot_are_the_machines_too(tmp_path: Path) -> None:
+    """A home with a reference picture was taken for a folder of others, and left open."""
+    home = tmp_path / "home"
+    home.mkdir()
+    machine = ("empty_slot.png", "empty_slot.request", "simulated_machine.item", "simulated_machine.stop")
+    for name in (*machine, "gpio_machine.json", "gpio_machine.sock", "technician_pin.json", "setup-picture.jpg"):
+        (home / name).write_text("")
+        (home / name).chmod(0o644)
+    home.chmod(0o755)
+    assert CliRunner().invoke(main, ["--set", "journal.url=nonsense", "serve"]).exit_code == 1
+    assert wrong(home) == {}
+
+
 def test_what_is_not_the_machines_keeps_its_permissions(tmp_path: Path) -> None:
     """A home may be a folder that others use as well, such as /tmp."""
     home = tmp_path / "home"

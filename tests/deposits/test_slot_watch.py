@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.support.machines import Visitor
-from tests.support.slot_scenes import MIDDLE, SIZE, photo_of, slot
+from tests.support.slot_scenes import MIDDLE, SIZE, SlotCamera, photo_of, slot
 from tests.support.watched_slots import WatchedMachine, home_with, watched
 from triof import services
 from triof.app import create_app
@@ -254,6 +254,19 @@ def test_no_reference_is_taken_where_the_slot_may_hold_something(build: Build, h
     assert not seen.store.current()
 
 
+def test_where_nothing_is_learned_the_lamp_is_lit_ever_more_rarely(build: Build) -> None:
+    seen = build(learnt=False, looks_empty=False)
+    for _ in range(2):
+        visitor = put_in(seen, slot(MIDDLE))
+        seen.wait(1)
+        shredded(seen, visitor)
+        before = seen.camera.taken
+        seen.wait(12)
+        assert seen.camera.taken - before == 2
+        seen.wait(600)
+        assert 5 <= seen.camera.taken - before <= 9
+
+
 def test_a_day_later_the_reference_is_taken_again_if_the_slot_is_still_empty(build: Build) -> None:
     seen = build()
     shredded(seen, put_in(seen, slot(MIDDLE)))
@@ -331,6 +344,38 @@ def test_a_request_of_the_command_line_is_done_when_the_machine_is_idle(build: B
     seen.wait(2)
     assert not request.exists()
     assert seen.store.current()
+
+
+class DisturbedCamera(SlotCamera):
+    """While it takes a picture, ``meanwhile`` happens."""
+
+    def __init__(self) -> None:
+        super().__init__(slot())
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def take(self, upload: bytes | None) -> bytes:
+        picture = super().take(upload)
+        self.meanwhile()
+        return picture
+
+
+@pytest.mark.parametrize("requested", [True, False])
+def test_no_reference_is_taken_of_a_slot_that_opens_meanwhile(build: Build, tmp_path: Path, requested: bool) -> None:
+    camera = DisturbedCamera()
+    seen = build(learnt=False, camera=camera)
+    if requested:
+        (tmp_path / "home" / REQUEST_FILE).touch()
+    else:
+        shredded(seen, put_in(seen, slot(MIDDLE)))
+    visitor = seen.machine.visitor()
+    camera.meanwhile = lambda: visitor.press("/start")
+    seen.wait(8)
+    assert seen.machine.hardware.slot_is_open()
+    assert not seen.store.current()
+    camera.meanwhile = lambda: None
+    visitor.press("/return").press("/done")
+    seen.wait(8)
+    assert bool(seen.store.current()) is requested, "asked for, or learned after an item was shredded"
 
 
 def test_the_demo_has_the_empty_tray_of_each_of_its_pictures(tmp_path: Path) -> None:

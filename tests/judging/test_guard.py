@@ -1,5 +1,6 @@
 """What stands before a provider in the cloud: it spares it, counts it, gives up on it in time, and learns."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -393,6 +394,12 @@ NONSENSE: Sequence[Mapping[str, float]] = [
     {"bottle": 1.0},
     {"can": 0.5, "jar": 0.5},
     {**dict.fromkeys(LABELS["waste_type"], 0.2), "can": 0.2},
+    {**dict.fromkeys(LABELS["waste_type"], 0.1), "bottle": 1.7},
+    {**dict.fromkeys(LABELS["waste_type"], 0.5), "bottle": -0.5},
+    {**dict.fromkeys(LABELS["waste_type"], 0.0), "bottle": math.inf},
+    dict.fromkeys(LABELS["waste_type"], math.nan),
+    dict.fromkeys(LABELS["waste_type"], 0.2),
+    dict.fromkeys(LABELS["waste_type"], "0.25"),  # type: ignore[arg-type]
 ]
 
 

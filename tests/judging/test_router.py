@@ -1,6 +1,7 @@
 """The route is followed in its order, with the cloud and this machine side by side, and every attempt is kept."""
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -107,6 +108,31 @@ def test_an_answer_that_makes_no_sense_is_a_failure(grey: Photo, nonsense: dict[
     route = [FakeProvider("waste_type", [nonsense]), FakeProvider("waste_type", ["cup"])]
     prediction = Router({"waste_type": route}).predict(grey, "waste_type")
     assert (prediction.label, prediction.attempts[0].outcome) == ("cup", "ProviderUnavailable")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"probability": None},
+        {"probability": "0.99"},
+        {"probability": math.nan},
+        {"scores": None},
+        {"label": ["bottle"]},
+        {"nothing": -1.0},
+        {"thresholds": {"bottle": "high"}},
+        {"thresholds": {"bottle": 80.0}},
+        {"unfamiliarity": math.nan},
+        {"unfamiliarity": "far"},
+        {"embedding": (0.5, None)},
+    ],
+)
+def test_no_number_that_makes_no_sense_gets_past_the_router(grey: Photo, changed: dict[str, Any]) -> None:
+    class Odd(FakeProvider):
+        def predict(self, photo: Photo, *, timeout: float) -> Prediction:
+            return replace(super().predict(photo, timeout=timeout), **changed)
+
+    route = [Odd("waste_type", ["cup"]), FakeProvider("waste_type", ["bottle"])]
+    assert told(Router({"waste_type": route}).predict(grey, "waste_type"))[0] == ("fake", "ProviderUnavailable")
 
 
 def test_a_provider_that_breaks_is_a_failure(grey: Photo) -> None:

@@ -49,8 +49,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def start(bench: Bench) -> Iterator[Start]:
     started: list[GpioHardware] = []
 
-    def build(settings: GpioSettings = QUICK) -> GpioHardware:
-        started.append(GpioHardware(settings, bench.folder))
+    def build(settings: GpioSettings = QUICK, answer_seconds: float = 5.0) -> GpioHardware:
+        started.append(GpioHardware(settings, bench.folder, answer_seconds))
         return started[-1]
 
     yield build
@@ -162,6 +162,29 @@ def test_a_driver_that_is_killed_is_started_again_with_everything_off(bench: Ben
     assert eventually(lambda: bench.driven() == {}), "without being asked for anything"
     assert not hardware.slot_is_open()
     assert hardware.driver_pid() != first
+
+
+def test_a_driver_that_hangs_is_killed_and_started_again_with_everything_off(bench: Bench, start: Start) -> None:
+    hardware = start(answer_seconds=1.5)
+    hardware.set_lamp(True)
+    first = hardware.driver_pid()
+    assert first
+    os.kill(first, signal.SIGSTOP)
+    with pytest.raises(TimeoutError):
+        hardware.sensors()
+    assert eventually(lambda: bench.driven() == {}), "without being asked for anything"
+    assert hardware.sensors().emergency_stop is False
+    assert hardware.driver_pid() != first
+
+
+def test_a_driver_that_hangs_does_not_hold_up_the_end(start: Start) -> None:
+    hardware = start(answer_seconds=1.5)
+    hardware.set_lamp(True)
+    pid = hardware.driver_pid()
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    hardware.close()
+    assert not psutil.pid_exists(pid)
 
 
 def test_a_movement_whose_driver_dies_is_an_error_and_the_next_one_works(bench: Bench, start: Start) -> None:

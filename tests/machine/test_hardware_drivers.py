@@ -45,7 +45,7 @@ class TestSimulatedMachine(HardwareContract):
 
 
 class OwnHardware(SimulatedHardware):
-    """A driver as somebody else would write it: built with the settings."""
+    """A driver as another vendor would write it: built with the settings."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.home / "machine.json", AT_ONCE)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from tests.support.pins import PlayedPins
-from triof.machine.hardware.gpio.parts import pin_factory
+from triof.machine.hardware.gpio.parts import Contact, pin_factory
 from triof.machine.slot import EmergencyStopped, Interlocked, Jammed, SlotError
 from triof.settings.loader import SettingsError, load
 from triof.settings.sections.machine.gpio import GpioSettings
@@ -120,6 +121,46 @@ def test_the_emergency_stop_ends_each_movement_at_once(tmp_path: Path, movement:
     assert pressed == [{}]
     assert played.clock() - began < 0.1
     assert played.bench.driven() == {}
+
+
+def test_a_pressed_button_whose_edge_was_missed_stops_all_the_same(played: PlayedPins) -> None:
+    driver = played.start()
+    driver.set_lamp(True)
+    assert driver.parts.emergency_stop
+    driver.parts.emergency_stop.when_active(lambda: None)
+    played.press_stop()
+    with pytest.raises(EmergencyStopped):
+        driver.open_slot()
+    assert played.bench.driven() == {}
+    assert driver.sensors().emergency_stop
+    with pytest.raises(SlotError, match="still pressed"):
+        driver.clear()
+    played.release_stop()
+    driver.clear()
+    driver.open_slot()
+
+
+def test_a_button_that_is_pressed_while_the_stop_is_cleared_counts(played: PlayedPins) -> None:
+    driver = played.start()
+    press = Thread(target=played.press_stop)
+
+    class Hasty(Contact):
+        @property
+        def is_active(self) -> bool:
+            # The callback waits for the driver's lock, so the thread ends only after the call.
+            if not press.ident:
+                press.start()
+                press.join(0.1)
+            return False
+
+    # A device without a reference is closed, and calls nothing any more.
+    button, driver.parts.emergency_stop = driver.parts.emergency_stop, Hasty(None, "high")
+    driver.clear()
+    press.join()
+    assert button
+    assert driver.sensors().emergency_stop
+    with pytest.raises(EmergencyStopped):
+        driver.open_slot()
 
 
 def test_a_stop_that_is_pressed_at_the_start_holds(played: PlayedPins) -> None:

@@ -7,6 +7,7 @@ from threading import Event, Thread
 import pytest
 from pydantic import ValidationError
 
+from triof.deposits.lamp import lamp_on
 from triof.machine.hardware.base import Sensors
 from triof.machine.hardware.registry import build_hardware
 from triof.machine.hardware.simulated import SimulatedHardware
@@ -128,6 +129,17 @@ def test_a_shredded_item_is_gone_and_without_a_sensor_none_is_known(tmp_path: Pa
     assert slot.sensors().item is False
     bare.put_item(None)
     assert slot.sensors().item is None
+
+
+def test_the_lamp_goes_out_after_the_last_photo_that_needs_it(tmp_path: Path) -> None:
+    """A deposit may begin while the machine looks into its empty slot."""
+    bare = SimulatedHardware(tmp_path / "machine.json")
+    slot = Slot(bare)
+    with lamp_on(slot):
+        with lamp_on(slot):
+            assert bare.lamp
+        assert bare.lamp, "the other photo is not taken yet"
+    assert not bare.lamp
 
 
 def test_lamp_and_status_light_are_passed_on_and_go_out_at_the_end(tmp_path: Path) -> None:

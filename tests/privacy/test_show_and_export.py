@@ -1,6 +1,7 @@
 """``triof privacy show`` and ``export``: all that is held of a period, and nothing of another."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zipfile import ZipFile
@@ -51,6 +52,23 @@ def test_show_counts_what_is_held_of_the_period(past: PastDeposits) -> None:
     found = shown(past, *THE_DAY)
     kept = {name: number for name, number in found.items() if number}
     assert kept == {"deposits without times": 2, f"deposits in {backup.name}": 2}
+
+
+def test_the_other_pictures_of_the_slot_are_shown_exported_and_erased(past: PastDeposits, tmp_path: Path) -> None:
+    names = ("empty_slot.png", "setup-picture.jpg")
+    for name in names:
+        (past.home / name).write_bytes(b"a person")
+        os.utime(past.home / name, 2 * (TEN.timestamp(),))
+    assert shown(past, *THE_DAY)["other pictures of the slot"] == 2
+    assert shown(past, "--since", "2026-11-05")["other pictures of the slot"] == 0
+    assert past.run("export", *THE_DAY, "--out", tmp_path / "slot.zip").exit_code == 0
+    with ZipFile(tmp_path / "slot.zip") as archive:
+        assert [archive.read(f"slot/{name}") for name in names] == [b"a person"] * 2
+    assert past.run("erase", "--since", "2026-11-05", "--yes").exit_code == 0
+    assert (past.home / names[0]).exists(), "it is older"
+    assert past.run("erase", *THE_DAY, "--yes").exit_code == 0
+    assert not any((past.home / name).exists() for name in names)
+    assert past.said("privacy.erased")[-1].detail["slot_pictures"] == 2
 
 
 def test_show_says_times_and_rules_in_words(past: PastDeposits) -> None:

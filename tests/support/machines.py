@@ -116,7 +116,7 @@ class Machine:
     client: Callable[[], FlaskClient]
 
     def visitor(self) -> Visitor:
-        """Somebody with a touchscreen of their own, who looks at the first page."""
+        """A person with a touchscreen of their own, who looks at the first page."""
         return Visitor(self.client(), self.services.deposits).open("/")
 
     def events(self, *kinds: str) -> list[Event]:
@@ -159,7 +159,7 @@ def assemble(
     clock = Clock()
     at_once = SimulatedSeconds(slot=0, box=0, shred=0)
     hardware = hardware_class(settings.home / "simulated_machine.json", at_once, lambda _: moving())
-    # Nobody waits five seconds for another writer in a test.
+    # No test waits five seconds for another writer in a test.
     journal = Journal(Database(f"sqlite:///{settings.home / 'journal.db'}?timeout=0.05", "machine-1"))
     photo_store = PhotoStore.of(settings)
     room = DiskRoom(settings.home, [photo_store.make_room], reserve_bytes=65_536)

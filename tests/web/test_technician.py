@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from tests.support.dashboard import PASSWORD, Person, create
 from tests.support.machines import BuildMachine, Machine
-from tests.support.slot_scenes import MIDDLE, SIZE, slot
+from tests.support.slot_scenes import MIDDLE, SIZE, SlotCamera, slot
 from tests.support.url_map import doors
 from tests.support.watched_slots import home_with, watched
 from triof.access import technician_pin
@@ -36,7 +36,7 @@ def home(machine: Machine) -> Path:
 
 
 class Technician:
-    """Somebody with a screwdriver: reads the technician's pages and presses their buttons."""
+    """A person with a screwdriver: reads the technician's pages and presses their buttons."""
 
     def __init__(self, machine: Machine) -> None:
         TechnicianPin(home(machine)).set(PIN)
@@ -248,6 +248,24 @@ def test_usual_refusals_and_numbers_are_in_the_language_of_the_page(machine: Mac
     machine.hardware.jam(None)
     machine.client().get("/")
     assert re.search(r"après \d", technician.open("/records").page.text)
+
+
+def test_a_test_deposit_is_lit_and_judged_as_a_deposit_is(tmp_path: Path, new_journal: Path) -> None:
+    class LitCamera(SlotCamera):
+        def take(self, upload: bytes | None) -> bytes:
+            lit.append(seen.machine.hardware.lamp)
+            return super().take(upload)
+
+    lit: list[bool] = []
+    settings = Settings(home=home_with(new_journal, tmp_path / "home"), language="en", camera={"folder": tmp_path})
+    seen = watched(settings, camera=LitCamera(slot(MIDDLE)))
+    found = Technician(seen.machine).log_in().open("/camera").press("/test")
+    assert "The machine would accept it." in found.page.text
+    assert (lit, seen.machine.hardware.lamp) == ([True], False)
+    assert seen.models[0].history[-1].picture.width < SIZE[0] / 2, "the models see what they see of a deposit"
+    found.open("/parts").press("/parts", action="open_slot").open("/camera").press("/test")
+    assert seen.models[0].history[-1].picture.size == SIZE
+    seen.machine.services.deposits.close()
 
 
 def test_the_reference_picture_is_taken_shown_and_compared(tmp_path: Path, new_journal: Path) -> None:

@@ -1,6 +1,8 @@
 """``triof reference``: take, show and forget the reference picture of the empty slot."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -9,9 +11,12 @@ from triof.cli import load_settings
 from triof.common.atomic_files import keep_state
 from triof.common.errors import TriofError
 from triof.deposits import slot_watch
+from triof.deposits.lamp import lamp_on
 from triof.judging import photo
 from triof.machine.cameras.registry import build_camera
+from triof.machine.hardware.registry import build_hardware
 from triof.machine.reference_store import ReferenceStore, SlotReference
+from triof.machine.slot import Slot, SlotError
 from triof.settings.tree import Settings
 from triof.storage import data_folder
 
@@ -76,11 +81,24 @@ def _taken(settings: Settings, store: ReferenceStore) -> SlotReference:
     try:
         camera = build_camera(settings.camera)
         try:
-            return slot_watch.take(camera, store, settings.photo)
+            with _lit(settings):
+                return slot_watch.take(camera, store, settings.photo)
         finally:
             camera.close()
     finally:
         lock.release()
+
+
+@contextmanager
+def _lit(settings: Settings) -> Iterator[None]:
+    """Light the slot, as for the photos that the reference is compared with."""
+    slot = Slot(build_hardware(settings))
+    try:
+        with lamp_on(slot):
+            yield
+    finally:
+        with suppress(SlotError):
+            slot.release()
 
 
 def _requested(settings: Settings, store: ReferenceStore) -> SlotReference:

@@ -1,4 +1,4 @@
-"""Paths of the files that ship with Triof.
+"""Paths of the files that ship with Triof, and the name of one that it writes for two rooms.
 
 In a checkout and an editable install they are at the top of the repository, in a wheel inside this package.
 """
@@ -20,4 +20,6 @@ DEMO_PICTURES = STATIC / "demo"
 DEMO_EMPTY_SLOTS = STATIC / "demo_empty"
 """The empty tray in the view of each demo picture."""
 TRANSLATIONS = _PACKAGE / "translations"
+SETUP_PICTURE = "setup-picture.jpg"
+"""In the home folder: the camera's picture at the first run."""
 MIGRATIONS = _PACKAGE / "storage" / "migrations"

@@ -17,7 +17,7 @@ log = get_logger(__name__)
 _OTHERS = 0o077
 _FILES = (
     *(".env", "machine_id", "secret_key", "reserve", "journal*.db*", "setup-picture.jpg"),
-    *("*.json", "*.jsonl", "*.jam", "*.lock"),
+    *("*.json", "*.jsonl", "*.lock", "empty_slot.*", "gpio_machine.*", "simulated_machine.*", ".lgd-nfy*"),
 )
 _FOLDERS = ("azure", "backups", "browser", "bundles", "cache", "config", "logs", "monitoring", "photos", "queue")
 """Names that Triof creates in a home folder. Other files are left alone, as the folder may have other uses."""

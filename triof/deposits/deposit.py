@@ -77,7 +77,7 @@ class Deposits:
         self._settings = settings
         self._clock = clock
         self._new_id = new_id
-        self.maintenance = Maintenance(maintenance_seconds, clock)
+        self.maintenance = Maintenance(maintenance_seconds, clock, self.slot.may_be_open)
         self.faults = MachineFaults(slot, camera, journal, self.maintenance, clock)
         self._executor = ThreadPoolExecutor(1, "sorting")
         self._lock = RLock()

@@ -8,6 +8,7 @@ from threading import Event, Thread
 from providers.event_log import get_logger
 from triof.common.repeated_faults import Complaints
 from triof.deposits.deposit import Deposits
+from triof.deposits.lamp import MaintenanceLamp
 from triof.deposits.slot_watch import SlotWatch
 from triof.deposits.status_light import StatusShown
 from triof.storage.database_errors import DatabaseUnusable
@@ -40,6 +41,7 @@ class Housekeeper:
         self._works: list[tuple[str, float, Callable[[], object]]] = [
             ("expire", 0.0, deposits.expire),
             ("status", 0.0, StatusShown(deposits).look),
+            ("lamp", 0.0, MaintenanceLamp(deposits.slot, deposits.maintenance).look),
             ("faults", _FAULT_SECONDS, deposits.faults.look),
             ("prune", _PRUNE_SECONDS, photo_store.prune),
             *([("room", _ROOM_SECONDS, room.look)] if room else []),
@@ -75,7 +77,7 @@ class Housekeeper:
             self._try("mend", self._mend)
 
     def _look_at_slot(self, slot_watch: SlotWatch) -> None:
-        slot_watch.look(is_idle=self._deposits.is_idle(), is_emptied=self._deposits.is_emptied())
+        slot_watch.look(is_idle=self._deposits.is_idle, is_emptied=self._deposits.is_emptied)
 
     def _run(self) -> None:
         while not self._closed.wait(self._seconds):

@@ -20,12 +20,19 @@ class MaintenanceRefused(TriofError):
 class Maintenance:
     """Whether a technician holds the machine; ends ``seconds`` after their last action. Thread-safe.
 
+    While ``has_open_slot`` it ends by :meth:`end` alone: the machine would close the slot on the technician's hand.
     ``clock`` in monotonic seconds.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        has_open_slot: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._seconds = seconds
         self._clock = clock
+        self._has_open_slot = has_open_slot
         self._lock = Lock()
         self._actor = ""
         self._until = 0.0
@@ -38,13 +45,17 @@ class Maintenance:
     @property
     def actor(self) -> str:
         """Who works on the machine; empty without maintenance."""
-        return self._actor if self.seconds_left > 0 else ""
+        with self._lock:
+            # For good, as the slot of a later deposit is no part of this maintenance.
+            if self._actor and self._clock() >= self._until and not self._has_open_slot():
+                self._actor = ""
+            return self._actor
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until maintenance ends by itself; 0 without maintenance."""
+        """Seconds until maintenance ends by itself, once the slot is closed; 0 without maintenance."""
         with self._lock:
-            return max(0.0, self._until - self._clock())
+            return max(0.0, self._until - self._clock()) if self._actor else 0.0
 
     def hold(self, actor: str) -> None:
         """Begin maintenance, or keep it for another while."""
@@ -54,4 +65,4 @@ class Maintenance:
     def end(self) -> None:
         """End maintenance."""
         with self._lock:
-            self._until = 0.0
+            self._actor = ""

@@ -11,7 +11,7 @@ from providers.base import Photo, ProviderError
 from providers.event_log import get_logger
 from triof.common.errors import TriofError
 from triof.judging import photo as photos
-from triof.judging.guarded_provider import GuardedProvider
+from triof.judging.guarded_provider import GuardedProvider, ask
 from triof.judging.router import Router
 from triof.judging.slot_view import SlotFinding, SlotView
 from triof.judging.sorter import Judgement
@@ -28,7 +28,8 @@ _STILL_PICTURES = ("folder", "browser")
 _RUN, _LONG_RUN = 3, 10
 """Photos in a row that do not match the reference, or match it badly, before the camera counts as moved."""
 _MATCHES_WELL = 0.85
-_SETTLED_SECONDS = 5.0
+_SETTLED_SECONDS, _LONGEST_PAUSE = 5.0, 600.0
+"""Seconds before the first look into an empty slot, and between two looks, which double as long as none is learned."""
 _REFRESHED_SECONDS = 86_400.0
 _NOTHING = 0.5
 """Probability of an empty slot from which a model finds it empty."""
@@ -50,8 +51,7 @@ class ViewChange(NamedTuple):
 class SlotWatch:
     """The reference of one camera and what it tells. Thread-safe but for :meth:`look`, which one thread calls.
 
-    ``is_idle`` tells whether no deposit is under way and the slot is closed, ``is_emptied`` whether the latest deposit
-    was shredded as well; ``looks_empty`` asks a local model, ``lit`` lights the slot. ``clock`` in monotonic seconds.
+    ``looks_empty`` asks a local model, ``lit`` lights the slot. ``clock`` in monotonic seconds.
     """
 
     def __init__(
@@ -78,7 +78,8 @@ class SlotWatch:
         self._lit = lit
         self._findings: deque[SlotFinding] = deque(maxlen=_LONG_RUN)
         self._empty_since: float | None = None
-        self._learn_at = clock()
+        self._learn_at = self._retry_at = clock()
+        self._pause = _SETTLED_SECONDS
 
     def item_is_there(self) -> bool | None:
         """Return whether something lies in the closed slot; None if no picture can tell."""
@@ -118,32 +119,48 @@ class SlotWatch:
         """Whether a photo was compared since the start, or since the reference was taken."""
         return bool(self._findings)
 
-    def references(self) -> int:
-        """Return the number of references for this camera."""
-        return len(self._store.current())
+    def look(self, *, is_idle: Callable[[], bool], is_emptied: Callable[[], bool]) -> None:
+        """Take the reference if it was requested, or if the slot is surely empty and there is none of today.
 
-    def look(self, *, is_idle: bool, is_emptied: bool) -> None:
-        """Take the reference if it was requested, or if the slot is surely empty and there is none of today."""
-        if is_idle and self._request.exists():
-            self._request.unlink(missing_ok=True)
-            self.take()
-        if not (is_idle and is_emptied and self._settings.enabled and self._settings.learn):
-            self._empty_since = None
+        ``is_idle`` tells whether no deposit is under way and the slot is closed, ``is_emptied`` whether the latest
+        item was shredded as well. Both are asked again after the photo, as a deposit may begin meanwhile.
+        """
+        if is_idle() and self._request.exists():
+            self._take_requested(is_idle)
+
+        def is_empty() -> bool:
+            return is_idle() and is_emptied()
+
+        if not (self._settings.enabled and self._settings.learn and is_empty()):
+            self._empty_since, self._retry_at, self._pause = None, self._clock(), _SETTLED_SECONDS
         elif self._camera.kind not in _STILL_PICTURES:
             self._empty_since = self._clock() if self._empty_since is None else self._empty_since
-            if self._clock() >= max(self._empty_since + _SETTLED_SECONDS, self._learn_at):
-                self._learn()
+            if self._clock() >= max(self._empty_since + _SETTLED_SECONDS, self._learn_at, self._retry_at):
+                self._learn(is_empty)
 
-    def _learn(self) -> None:
-        self._learn_at = self._clock() + _SETTLED_SECONDS
+    def _take_requested(self, is_idle: Callable[[], bool]) -> None:
+        try:
+            check_kind(self._camera.kind)
+            photo = self._photo()
+        except Exception:
+            self._request.unlink(missing_ok=True)
+            raise
+        if is_idle():
+            self._request.unlink(missing_ok=True)
+            self._save(photo)
+
+    def _learn(self, is_empty: Callable[[], bool]) -> None:
+        self._retry_at, self._pause = self._clock() + self._pause, min(2 * self._pause, _LONGEST_PAUSE)
         photo = self._photo()
+        if not is_empty():
+            return
         finding = self._view.find(photo)
         if finding:
             self._findings.append(finding)
         # A slot that differs from the reference is not learned, as that might be a part of an item.
         if finding.comparison.state == "empty" if finding else self._looks_empty(photo):
             self._save(photo)
-            self._learn_at = self._clock() + _REFRESHED_SECONDS
+            self._learn_at, self._pause = self._clock() + _REFRESHED_SECONDS, _SETTLED_SECONDS
 
     def _save(self, photo: Photo) -> SlotReference:
         reference = _saved(photo, self._store)
@@ -187,7 +204,7 @@ def emptiness(router: Router, seconds: float) -> Callable[[Photo], bool]:
         for member in router.members("waste_type"):
             if not isinstance(member, GuardedProvider):
                 try:
-                    return member.predict(photo, timeout=seconds).nothing > _NOTHING
+                    return ask(member, photo, "waste_type", seconds).nothing > _NOTHING
                 except ProviderError as error:
                     log.warning("slot.not_judged", cause=error)
         return False

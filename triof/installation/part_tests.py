@@ -12,7 +12,8 @@ from providers.photo_statistics import PhotoStatistics, measure
 from triof import services
 from triof.common.atomic_files import replace_file
 from triof.common.errors import TriofError
-from triof.common.paths import DEMO_PICTURES
+from triof.common.paths import DEMO_PICTURES, SETUP_PICTURE
+from triof.deposits.lamp import lamp_on
 from triof.judging import cloud_providers, photo
 from triof.machine.cameras.registry import build_camera
 from triof.machine.hardware.registry import build_hardware
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from triof.judging.sorter import Judgement
     from triof.settings.tree import Settings
 
-PICTURE = "setup-picture.jpg"
 _DARK, _BRIGHT = 0.08, 0.92
 _BLURRED = 4.0
 
@@ -37,7 +37,7 @@ def look(settings: Settings) -> str:
         return "the touchscreen's own: try it there, as only the touchscreen can take a picture"
     image = _picture(settings)
     taken = photo.load(image, settings.photo)
-    path = settings.home / PICTURE
+    path = settings.home / SETUP_PICTURE
     replace_file(path, photo.to_jpeg(image, settings.photo))
     found = measure(taken)
     size = f"{taken.width} x {taken.height} pixels"
@@ -78,7 +78,9 @@ def deposit(settings: Settings, ask: Callable[[str], None] | None) -> str:
             ask("Put a bottle, a cup or cutlery into the slot")
             slot.close()
         try:
-            judged = sorter.judge(_picture(settings))
+            with lamp_on(slot):
+                picture = _picture(settings)
+            judged = sorter.judge(picture)
         finally:
             if ask:
                 slot.open()

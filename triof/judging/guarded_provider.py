@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from providers.base import (
-    LABELS,
     Photo,
     Prediction,
     Provider,
@@ -29,6 +28,7 @@ from providers.base import (
 from providers.event_log import get_logger
 from triof.common.worker_pool import AllBusy, Workers
 from triof.judging.circuit_breaker import Breaker, Permit, State
+from triof.judging.prediction_checks import mistake_in
 
 log = get_logger(__name__)
 
@@ -102,9 +102,9 @@ def ask(provider: Provider, photo: Photo, task: Task, timeout: float) -> Predict
     """Return the provider's prediction if it is valid. Raises only ProviderError."""
     with _whatever_breaks():
         prediction = provider.predict(photo, timeout=timeout)
-        if set(prediction.scores) == set(LABELS[task]) and prediction.label in prediction.scores:
+        if not (mistake := mistake_in(prediction, task)):
             return prediction
-    raise ProviderUnavailable(f"its answer makes no sense: {prediction.label!r} with scores {prediction.scores}")
+    raise ProviderUnavailable(f"its answer makes no sense: {mistake}")
 
 
 class GuardedProvider:

@@ -91,16 +91,17 @@ class Sorter:
         """Call ``observer``, which must not raise or block, with each judgement from now on."""
         self._observers.append(observer)
 
-    def judge(self, image: bytes, deposit_id: UUID | None = None) -> Judgement:
+    def judge(self, image: bytes, deposit_id: UUID | None = None, *, shows_slot: bool = False) -> Judgement:
         """Judge encoded ``image``. Raises PhotoError; tasks without an answer are in ``unanswered``.
 
-        Experiments apply only with a ``deposit_id``, and always alike for the same one.
+        Experiments apply only with a ``deposit_id``, and always alike for the same one. The photo of a deposit, and
+        one that ``shows_slot``, the closed one of this machine, is compared with the empty slot.
         """
         started = self._clock()
         mode = self.router.mode
         side = self._side(deposit_id)
         photo = photos.load(image, self._limits, needed_side=side)
-        finding = self._slot_view.find(photo) if self._slot_view and deposit_id else None
+        finding = self._slot_view.find(photo) if self._slot_view and (deposit_id or shows_slot) else None
         verdict = by_picture(finding.comparison.state) if finding else None
         heard: Mapping[Task, _Heard] = {}
         if not verdict:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from PIL import Image, PngImagePlugin
 
@@ -114,10 +115,24 @@ class ReferenceStore:
 
 
 def camera_id(camera: CameraSettings) -> str:
-    """Return an id that changes with the camera's kind, device and other settings, but for the order of pictures."""
-    left_out = {"order"} if camera.kind == "folder" else {"order", "folder"}
-    chosen = camera.model_dump_json(exclude=left_out)
-    return f"{camera.kind}-{hashlib.sha256(chosen.encode()).hexdigest()[:12]}"
+    """Return an id that changes with the camera's kind, device and size, and says nothing of its login."""
+    return f"{camera.kind}-{hashlib.sha256(repr(_device(camera)).encode()).hexdigest()[:12]}"
+
+
+def _device(camera: CameraSettings) -> tuple[object, ...]:
+    match camera.kind:
+        case "folder":
+            return (str(camera.folder),)
+        case "webcam":
+            return camera.webcam.device, camera.webcam.width, camera.webcam.height
+        case "picamera2":
+            return camera.picamera2.number, camera.picamera2.width, camera.picamera2.height
+        case "http":
+            parts = urlsplit(camera.http.url.get_secret_value() if camera.http.url else "")
+            # Without the query, in which some cameras take the password.
+            return parts.netloc.rpartition("@")[2], parts.path
+        case "browser":
+            return ()
 
 
 def _of_file(path: Path, camera: str) -> SlotReference:

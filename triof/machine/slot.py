@@ -51,6 +51,8 @@ class Slot:
         self._hardware = hardware
         self._moving = Lock()
         self._movement = ""
+        self._lighting = Lock()
+        self._lamp_users = 0
 
     def open(self) -> None:
         """Open the slot. Raises Interlocked while anything moves, Jammed, EmergencyStopped."""
@@ -79,6 +81,13 @@ class Slot:
         with _answers("asked whether the slot is open"):
             return self._hardware.slot_is_open()
 
+    def may_be_open(self) -> bool:
+        """Return whether the slot is open, or the hardware does not tell."""
+        try:
+            return self.is_open()
+        except SlotError:
+            return True
+
     def jammed(self) -> Part | None:
         """Return the jammed part, if any. Raises SlotError."""
         with _answers("asked whether a part is stuck"):
@@ -102,6 +111,12 @@ class Slot:
         """Switch the lamp on or off. Raises SlotError."""
         with _answers("switching the lamp"):
             self._hardware.set_lamp(on)
+
+    def need_lamp(self, needed: bool) -> None:
+        """Count one more or one less photo that needs the lamp; the last one switches it off. Raises SlotError."""
+        with self._lighting:
+            self._lamp_users += 1 if needed else -1
+            self.set_lamp(self._lamp_users > 0)
 
     def set_status(self, status: StatusLight) -> None:
         """Show ``status`` on the status light. Raises SlotError."""

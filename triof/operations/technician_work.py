@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from providers.event_log import get_logger
 from triof.common.errors import TriofError
+from triof.deposits.lamp import lamp_on
 
 if TYPE_CHECKING:
     from triof.deposits.deposit import Deposits
@@ -82,11 +83,17 @@ class TechnicianWork:
             self._deposits.slot.move_box(int(number))
 
     def test_deposit(self, actor: str) -> JudgedTest:
-        """Take a picture and judge it. Raises MaintenanceRefused, CameraError, PhotoError."""
+        """Take a picture and judge it, as that of a deposit if the slot is closed.
+
+        Raises MaintenanceRefused, CameraError, PhotoError.
+        """
         self._deposits.hold(actor)
         self.note("test_deposit", actor)
-        image = self._deposits.camera.take(None)
-        return JudgedTest(self._sorter.judge(image), self._sorter.to_jpeg(image))
+        slot = self._deposits.slot
+        with lamp_on(slot):
+            image = self._deposits.camera.take(None)
+        judgement = self._sorter.judge(image, shows_slot=not slot.may_be_open())
+        return JudgedTest(judgement, self._sorter.to_jpeg(image))
 
     def take_reference(self, actor: str) -> None:
         """Take the reference picture of the empty slot.

@@ -18,7 +18,7 @@ from triof.journal.journal import Journal
 from triof.journal.scope import Scope
 from triof.predictions import erasure as api
 from triof.predictions.queue import FOLDER
-from triof.privacy import copied_photos, deposit_rows, journal_copies, log_lines, waiting_rows
+from triof.privacy import copied_photos, deposit_rows, journal_copies, log_lines, slot_pictures, waiting_rows
 from triof.privacy.deposit_rows import AnonymousRows
 from triof.privacy.journal_copies import CopyUnreadable
 from triof.settings.tree import Settings
@@ -38,6 +38,8 @@ class Erased:
     """What was erased, and sentences about what was ``left`` and why."""
 
     photos: int = 0
+    slot_pictures: int = 0
+    """The reference of the empty slot, and the picture of the first run."""
     deposits: int = 0
     events: int = 0
     predictions: int = 0
@@ -103,6 +105,7 @@ class _Erasure:
         self._journal()
         self._copies(others)
         self._photos_by_time()
+        self._slot_pictures()
         self._logs()
         self._api()
         self._try(lambda _: self._outbox(), None)
@@ -167,6 +170,10 @@ class _Erasure:
             if since <= photo.stored_at < until:
                 self._erased.photos += bool(self._try(self._store.discard, photo.path.stem))
 
+    def _slot_pictures(self) -> None:
+        for path in self._try(lambda home: slot_pictures.in_period(home, self._scope), self._settings.home) or ():
+            self._erased.slot_pictures += bool(self._try(_removed, path))
+
     def _logs(self) -> None:
         for path in log_lines.files(self._settings.home / "logs"):
             self._erased.log_lines += self._try(lambda path: log_lines.erase(path, self._scope), path) or 0
@@ -202,3 +209,8 @@ class _Erasure:
         except TriofError as error:
             self._erased.left.append(str(error))
         return None
+
+
+def _removed(path: Path) -> bool:
+    path.unlink(missing_ok=True)
+    return True

@@ -18,7 +18,7 @@ from triof.common.errors import TriofError
 from triof.journal.journal import Journal
 from triof.journal.scope import Scope
 from triof.predictions import erasure as api
-from triof.privacy import deposit_rows, log_lines
+from triof.privacy import deposit_rows, log_lines, slot_pictures
 from triof.privacy.holdings import stored_photos
 from triof.settings.tree import Settings
 from triof.storage.photo_store import PhotoStore
@@ -28,6 +28,7 @@ _README = """What Triof holds of {since} to {until} on machine {machine}.
 
 photos/           the photos of deposits that are still kept
 photos.csv        each photo that the journal names, its deposit, and whether the photo is kept
+slot/             other pictures of the slot: the reference of the empty one, and that of the first run
 events.jsonl      what happened to each deposit: its time, the type of the item, no name
 predictions.jsonl what each model said of the photo
 log.jsonl         the lines of the log
@@ -92,9 +93,13 @@ def _write(archive: ZipFile, settings: Settings, journal: Journal, scope: Scope)
     photos, missing = _photos(archive, settings, scope, named)
     lines = list(_log(settings.home / "logs", scope))
     archive.writestr("log.jsonl", b"".join(lines))
-    for path in api.waiting_photos(settings.home, scope):
-        with suppress(FileNotFoundError):  # judged meanwhile
-            archive.write(path, f"waiting/{path.name}")
+    for folder, paths in (
+        ("slot", slot_pictures.in_period(settings.home, scope)),
+        ("waiting", api.waiting_photos(settings.home, scope)),
+    ):
+        for path in paths:
+            with suppress(FileNotFoundError):  # judged or taken anew meanwhile
+                archive.write(path, f"{folder}/{path.name}")
     return Exported(photos, missing, len(events), len(predictions), len(lines))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from triof.journal.scope import Scope
 from triof.predictions import erasure as api
-from triof.privacy import deposit_rows, journal_copies, log_lines, waiting_rows
+from triof.privacy import deposit_rows, journal_copies, log_lines, slot_pictures, waiting_rows
 from triof.privacy.journal_copies import CopyUnreadable
 from triof.settings.tree import Settings
 from triof.statistics.calendar import Calendar
@@ -38,6 +38,7 @@ def look(settings: Settings, database: Database, scope: Scope) -> Iterator[Holdi
     """Yield what is held of the period, also where there is nothing. Raises SQLAlchemyError, OSError."""
     photos = stored_photos(settings, scope)
     yield _spanning("photos", [datetime.fromtimestamp(photo.stored_at, UTC) for photo in photos])
+    yield _spanning("other pictures of the slot", list(slot_pictures.in_period(settings.home, scope).values()))
     yield from _deposits(database, scope, Calendar(settings.reports.timezone))
     yield from _copies(settings, database, scope)
     lines = [line.at for path in log_lines.files(settings.home / "logs") for line in log_lines.in_period(path, scope)]

@@ -165,13 +165,41 @@ def test_maintenance_takes_no_deposit_and_ends_by_itself(machine: Machine) -> No
     deposits.hold("marie")
     assert "Under maintenance" in visitor.press("/start").page.text
     assert code_shown(visitor) is None
-    deposits.slot.open()
     machine.services.watch.look()
-    assert machine.hardware.slot_is_open(), "a technician opened it"
-    machine.clock.pass_(601)
+    machine.clock.pass_(599)
+    assert "Under maintenance" in visitor.open("/").page.text
+    machine.clock.pass_(2)
+    assert visitor.open("/").shown == "attract"
+
+
+def test_a_slot_that_a_technician_opened_is_not_closed_on_their_hand(machine: Machine) -> None:
+    deposits, visitor = machine.services.deposits, machine.visitor()
+    deposits.hold("marie")
+    deposits.slot.open()
+    machine.clock.pass_(6000)
+    machine.services.watch.look()
+    assert machine.hardware.slot_is_open()
+    assert "Under maintenance" in visitor.press("/start").page.text
+    assert deposits.maintenance.seconds_left == 0
+    deposits.slot.close()
+    assert visitor.open("/").press("/start").page.text
+    machine.services.watch.look()
+    assert deposits.maintenance.actor == "", "the slot is that of a deposit now"
+    visitor.press("/return").press("/done")
+    assert not machine.hardware.slot_is_open()
+
+
+def test_a_technician_who_leaves_has_the_slot_closed_and_the_lamp_off(machine: Machine) -> None:
+    deposits = machine.services.deposits
+    deposits.hold("marie")
+    deposits.slot.open()
+    deposits.slot.set_lamp(True)
+    machine.services.watch.look()
+    assert machine.hardware.lamp
+    deposits.maintenance.end()
     machine.services.watch.look()
     assert not machine.hardware.slot_is_open()
-    assert visitor.open("/").shown == "attract"
+    assert not machine.hardware.lamp
 
 
 def test_a_deposit_under_way_is_finished_before_maintenance(machine: Machine) -> None:

@@ -11,4 +11,4 @@ class TechnicianSettings(Options):
     from_anywhere: bool = False
     """Whether other computers may open the page, which moves parts."""
     maintenance_minutes: float = Field(10, ge=1, le=240)
-    """Time without an action after which maintenance and the technician's login end."""
+    """Time without an action after which the technician's login ends, and maintenance once the slot is closed."""

@@ -30,7 +30,7 @@ _SECONDS = 2
 _FAULTS, _LINES = 30, 200
 
 
-class Score(NamedTuple):
+class ShownProbability(NamedTuple):
     """A label of a test deposit with its probability."""
 
     name: object
@@ -155,7 +155,7 @@ def _tested(test: JudgedTest) -> Mapping[str, Any]:
         "says": labels.says(judgement.verdict),
         "seconds": judgement.duration,
         "tasks": {
-            task: [Score(texts.NAMES[name], score) for name, score in prediction.scores.items()]
+            task: [ShownProbability(texts.NAMES[name], score) for name, score in prediction.scores.items()]
             for task, prediction in judgement.predictions.items()
         },
         "answered_by": {task: prediction.provider for task, prediction in judgement.predictions.items()},

@@ -1,7 +1,7 @@
 """Hardware of the kind ``gpiozero``, as the kiosk sees it: starts the driver's process and asks it.
 
-The process is started by the first request, and again at once if it dies. Where another program runs it already, this
-one is its guest: it can read the sensors and clear a fault, but moves nothing.
+The process is started by the first request, and again at once if it dies; one that hangs is killed. Where another
+program runs it already, this one is its guest: it can read the sensors and clear a fault, but moves nothing.
 """
 
 import os
@@ -31,9 +31,12 @@ _PAUSE_SECONDS = 2.0
 
 
 class GpioHardware:
-    """Hardware whose pins belong to a process of their own."""
+    """Hardware whose pins belong to a process of their own.
 
-    def __init__(self, settings: GpioSettings, home: Path) -> None:
+    Without an answer for ``answer_seconds``, longer for a movement, the process counts as hanging.
+    """
+
+    def __init__(self, settings: GpioSettings, home: Path, answer_seconds: float = _QUICK_SECONDS) -> None:
         self._settings = settings
         self._home = home
         self._lock = RLock()
@@ -44,7 +47,8 @@ class GpioHardware:
         self._try_again = 0.0
         longest = settings.slot_timeout_seconds + settings.slot_seconds
         longest = max(longest, settings.box_timeout_seconds, settings.box_seconds, settings.shredder_timeout_seconds)
-        self._movement_seconds = longest + _QUICK_SECONDS
+        self._answer_seconds = answer_seconds
+        self._movement_seconds = longest + answer_seconds
 
     def open_slot(self) -> None:
         """Open the slot."""
@@ -95,14 +99,31 @@ class GpioHardware:
         if connection:
             connection.close()
         if process:
-            process.wait(_START_SECONDS)
+            self._await_end(process)
 
     def driver_pid(self) -> int | None:
         """Return the id of the driver's process; None if this program has not started one."""
         return self._process.pid if self._process else None
 
-    def _ask(self, call: str, *arguments: object, seconds: float = _QUICK_SECONDS) -> Any:
-        return self._connected().ask(call, arguments, seconds)
+    def _ask(self, call: str, *arguments: object, seconds: float | None = None) -> Any:
+        connection, process = self._connected(), self._process
+        try:
+            return connection.ask(call, arguments, seconds or self._answer_seconds)
+        except TimeoutError:
+            # Its outputs may be on; the next process begins with all of them off.
+            if process and process is self._process:
+                log.error("driver.hangs", pid=process.pid, call=call)
+                process.kill()
+            raise
+
+    def _await_end(self, process: subprocess.Popen[bytes]) -> None:
+        try:
+            process.wait(self._answer_seconds)
+        except subprocess.TimeoutExpired:
+            log.error("driver.hangs", pid=process.pid, call="close")
+            process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(self._answer_seconds)
 
     def _connected(self) -> Connection:
         with self._lock:
@@ -125,7 +146,7 @@ class GpioHardware:
 
     def _as_guest(self) -> Connection | None:
         """Return a connection to the process of another program; None if there is none."""
-        lock = FileLock(self._home / LOCK)
+        lock = FileLock(self._home / LOCK, mode=0o600)
         # While it is taken, another process runs, is starting or ending.
         end = time.monotonic() + _QUICK_SECONDS
         while time.monotonic() < end:
@@ -141,7 +162,7 @@ class GpioHardware:
 
     def _as_owner(self) -> Connection:
         if self._process:
-            self._process.wait(_START_SECONDS)
+            self._await_end(self._process)
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603

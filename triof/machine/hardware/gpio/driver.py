@@ -45,8 +45,7 @@ class PinDriver:
         self._closed = False
         if button := self.parts.emergency_stop:
             button.when_active(self._emergency_stop)
-            if button.is_active:
-                self._emergency_stop()
+            self._is_stopped()
 
     def open_slot(self) -> None:
         """Open the slot; wholly open is not seen, so it gets its time after the switch."""
@@ -110,7 +109,7 @@ class PinDriver:
     def sensors(self) -> Sensors:
         """Return what the sensors say now."""
         item = self.parts.item.is_active if self.parts.item else None
-        return Sensors(self.slot_is_open(), item, self._latch.now.emergency_stop)
+        return Sensors(self.slot_is_open(), item, self._is_stopped())
 
     def set_lamp(self, on: bool) -> None:
         """Switch the lamp on or off."""
@@ -125,10 +124,11 @@ class PinDriver:
 
     def clear(self) -> None:
         """Forget a jam and an emergency stop. Raises SlotError if the button is still pressed."""
-        if self.parts.emergency_stop and self.parts.emergency_stop.is_active:
-            raise SlotError("The emergency stop is still pressed: release the button, then run `triof slot clear`.")
         self._slot_driven = None
+        # Within the lock, so that a button pressed meanwhile is latched afterwards.
         with self._lock:
+            if self.parts.emergency_stop and self.parts.emergency_stop.is_active:
+                raise SlotError("The emergency stop is still pressed: release the button, then run `triof slot clear`.")
             self._latch.now = Latched()
         self._latch.write()
 
@@ -142,6 +142,13 @@ class PinDriver:
             self.parts.close()
         with suppress(OSError):
             self._latch.write()
+
+    def _is_stopped(self) -> bool:
+        """Return whether the emergency stop holds; a button whose edge was missed stops everything, too."""
+        button = self.parts.emergency_stop
+        if not self._closed and not self._latch.now.emergency_stop and button and button.is_active:
+            self._emergency_stop()
+        return self._latch.now.emergency_stop
 
     def _emergency_stop(self) -> None:
         with self._lock:
@@ -229,7 +236,7 @@ class PinDriver:
     def _check_running(self) -> None:
         if self._closed:
             raise SlotError("The driver is being stopped: nothing moves any more.")
-        if self._latch.now.emergency_stop:
+        if self._is_stopped():
             raise EmergencyStopped()
 
     def _check_closed(self) -> None:

@@ -116,7 +116,7 @@ def main(descriptor: int, home: Path) -> None:
     owner = socket.socket(fileno=descriptor)
     with owner.makefile("rb") as file:
         settings = GpioSettings.model_validate_json(file.readline())
-    lock = FileLock(home / LOCK)
+    lock = FileLock(home / LOCK, mode=0o600)
     try:
         lock.acquire(timeout=_TAKE_SECONDS)
         driver = PinDriver(settings, home / LATCH, pin_factory(settings.pin_factory))
