@@ -2,7 +2,9 @@
 
 The package carries wheels, of which its postinst makes a virtual environment in /opt/triof without a network: an
 environment made here would hold paths and programs of this computer, and none could be made for another processor.
-Wheels are those of one Python version, which is that of one release of Debian: 3.11 for 12, 3.13 for 13.
+Wheels are those of one Python version, which is that of one release of Debian: 3.11 for 12, 3.13 for 13. OpenCV for
+webcams and gpiozero for pins are among them; lgpio and picamera2, of which there are no wheels for all of these, are
+the distribution's own.
 """
 
 import argparse
@@ -25,6 +27,10 @@ SCRIPTS = Path(__file__).resolve().parent / "deb"
 PLATFORMS = {"amd64": "x86_64", "arm64": "aarch64"}
 GLIBC = ("2_28", "2_27", "2_26", "2_24", "2_17", "2014", "2_12", "2010", "2_5", "1")
 """Versions of manylinux that run on Debian 12, newest first; those without underscore are older names."""
+EXTRA = "camera"
+"""The extra whose wheels the package carries."""
+PINS = "gpiozero>=2.0.1"
+"""Of the extra ``gpio`` what has a wheel for every processor and Python."""
 CONFIG = Path("/etc/triof")
 _PLAN = ServicePlan(["/opt/triof/venv/bin/triof"], units.SYSTEM_HOME, "triof", [CONFIG])
 
@@ -53,7 +59,8 @@ class Package:
             "Maintainer": "The Triof founders <triof@example.org>",
             "Installed-Size": str(kilobytes),
             "Depends": f"{python}, python3-venv, adduser",
-            "Recommends": "chromium, cage",
+            "Recommends": "chromium, cage, python3-lgpio",
+            "Suggests": "python3-picamera2",
             "Section": "misc",
             "Priority": "optional",
             "Description": "machine that sorts plastic by looking at it\n"
@@ -70,7 +77,7 @@ def collect_wheels(package: Package, out: Path) -> None:
     (own,) = out.glob("triof-*.whl")
     platforms = [f"--platform=manylinux{'_' if '_' in name else ''}{name}_{PLATFORMS[package.arch]}" for name in GLIBC]
     which = ["--only-binary=:all:", f"--python-version={package.python}", "--implementation=cp", *platforms]
-    subprocess.run([*pip, "download", "--quiet", "--dest", str(out), *which, str(own)], check=True)
+    subprocess.run([*pip, "download", "--quiet", "--dest", str(out), *which, f"{own}[{EXTRA}]", PINS], check=True)
 
 
 def files(package: Package) -> Mapping[str, str]:
@@ -103,7 +110,8 @@ def stage(package: Package, wheels: Path, tree: Path) -> None:
     control = {"control": package.control(4 * kilobytes), "conffiles": "/etc/triof/triof.toml\n"}
     control["md5sums"] = "".join(_sums(tree))
     for name in ("postinst", "prerm", "postrm"):
-        control[name] = (SCRIPTS / name).read_text("utf-8").replace("@VERSION@", package.version)
+        script = (SCRIPTS / name).read_text("utf-8")
+        control[name] = script.replace("@EXTRA@", EXTRA).replace("@VERSION@", package.version)
     (tree / "DEBIAN").mkdir()
     for name, text in control.items():
         path = tree / "DEBIAN" / name

@@ -1,9 +1,10 @@
 """Install, use, upgrade, remove and purge a Debian package: ``python -m tools.check_deb dist/triof_0.1.0_amd64.deb``.
 
-It runs in this computer's own tree with an overlay on it, in which all changes are lost, and without a network. Needs
-root and the Python of the package in /usr/bin. With ``--boot`` it boots that tree with systemd-nspawn (Debian's package
-systemd-container) instead, and looks whether systemd starts the machine, replaces it when it hangs or is killed, and
-stops it.
+It runs in this computer's own tree with an overlay on it, in which all changes are lost, and without a network. The
+system in it gets a gpiozero that fails, before which Triof's own must come, and later an lgpio, which Triof must find.
+Needs root and the Python of the package in /usr/bin. With ``--boot`` it boots that tree with systemd-nspawn (Debian's
+package systemd-container) instead, and looks whether systemd starts the machine, replaces it when it hangs or is
+killed, and stops it.
 """
 
 import argparse
@@ -30,7 +31,7 @@ chmod 1777 /mnt/tree/tmp
 _USE = r"""
 mount -t tmpfs tmpfs /mnt/tree/run
 ip link set lo up 2>/dev/null || true
-inside sh -c "$1"
+inside sh -c "$1" sh "$2"
 """
 _BOOT = r"""
 inside dpkg --install /root/triof.deb
@@ -81,6 +82,14 @@ say() { printf '%s\n' "-- $*"; }
 holds() { if ! eval "$1"; then echo "This does not hold: $1" >&2; exit 1; fi; }
 kept() { holds 'grep -q "port = 8099" /etc/triof/triof.toml'; holds 'grep -q Canteen /etc/triof/machine.toml'; }
 
+say "a system that has another gpiozero, and no lgpio"
+system=/usr/lib/python3/dist-packages
+rm -rf $system/lgpio.py $system/_lgpio.*
+mkdir -p $system/gpiozero $system/gpiozero-1.0.egg-info
+echo 'raise ImportError("this is the gpiozero of the system")' > $system/gpiozero/__init__.py
+printf 'Metadata-Version: 2.1\nName: gpiozero\nVersion: 1.0\n' > $system/gpiozero-1.0.egg-info/PKG-INFO
+printf '[gpiozero_pin_factories]\nlgpio = gpiozero:No\n' > $system/gpiozero-1.0.egg-info/entry_points.txt
+
 say install
 started=$(date +%s)
 dpkg --install /root/triof.deb
@@ -89,6 +98,18 @@ holds '[ "$(stat -c %U:%a /var/lib/triof)" = triof:700 ]'
 holds '[ "$(readlink /etc/systemd/system/multi-user.target.wants/triof.service)" = /lib/systemd/system/triof.service ]'
 holds 'id -nG triof | grep -qw video'
 triof --version
+
+say "all wheels are installed, and come before what the system has"
+printf '%s' "$1" > /tmp/libraries.py
+runuser -u triof -- /opt/triof/venv/bin/python /tmp/libraries.py
+
+say "pins: lgpio is asked for, and found once the system has it"
+pins() { TRIOF_SLOT__KIND=gpiozero triof doctor > /tmp/doctor.log || true; grep -i lgpio /tmp/doctor.log || true; }
+pins
+holds 'grep -q "apt-get install python3-lgpio" /tmp/doctor.log'
+echo 'raise OSError("this is the lgpio of the system")' > $system/lgpio.py
+pins
+holds 'grep -q "this is the lgpio of the system" /tmp/doctor.log'
 
 say setup
 printf '\n[server]\nport = 8099\n' >> /etc/triof/triof.toml
@@ -129,6 +150,23 @@ holds '! getent passwd triof'
 say "all is as it was"
 """
 
+_LIBRARIES = r"""
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import cv2
+import gpiozero
+
+wheels = [path.name.split("-")[:2] for path in Path("/opt/triof/wheels").glob("*.whl")]
+for name, version in wheels:
+    found = distribution(name)
+    where = str(found.locate_file(""))
+    assert where.startswith(sys.prefix) and found.version == version, f"{name} {found.version} in {where}"
+assert all(module.__file__.startswith(sys.prefix) for module in (cv2, gpiozero)), sys.path
+print(f"{len(wheels)} wheels, with OpenCV {cv2.__version__} and gpiozero {distribution('gpiozero').version}")
+"""
+
 
 def main() -> None:
     """Check the package that the command line names."""
@@ -142,7 +180,8 @@ def main() -> None:
         sys.exit("There is no systemd-nspawn: apt-get install systemd-container.")
     script, steps = (_BOOT, _TRIAL) if asked.boot else (_USE, _STEPS)
     words = ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", _TREE + script]
-    sys.exit(subprocess.run([*words, str(asked.package.resolve(strict=True)), steps], check=False).returncode)
+    words += [str(asked.package.resolve(strict=True)), steps, _LIBRARIES]
+    sys.exit(subprocess.run(words, check=False).returncode)
 
 
 if __name__ == "__main__":

@@ -272,7 +272,12 @@ def test_other_mistakes_of_the_table(table: dict[str, object], mistake: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("lgpoi", "mend slot.gpiozero.pin_factory"), ("no.such:Factory", "mend"), (f"{__name__}:forbidden", "aG gpio")],
+    [
+        ("lgpoi", "mend slot.gpiozero.pin_factory"),
+        ("no.such:Factory", "mend"),
+        (f"{__name__}:forbidden", "aG gpio"),
+        (f"{__name__}:unable", "sudo apt-get install python3-lgpio .*mend slot.gpiozero.pin_factory"),
+    ],
 )
 def test_pins_that_cannot_be_reached_say_what_to_do(name: str, why: str) -> None:
     with pytest.raises(SlotError, match=why):
@@ -281,3 +286,8 @@ def test_pins_that_cannot_be_reached_say_what_to_do(name: str, why: str) -> None
 
 def forbidden() -> None:
     raise PermissionError(13, "Permission denied", "/dev/gpiochip0")
+
+
+def unable() -> None:
+    """Fail like gpiozero's own factory where lgpio is not installed."""
+    raise ModuleNotFoundError("No module named 'lgpio'", name="lgpio")

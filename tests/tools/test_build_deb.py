@@ -2,11 +2,12 @@
 
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from tools.build_deb import Package, build, files, stage
+from tools.build_deb import EXTRA, PINS, ROOT, Package, build, files, stage
 from triof import __version__
 
 PACKAGE = Package("arm64", "3.13")
@@ -34,6 +35,25 @@ def test_the_control_file_names_version_processor_and_python(tree: Path) -> None
     assert PACKAGE.file == f"triof_{__version__}_arm64.deb"
 
 
+def test_what_only_some_machines_need_is_not_needed_for_installing(tree: Path) -> None:
+    fields = dict(
+        line.split(": ", 1) for line in (tree / "DEBIAN" / "control").read_text().splitlines() if ": " in line
+    )
+    assert "python3-lgpio" in fields["Recommends"].split(", ")
+    assert fields["Suggests"] == "python3-picamera2"
+    assert "lgpio" not in fields["Depends"]
+
+
+def test_the_environment_has_webcams_and_pins_and_the_systems_libraries_come_last(tree: Path) -> None:
+    script = (tree / "DEBIAN/postinst").read_text()
+    assert f'"triof[camera]=={__version__}" gpiozero\n' in script
+    assert "-m venv --clear --system-site-packages /opt/triof/venv\n" in script
+    assert " --ignore-installed " in script
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert EXTRA in extras
+    assert PINS in extras["gpio"]
+
+
 def test_the_tree_has_what_a_machine_needs_and_its_settings_are_the_owners(tree: Path) -> None:
     unit = (tree / "lib/systemd/system/triof.service").read_text()
     assert "ExecStart=/opt/triof/venv/bin/triof kiosk" in unit
@@ -42,7 +62,6 @@ def test_the_tree_has_what_a_machine_needs_and_its_settings_are_the_owners(tree:
     assert (tree / "opt/triof/wheels/triof-1-py3-none-any.whl").read_bytes() == b"a wheel"
     assert (tree / "DEBIAN/conffiles").read_text() == "/etc/triof/triof.toml\n"
     assert (tree / "usr/bin/triof").stat().st_mode & 0o777 == 0o755
-    assert "triof==" + __version__ in (tree / "DEBIAN/postinst").read_text()
     assert not (tree / "var").exists()
 
 

@@ -14,6 +14,11 @@ from triof.settings.sections.machine.gpio import GpioSettings, Level
 
 _MISSING = "gpiozero is not installed: pip install 'triof[gpio]', or set slot.kind to simulated."
 
+_NO_LGPIO = (
+    "lgpio, which reaches the pins, is not installed: sudo apt-get install python3-lgpio (without Triof's Debian"
+    " package: pip install 'triof[gpio]'), or mend slot.gpiozero.pin_factory."
+)
+
 _NOT_ALLOWED = "This user may not use the pins (/dev/gpiochip*): sudo usermod -aG gpio USER, then log in again."
 
 
@@ -128,6 +133,8 @@ def pin_factory(name: str) -> Any:
         (entry,) = entry_points(group="gpiozero_pin_factories", name=name)
         return entry.load()()
     except (ValueError, ImportError, AttributeError, BadPinFactory) as error:
+        if isinstance(error, ImportError) and error.name == "lgpio":
+            raise SlotError(_NO_LGPIO) from error
         raise SlotError(
             f"The pins cannot be reached by {name!r} ({error}): pip install 'triof[gpio]', or mend"
             " slot.gpiozero.pin_factory."
