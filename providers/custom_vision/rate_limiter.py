@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import NamedTuple
 
+import psutil
+
 from providers.call_window import JITTER_SECONDS, SECOND, Call, CallWindow
 
 _LOOK_SECONDS = 0.02
@@ -16,6 +18,15 @@ _FASTER_SECONDS = 10.0
 """Seconds after the last change until the rate rises by one call per second, below the refused rate."""
 _FORGIVEN_SECONDS = 3600.0
 """Seconds after the last refusal until one more call per second is tried."""
+
+
+def process_age_seconds() -> float:
+    """Return the seconds since this process began, never too many."""
+    began = psutil.Process().create_time()
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return time.time() - float(began)
+    # Linux tells the time of the boot in whole seconds, so that `began` may be a second too early.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - float(began - psutil.boot_time())
 
 
 class LearnedRate(NamedTuple):

@@ -10,13 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import psutil
-
 from providers.base import ProviderError, ProviderMisconfigured
 from providers.custom_vision import upload_matching
 from providers.custom_vision.errors import TrainingRefused
 from providers.custom_vision.options import DOMAINS, TRAINING_TIERS, CustomVisionOptions, TrainingTier
-from providers.custom_vision.rate_limiter import LearnedRate, RateLimiter
+from providers.custom_vision.rate_limiter import LearnedRate, RateLimiter, process_age_seconds
 from providers.custom_vision.records import TFLITE, Export, Image, Iteration, Kind, Performance, Project, Stored, Tag
 from providers.custom_vision.retry_policy import RetryPolicy
 from providers.custom_vision.upload_matching import UploadPhoto
@@ -69,7 +67,7 @@ class Trainer:
         )
         self.rate_limiter = self._retry_policy.rate_limiter
         # Consecutive commands share the vendor's second: the previous one ended when this process started.
-        self.rate_limiter.rest(seconds_ago=time.time() - psutil.Process().create_time())
+        self.rate_limiter.rest(seconds_ago=process_age_seconds())
         self._client = TrainingClient(
             endpoint,
             key,

@@ -1,6 +1,9 @@
 """The pace of calls in simulated time: whatever the latencies, the vendor never counts more than it grants."""
 
 import heapq
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from itertools import count
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.rate_limiter import LearnedRate, RateLimiter
+from tests.support.paths import ROOT
 from triof.azure.learned_rate import LearnedRateFile
 
 SMALL, LARGE = 100, 1 << 20
@@ -280,3 +284,10 @@ def test_a_file_that_somebody_has_spoilt_teaches_nothing(tmp_path: Path, content
 def test_a_home_that_cannot_be_written_ends_no_upload(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
     kept(tmp_path / "home").keep(LearnedRate(2, 3))
+
+
+def test_a_process_is_never_taken_for_older_than_it_is() -> None:
+    begun = time.monotonic()
+    age = "from providers.custom_vision.rate_limiter import process_age_seconds as age; print(age())"
+    told = subprocess.run([sys.executable, "-c", age], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 0 < float(told.stdout) <= time.monotonic() - begun + 0.02, "the tick of the kernel is 0.01 s"
