@@ -1,6 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# One more than cores: many tests wait, for a server, a browser or a motor.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 # The suite starts hundreds of processes: compiled modules are kept even where the shell says otherwise.
 export PYTHONDONTWRITEBYTECODE =
 
@@ -23,10 +25,10 @@ kiosk: .venv/stamp-base ## Set all up and run the machine on http://127.0.0.1:80
 	$(BIN)/triof kiosk $(ARGS)
 
 check: .venv/stamp-test,train,data ## Run the quick tests on two cores (ARGS='tests/judging')
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m 'not slow and not browser and not train' $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow and not browser and not train' $(ARGS)
 
 test: .venv/stamp-test,train,data ## Run every test that this machine can run (ARGS='-k journal')
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --deselect tests/azure/test_azure_journey.py $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --deselect tests/azure/test_azure_journey.py $(ARGS)
 # By itself, as it counts calls a second; 5: none of its tests was asked for.
 	@$(BIN)/python -m pytest -q tests/azure/test_azure_journey.py $(ARGS); status=$$?; test $$status -eq 0 -o $$status -eq 5
 

@@ -60,9 +60,7 @@ def test_a_technician_works_by_finger(build_machine: BuildMachine, browser: Any,
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_the_out_of_order_screen_fits_and_goes_away(
-    build_machine: BuildMachine, browser: Any, serve: Any, screen: str
-) -> None:
+def test_the_out_of_order_screen_fits(build_machine: BuildMachine, browser: Any, serve: Any, screen: str) -> None:
     machine = build_machine(support=SUPPORT)
     machine.hardware.jam("box")
     shown = Screen(browser, f"{serve(machine)}/?lang=fr", SCREENS[screen])
@@ -72,7 +70,13 @@ def test_the_out_of_order_screen_fits_and_goes_away(
     assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"] + 1
     assert boxes[1]["y"] + boxes[1]["height"] <= boxes[2]["y"] + 1
     shown.keep(f"{screen}-out-of-order")
-    shown.page.goto(shown.page.url.replace("fr", "en"))
+    shown.page.context.close()
+
+
+def test_the_out_of_order_screen_goes_away_by_itself(build_machine: BuildMachine, browser: Any, serve: Any) -> None:
+    machine = build_machine()
+    machine.hardware.jam("box")
+    shown = Screen(browser, f"{serve(machine)}/?lang=en", SCREENS["small"]).at("out_of_order")
     machine.hardware.jam(None)
     shown.at("attract")
     shown.page.context.close()
