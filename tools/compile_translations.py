@@ -1,5 +1,6 @@
 """Build hook: compiles every ``messages.po`` beside itself, for wheels and editable installs alike."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,5 +16,8 @@ class CompileTranslations(BuildHookInterface):  # type: ignore[misc]  # hatchlin
         from babel.messages.pofile import read_po
 
         for catalogue in Path(self.root).glob("triof/translations/*/LC_MESSAGES/*.po"):
-            with catalogue.open("rb") as po, catalogue.with_suffix(".mo").open("wb") as mo:
+            # Replaced at once, as a running server may read it now.
+            fresh = catalogue.with_suffix(f".{os.getpid()}.mo")
+            with catalogue.open("rb") as po, fresh.open("wb") as mo:
                 write_mo(mo, read_po(po, locale=catalogue.parts[-3]))
+            fresh.replace(catalogue.with_suffix(".mo"))
