@@ -152,10 +152,10 @@ class Observer:
         """Time every question that goes to the cloud."""
         predict = self.sorter.router.predict
 
-        def timed(photo: Photo, task: Task) -> Prediction:
+        def timed(photo: Photo, task: Task, *others: Any, **options: Any) -> Prediction:
             started = time.perf_counter()
             try:
-                return predict(photo, task)
+                return predict(photo, task, *others, **options)
             finally:
                 if task == "waste_type":
                     self.questions.append(time.perf_counter() - started)

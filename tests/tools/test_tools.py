@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from tools import bench
+from tools import bench, resilience
 from tools.bench import Ratio
 
 
@@ -59,3 +59,9 @@ def test_the_bench_shows_and_keeps_each_result_as_it_comes(tmp_path: Path, capsy
     assert "FAIL first: ImportError: No module named 'tensorflow'" in capsys.readouterr().out
     del parts["first"]
     assert bench.run(parts, 1, out, without="there are none")
+
+
+def test_the_fault_bench_decides_each_photo() -> None:
+    refused = next(fault for fault in resilience.FAULTS if fault.name == "refused")
+    found = resilience.under(refused, 2)
+    assert found.decided == found.photos == 2
