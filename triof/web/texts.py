@@ -101,7 +101,7 @@ RETURNS: dict[str, Return] = {
     ),
     "emergency_stop": Return(
         _("Emergency stop"),
-        _("Somebody pressed the emergency stop."),
+        _("The emergency stop was pressed."),
         _("Take your item if it came out, and tell the staff."),
     ),
     "jammed": Return(
