@@ -24,7 +24,7 @@ from providers.base import Photo, Prediction, Task
 from providers.custom_vision.options import CustomVisionOptions
 from providers.custom_vision.provider import fitted
 from testing.azure.custom_vision_server import CustomVisionServer
-from testing.azure.custom_vision_server import Fault as ServerFault
+from testing.azure.replies import Fault as ServerFault
 from tools import bench
 from triof import services
 from triof.common.atomic_files import read_json

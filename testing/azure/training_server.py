@@ -18,19 +18,16 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from testing.azure.azure_export import azure_export_zip, expected_scores, zipped
-from testing.azure.custom_vision_server import (
+from testing.azure.custom_vision_server import CLASSIFY, complaint, image_of
+from testing.azure.loopback_service import Request, Service
+from testing.azure.replies import (
     ACCESS_DENIED,
-    CLASSIFY,
     NO_RESOURCE,
     QUOTA_USED,
     TAG_SCORES,
     TOO_FAST,
     Fault,
     Reply,
-    Request,
-    Service,
-    complaint,
-    image_of,
     known,
     of_gateway,
     of_service,

@@ -20,7 +20,7 @@ from PIL import Image
 
 from providers.custom_vision import options as vendor
 from providers.custom_vision.options import CustomVisionOptions
-from testing.azure.custom_vision_server import Fault, Reply, page
+from testing.azure.replies import Fault, Reply, page
 from testing.azure.training_api import Call
 from testing.azure.training_records import COMPACT, COMPACT_S1, GENERAL
 from testing.azure.training_server import TrainingServer

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from providers.custom_vision.options import TRAINING_TIERS
-from testing.azure.custom_vision_server import Fault
+from testing.azure.replies import Fault
 from testing.azure.training_server import TrainingServer
 from tests.support.azure_desk import ATTEMPTS, Desk, crowd, sent_once
 from triof.datasets import photo_dataset

@@ -16,7 +16,8 @@ import pytest
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from testing.azure.custom_vision_server import Fault, Reply, Request
+from testing.azure.loopback_service import Request
+from testing.azure.replies import Fault, Reply
 from testing.azure.training_api import Call
 from testing.azure.training_server import TrainingServer
 from testing.image_files import encoded

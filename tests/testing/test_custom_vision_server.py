@@ -19,7 +19,8 @@ from msrest.authentication import ApiKeyCredentials
 from msrest.exceptions import ClientRequestError
 from PIL import Image
 
-from testing.azure.custom_vision_server import MOST_IMAGE_BYTES, CustomVisionServer, Fault
+from testing.azure.custom_vision_server import MOST_IMAGE_BYTES, CustomVisionServer
+from testing.azure.replies import Fault
 from testing.image_files import encoded
 from tests.support.clock import Clock
 

@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from testing.azure.azure_export import SIDE, azure_export_zip, expected_scores
-from testing.azure.custom_vision_server import Fault, Reply, Request
+from testing.azure.loopback_service import Request
+from testing.azure.replies import Fault, Reply
 from testing.azure.training_api import BODIES, ENUMS, MOST_TAKEN, OPERATIONS
 from testing.azure.training_records import COMPACT, COMPACT_S1, GENERAL, image_filter
 from testing.azure.training_server import TrainingServer

@@ -45,7 +45,9 @@ from providers.custom_vision.client import Client, CloudPrediction
 from providers.custom_vision.http_connection import HttpConnection
 from providers.custom_vision.options import DEFAULT_TAGS, CustomVisionOptions
 from providers.custom_vision.provider import CustomVision
-from testing.azure.custom_vision_server import DRIP_SECONDS, LONGEST_SIDE, MOST_ASPECT, CustomVisionServer, Fault
+from testing.azure.custom_vision_server import LONGEST_SIDE, MOST_ASPECT, CustomVisionServer
+from testing.azure.loopback_service import DRIP_SECONDS
+from testing.azure.replies import Fault
 from testing.image_files import encoded
 from tests.support.cloud_options import CLEANLINESS_TAGS, options_for
 from tests.support.foreign_text import UnicodeForm
