@@ -9,8 +9,6 @@ from pathlib import Path
 
 import psutil
 
-ENOUGH_BYTES = 200_000_000
-"""Free bytes below which journal and photos are about to run out of room."""
 _IP_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
