@@ -4,14 +4,18 @@ The tables are keyed by the codes that the rest of Triof uses, so a missing sent
 a blank screen in a canteen.  The machine speaks in the first person, in sentences short enough to read in passing.
 """
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from flask_babel import LazyString, format_percent
 from flask_babel import lazy_gettext as _
+from markupsafe import Markup, escape
 
 from providers.base import Prediction
 from triof.judging.router import fallen_back
+
+_COMMAND = re.compile("`([^`]*)`")
 
 
 class Return(NamedTuple):
@@ -235,5 +239,14 @@ def percent(probability: float) -> str:
     return str(format_percent(hundredths / 100))
 
 
+def with_code(text: object) -> Markup:
+    """Return the text as HTML, with what stands in backticks as code."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
+
+
 # Filters of the kiosk's templates: `app.jinja_env.filters.update(texts.FILTERS)`.
-FILTERS: dict[str, Callable[..., object]] = {"percent": percent, "indefinite": indefinite}
+FILTERS: dict[str, Callable[..., object]] = {
+    "percent": percent,
+    "indefinite": indefinite,
+    "with_code": with_code,
+}
