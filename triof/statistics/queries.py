@@ -88,6 +88,10 @@ class Statistics:
         """Return the scope of local days, both included."""
         return Scope(*self.calendar.period(first, last), machines)
 
+    def this_month(self) -> Scope:
+        """Return the scope from the first of this month to today, of all machines."""
+        return self.days(self.today.replace(day=1), self.today)
+
     def machines(self) -> Sequence[str]:
         """Return the sorted ids of all machines that write to this database."""
         with self._database.read() as connection:

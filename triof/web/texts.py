@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from flask_babel import LazyString, format_percent
+from flask_babel import LazyString, format_decimal, format_percent
 from flask_babel import lazy_gettext as _
 from markupsafe import Markup, escape
 
@@ -16,6 +16,7 @@ from providers.base import Prediction
 from triof.judging.router import fallen_back
 
 _COMMAND = re.compile("`([^`]*)`")
+_WHOLE_METRES = 10
 
 
 class Return(NamedTuple):
@@ -244,9 +245,15 @@ def with_code(text: object) -> Markup:
     return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
 
 
+def metres(length: float) -> str:
+    """Format metres of filament: whole ones as in the monthly report, or with one decimal below ten."""
+    return f"{format_decimal(length, '#,##0.0' if length < _WHOLE_METRES else '#,##0')}\N{NO-BREAK SPACE}m"
+
+
 # Filters of the kiosk's templates: `app.jinja_env.filters.update(texts.FILTERS)`.
 FILTERS: dict[str, Callable[..., object]] = {
     "percent": percent,
     "indefinite": indefinite,
     "with_code": with_code,
+    "metres": metres,
 }
