@@ -123,11 +123,13 @@ class Api:
 
     def _judge_all(self, uploads: Sequence[FileStorage]) -> Iterator[Outcome]:
         ends = self._clock() + self._settings.batch_seconds
-        for upload in uploads:
+
+        def judge(upload: FileStorage) -> Outcome:
             if self._clock() >= ends:
-                yield results.refusal("not_begun", f"The batch took {self._settings.batch_seconds:g} s already.")
-            else:
-                yield results.ask(self._sorter, request_parsing.content(upload), uuid4())
+                return results.refusal("not_begun", f"The batch took {self._settings.batch_seconds:g} s already.")
+            return results.ask(self._sorter, request_parsing.content(upload), uuid4())
+
+        return self._sorter.map(judge, uploads)
 
     def _once(self, images: Iterable[bytes], ask: Callable[[UUID], Outcome]) -> Outcome:
         """Return the outcome of ``ask``, or the stored one of an earlier request with the same idempotency key."""
