@@ -32,7 +32,8 @@ from triof.models import bundle_store
 from triof.rollout.candidates import Candidate, publishing
 from triof.rollout.experiment import Experiment, RenamedProvider
 from triof.settings.loader import SettingsError
-from triof.settings.tree import Mode, Settings
+from triof.settings.modes import Mode
+from triof.settings.tree import Settings
 from triof.storage import data_folder
 
 if TYPE_CHECKING:

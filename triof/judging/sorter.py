@@ -16,9 +16,9 @@ from triof.judging.router import Member, Router
 from triof.judging.slot_view import SlotFinding, SlotView, cut_out, needed_side
 from triof.judging.verdict import Verdict, by_picture, decide
 from triof.machine.empty_slot.item import Box
+from triof.settings.modes import Mode
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.settings.sections.policy import Policy
-from triof.settings.tree import Mode
 
 _Heard = Prediction | NoProviderAnswered
 

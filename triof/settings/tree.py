@@ -14,6 +14,7 @@ from providers.custom_vision.options import CustomVisionOptions
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
 from providers.options import Names, Options
+from triof.settings.modes import Mode
 from triof.settings.sections.alerts import AlertSettings
 from triof.settings.sections.api import ApiSettings
 from triof.settings.sections.breaker import BreakerSettings
@@ -33,7 +34,6 @@ from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.sections.server import ServerSettings
 from triof.settings.sections.technician import TechnicianSettings
 
-Mode = Literal["auto", "cloud", "local"]
 Language = Literal["fr", "en"]
 
 
