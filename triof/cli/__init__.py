@@ -77,8 +77,8 @@ class _Main(LazyGroup):
     cls=_Main,
     package="triof.cli",
     names=(
-        *("kiosk", "serve", "classify", "dataset", "train", "evaluate", "bundles", "models", "package", "azure"),
-        *("installation.setup", "installation.install-service", "installation.uninstall-service"),
+        *("kiosk", "serve", "classify", "dataset", "train", "evaluate", "bundles", "models", "azure"),
+        *("bundles.package", "installation.setup", "installation.install-service", "installation.uninstall-service"),
         *("settings", "doctor", "mode", "quota", "drill", "slot", "reference", "journal", "report", "alerts"),
         *("privacy", "keys", "users", "technician"),
     ),
