@@ -35,6 +35,7 @@ from triof.settings.sections.technician import TechnicianSettings
 
 Mode = Literal["auto", "cloud", "local"]
 Language = Literal["fr", "en"]
+Theme = Literal["auto", "light", "dark"]
 
 
 def _can_be_loaded(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -59,6 +60,8 @@ class Settings(Options):
     """``auto``: the routes as written; ``cloud``: a fall-back is reported as a fault; ``local``: no network calls."""
     language: Language = "fr"
     """The initial language of the touchscreen."""
+    theme: Theme = "auto"
+    """Colours of all pages; ``auto``: light or dark as the system of the computer that shows them prefers."""
     machine: MachineSettings = MachineSettings()
     server: ServerSettings = ServerSettings()
     logs: LogsSettings = LogsSettings()
