@@ -24,6 +24,7 @@ from triof.settings.sections.machine.camera import CameraSettings
 from triof.settings.sections.machine.deposit import DepositSettings
 from triof.settings.sections.machine.identity import MachineSettings, SupportSettings
 from triof.settings.sections.machine.slot import SlotSettings
+from triof.settings.sections.machine.touchscreen import TouchscreenSettings
 from triof.settings.sections.monitoring import MonitoringSettings
 from triof.settings.sections.photo import PhotoLimits, SlotViewSettings
 from triof.settings.sections.policy import Policy
@@ -62,6 +63,7 @@ class Settings(Options):
     """The initial language of the touchscreen."""
     theme: Theme = "auto"
     """Colours of all pages; ``auto``: light or dark as the system of the computer that shows them prefers."""
+    touchscreen: TouchscreenSettings = TouchscreenSettings()
     machine: MachineSettings = MachineSettings()
     server: ServerSettings = ServerSettings()
     logs: LogsSettings = LogsSettings()
