@@ -74,7 +74,14 @@ def create_app(
     app.register_blueprint(api)
     app.before_request(_choose_language)
     app.after_request(_add_headers)
-    app.context_processor(lambda: {"language": str(get_locale()), "languages": kiosk.LANGUAGES})
+    app.context_processor(
+        lambda: {
+            "language": str(get_locale()),
+            "languages": kiosk.LANGUAGES,
+            "theme": settings.theme,
+            "touchscreen": settings.touchscreen,
+        }
+    )
     errors.register(app)
     return app
 

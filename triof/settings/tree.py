@@ -25,6 +25,7 @@ from triof.settings.sections.machine.camera import CameraSettings
 from triof.settings.sections.machine.deposit import DepositSettings
 from triof.settings.sections.machine.identity import MachineSettings, SupportSettings
 from triof.settings.sections.machine.slot import SlotSettings
+from triof.settings.sections.machine.touchscreen import TouchscreenSettings
 from triof.settings.sections.monitoring import MonitoringSettings
 from triof.settings.sections.photo import PhotoLimits, SlotViewSettings
 from triof.settings.sections.policy import Policy
@@ -35,6 +36,7 @@ from triof.settings.sections.server import ServerSettings
 from triof.settings.sections.technician import TechnicianSettings
 
 Language = Literal["fr", "en"]
+Theme = Literal["auto", "light", "dark"]
 
 
 def _can_be_loaded(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -59,6 +61,9 @@ class Settings(Options):
     """``auto``: the routes as written; ``cloud``: a fall-back is reported as a fault; ``local``: no network calls."""
     language: Language = "fr"
     """The initial language of the touchscreen."""
+    theme: Theme = "auto"
+    """Colours of all pages; ``auto``: light or dark as the system of the computer that shows them prefers."""
+    touchscreen: TouchscreenSettings = TouchscreenSettings()
     machine: MachineSettings = MachineSettings()
     server: ServerSettings = ServerSettings()
     logs: LogsSettings = LogsSettings()
