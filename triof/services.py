@@ -371,8 +371,10 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         journal=deposit_journal,
         photos=KeptPhotos(photo_store, settings.privacy),
         settings=settings.deposit,
+        judging_seconds=len(TASKS) * settings.deadline_seconds,
         maintenance_seconds=60 * settings.technician.maintenance_minutes,
         item_is_there=slot_watch.item_is_there,
+        camera_failed=around.operations.metrics.camera_failed,
     )
     around.operations.health.add_machine(camera, slot, slot_watch)
     deposits.recover()

@@ -37,6 +37,7 @@ NAMES: dict[str, LazyString] = {
     "cup": _("Cup"),
     "cutlery": _("Cutlery"),
     "other": _("Something else"),
+    "none": _("None of these"),
     "clean": _("Clean"),
     "dirty": _("Dirty"),
 }
@@ -65,6 +66,8 @@ HEADLINES: dict[tuple[str, str], LazyString] = {
     ("ask", "unfamiliar"): _("I've never seen this. What is it?"),
 }
 
+PLEASE_CHOOSE = _("Please choose what it is.")
+
 RETURNS: dict[str, Return] = {
     "other": Return(
         _("I can't use this"),
@@ -76,6 +79,16 @@ RETURNS: dict[str, Return] = {
         _("I see leftovers or stains."),
         _("Empty and wipe it, then try again."),
     ),
+    "none_of_these": Return(
+        _("I can't use this"),
+        _("Thank you for telling me: I'll learn from it."),
+        _("Please put it in the right bin."),
+    ),
+    "called_dirty": Return(
+        _("It isn't clean yet"),
+        _("Thank you for telling me: I'll learn from it."),
+        _("Empty and wipe it, then try again."),
+    ),
     "nothing_seen": Return(
         _("I see nothing"),
         _("The slot looks empty to me."),
@@ -85,6 +98,11 @@ RETURNS: dict[str, Return] = {
         _("I can't see all of it"),
         _("A part of it lies outside of my picture."),
         _("Push it in further and try again, or take it back."),
+    ),
+    "not_judged": Return(
+        _("I can't tell right now"),
+        _("Looking at it took me too long."),
+        _("Take it out of the slot, or try again."),
     ),
     "cancelled": Return(
         _("Here it is"),
@@ -145,6 +163,7 @@ PHOTO_FAULTS: dict[str, LazyString] = {
     "damaged": _("The photo is damaged. Please take it again."),
     "no_photo": _("There is no photo yet. Please take one."),
     "camera": _("The camera gave no picture. Please try again."),
+    "internal": _("Something went wrong inside me. Please try again."),
     "leftover": _("If something is left inside, take it out first."),
 }
 
@@ -217,6 +236,13 @@ def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
 def headline(action: str, reason: str, label: str | None = None) -> LazyString:
     """Return the question of the choosing page."""
     return SURE[label] if action == "accept" and label else HEADLINES[action, reason]
+
+
+def return_state(reason: str, chosen: str | None, cleanliness: str | None) -> str:
+    """Return the key of RETURNS: the reason, or what the person said themselves."""
+    if reason == "other" and chosen == "other":
+        return "none_of_these"
+    return "called_dirty" if reason == "dirty" and cleanliness == "dirty" else reason
 
 
 def hint(check: str) -> str:
