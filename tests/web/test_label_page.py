@@ -31,7 +31,7 @@ from triof.curation.model_suggestions import ModelSuggestions
 from triof.datasets import corrections, photo_dataset
 from triof.datasets.corrections import Correction
 from triof.datasets.photo_dataset import Dataset
-from triof.web import label_page
+from triof.web.labelling import pages as label_page
 
 ROWS = (
     ("a.jpg", "bottle", "clean"),
