@@ -75,13 +75,13 @@ def create_app(
     tenant.register(app, settings)
     app.before_request(_choose_language)
     app.after_request(_add_headers)
-    app.context_processor(lambda: {"language": str(get_locale()), "languages": kiosk.LANGUAGES})
+    app.context_processor(lambda: {"language": str(get_locale()), "languages": texts.LANGUAGES})
     errors.register(app)
     return app
 
 
 def _choose_language() -> None:
-    if (language := request.args.get("lang")) in dict(kiosk.LANGUAGES):
+    if (language := request.args.get("lang")) in dict(texts.LANGUAGES):
         session["language"] = language
 
 
