@@ -13,6 +13,8 @@ from flask_babel import lazy_gettext as _
 from providers.base import Prediction
 from triof.judging.router import fallen_back
 
+LANGUAGES = (("fr", "Français"), ("en", "English"))
+"""Codes, and names in their own language."""
 _WHOLE_METRES = 10
 
 

@@ -34,7 +34,6 @@ log = get_logger(__name__)
 
 Page = str | BaseResponse
 
-LANGUAGES = (("fr", "Français"), ("en", "English"))
 _LANGUAGE_KEPT_SECONDS = 60
 _POLL_SECONDS = 5
 _STEP_SECONDS = 0.2
