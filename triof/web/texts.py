@@ -4,17 +4,20 @@ The tables are keyed by the codes that the rest of Triof uses, so a missing sent
 a blank screen in a canteen.  The machine speaks in the first person, in sentences short enough to read in passing.
 """
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from flask_babel import LazyString, format_decimal, format_percent
 from flask_babel import lazy_gettext as _
+from markupsafe import Markup, escape
 
 from providers.base import Prediction
 from triof.judging.router import fallen_back
 
 LANGUAGES = (("fr", "Français"), ("en", "English"))
 """Codes, and names in their own language."""
+_COMMAND = re.compile("`([^`]*)`")
 _WHOLE_METRES = 10
 
 
@@ -265,10 +268,20 @@ def percent(probability: float) -> str:
     return str(format_percent(hundredths / 100))
 
 
+def with_code(text: object) -> Markup:
+    """Return the text as HTML, with what stands in backticks as code."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
+
+
 def metres(length: float) -> str:
     """Format metres of filament: whole ones as in the monthly report, or with one decimal below ten."""
     return f"{format_decimal(length, '#,##0.0' if length < _WHOLE_METRES else '#,##0')}\N{NO-BREAK SPACE}m"
 
 
 # Filters of the kiosk's templates: `app.jinja_env.filters.update(texts.FILTERS)`.
-FILTERS: dict[str, Callable[..., object]] = {"percent": percent, "indefinite": indefinite, "metres": metres}
+FILTERS: dict[str, Callable[..., object]] = {
+    "percent": percent,
+    "indefinite": indefinite,
+    "with_code": with_code,
+    "metres": metres,
+}
