@@ -13,6 +13,7 @@ from providers.base import Task
 from providers.custom_vision.options import CustomVisionOptions
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
+from providers.onnx.options import OnnxOptions
 from providers.options import Names, Options
 from triof.settings.sections.alerts import AlertSettings
 from triof.settings.sections.api import ApiSettings
@@ -91,6 +92,7 @@ class Settings(Options):
     api: ApiSettings = ApiSettings()
     policy: Policy = Policy()
     local_cnn: LocalCnnOptions = LocalCnnOptions()
+    onnx: OnnxOptions = OnnxOptions()
     custom_vision: CustomVisionOptions = CustomVisionOptions()
     fake: FakeOptions = FakeOptions()
 
