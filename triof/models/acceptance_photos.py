@@ -16,6 +16,7 @@ from providers.base import LABELS, Photo, Task
 from providers.local_cnn.bundle import BundleCard
 from triof.common.image_files import pictures_in
 from triof.common.paths import DEMO_PICTURES
+from triof.datasets.photo_dataset import Dataset, LabelledPhoto
 from triof.judging import photo
 from triof.judging.photo import PhotoError
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
@@ -46,6 +47,16 @@ def demo(card: BundleCard) -> list[AcceptancePhoto]:
     """Return the demo pictures; those of items that are not plastic have no cleanliness."""
     pictures = _demo_pictures(card.input.width, card.input.height)
     return [AcceptancePhoto(shown, _named(path, card.task)) for path, shown in pictures]
+
+
+def demo_dataset() -> Dataset:
+    """Return the demo pictures as labelled photos, each a group of its own."""
+    named = {path: {task: _named(path, task) for task in LABELS} for path in pictures_in(DEMO_PICTURES)}
+    photos = (
+        LabelledPhoto(path, {task: label for task, label in labels.items() if label}, path.name, "test")
+        for path, labels in named.items()
+    )
+    return Dataset(DEMO_PICTURES, tuple(photos))
 
 
 @lru_cache(maxsize=2)
