@@ -348,7 +348,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     slot_view, store = build_slot_view(settings)
     around = _around(settings, journal, slot_view)
     camera = FaultyCamera(build_camera(settings.camera), settings.home)
-    deposit_journal = DepositJournal(journal, settings.home, room)
+    deposit_journal = DepositJournal(journal, settings.home, room, machine_name=settings.machine.name)
     around.operations.monitoring.journal_fault = deposit_journal.fault
     slot = Slot(build_hardware(settings))
     slot_watch = SlotWatch(

@@ -16,7 +16,7 @@ from PIL import Image
 from triof import __version__
 from triof.common.atomic_files import replace_file
 from triof.common.errors import TriofError
-from triof.common.paths import TEMPLATES
+from triof.common.paths import TEMPLATES, font_url
 from triof.settings.names import may_hold_key
 
 _JPEG_QUALITY = 80
@@ -29,7 +29,12 @@ class ReportUnwritable(TriofError):
 def write(path: Path, template: str, **values: Any) -> None:
     """Render ``templates/reports/<template>`` to ``path`` atomically. Raises ReportUnwritable."""
     page = _templates().get_template(f"reports/{template}")
-    common = {"command": command(sys.argv), "made_at": datetime.now().astimezone(), "version": __version__}
+    common = {
+        "command": command(sys.argv),
+        "made_at": datetime.now().astimezone(),
+        "version": __version__,
+        "font_url": font_url(),
+    }
     try:
         replace_file(path, page.render(common | values).encode(), 0o644)
     except OSError as error:

@@ -11,7 +11,7 @@ from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from triof import __version__
-from triof.common.paths import TEMPLATES, TRANSLATIONS
+from triof.common.paths import TEMPLATES, TRANSLATIONS, font_url
 from triof.journal.scope import Scope
 from triof.settings.sections.reports import CO2_SOURCE
 from triof.settings.tree import Language
@@ -19,7 +19,9 @@ from triof.statistics.queries import Statistics
 from triof.statistics.recycling import TYPES
 from triof.statistics.results import Day
 
-CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'none'"
+)
 """For the server of the page, which has inline styles and no script."""
 
 _MOST_BARS = 62
@@ -47,6 +49,7 @@ def render(statistics: Statistics, scope: Scope, language: Language) -> str:
         .get_template("reports/month.html")
         .render(
             language=language,
+            font_url=font_url(),
             version=__version__,
             today=statistics.today,
             title=_title(first, last, language),

@@ -7,11 +7,13 @@ a blank screen in a canteen.  The machine speaks in the first person, in sentenc
 from collections.abc import Callable
 from typing import NamedTuple
 
-from flask_babel import LazyString, format_percent
+from flask_babel import LazyString, format_decimal, format_percent
 from flask_babel import lazy_gettext as _
 
 from providers.base import Prediction
 from triof.judging.router import fallen_back
+
+_WHOLE_METRES = 10
 
 
 class Return(NamedTuple):
@@ -235,5 +237,10 @@ def percent(probability: float) -> str:
     return str(format_percent(hundredths / 100))
 
 
+def metres(length: float) -> str:
+    """Format metres of filament: whole ones as in the monthly report, or with one decimal below ten."""
+    return f"{format_decimal(length, '#,##0.0' if length < _WHOLE_METRES else '#,##0')}\N{NO-BREAK SPACE}m"
+
+
 # Filters of the kiosk's templates: `app.jinja_env.filters.update(texts.FILTERS)`.
-FILTERS: dict[str, Callable[..., object]] = {"percent": percent, "indefinite": indefinite}
+FILTERS: dict[str, Callable[..., object]] = {"percent": percent, "indefinite": indefinite, "metres": metres}
