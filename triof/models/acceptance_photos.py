@@ -16,7 +16,6 @@ from providers.base import LABELS, Photo, Task
 from providers.local_cnn.bundle import BundleCard
 from triof.common.image_files import pictures_in
 from triof.common.paths import DEMO_PICTURES
-from triof.datasets.photo_dataset import Dataset, LabelledPhoto
 from triof.judging import photo
 from triof.judging.photo import PhotoError
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
@@ -46,17 +45,7 @@ class AcceptanceSet:
 def demo(card: BundleCard) -> list[AcceptancePhoto]:
     """Return the demo pictures; those of items that are not plastic have no cleanliness."""
     pictures = _demo_pictures(card.input.width, card.input.height)
-    return [AcceptancePhoto(shown, _named(path, card.task)) for path, shown in pictures]
-
-
-def demo_dataset() -> Dataset:
-    """Return the demo pictures as labelled photos, each a group of its own."""
-    named = {path: {task: _named(path, task) for task in LABELS} for path in pictures_in(DEMO_PICTURES)}
-    photos = (
-        LabelledPhoto(path, {task: label for task, label in labels.items() if label}, path.name, "test")
-        for path, labels in named.items()
-    )
-    return Dataset(DEMO_PICTURES, tuple(photos))
+    return [AcceptancePhoto(shown, label_in_name(path, card.task)) for path, shown in pictures]
 
 
 @lru_cache(maxsize=2)
@@ -66,7 +55,8 @@ def _demo_pictures(width: int, height: int) -> Sequence[tuple[Path, Photo]]:
     return [(path, shown) for path, shown in found if shown]
 
 
-def _named(path: Path, task: Task) -> str | None:
+def label_in_name(path: Path, task: Task) -> str | None:
+    """Return the label that the name of a demo picture states."""
     return next((part for part in path.stem.split("-") if part in LABELS[task]), None)
 
 

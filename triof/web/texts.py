@@ -187,10 +187,13 @@ FAULTS: dict[str, FaultText] = {
 }
 
 
+_HERE = ("local_cnn", "onnx")
+"""Providers that answer on this machine."""
+
 # The provider, shown on the choosing page; one without a sentence is not shown.
 ANSWERED_BY: dict[str, LazyString] = {
     "custom_vision": _("Judged in the cloud"),
-    "local_cnn": _("Judged on this machine"),
+    **dict.fromkeys(_HERE, _("Judged on this machine")),
     "fake": _("Not judged: this is a test"),
 }
 
@@ -209,7 +212,7 @@ INSTEAD: dict[str, LazyString] = {
 def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
     """Return the provider's sentence, with the reason of a fall-back; and whether there was one."""
     cause = fallen_back(prediction)
-    if cause and prediction.provider == "local_cnn" and cause.outcome in INSTEAD:
+    if cause and prediction.provider in _HERE and cause.outcome in INSTEAD:
         return INSTEAD[cause.outcome], True
     return ANSWERED_BY.get(prediction.provider), cause is not None
 

@@ -17,8 +17,8 @@ from triof.cli.evaluation import contenders
 from triof.cli.shared.labelled_photos import doubts, read_photos
 from triof.datasets.photo_dataset import SPLITS, LabelledPhoto, Split, Unreadable
 from triof.evaluation import engine_comparison
+from triof.evaluation.demo_photos import demo_dataset
 from triof.evaluation.engine_comparison import Contender, EngineComparison
-from triof.models.acceptance_photos import demo_dataset
 from triof.reporting import comparison_report
 from triof.settings.tree import Settings
 from triof.statistics.queries import Statistics

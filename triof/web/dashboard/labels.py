@@ -150,6 +150,7 @@ FAILURES: Mapping[str, LazyString] = {
 PROVIDERS: Mapping[str, LazyString] = {
     "custom_vision": _("Cloud (Custom Vision)"),
     "local_cnn": _("This machine"),
+    "onnx": _("This machine"),
     "fake": _("Rehearsal"),
 }
 
