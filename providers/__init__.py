@@ -9,6 +9,7 @@ PROVIDERS = {
     "custom_vision": "providers.custom_vision.provider:CustomVision",
     "fake": "providers.fake:FakeProvider",
     "local_cnn": "providers.local_cnn.provider:LocalCnn",
+    "rekognition": "providers.rekognition.provider:Rekognition",
 }
 
 _NEEDED = ("needs_network", "predict", "ping", "close")

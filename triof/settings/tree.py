@@ -14,6 +14,7 @@ from providers.custom_vision.options import CustomVisionOptions
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
 from providers.options import Names, Options
+from providers.rekognition.options import RekognitionOptions
 from triof.settings.sections.alerts import AlertSettings
 from triof.settings.sections.api import ApiSettings
 from triof.settings.sections.breaker import BreakerSettings
@@ -92,6 +93,7 @@ class Settings(Options):
     policy: Policy = Policy()
     local_cnn: LocalCnnOptions = LocalCnnOptions()
     custom_vision: CustomVisionOptions = CustomVisionOptions()
+    rekognition: RekognitionOptions = RekognitionOptions()
     fake: FakeOptions = FakeOptions()
 
     @model_validator(mode="after")
