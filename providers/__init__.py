@@ -10,6 +10,7 @@ PROVIDERS = {
     "fake": "providers.fake:FakeProvider",
     "local_cnn": "providers.local_cnn.provider:LocalCnn",
     "onnx": "providers.onnx.provider:Onnx",
+    "rekognition": "providers.rekognition.provider:Rekognition",
 }
 
 _NEEDED = ("needs_network", "predict", "ping", "close")

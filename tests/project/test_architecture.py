@@ -56,6 +56,9 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
         ("tf2onnx", "providers", {"providers/onnx/conversion.py"}),
         ("azure", "providers", {"providers/custom_vision/client.py"}),
         ("azure", "triof", set()),
+        ("boto3", "providers", {"providers/rekognition/client.py"}),
+        ("botocore", "providers", {"providers/rekognition/client.py"}),
+        ("boto3", "triof", set()),
         ("msrest", "providers", {"providers/custom_vision/client.py"}),
         (
             "requests",

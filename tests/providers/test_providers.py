@@ -15,10 +15,13 @@ from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
 from providers.onnx.options import ENGINES, OnnxOptions
 from providers.onnx.provider import Onnx
+from providers.rekognition.provider import Rekognition
+from testing.aws.rekognition_server import RekognitionServer
 from testing.azure.custom_vision_server import CustomVisionServer
 from tests.support.cloud_options import CLEANLINESS_TAGS, options_for
 from tests.support.colour_models import save_both
 from tests.support.provider_contract import ProviderContract
+from tests.support.rekognition_options import rekognition_options
 
 
 class TestFake(ProviderContract):
@@ -68,6 +71,19 @@ class TestCustomVision(ProviderContract):
         if task == "cleanliness":
             self.server.scores = {"sale": 0.8, "propre": 0.2}
         return CustomVision(task, options_for(self.server, tags=CLEANLINESS_TAGS))
+
+
+class TestRekognition(ProviderContract):
+    @pytest.fixture(autouse=True)
+    def _cloud(self) -> Iterator[None]:
+        pytest.importorskip("boto3", reason="needs the extra rekognition")
+        with RekognitionServer() as self.server:
+            yield
+
+    def build(self, task: Task) -> Provider:
+        if task == "cleanliness":
+            self.server.scores = {"sale": 0.8, "propre": 0.2}
+        return Rekognition(task, rekognition_options(self.server))
 
 
 @pytest.mark.parametrize("name", providers.PROVIDERS)

@@ -15,6 +15,7 @@ from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
 from providers.onnx.options import OnnxOptions
 from providers.options import Names, Options
+from providers.rekognition.options import RekognitionOptions
 from triof.settings.sections.alerts import AlertSettings
 from triof.settings.sections.api import ApiSettings
 from triof.settings.sections.breaker import BreakerSettings
@@ -94,6 +95,7 @@ class Settings(Options):
     local_cnn: LocalCnnOptions = LocalCnnOptions()
     onnx: OnnxOptions = OnnxOptions()
     custom_vision: CustomVisionOptions = CustomVisionOptions()
+    rekognition: RekognitionOptions = RekognitionOptions()
     fake: FakeOptions = FakeOptions()
 
     @model_validator(mode="after")

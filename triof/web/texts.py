@@ -193,6 +193,7 @@ _HERE = ("local_cnn", "onnx")
 # The provider, shown on the choosing page; one without a sentence is not shown.
 ANSWERED_BY: dict[str, LazyString] = {
     "custom_vision": _("Judged in the cloud"),
+    "rekognition": _("Judged in the cloud"),
     **dict.fromkeys(_HERE, _("Judged on this machine")),
     "fake": _("Not judged: this is a test"),
 }
@@ -205,6 +206,7 @@ INSTEAD: dict[str, LazyString] = {
     "QuotaExceeded": _("Judged on this machine: the cloud's quota is used up"),
     "ProviderMisconfigured": _("Judged on this machine: the cloud isn't set up"),
     "ServiceRetired": _("Judged on this machine: the cloud service is retired"),
+    "ModelStopped": _("Judged on this machine: the cloud's model isn't running"),
     "PhotoRejected": _("Judged on this machine: the cloud can't read the photo"),
 }
 
