@@ -211,10 +211,14 @@ FAULTS: dict[str, FaultText] = {
 }
 
 
+_HERE = ("local_cnn", "onnx")
+"""Providers that answer on this machine."""
+
 # The provider, shown on the choosing page; one without a sentence is not shown.
 ANSWERED_BY: dict[str, LazyString] = {
     "custom_vision": _("Judged in the cloud"),
-    "local_cnn": _("Judged on this machine"),
+    "rekognition": _("Judged in the cloud"),
+    **dict.fromkeys(_HERE, _("Judged on this machine")),
     "fake": _("Not judged: this is a test"),
 }
 
@@ -226,6 +230,7 @@ INSTEAD: dict[str, LazyString] = {
     "QuotaExceeded": _("Judged on this machine: the cloud's quota is used up"),
     "ProviderMisconfigured": _("Judged on this machine: the cloud isn't set up"),
     "ServiceRetired": _("Judged on this machine: the cloud service is retired"),
+    "ModelStopped": _("Judged on this machine: the cloud's model isn't running"),
     "PhotoRejected": _("Judged on this machine: the cloud can't read the photo"),
 }
 
@@ -233,7 +238,7 @@ INSTEAD: dict[str, LazyString] = {
 def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
     """Return the provider's sentence, with the reason of a fall-back; and whether there was one."""
     cause = fallen_back(prediction)
-    if cause and prediction.provider == "local_cnn" and cause.outcome in INSTEAD:
+    if cause and prediction.provider in _HERE and cause.outcome in INSTEAD:
         return INSTEAD[cause.outcome], True
     return ANSWERED_BY.get(prediction.provider), cause is not None
 
