@@ -169,7 +169,7 @@ class Monitor:
     def _reference(self) -> References:
         """Return the reference values of the active bundles; reloaded when these change."""
         options = bundle_store.options(self._settings)
-        pointer = Pointer(options.bundles or self._settings.home)
+        pointer = Pointer(options)
         signature = pointer.signature()
         if self._references[0] != (signature,):
             found: References = {}

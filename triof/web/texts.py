@@ -15,6 +15,8 @@ from markupsafe import Markup, escape
 from providers.base import Prediction
 from triof.judging.router import fallen_back
 
+LANGUAGES = (("fr", "Français"), ("en", "English"))
+"""Codes, and names in their own language."""
 _COMMAND = re.compile("`([^`]*)`")
 _WHOLE_METRES = 10
 
@@ -40,6 +42,7 @@ NAMES: dict[str, LazyString] = {
     "cup": _("Cup"),
     "cutlery": _("Cutlery"),
     "other": _("Something else"),
+    "none": _("None of these"),
     "clean": _("Clean"),
     "dirty": _("Dirty"),
 }
@@ -68,6 +71,8 @@ HEADLINES: dict[tuple[str, str], LazyString] = {
     ("ask", "unfamiliar"): _("I've never seen this. What is it?"),
 }
 
+PLEASE_CHOOSE = _("Please choose what it is.")
+
 RETURNS: dict[str, Return] = {
     "other": Return(
         _("I can't use this"),
@@ -79,6 +84,16 @@ RETURNS: dict[str, Return] = {
         _("I see leftovers or stains."),
         _("Empty and wipe it, then try again."),
     ),
+    "none_of_these": Return(
+        _("I can't use this"),
+        _("Thank you for telling me: I'll learn from it."),
+        _("Please put it in the right bin."),
+    ),
+    "called_dirty": Return(
+        _("It isn't clean yet"),
+        _("Thank you for telling me: I'll learn from it."),
+        _("Empty and wipe it, then try again."),
+    ),
     "nothing_seen": Return(
         _("I see nothing"),
         _("The slot looks empty to me."),
@@ -88,6 +103,11 @@ RETURNS: dict[str, Return] = {
         _("I can't see all of it"),
         _("A part of it lies outside of my picture."),
         _("Push it in further and try again, or take it back."),
+    ),
+    "not_judged": Return(
+        _("I can't tell right now"),
+        _("Looking at it took me too long."),
+        _("Take it out of the slot, or try again."),
     ),
     "cancelled": Return(
         _("Here it is"),
@@ -148,6 +168,7 @@ PHOTO_FAULTS: dict[str, LazyString] = {
     "damaged": _("The photo is damaged. Please take it again."),
     "no_photo": _("There is no photo yet. Please take one."),
     "camera": _("The camera gave no picture. Please try again."),
+    "internal": _("Something went wrong inside me. Please try again."),
     "leftover": _("If something is left inside, take it out first."),
 }
 
@@ -190,10 +211,14 @@ FAULTS: dict[str, FaultText] = {
 }
 
 
+_HERE = ("local_cnn", "onnx")
+"""Providers that answer on this machine."""
+
 # The provider, shown on the choosing page; one without a sentence is not shown.
 ANSWERED_BY: dict[str, LazyString] = {
     "custom_vision": _("Judged in the cloud"),
-    "local_cnn": _("Judged on this machine"),
+    "rekognition": _("Judged in the cloud"),
+    **dict.fromkeys(_HERE, _("Judged on this machine")),
     "fake": _("Not judged: this is a test"),
 }
 
@@ -205,6 +230,7 @@ INSTEAD: dict[str, LazyString] = {
     "QuotaExceeded": _("Judged on this machine: the cloud's quota is used up"),
     "ProviderMisconfigured": _("Judged on this machine: the cloud isn't set up"),
     "ServiceRetired": _("Judged on this machine: the cloud service is retired"),
+    "ModelStopped": _("Judged on this machine: the cloud's model isn't running"),
     "PhotoRejected": _("Judged on this machine: the cloud can't read the photo"),
 }
 
@@ -212,7 +238,7 @@ INSTEAD: dict[str, LazyString] = {
 def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
     """Return the provider's sentence, with the reason of a fall-back; and whether there was one."""
     cause = fallen_back(prediction)
-    if cause and prediction.provider == "local_cnn" and cause.outcome in INSTEAD:
+    if cause and prediction.provider in _HERE and cause.outcome in INSTEAD:
         return INSTEAD[cause.outcome], True
     return ANSWERED_BY.get(prediction.provider), cause is not None
 
@@ -220,6 +246,13 @@ def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
 def headline(action: str, reason: str, label: str | None = None) -> LazyString:
     """Return the question of the choosing page."""
     return SURE[label] if action == "accept" and label else HEADLINES[action, reason]
+
+
+def return_state(reason: str, chosen: str | None, cleanliness: str | None) -> str:
+    """Return the key of RETURNS: the reason, or what the person said themselves."""
+    if reason == "other" and chosen == "other":
+        return "none_of_these"
+    return "called_dirty" if reason == "dirty" and cleanliness == "dirty" else reason
 
 
 def hint(check: str) -> str:

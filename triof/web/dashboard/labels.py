@@ -199,11 +199,14 @@ FAILURES: Mapping[str, LazyString] = {
     "QuotaExceeded": _("quota used up"),
     "ProviderMisconfigured": _("not set up"),
     "ServiceRetired": _("is retired"),
+    "ModelStopped": _("model not running"),
     "PhotoRejected": _("could not read the photo"),
 }
 PROVIDERS: Mapping[str, LazyString] = {
     "custom_vision": _("Cloud (Custom Vision)"),
+    "rekognition": _("Cloud (Rekognition)"),
     "local_cnn": _("This machine"),
+    "onnx": _("This machine"),
     "fake": _("Rehearsal"),
 }
 

@@ -1,0 +1,69 @@
+"""The scenes of the touchscreen when something is wrong: out of order, error pages, a server that is away."""
+
+from functools import partial
+
+from tools.screens.deposits import inserted, judged
+from tools.screens.visit import PageVisit, Scene
+from triof.web.fault_codes import FAULT_CODES
+
+_MAINTENANCE = "M1"
+
+
+def _out_of_order(visit: PageVisit, code: str) -> None:
+    visit.script.fault(code)
+    visit.go().at("out_of_order", code)
+
+
+def _too_late(visit: PageVisit) -> None:
+    visit.go()
+    visit.context.clear_cookies()
+    visit.press("/start").at("error")
+
+
+def _wrong_method(visit: PageVisit) -> None:
+    visit.go("/stay").at("error")
+
+
+def _server_away(visit: PageVisit) -> None:
+    inserted(visit)
+    visit.context.route("**/livez", lambda route: route.abort())
+    visit.press("/return")
+    visit.page.wait_for_selector("#notice:not(:empty)")
+
+
+def _not_written(visit: PageVisit) -> None:
+    judged(visit)
+    journal = visit.script.home / "journal.db"
+    away = journal.rename(journal.with_suffix(".away"))
+    visit.press("/confirmation").at("returned")
+    away.rename(journal)
+
+
+def _still_there(visit: PageVisit) -> None:
+    inserted(visit)
+    visit.page.wait_for_selector(".still")
+
+
+def _timed_out(visit: PageVisit) -> None:
+    judged(visit).at("returned")
+
+
+CODES = tuple(
+    Scene(f"out-of-order-{code}", partial(_out_of_order, code=code), reduced=code == "S1")
+    for code, row in FAULT_CODES.items()
+    if row.stops and code != _MAINTENANCE
+)
+SCENES = (
+    *CODES,
+    Scene("error-not-found", lambda visit: visit.go("/nowhere").at("error"), reduced=True),
+    Scene("error-method", _wrong_method),
+    Scene("error-too-late", _too_late),
+    Scene("server-away", _server_away),
+    Scene("returned-out-of-order", _not_written),
+)
+PATIENCE = (Scene("still-there", _still_there, reduced=True), Scene("returned-timed-out", _timed_out))
+CLOUD_AWAY = (
+    Scene("cloud-away-attract", lambda visit: visit.go().at("attract")),
+    Scene("cloud-away-choose", judged),
+    Scene("cloud-away-returned", lambda visit: judged(visit).press("/return").at("returned")),
+)
