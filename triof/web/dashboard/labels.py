@@ -285,6 +285,18 @@ def seconds(number: float) -> str:
     return f"{decimal(number, 2)}\N{NO-BREAK SPACE}s"
 
 
+def short_seconds(number: float) -> str:
+    """Format a duration in seconds without needless decimals."""
+    return f"{format_decimal(number)}\N{NO-BREAK SPACE}s"
+
+
+def between(low: float, high: float) -> str:
+    """Return the words for the sides of a confidence interval, shares from 0 to 1."""
+    digits = 0 if round(100 * low) != round(100 * high) else 1
+    sides = [decimal(100 * side, 1) if digits else count(100 * side) for side in (low, high)]
+    return str(_("between %(low)s and %(high)s of 100", low=sides[0], high=sides[1]))
+
+
 def long_duration(number: float) -> str:
     """Format a duration in seconds by its largest unit: seconds, minutes, hours or days."""
     return str(format_timedelta(timedelta(seconds=number), threshold=1.5))
