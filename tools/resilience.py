@@ -22,7 +22,8 @@ from unittest import mock
 
 from providers.base import Photo, Prediction, Task
 from providers.custom_vision.options import CustomVisionOptions
-from providers.custom_vision.provider import fitted
+from providers.custom_vision.provider import LIMITS
+from providers.photo_encoding import fitted
 from testing.azure.custom_vision_server import CustomVisionServer
 from testing.azure.replies import Fault as ServerFault
 from tools import bench
@@ -294,7 +295,7 @@ def healthy(rounds: int) -> bench.Ratio:
             if prediction.provider != CLOUD:
                 raise RuntimeError(f"the cloud did not answer: {prediction.attempts}")
 
-        bare = bare_call(settings.custom_vision, fitted(photo.picture, settings.custom_vision.side))
+        bare = bare_call(settings.custom_vision, fitted(photo.picture, settings.custom_vision.side, LIMITS))
         slow, fast = bench.turns(rounds, ours, bare)
     return bench.Ratio("predict, cloud well / bare SDK call", slow * 1000, fast * 1000, "ms", "<= 1.10")
 

@@ -75,7 +75,14 @@ def create_app(
     tenant.register(app, settings)
     app.before_request(_choose_language)
     app.after_request(_add_headers)
-    app.context_processor(lambda: {"language": str(get_locale()), "languages": texts.LANGUAGES})
+    app.context_processor(
+        lambda: {
+            "language": str(get_locale()),
+            "languages": texts.LANGUAGES,
+            "theme": settings.theme,
+            "touchscreen": settings.touchscreen,
+        }
+    )
     errors.register(app)
     return app
 

@@ -32,7 +32,8 @@ from triof.models import bundle_store
 from triof.rollout.candidates import Candidate, publishing
 from triof.rollout.experiment import Experiment, RenamedProvider
 from triof.settings.loader import SettingsError
-from triof.settings.tree import Mode, Settings
+from triof.settings.modes import Mode
+from triof.settings.tree import Settings
 from triof.storage import data_folder
 
 if TYPE_CHECKING:
@@ -348,7 +349,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     slot_view, store = build_slot_view(settings)
     around = _around(settings, journal, slot_view)
     camera = FaultyCamera(build_camera(settings.camera), settings.home)
-    deposit_journal = DepositJournal(journal, settings.home, room)
+    deposit_journal = DepositJournal(journal, settings.home, room, machine_name=settings.machine.name)
     around.operations.monitoring.journal_fault = deposit_journal.fault
     slot = Slot(build_hardware(settings))
     slot_watch = SlotWatch(

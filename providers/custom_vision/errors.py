@@ -2,15 +2,11 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from hashlib import md5
-from ssl import SSLCertVerificationError
-
-import requests
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, SSLError
 
 from providers.base import (
     PhotoRejected,
@@ -159,38 +155,3 @@ def _stated_wait(header: str, text: str, now: datetime) -> float:
         days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
         return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
     return 0.0
-
-
-_UNREACHED: tuple[tuple[type[BaseException], str], ...] = (
-    (requests.exceptions.ProxyError, "the proxy does not let us through; check HTTPS_PROXY"),
-    (NameResolutionError, "its name is not known here (no network, or DNS is down)"),
-    (NewConnectionError, "the connection is refused or there is no network"),
-    (ConnectTimeoutError, "nothing accepts the connection"),
-    (
-        SSLCertVerificationError,
-        "its certificate is not to be trusted; check the clock, and a company's proxy needs REQUESTS_CA_BUNDLE",
-    ),
-    (SSLError, "it does not speak TLS; check the endpoint in the settings and HTTPS_PROXY"),
-)
-"""Messages for connection errors. In urllib3 each of the name, refusal and timeout errors derives from the next."""
-
-
-def unreached(error: BaseException) -> ProviderUnavailable:
-    """Return the error for a request that was not sent."""
-    found = list(causes(error))
-    sentences = (sentence for kind, sentence in _UNREACHED if any(isinstance(cause, kind) for cause in found))
-    sentence = next(sentences, "the server accepts the connection but does not answer")
-    return ProviderUnavailable(f"The cloud cannot be reached: {sentence}.", sent=False)
-
-
-def causes(error: BaseException, depth: int = 8) -> Iterator[BaseException]:
-    """Yield the error and all errors that it wraps: msrest, requests and urllib3 each chain them differently."""
-    yield error
-    inner = (
-        error.__cause__,
-        error.__context__,
-        *(getattr(error, name, None) for name in ("inner_exception", "reason")),
-    )
-    for cause in (*inner, *error.args):
-        if isinstance(cause, BaseException) and depth:
-            yield from causes(cause, depth - 1)

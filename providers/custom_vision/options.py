@@ -3,18 +3,17 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from providers.base import Allowance, ProviderMisconfigured
-from providers.options import CloudOptions, is_loopback
-from providers.text_files import decoded, plain
-
-Label = Literal["bottle", "cup", "cutlery", "other", "clean", "dirty"]
+from providers.cloud_options import Address, Count, File, Label, Price, Secret, Text, tags_above, unset_if_empty
+from providers.options import CloudOptions
+from providers.text_files import decoded
 
 DEFAULT_TAGS: dict[str, Label] = {
     "bouteille": "bottle",
@@ -60,33 +59,6 @@ DOMAINS = {
 """Domains whose models can be exported, so that this machine can run them."""
 
 
-def _unset_if_empty(value: Any) -> Any:
-    # A .env template lists every variable, most of them empty.
-    return None if value == "" else value
-
-
-def _endpoint(value: str) -> str:
-    parts = _split(value.strip())
-    if not parts or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
-        raise PydanticCustomError(
-            "endpoint", "Give the address of the resource, such as https://NAME.cognitiveservices.azure.com"
-        )
-    if parts.path.strip("/"):
-        raise PydanticCustomError("endpoint", "Give the endpoint only, without what comes after the host")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise PydanticCustomError("endpoint", "Use https: a key sent by plain http can be read on the way")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
-
-
-def _split(address: str) -> SplitResult | None:
-    """Split an address; None unless its host is a host name and an optional port."""
-    try:
-        parts = urlsplit(address)
-        return parts if parts.hostname and parts.port != 0 and not re.search(r"[@\s]", parts.netloc) else None
-    except ValueError:  # an invalid port or unbalanced brackets
-        return None
-
-
 def _resource_id(value: str) -> str:
     if not re.fullmatch(_RESOURCE_ID, value.strip().rstrip("/"), re.IGNORECASE):
         raise PydanticCustomError(
@@ -94,21 +66,6 @@ def _resource_id(value: str) -> str:
             "Give the Resource ID from the prediction resource's page Properties, which begins with /subscriptions/",
         )
     return value.strip().rstrip("/")
-
-
-def _with_default_tags(value: Any) -> Any:
-    """Merge the table of the settings into the default one; names are compared as :func:`plain` writes them."""
-    if not isinstance(value, Mapping):
-        return value
-    return {**DEFAULT_TAGS, **{plain(str(tag)): label for tag, label in value.items()}}
-
-
-Address = Annotated[Annotated[str, AfterValidator(_endpoint)] | None, BeforeValidator(_unset_if_empty)]
-Secret = Annotated[SecretStr | None, BeforeValidator(_unset_if_empty)]
-File = Annotated[Path | None, BeforeValidator(_unset_if_empty)]
-Text = Annotated[str | None, BeforeValidator(_unset_if_empty)]
-Count = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_unset_if_empty)]
-Price = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_unset_if_empty)]
 
 
 class CustomVisionOptions(CloudOptions):
@@ -119,7 +76,7 @@ class CustomVisionOptions(CloudOptions):
     prediction_key: Secret = None
     prediction_key_file: File = None
     """A file that contains only the key; read again when the vendor has refused the key."""
-    project_id: Annotated[UUID | None, BeforeValidator(_unset_if_empty)] = None
+    project_id: Annotated[UUID | None, BeforeValidator(unset_if_empty)] = None
     published_name: Text = None
     """The name under which an iteration is published to the prediction resource; case-sensitive."""
     tier: Literal["F0", "S0"] = "F0"
@@ -129,7 +86,7 @@ class CustomVisionOptions(CloudOptions):
     euros_per_1000_calls: Price = None
     store: bool = False
     """Whether the vendor may store the photos for 30 days."""
-    tags: Annotated[Mapping[str, Label], BeforeValidator(_with_default_tags)] = DEFAULT_TAGS
+    tags: Annotated[Mapping[str, Label], BeforeValidator(tags_above(DEFAULT_TAGS))] = DEFAULT_TAGS
     """Maps the vendor's tags to our labels; several tags may have the same label."""
     side: int = Field(360, ge=256, le=4096)
     """Target for the shorter side of a sent photo, in pixels; photos are shrunk from 1.5 times this size on."""
@@ -140,7 +97,7 @@ class CustomVisionOptions(CloudOptions):
     training_key: Secret = None
     training_key_file: File = None
     prediction_resource_id: Annotated[
-        Annotated[str, AfterValidator(_resource_id)] | None, BeforeValidator(_unset_if_empty)
+        Annotated[str, AfterValidator(_resource_id)] | None, BeforeValidator(unset_if_empty)
     ] = None
     """The ARM id of the prediction resource to which models are published."""
     training_tier: Literal["F0", "S0"] = "F0"

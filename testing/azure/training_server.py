@@ -14,21 +14,19 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from email.message import Message
 from hashlib import md5
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote, urlsplit
 
 from testing.azure.azure_export import azure_export_zip, expected_scores, zipped
 from testing.azure.custom_vision_server import CLASSIFY, complaint, image_of
-from testing.azure.loopback_service import Request, Service
 from testing.azure.replies import (
     ACCESS_DENIED,
+    CANNED,
     NO_RESOURCE,
     QUOTA_USED,
     TAG_SCORES,
     TOO_FAST,
     Fault,
-    Reply,
-    known,
     of_gateway,
     of_service,
     prediction,
@@ -36,6 +34,8 @@ from testing.azure.replies import (
 from testing.azure.training_api import ROOT, Misasked, Refused, understood
 from testing.azure.training_records import COMPACT_S1, Export, Iteration, Photo, Tier
 from testing.azure.training_service import TrainingService
+from testing.http_replies import Reply
+from testing.loopback_service import Request, Service
 
 PREDICTION_ROOT = "/customvision/v3.1/prediction/"
 BLOBS = "/blobs/"
@@ -51,7 +51,7 @@ TRAINING_TOO_FAST = of_gateway(
 KEY_HEADERS = ("Training-key", "Prediction-key", "Ocp-Apim-Subscription-Key", "Authorization")
 
 
-class TrainingServer(TrainingService, Service):
+class TrainingServer(TrainingService, Service[Fault]):
     """The training and the prediction resource behind one endpoint.
 
     Set at any time: what :class:`Service` and :class:`TrainingService` say, and the attributes below that have no
@@ -67,7 +67,7 @@ class TrainingServer(TrainingService, Service):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         TrainingService.__init__(self, tier)
-        Service.__init__(self, tls=tls)
+        Service.__init__(self, get_args(Fault), CANNED, tls=tls)
         self.training_key = f"tr4in-{secrets.token_hex(14)}"
         self.prediction_key = f"k3y-{secrets.token_hex(14)}"
         self.rate_per_second = rate_per_second
@@ -129,7 +129,7 @@ class TrainingServer(TrainingService, Service):
         if fault == "hang_before_read" and only:
             raise ValueError("a request that is never read cannot be chosen by its path")
         with self._lock:
-            self._next_faults.extend([(known(fault), re.compile(only), handled)] * n)
+            self._next_faults.extend([(self.known(fault), re.compile(only), handled)] * n)
 
     def clear_faults(self) -> None:
         """Forget the faults that :meth:`faults_next` announced and that have not come yet."""

@@ -71,7 +71,8 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
         (
             "flask",
             "triof",
-            {"triof/app.py"} | {str(path.relative_to(ROOT)) for path in sources("triof/web")},
+            {"triof/app.py", "triof/model_service/app.py"}
+            | {str(path.relative_to(ROOT)) for path in sources("triof/web")},
         ),
         ("cv2", "triof", {"triof/machine/cameras/webcam.py"}),
         ("picamera2", "triof", {"triof/machine/cameras/picamera2.py"}),

@@ -11,7 +11,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from providers.custom_vision import fault_servers as stand_ins
+from providers import fault_servers as stand_ins
 from triof.cli import load_settings
 from triof.common.errors import TriofError
 from triof.common.image_files import pictures_in

@@ -14,6 +14,7 @@ from providers.custom_vision.options import CustomVisionOptions
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
 from providers.options import Names, Options
+from triof.settings.modes import Mode
 from triof.settings.sections.alerts import AlertSettings
 from triof.settings.sections.api import ApiSettings
 from triof.settings.sections.breaker import BreakerSettings
@@ -24,6 +25,7 @@ from triof.settings.sections.machine.camera import CameraSettings
 from triof.settings.sections.machine.deposit import DepositSettings
 from triof.settings.sections.machine.identity import MachineSettings, SupportSettings
 from triof.settings.sections.machine.slot import SlotSettings
+from triof.settings.sections.machine.touchscreen import TouchscreenSettings
 from triof.settings.sections.monitoring import MonitoringSettings
 from triof.settings.sections.photo import PhotoLimits, SlotViewSettings
 from triof.settings.sections.policy import Policy
@@ -36,8 +38,8 @@ from triof.settings.sections.tenant import TenantSettings
 
 _LARGEST_PICTURE_BYTES = 1_000_000
 
-Mode = Literal["auto", "cloud", "local"]
 Language = Literal["fr", "en"]
+Theme = Literal["auto", "light", "dark"]
 
 
 def _can_be_loaded(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -62,6 +64,9 @@ class Settings(Options):
     """``auto``: the routes as written; ``cloud``: a fall-back is reported as a fault; ``local``: no network calls."""
     language: Language = "fr"
     """The initial language of the touchscreen."""
+    theme: Theme = "auto"
+    """Colours of all pages; ``auto``: light or dark as the system of the computer that shows them prefers."""
+    touchscreen: TouchscreenSettings = TouchscreenSettings()
     machine: MachineSettings = MachineSettings()
     tenant: TenantSettings = TenantSettings()
     server: ServerSettings = ServerSettings()

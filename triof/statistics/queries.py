@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Table, func, select
 from triof.journal.scope import Scope
 from triof.judging import cloud_providers
 from triof.settings.tree import Settings
-from triof.statistics import aggregation, counting, export, recent
+from triof.statistics import aggregation, boxes, counting, export, recent
+from triof.statistics.boxes import BoxFill
 from triof.statistics.calendar import Calendar, Period, days
 from triof.statistics.counting import Numbers, Sums
 from triof.statistics.daily_totals import DailyTotals
@@ -159,6 +160,43 @@ class Statistics:
         """Return kilograms, metres of filament and CO2."""
         return recycled(self.totals(scope).shredded, self.settings)
 
+    def boxes(self, machine: str) -> Sequence[BoxFill]:
+        """Return how full each box of ``machine`` is, by number; all machines have the boxes of the settings."""
+        numbers = self._all_settings.slot.boxes.model_dump()
+        with self._database.read() as connection:
+            emptied = boxes.last_emptied(connection, machine, numbers)
+            begun = self.daily_totals.begun(connection, machine) or self.today
+        end = self.calendar.period(self.today, self.today).until
+        found = []
+        for waste_type, number in sorted(numbers.items(), key=lambda each: each[1]):
+            last = emptied.get(waste_type)
+            scope = Scope(last.at if last else self.calendar.begin(begun), end, [machine])
+            items = self.totals(scope).shredded.get(waste_type, 0)
+            found.append(
+                BoxFill(
+                    machine,
+                    waste_type,
+                    number,
+                    items,
+                    items * getattr(self.settings.grams, waste_type),
+                    getattr(self._all_settings.slot.capacity_grams, waste_type),
+                    self.calendar.local(last.at) if last else None,
+                    str(last.detail.get("who", "")) if last else "",
+                )
+            )
+        return found
+
+    def earlier(self, first: date, last: date, shift: timedelta, machines: Collection[str] | None) -> Scope:
+        """Return the scope of local days, both included, ``shift`` earlier.
+
+        If ``last`` is today, it ends at the present time of day, to the minute, for a comparison by the same hour.
+        """
+        since, until = self.calendar.period(first - shift, last - shift)
+        if last >= self.today:
+            now = self.calendar.local(self._now()).replace(second=0, microsecond=0, tzinfo=None)
+            until = (now - shift).replace(tzinfo=self.calendar.zone).astimezone(UTC)
+        return Scope(since, until, machines)
+
     def csv(self, scope: Scope) -> Iterator[str]:
         """Yield the lines of a CSV file, a row for each machine and day; columns: docs/reference/reports.md.
 
@@ -258,9 +296,10 @@ class Statistics:
         return hours
 
     def _live(self, connection: Connection, machine: str, period: Period) -> Mapping[datetime, Numbers]:
-        hour = self.calendar.hour(self._now())
+        hour = self.calendar.hour(min(self._now(), period.until))
         if period.since < hour < period.until:
-            # Split, so that new rows do not make all of today be counted again; hourly periods fit into these parts.
+            # Split, so that the hours before are not counted again with each new row, or minute of a comparison;
+            # hourly periods fit into these parts.
             before, now = Period(period.since, hour), Period(hour, period.until)
             return {**self._live(connection, machine, before), **self._live(connection, machine, now)}
         # Rows are only added, so an equal number means equal rows.

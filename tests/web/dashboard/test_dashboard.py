@@ -16,7 +16,7 @@ from triof.cli import main
 from triof.judging.mode import Switch
 from triof.judging.quota import ledgers
 from triof.monitoring.alerts import DetectedFault
-from triof.settings.tree import Mode
+from triof.settings.modes import Mode
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from triof.access.users import Users
 from triof.services import Services
 from triof.settings.tree import Settings
 from triof.web import login
-from triof.web.dashboard import actions, labels, pages
+from triof.web.dashboard import actions, boxes, labels, pages
 from triof.web.guesses import Guesses
 
 
@@ -19,6 +19,7 @@ def register(app: Flask, services: Services, settings: Settings, clock: Callable
     app.jinja_env.filters.update(labels.FILTERS)
     app.register_blueprint(gate.blueprint())
     app.register_blueprint(pages.DashboardPages(services, settings).blueprint(gate))
+    app.register_blueprint(boxes.BoxActions(services).blueprint(gate))
     app.register_blueprint(actions.DashboardActions(services, settings).blueprint(gate))
     app.context_processor(lambda: {**login.current_user(), "pages": labels.PAGES, "roles": labels.ROLES})
     return gate

@@ -23,6 +23,11 @@ class Notice:
     remedy: str = ""
     reason: str = ""
 
+    @property
+    def is_about_a_box(self) -> bool:
+        """Return whether a box is nearly full."""
+        return self.topic in labels.BOXES
+
 
 class DashboardHealth:
     """Collects failed health checks of ``services`` and open alerts."""

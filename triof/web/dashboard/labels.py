@@ -7,6 +7,7 @@ from flask_babel import LazyString, format_currency, format_date, format_datetim
 from flask_babel import lazy_gettext as _
 
 from providers.local_cnn.pointer import SHIPPED
+from triof.access.technician_pin import BY_PIN
 from triof.observability.health_checks.check import Status
 from triof.web import texts
 
@@ -32,7 +33,7 @@ ACTIONS: Mapping[str, LazyString] = {
 TYPES: Mapping[str, LazyString] = {
     "bottle": _("Bottles"),
     "cup": _("Cups"),
-    "cutlery": _("Cutlery"),
+    "cutlery": _("Pieces of cutlery"),
     "other": _("Something else"),
 }
 TASKS: Mapping[str, LazyString] = {"waste_type": _("What is it?"), "cleanliness": _("Is it clean?")}
@@ -46,6 +47,11 @@ MODES: Mapping[str, LazyString] = {
     "auto": _("The cloud first, this machine where it does not answer"),
     "cloud": _("The cloud has to answer; a fall-back is shown as a fault"),
     "local": _("This machine alone, nothing that needs the network"),
+}
+BOXES: Mapping[str, LazyString] = {
+    "box_bottle": _("The box of bottles is nearly full."),
+    "box_cup": _("The box of cups is nearly full."),
+    "box_cutlery": _("The box of cutlery is nearly full."),
 }
 CHECKS: Mapping[str, LazyString] = {
     **texts.HINTS,
@@ -71,12 +77,14 @@ CHECK_WARNINGS: Mapping[str, LazyString] = {
     "camera_blurred": _("The camera's pictures are blurred."),
     "camera_covered": _("Something covers the camera."),
     "slot": _("The latest deposit was not finished."),
+    **BOXES,
 }
 """Sentences for health checks with a warning."""
 CHECK_REMEDIES: Mapping[str, LazyString] = {
     "cloud": _("This machine answers alone and tries it again by itself."),
     "quota": _("This machine answers alone until it resets; see Answers."),
     "slot_view": _("Put the camera back, clean its lens, or take a new reference picture."),
+    **dict.fromkeys(BOXES, _("Empty it, then press “Emptied”.")),
 }
 STATUSES: Mapping[str, LazyString] = {"ok": _("well"), "warning": _("look at it"), "failed": _("does not work")}
 TOPICS: Mapping[str, LazyString] = {
@@ -101,6 +109,7 @@ TOPICS: Mapping[str, LazyString] = {
     "slot_view": _("The camera no longer sees the slot as before."),
     "disk": _("The disk is nearly full."),
     "journal": _("The journal needs care."),
+    **BOXES,
 }
 STATES: Mapping[str, LazyString] = {
     "learning": _("still learning"),
@@ -225,6 +234,11 @@ def clock(at: datetime) -> str:
     return str(format_datetime(at, "HH:mm", rebase=False))
 
 
+def person(actor: str) -> str:
+    """Return the actor's name; the one of the technician's PIN has none."""
+    return str(_("technician")) if actor == BY_PIN else actor
+
+
 def failure(code: str) -> str:
     """Return why a provider did not answer."""
     return str(FAILURES.get(code, code))
@@ -254,6 +268,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "long_day": long_day,
     "moment": moment,
     "clock": clock,
+    "person": person,
     "failure": failure,
     "signal": signal,
     "label": label,

@@ -10,11 +10,12 @@ from flask_babel import gettext as _
 
 from triof.journal.scope import Scope
 from triof.judging.mode import current_mode
+from triof.operations.machine_names import machine_names
 from triof.services import Services
 from triof.settings.tree import Language, Settings
 from triof.statistics import month
 from triof.web import login
-from triof.web.dashboard import charts, condition, labels
+from triof.web.dashboard import boxes, charts, comparison, condition, labels
 from triof.web.dashboard.filters import PERIODS, DashboardFilter, read
 from triof.web.dashboard.filters import month as wanted_month
 from triof.web.dashboard.health import DashboardHealth
@@ -56,16 +57,22 @@ class DashboardPages:
         else:
             over = charts.spans(self._statistics.by_day(scope))
         totals = self._statistics.totals(scope)
+        machines = asked.machines or self._statistics.machines() or [self._services.journal.machine_id]
+        fills = boxes.shown(self._statistics, machines)
         return self._page(
             "today",
             asked,
             live_seconds=_LIVE_SECONDS,
             totals=totals,
+            changes=comparison.changes(self._statistics, asked, totals),
+            fills=fills,
+            box_level=boxes.level,
             actions=charts.action_shares(totals),
             chart=charts.verdicts(*over),
             recycled=self._statistics.recycled(scope),
             latest=self._statistics.latest(scope, _LATEST),
-            notices=self._health.notices(asked.machines or self._statistics.machines()),
+            # The boxes themselves are shown below them.
+            notices=[each for each in self._health.notices(machines) if fills.left_out or not each.is_about_a_box],
             types=labels.TYPES,
             action_names=labels.ACTIONS,
             endings=labels.ENDINGS,
@@ -165,6 +172,8 @@ class DashboardPages:
 
     def _page(self, name: str, asked: DashboardFilter, **values: Any) -> str:
         usual = {"lang": None, "since": None, "until": None}
+        machines = self._statistics.machines()
+        names = machine_names(self._settings, self._services.journal, machines)
         return render_template(
             f"dashboard/{name}.html",
             here=f"dashboard.{name}",
@@ -172,7 +181,8 @@ class DashboardPages:
             asked=asked.address() if {"period", "since"} & set(request.args) else asked.address(**usual, period=None),
             asked_words=_said(asked),
             periods={code: labels.PERIODS[code] for code in PERIODS},
-            machines=self._statistics.machines(),
+            machines=machines,
+            machine_name=lambda machine: names.get(machine, machine),
             today=self._statistics.today,
             last_month=f"{_last_month(self._statistics.today):%Y-%m}",
             language_urls={code: url_for(f"dashboard.{name}", **_with_language(code)) for code in ("fr", "en")},

@@ -5,15 +5,18 @@ import ssl
 import struct
 import sys
 import threading
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedReader
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
-from testing.azure.replies import CANNED, Fault, Reply, known
+from testing.http_replies import Reply
+
+F = TypeVar("F", bound=str)
 
 DRIP_SECONDS = 0.1
 
@@ -36,23 +39,25 @@ class Request:
     """Whether it was one too many when its head arrived."""
 
 
-class Service:
+class Service(Generic[F]):
     """What listens on loopback and misbehaves; ``with`` starts and stops it. A subclass says what it answers.
 
     Set at any time: ``fault``, ``latency`` (seconds before a good answer). Read: ``endpoint``, ``received`` (requests
     whose head came whole), ``connections`` (accepted), ``ca_pem`` (with ``tls``).
     """
 
-    def __init__(self, *, tls: bool = False) -> None:
+    def __init__(self, faults: Collection[F], canned: Mapping[F, Reply], *, tls: bool = False) -> None:
+        """``faults`` are the names that ``fault`` takes, ``canned`` those of them that are an answer of their own."""
+        self._faults = faults
         self.latency = 0.0
         self.received = self.connections = 0
         self.ca_pem = b""
-        self._fault: Fault | None = None
+        self._fault: F | None = None
         self._lock = threading.Lock()
         self._switch = threading.Lock()
         self._started = False
         self.tls = self._certify() if tls else None
-        self.canned: dict[Fault | None, Reply] = dict(CANNED)
+        self.canned: dict[F | None, Reply] = {**canned}
         """What faults answer that are an answer of their own."""
         # Bound from now on, also while stopped: the address refuses, and nobody else can take it.
         self._listener = _Listener(self, port=0)
@@ -91,13 +96,19 @@ class Service:
         self._listener.server_close()
 
     @property
-    def fault(self) -> Fault | None:
+    def fault(self) -> F | None:
         """How the service misbehaves; None when it does not."""
         return self._fault
 
     @fault.setter
-    def fault(self, fault: Fault | None) -> None:
-        self._fault = known(fault)
+    def fault(self, fault: F | None) -> None:
+        self._fault = self.known(fault)
+
+    def known(self, fault: F | None) -> F | None:
+        """The fault, if there is one of this name: a typo would behave well, and prove nothing."""
+        if fault is not None and fault not in self._faults:
+            raise ValueError(f"no fault is called {fault!r}")
+        return fault
 
     @property
     def open_connections(self) -> int:
@@ -123,7 +134,7 @@ class Service:
             self.received += 1
         return False
 
-    def judge(self, request: Request) -> tuple[Reply, Fault | None]:
+    def judge(self, request: Request) -> tuple[Reply, F | None]:
         """The answer, and the fault by which it is delivered."""
         raise NotImplementedError
 
@@ -135,7 +146,7 @@ class _Listener(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, service: Service, port: int) -> None:
+    def __init__(self, service: Service[Any], port: int) -> None:
         super().__init__(("127.0.0.1", port), _Conversation, bind_and_activate=False)
         self.service = service
         self.stopped = threading.Event()
@@ -248,13 +259,13 @@ class _Conversation(BaseHTTPRequestHandler):
         else:
             self._deliver(reply, fault)
 
-    def _wait(self, reply: Reply, fault: Fault | None) -> None:
+    def _wait(self, reply: Reply, fault: str | None) -> None:
         if fault == "silent":
             self.server.stopped.wait()
         elif fault is None and reply.status == HTTPStatus.OK:
             self.server.stopped.wait(self.server.service.latency)
 
-    def _deliver(self, reply: Reply, fault: Fault | None) -> None:
+    def _deliver(self, reply: Reply, fault: str | None) -> None:
         if fault in ("half_open", "reset", "dropped"):
             self.close_connection = True
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -39,7 +39,8 @@ class HttpConnection(HTTPAdapter):
         """Whether the call is still connecting, so that the request was not sent."""
         self._connection: HTTPConnection | None = None
         self._call = 0
-        self._timeout = 0.0
+        self.timeout = 0.0
+        """Seconds for the call under way."""
         self._slot = slot
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
@@ -54,7 +55,7 @@ class HttpConnection(HTTPAdapter):
         with self._lock:
             self.response, self.body, self.hung_up, self.connecting = None, b"", False, False
             self._call += 1
-            self._timeout = timeout
+            self.timeout = timeout
         yield
         # Truncated headers look like a complete response without a body.
         if self.hung_up:
@@ -62,7 +63,7 @@ class HttpConnection(HTTPAdapter):
 
     @contextmanager
     def _alarm(self) -> Iterator[None]:
-        alarm = threading.Timer(self._timeout, self._hang_up, [self._call])
+        alarm = threading.Timer(self.timeout, self._hang_up, [self._call])
         alarm.daemon = True
         alarm.start()
         try:
