@@ -72,6 +72,8 @@ class Statistics:
         self, database: Database, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self.settings = settings.reports
+        self.tenant = settings.tenant
+        self.logo = settings.home / "config" / settings.tenant.logo if settings.tenant.logo else None
         self.calendar = Calendar(settings.reports.timezone)
         self.daily_totals = DailyTotals(database, self.calendar, now)
         self._database = database

@@ -47,12 +47,29 @@ def test_every_page_fits_its_screen_and_is_told_to_those_who_do_not_see_it(
     for path in PAGES:
         page.goto(f"{address}{path}?lang={language}&period=30")
         assert page.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0, path
-        # Colours, names and order are those of every screen.
-        if screen == "desktop":
-            found = axe.Axe().run(page).response["violations"]
-            assert not [(each["id"], each["nodes"][0]["html"][:200]) for each in found], path
+        found = axe.Axe().run(page).response["violations"]
+        assert not [(each["id"], each["nodes"][0]["html"][:200]) for each in found], path
         window.keep(f"dashboard-{screen}{path.replace('/', '-')}", full_page=True)
     assert not window.complaints
+    page.context.close()
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_menus_and_days_lie_within_the_screen(browser: Any, address: str, screen: str, language: str) -> None:
+    page = log_in(browser, address, screen).page
+    page.goto(f"{address}?lang={language}")
+    width, height = SCREENS[screen]
+    menus = page.locator(".menu")
+    assert menus.count() == 3
+    for at in range(menus.count()):
+        menus.nth(at).locator("summary").click()
+        box = menus.nth(at).locator("> :not(summary)").bounding_box()
+        assert 0 <= box["x"] <= width - box["width"], (at, box)
+        assert box["y"] + box["height"] <= height, (at, box)
+        menus.nth(at).locator("summary").click()
+    lines = {round(each.bounding_box()["y"]) for each in page.locator(".chips a").all()}
+    assert len(lines) == 1, "the days stand in one line"
     page.context.close()
 
 

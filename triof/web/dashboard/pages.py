@@ -1,38 +1,45 @@
 """The dashboard's pages. A GET never changes anything; the actions are in ``actions.py``."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, g, render_template, request, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from triof.journal.scope import Scope
 from triof.judging.mode import current_mode
-from triof.operations.machine_names import machine_names
+from triof.monitoring.machine_names import machine_names
+from triof.operations.records import latest_faults
 from triof.services import Services
+from triof.settings.sections.reports import CO2_SOURCE
 from triof.settings.tree import Language, Settings
 from triof.statistics import month
 from triof.web import login
-from triof.web.dashboard import boxes, charts, comparison, condition, labels
+from triof.web.dashboard import boxes, charts, comparison, condition, faults, labels
+from triof.web.dashboard.camera import CameraPicture
 from triof.web.dashboard.filters import PERIODS, DashboardFilter, read
 from triof.web.dashboard.filters import month as wanted_month
 from triof.web.dashboard.health import DashboardHealth
+from triof.web.fault_codes import FAULT_CODES
 
 _LIVE_SECONDS = 10
 _HOURS_UP_TO_DAYS = 2
 _LATEST = 6
+_FAULTS = 60
+"""Events that are read to find as many faults as are shown: each has a beginning and an end."""
 
 
 class DashboardPages:
     """The pages for operators, about the machines that write to the database of ``around``."""
 
-    def __init__(self, around: Services, settings: Settings) -> None:
+    def __init__(self, around: Services, settings: Settings, camera: CameraPicture) -> None:
         self._services = around
         self._settings = settings
         self._statistics = around.operations.statistics
-        self._health = DashboardHealth(around)
+        self._health = DashboardHealth(around, settings)
+        self._camera = camera
 
     def blueprint(self, gate: login.Gate) -> Blueprint:
         """Return the blueprint; users who are not logged in are redirected to the login."""
@@ -74,7 +81,7 @@ class DashboardPages:
             # The boxes themselves are shown below them.
             notices=[each for each in self._health.notices(machines) if fills.left_out or not each.is_about_a_box],
             types=labels.TYPES,
-            action_names=labels.ACTIONS,
+            answers=labels.ANSWERS,
             endings=labels.ENDINGS,
         )
 
@@ -87,6 +94,8 @@ class DashboardPages:
             "over_time",
             asked,
             recycled=self._statistics.recycled(asked.scope(self._statistics)),
+            # The template translates the default.
+            own_source=None if self._settings.reports.co2.source == CO2_SOURCE else self._settings.reports.co2.source,
             verdicts=charts.verdicts(*over),
             types=charts.types(*over),
             dirty=charts.dirty(*over),
@@ -128,7 +137,11 @@ class DashboardPages:
             breaker_words=labels.BREAKERS,
             latest=next(iter(self._statistics.latest(self._last_week(), 1)), None),
             mode=current_mode(self._settings),
+            mode_turned_at=_turned_at(self._settings),
             modes=labels.MODES,
+            faults=list(faults.shown(latest_faults(self._services.journal, _FAULTS)))[:_LATEST],
+            fault_codes=FAULT_CODES,
+            camera=self._camera.state() if g.user.may_act else None,
         )
 
     def models(self) -> str:
@@ -173,7 +186,7 @@ class DashboardPages:
     def _page(self, name: str, asked: DashboardFilter, **values: Any) -> str:
         usual = {"lang": None, "since": None, "until": None}
         machines = self._statistics.machines()
-        names = machine_names(self._settings, self._services.journal, machines)
+        names = machine_names(self._settings, self._services.journal.database, machines)
         return render_template(
             f"dashboard/{name}.html",
             here=f"dashboard.{name}",
@@ -188,6 +201,14 @@ class DashboardPages:
             language_urls={code: url_for(f"dashboard.{name}", **_with_language(code)) for code in ("fr", "en")},
             **values,
         )
+
+
+def _turned_at(settings: Settings) -> datetime | None:
+    turned = current_mode(settings).turned
+    try:
+        return datetime.fromisoformat(turned.at) if turned else None
+    except ValueError:
+        return None
 
 
 def _with_language(code: str) -> Mapping[str, Any]:

@@ -7,17 +7,22 @@ import secrets
 from collections.abc import Callable, Collection
 
 from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from flask import session as cookie
+from flask_babel import Babel, get_locale
+from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from providers.base import LABELS
 from providers.event_log import get_logger
-from triof.common.paths import STATIC, TEMPLATES
+from triof.common.paths import STATIC, TEMPLATES, TRANSLATIONS
 from triof.curation.labelling import UNUSABLE, LabellingSession, ModelSuggestion, Question, tally
 from triof.judging import photo as photos
 from triof.judging.photo import PhotoError
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
+from triof.settings.tree import Language
+from triof.web import texts
 from triof.web.hosts import Hosts
 
 log = get_logger(__name__)
@@ -41,10 +46,11 @@ def create_app(
     opinion: Callable[[Question], ModelSuggestion | None],
     limits: PhotoLimits = DEFAULT_LIMITS,
     trusted_hosts: Collection[str] = (),
+    language: Language = "en",
 ) -> Flask:
     """Return the app for ``session``; ``opinion`` gives the machine's own prediction for a photo.
 
-    It accepts the hosts localhost and ``trusted_hosts``.
+    It accepts the hosts localhost and ``trusted_hosts``, and speaks ``language`` until another one is chosen.
     """
     app = Flask("triof", template_folder=str(TEMPLATES), static_folder=str(STATIC))
     app.config.update(
@@ -55,7 +61,12 @@ def create_app(
         SESSION_COOKIE_SAMESITE="Strict",
         MAX_CONTENT_LENGTH=_FORM_BYTES,
         WTF_CSRF_TIME_LIMIT=None,
+        BABEL_TRANSLATION_DIRECTORIES=str(TRANSLATIONS),
     )
+    Babel(app, locale_selector=lambda: cookie.get("language", language))
+    app.jinja_env.filters.update(texts.FILTERS)
+    app.context_processor(_common)
+    app.before_request(_choose_language)
     app.before_request(Hosts("localhost", trusted_hosts).check)
     CSRFProtect(app)
     pages = LabellingPages(session, opinion, limits)
@@ -65,7 +76,7 @@ def create_app(
     app.post("/undo", endpoint="undo")(pages.undo)
     app.get("/photo/<run>/<int:position>", endpoint="photo")(pages.photo)
     app.after_request(_add_headers)
-    app.register_error_handler(CSRFError, lambda _: _fault("This page is of an earlier run.", 400))
+    app.register_error_handler(CSRFError, lambda error: _fault(_("This page is of an earlier run."), 400))
     app.register_error_handler(HTTPException, lambda error: _fault(f"{error.name}.", error.code or 500))
     app.register_error_handler(OSError, _not_written)
     return app
@@ -145,6 +156,16 @@ class LabellingPages:
         return max(1, round(questions / pace)) if pace else None
 
 
+def _common() -> dict[str, object]:
+    """Return what every template needs."""
+    return {"language": str(get_locale()), "languages": texts.LANGUAGES, "names": texts.NAMES, "theme": "system"}
+
+
+def _choose_language() -> None:
+    if (language := request.args.get("lang")) in dict(texts.LANGUAGES):
+        cookie["language"] = language
+
+
 def _add_headers(response: Response) -> Response:
     response.headers.update(_HEADERS)
     if request.endpoint != "static":
@@ -154,7 +175,7 @@ def _add_headers(response: Response) -> Response:
 
 def _not_written(error: OSError) -> tuple[str, int]:
     log.error("labels.not_written", exc_info=error)
-    return _fault(f"The decision could not be written ({error.strerror}).", 500)
+    return _fault(_("The decision could not be written (%(why)s).", why=error.strerror), 500)
 
 
 def _fault(what: str, status: int) -> tuple[str, int]:

@@ -19,8 +19,7 @@ from providers.event_log import get_logger
 from triof.common.errors import TriofError
 from triof.deposits.maintenance import UnderMaintenance
 from triof.deposits.visit import Deposit, DepositStage, ReturnReason
-from triof.judging.photo import PhotoError
-from triof.machine.cameras.base import CameraError, NothingChosen
+from triof.machine.cameras.base import CameraError
 from triof.machine.slot import SlotError
 from triof.observability import logs
 from triof.services import KioskServices
@@ -29,14 +28,16 @@ from triof.statistics.contribution import contribution
 from triof.storage.database_errors import DatabaseUnusable
 from triof.web import fault_codes, privacy_notice, texts
 from triof.web.access import is_from_here
+from triof.web.kiosk.choosing import choosing, judged_by
 
 log = get_logger(__name__)
 
 Page = str | BaseResponse
 
-LANGUAGES = (("fr", "Français"), ("en", "English"))
 _LANGUAGE_KEPT_SECONDS = 60
 _POLL_SECONDS = 5
+_STEP_SECONDS = 0.2
+"""Seconds between two looks at a step of the machine: a tenth of a second is lost with each step on average."""
 _NOTICE_SECONDS = 60
 
 _STOPS = (UnderMaintenance, SlotError, DatabaseUnusable)
@@ -44,6 +45,7 @@ _STOPS = (UnderMaintenance, SlotError, DatabaseUnusable)
 
 _PAGES = {
     DepositStage.INSERTING: "kiosk.insert",
+    DepositStage.JUDGING: "kiosk.judging",
     DepositStage.CHOOSING: "kiosk.pick_type",
     DepositStage.SORTING: "kiosk.confirmation",
     DepositStage.SHREDDED: "kiosk.confirmation",
@@ -54,27 +56,13 @@ _PAGES = {
 class Refresh(NamedTuple):
     """Delay and target of a page's refresh."""
 
-    seconds: int
+    seconds: float
     url: str
 
-
-class Label(NamedTuple):
-    """A label as displayed; ``probability`` from 0 to 1."""
-
-    label: str
-    name: Any
-    probability: float | None
-    ticked: bool = False
-
-
-class TypeMismatch(NamedTuple):
-    """The employee chose one type, the machine is sure of another."""
-
-    chosen_label: str
-    chosen_name: Any
-    seen_label: str
-    seen_name: Any
-    seen_probability: float
+    @property
+    def whole_seconds(self) -> int:
+        """The delay without JavaScript."""
+        return max(1, math.ceil(self.seconds))
 
 
 class KioskPages:
@@ -82,7 +70,6 @@ class KioskPages:
 
     def __init__(self, services: KioskServices, settings: Settings) -> None:
         self._deposits = services.deposits
-        self._metrics = services.operations.metrics
         self._health = services.operations.health
         self._statistics = services.operations.statistics
         self._warning_seconds = settings.deposit.warning_seconds
@@ -102,6 +89,7 @@ class KioskPages:
         blueprint.post("/start")(self.start)
         blueprint.get("/start")(self.insert)
         blueprint.post("/waste/pick-type")(self.judge)
+        blueprint.get("/waste/judging")(self.judging)
         blueprint.get("/waste/pick-type")(self.pick_type)
         blueprint.get("/waste/photo/<uuid:deposit_id>")(self.photo)
         blueprint.post("/confirmation")(self.confirm)
@@ -187,7 +175,7 @@ class KioskPages:
         deposit = self._deposit_at(DepositStage.INSERTING)
         if not deposit:
             return self._to_current_page()
-        fault = session.pop("photo_error", "leftover" if deposit.leftover else None)
+        fault = deposit.problem or ("leftover" if deposit.leftover else None)
         return render_template(
             "kiosk/insert.html",
             camera=self._deposits.camera.kind,
@@ -196,20 +184,21 @@ class KioskPages:
         )
 
     def judge(self) -> Page:
-        """Close the slot, take the photo and judge it."""
-        try:
-            upload = request.files.get("image")
-            image = upload.read() if upload else None
-            return self._step(lambda: self._deposits.judge(_visitor(), image))
-        except PhotoError as error:
-            session["photo_error"] = error.code
-        except NothingChosen:
-            session["photo_error"] = "no_photo"
-        except CameraError as error:
-            log.error("camera.failed", code=error.code, cause=error)
-            self._metrics.camera_failed()
-            session["photo_error"] = "camera"
-        return self._to_current_page()
+        """Begin to close the slot, take the photo and judge it."""
+        upload = request.files.get("image")
+        image = upload.read() if upload else None
+        return self._step(lambda: self._deposits.judge(_visitor(), image))
+
+    def judging(self) -> Page:
+        """Show the photo while it is judged."""
+        deposit = self._deposit_at(DepositStage.JUDGING)
+        if not deposit:
+            return self._to_current_page()
+        return render_template(
+            "kiosk/judging.html",
+            photo_url=_photo_url(deposit),
+            refresh=Refresh(_STEP_SECONDS, url_for("kiosk.judging")),
+        )
 
     def pick_type(self) -> Page:
         """Show the photo and the judgement, to confirm or correct."""
@@ -219,8 +208,8 @@ class KioskPages:
         return render_template(
             "kiosk/pick_type.html",
             photo_url=_photo_url(deposit),
-            **_choosing(deposit, list(self._deposits.boxes)),
-            **_judge(deposit),
+            **choosing(deposit, list(self._deposits.boxes)),
+            **judged_by(deposit),
             **self._clock(deposit, "kiosk.pick_type"),
         )
 
@@ -232,11 +221,16 @@ class KioskPages:
         return Response(deposit.photo, mimetype="image/jpeg")
 
     def confirm(self) -> Page:
-        """Sort by the chosen type; without one, show the choice again."""
-        chosen = request.form.get("waste_type", "")
-        if chosen not in self._deposits.boxes:
-            return self._step(lambda: self._deposits.choose_again(_visitor()))
-        return self._step(lambda: self._deposits.confirm(_visitor(), chosen, sure="sure" in request.form))
+        """Sort by the chosen type, or return the item; without a choice, say that one is needed."""
+        deposits, visitor, form = self._deposits, _visitor(), request.form
+        chosen = form.get("waste_type", "")
+        if "again" in form:
+            return self._step(lambda: deposits.choose_again(visitor))
+        if form.get("cleanliness") == "dirty":
+            return self._step(lambda: deposits.call_dirty(visitor))
+        if chosen not in deposits.boxes and chosen != "other":
+            return self._step(lambda: deposits.ask_again(visitor, "not_chosen"))
+        return self._step(lambda: deposits.confirm(visitor, chosen, sure="sure" in form))
 
     def confirmation(self) -> Page:
         """Show the sorting, then the thanks; or the return of the item with its reason."""
@@ -254,7 +248,7 @@ class KioskPages:
                 corrected=_is_corrected(deposit),
                 refresh=self._to_attract(deposit),
             )
-        refresh = Refresh(1, url_for("kiosk.confirmation"))
+        refresh = Refresh(_STEP_SECONDS, url_for("kiosk.confirmation"))
         box = self._deposits.boxes[chosen]
         return render_template("kiosk/sorting.html", **shown, step=deposit.step, box=box, refresh=refresh)
 
@@ -273,19 +267,20 @@ class KioskPages:
 
     def too_large(self, _: RequestEntityTooLarge) -> Page:
         """Handle a request body above the size limit, which was not read."""
-        session["photo_error"] = "too_many_bytes"
-        return self._to_current_page()
+        return self._step(lambda: self._deposits.ask_again(_visitor(), "too_many_bytes"))
 
     def _returned(self, deposit: Deposit, reason: ReturnReason) -> Page:
         label = deposit.judgement.verdict.label if deposit.judgement else None
+        state = texts.return_state(reason, deposit.chosen, deposit.cleanliness)
         return render_template(
             "kiosk/returned.html",
             reason=reason,
-            **texts.RETURNS[reason]._asdict(),
+            state=state,
+            **texts.RETURNS[state]._asdict(),
             photo_url=_photo_url(deposit),
             label=label,
             name=texts.NAMES[label] if label else None,
-            **_judge(deposit),
+            **judged_by(deposit),
             may_retry=reason not in ("jammed", "emergency_stop", "out_of_order"),
             refresh=self._to_attract(deposit),
         )
@@ -335,44 +330,3 @@ def _is_corrected(deposit: Deposit) -> bool:
 
 def _photo_url(deposit: Deposit) -> str | None:
     return url_for("kiosk.photo", deposit_id=deposit.id) if deposit.photo else None
-
-
-def _judge(deposit: Deposit) -> dict[str, Any]:
-    """Return which provider answered, and whether that is a fault."""
-    waste_type = deposit.judgement.predictions.get("waste_type") if deposit.judgement else None
-    if not deposit.judgement or not waste_type:
-        return {"answered_by": None, "fault": False}
-    answered_by, fell_back = texts.answered_by(waste_type)
-    # In mode cloud a fall-back is a fault and must be visible on the screen.
-    return {"answered_by": answered_by, "fault": fell_back and deposit.judgement.mode == "cloud"}
-
-
-def _choosing(deposit: Deposit, types: list[str]) -> dict[str, Any]:
-    """Return the template values of the choosing page."""
-    assert deposit.judgement  # a deposit at CHOOSING has been judged
-    verdict, predictions = deposit.judgement.verdict, deposit.judgement.predictions
-    waste_type, cleanliness = predictions.get("waste_type"), predictions.get("cleanliness")
-    if verdict.reason == "unfamiliar":
-        # For an unfamiliar item neither type nor cleanliness is known.
-        waste_type = cleanliness = None
-    doubt = None
-    if verdict.label and waste_type and deposit.chosen and verdict.doubts(deposit.chosen):
-        chosen, seen = deposit.chosen, verdict.label
-        doubt = TypeMismatch(chosen, texts.NAMES[chosen], seen, texts.NAMES[seen], waste_type.scores[seen])
-    return {
-        "verdict": verdict,
-        "headline": texts.headline(verdict.action, verdict.reason, verdict.label),
-        "tiles": [
-            Label(
-                label,
-                texts.NAMES[label],
-                waste_type.scores[label] if waste_type else None,
-                ticked=verdict.action == "accept" and label == verdict.label,
-            )
-            for label in types
-        ],
-        "cleanliness": Label(cleanliness.label, texts.NAMES[cleanliness.label], cleanliness.probability)
-        if cleanliness
-        else None,
-        "doubt": doubt,
-    }
