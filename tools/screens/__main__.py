@@ -28,10 +28,13 @@ def main() -> int:
     options = TourOptions(chosen.out, only=tuple(chosen.only), reduced=chosen.reduced)
     if chosen.reduced:
         options = TourOptions(chosen.out, (SIZES[0], SIZES[-1]), LANGUAGES[:1], ("light",), options.only, reduced=True)
-    found = list(run(options, chosen.workers))
+    found = []
+    for finding in run(options, chosen.workers):
+        print(finding, flush=True)
+        found.append(finding)
     if not (chosen.reduced or chosen.only):
         sheets.write(options, COMMITTED)
-    print(*found, f"{len(found)} findings; the pictures are in {chosen.out}.", sep="\n")
+    print(f"{len(found)} findings; the pictures are in {chosen.out}.")
     return min(len(found), 1)
 
 

@@ -34,7 +34,7 @@ class PageRules:
     """Regular expressions of what no person should read."""
 
 
-KIOSK = PageRules(fits=True, target=64, text=15, pictures={".tile__picture": 48})
+KIOSK = PageRules(fits=True, target=64, text=15, button=96, pictures={".tile__picture": 48})
 ZOOMED_KIOSK = PageRules(fits=False, target=44, text=9)
 """At 200 %, where pixels count double and a page may scroll."""
 TECHNICIAN = PageRules(fits=False, target=44, text=13)

@@ -8,6 +8,7 @@ from PIL import Image, ImageFilter
 from tools.screens.scripted import Answer
 from tools.screens.visit import PageVisit, Scene
 from triof.common.paths import DEMO_PICTURES
+from triof.machine.hardware.base import Part
 
 _TRAY, _ODD_SIZE = DEMO_PICTURES.with_name("demo_empty") / "bottle-clean-1.jpg", (900, 675)
 """Only pictures of the size of the reference are compared with it, so that the demo pictures are not."""
@@ -46,9 +47,7 @@ def inserted(visit: PageVisit, picture: str = "bottle-clean-1", **answers: Answe
 
 def judged(visit: PageVisit, picture: str = "bottle-clean-1", **answers: Answer) -> PageVisit:
     """Have an item judged."""
-    inserted(visit, picture, **answers).press("/waste/pick-type")
-    visit.page.wait_for_selector('[data-page="pick_type"], [data-page="returned"]')
-    return visit
+    return inserted(visit, picture, **answers).press("/waste/pick-type").at("pick_type", "returned")
 
 
 def confirmed(visit: PageVisit, picture: str = "bottle-clean-1", **answers: Answer) -> PageVisit:
@@ -60,7 +59,7 @@ def doubted(visit: PageVisit) -> None:
     """Choose another type than the one that the machine is sure of."""
     judged(visit)
     visit.page.click(".tile--cup")
-    visit.press("/confirmation").at("pick_type", "doubt")
+    visit.press("/confirmation").at("pick_type", state="doubt")
 
 
 def _own_camera(visit: PageVisit) -> None:
@@ -80,9 +79,36 @@ def _no_photo(visit: PageVisit) -> None:
     visit.page.wait_for_selector("main .alert")
 
 
+def _thinking(visit: PageVisit, part: str, state: str) -> None:
+    inserted(visit).hold(part).press("/waste/pick-type").at("judging", state=state)
+
+
+def _nothing_chosen(visit: PageVisit) -> None:
+    judged(visit, waste_type=_UNSURE).press("/confirmation")
+    visit.page.wait_for_selector("[data-please-choose]:not([hidden])")
+
+
+def _none_of_these(visit: PageVisit) -> None:
+    judged(visit, "other-can-1", waste_type=_FOREIGN)
+    visit.page.click(".tile--other")
+    visit.press("/confirmation").at("returned")
+
+
+def _called_dirty(visit: PageVisit) -> None:
+    judged(visit, "cup-dirty-1", waste_type=_CUP, cleanliness=_STAINED)
+    visit.page.click(".action:has([value=dirty]) button")
+    visit.at("returned")
+
+
+def _corrected(visit: PageVisit) -> None:
+    doubted(visit)
+    visit.page.click(".action:has([name=sure]) button")
+    visit.at("thanks")
+
+
 def _busy(visit: PageVisit) -> None:
     inserted(visit.another())
-    visit.go().at("attract", "busy")
+    visit.go().at("attract", state="busy")
 
 
 def _no_picture(visit: PageVisit) -> None:
@@ -100,7 +126,7 @@ def _left_inside(visit: PageVisit) -> None:
 
 def _moving(visit: PageVisit, part: str, state: str) -> None:
     visit.hold(part)
-    confirmed(visit).at("sorting", state)
+    confirmed(visit).at("sorting", state=state)
 
 
 def _reaches_out(visit: PageVisit) -> None:
@@ -124,9 +150,9 @@ def _stopped(visit: PageVisit) -> None:
     visit.press("/confirmation").at("returned")
 
 
-def _jammed(visit: PageVisit) -> None:
+def _jammed(visit: PageVisit, part: Part) -> None:
     judged(visit, "cup-clean-1", waste_type=_CUP)
-    visit.script.hardware.jam("box")
+    visit.script.hardware.jam(part)
     visit.press("/confirmation").at("returned")
 
 
@@ -142,10 +168,13 @@ SCENES = (
     Scene("insert", inserted, reduced=True),
     Scene("insert-no-picture", _no_picture),
     Scene("insert-left-inside", _left_inside),
+    Scene("thinking-closing", partial(_thinking, part="slot", state="closing")),
+    Scene("thinking", partial(_thinking, part="provider", state="photo"), reduced=True),
     Scene("choose-sure-bottle", judged, reduced=True),
     Scene("choose-sure-cup", partial(judged, picture="cup-clean-1", waste_type=_CUP)),
     Scene("choose-sure-cutlery", partial(judged, picture="cutlery-clean-1", waste_type=_CUTLERY)),
     Scene("choose-unsure-type", partial(judged, waste_type=_UNSURE), reduced=True),
+    Scene("choose-nothing-chosen", _nothing_chosen),
     Scene("choose-unsure-cleanliness", partial(judged, cleanliness=_STAINED), reduced=True),
     Scene("choose-type-not-answered", partial(judged, waste_type=None)),
     Scene("choose-cleanliness-not-answered", partial(judged, cleanliness=None)),
@@ -154,6 +183,7 @@ SCENES = (
     Scene("sorting-box", partial(_moving, part="box", state="box")),
     Scene("sorting-shred", partial(_moving, part="shredder", state="shred")),
     Scene("thanks", lambda visit: confirmed(visit).at("thanks"), reduced=True),
+    Scene("thanks-corrected", _corrected),
     Scene("returned-other", partial(judged, picture="other-can-1", waste_type=_OTHER), reduced=True),
     Scene("returned-dirty", partial(judged, picture="cup-dirty-1", waste_type=_CUP, cleanliness=_DIRTY)),
     Scene("returned-nothing-seen", partial(judged, picture="other-empty-1", waste_type=_NOTHING)),
@@ -162,10 +192,23 @@ SCENES = (
     Scene("returned-cancelled-before", partial(_cancelled, picture=None)),
     Scene("returned-taken-back", _taken_back),
     Scene("returned-emergency-stop", _stopped),
-    Scene("returned-jammed", _jammed),
+    *(Scene(f"returned-jammed-{part}", partial(_jammed, part=part)) for part in ("box", "shredder")),
+    Scene("returned-none-of-these", _none_of_these),
+    Scene("returned-called-dirty", _called_dirty),
 )
 OWN_CAMERA = (
     Scene("insert-own-camera", _own_camera),
     Scene("insert-choose-photo", _chooser, scripts=False),
     Scene("insert-not-a-photo", _no_photo, scripts=False),
+)
+TENANT = tuple(
+    Scene(f"tenant-{scene.name}", scene.reach)
+    for scene in SCENES
+    if scene.name in {"attract", "choose-sure-bottle", "thanks", "returned-other", "returned-dirty"}
+)
+LOW = tuple(
+    Scene(f"low-{scene.name}", scene.reach)
+    for scene in SCENES
+    if scene.name
+    in {"attract", "insert", "choose-unsure-type", "choose-unsure-cleanliness", "choose-mismatch", "thanks"}
 )

@@ -1,9 +1,11 @@
 """The scenes of the touchscreen when something is wrong: out of order, error pages, a server that is away."""
 
 from functools import partial
+from typing import get_args
 
 from tools.screens.deposits import inserted, judged
 from tools.screens.visit import PageVisit, Scene
+from triof.machine.hardware.base import Part
 from triof.web.fault_codes import FAULT_CODES
 
 _MAINTENANCE = "M1"
@@ -11,7 +13,12 @@ _MAINTENANCE = "M1"
 
 def _out_of_order(visit: PageVisit, code: str) -> None:
     visit.script.fault(code)
-    visit.go().at("out_of_order", code)
+    visit.go().at("out_of_order", state=code)
+
+
+def _stuck(visit: PageVisit, part: Part) -> None:
+    visit.script.hardware.jam(part)
+    visit.go().at("out_of_order", state="S1")
 
 
 def _too_late(visit: PageVisit) -> None:
@@ -48,6 +55,19 @@ def _timed_out(visit: PageVisit) -> None:
     judged(visit).at("returned")
 
 
+def _held_open(visit: PageVisit) -> None:
+    visit.script.hardware.put_item(True)
+    judged(visit).press("/return").at("returned", state="held")
+
+
+def _not_judged(visit: PageVisit) -> None:
+    inserted(visit).hold("provider").press("/waste/pick-type").at("returned")
+
+
+def _interrupted(visit: PageVisit) -> None:
+    visit.go().at("interrupted")
+
+
 CODES = tuple(
     Scene(f"out-of-order-{code}", partial(_out_of_order, code=code), reduced=code == "S1")
     for code, row in FAULT_CODES.items()
@@ -55,13 +75,20 @@ CODES = tuple(
 )
 SCENES = (
     *CODES,
+    *(Scene(f"out-of-order-jammed-{part}", partial(_stuck, part=part)) for part in get_args(Part)),
     Scene("error-not-found", lambda visit: visit.go("/nowhere").at("error"), reduced=True),
     Scene("error-method", _wrong_method),
     Scene("error-too-late", _too_late),
     Scene("server-away", _server_away),
     Scene("returned-out-of-order", _not_written),
 )
-PATIENCE = (Scene("still-there", _still_there, reduced=True), Scene("returned-timed-out", _timed_out))
+PATIENCE = (
+    Scene("still-there", _still_there),
+    Scene("returned-timed-out", _timed_out),
+    Scene("returned-held-open", _held_open),
+    Scene("returned-not-judged", _not_judged),
+)
+INTERRUPTED = (Scene("interrupted", _interrupted, leaves=False),)
 CLOUD_AWAY = (
     Scene("cloud-away-attract", lambda visit: visit.go().at("attract")),
     Scene("cloud-away-choose", judged),

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import requests
 from PIL import Image
 
 from tools import journal_bench
@@ -41,15 +43,31 @@ _SCRIPTED = {
     "TRIOF_SLOT__KIND": "tools.screens.scripted:ScriptedHardware",
     "TRIOF_DEADLINE_SECONDS": "60",
     "TRIOF_DEPOSIT__IDLE_SECONDS": _NEVER,
-    "TRIOF_DEPOSIT__RETURN_SECONDS": _NEVER,
+    "TRIOF_DEPOSIT__RETURN_SECONDS": "99",
     "TRIOF_DEPOSIT__THANKS_SECONDS": _NEVER,
 }
 _CLOUD = {
     "TRIOF_MODE": "cloud",
     "TRIOF_ROUTES__WASTE_TYPE": f"tools.screens.scripted:ScriptedCloud,{_LOCAL}",
 }
-_IMPATIENT = {"TRIOF_DEPOSIT__IDLE_SECONDS": "45", "TRIOF_DEPOSIT__WARNING_SECONDS": "44"}
+_IMPATIENT = {
+    "TRIOF_DEPOSIT__IDLE_SECONDS": "45",
+    "TRIOF_DEPOSIT__WARNING_SECONDS": "44",
+    "TRIOF_DEPOSIT__RETURN_SECONDS": "45",
+    "TRIOF_DEADLINE_SECONDS": "5",
+}
 """A question is on the screen for as long as its pictures take."""
+_TENANT = {
+    "TRIOF_TENANT__NAME": "Ateliers du Parc",
+    "TRIOF_TENANT__LOGO": "logo.png",
+    "TRIOF_TENANT__COLOURS__MAIN": "#1f4e8c",
+    "TRIOF_TENANT__COLOURS__PAPER": "#eef3fa",
+    "TRIOF_TENANT__WHERE_ELSE__OTHER__FR": "Bac jaune, au fond du couloir",
+    "TRIOF_TENANT__WHERE_ELSE__OTHER__EN": "Yellow bin, at the end of the corridor",
+    "TRIOF_TENANT__WHERE_ELSE__OTHER__PICTURE": "bin.png",
+    "TRIOF_TENANT__WHERE_ELSE__DIRTY__FR": "Évier, à droite de la fontaine",
+    "TRIOF_TENANT__WHERE_ELSE__DIRTY__EN": "Sink, right of the water fountain",
+}
 
 
 @dataclass(frozen=True)
@@ -82,6 +100,29 @@ def _kiosk(home: Path, **changes: str) -> Iterator[str]:
             ReferenceStore(home, camera).save(empty.convert("RGB"), *empty.size)
     with RunningKiosk(home, {**_environ(home), "TRIOF_CAMERA__KIND": kind, **changes}) as kiosk:
         yield kiosk.url
+
+
+@contextmanager
+def _tenant(home: Path) -> Iterator[str]:
+    config = home / "config"
+    config.mkdir()
+    for name, size, colour in (("logo.png", (480, 160), "#1f4e8c"), ("bin.png", (300, 300), "#ffc21a")):
+        Image.new("RGB", size, colour).save(config / name)
+    with _kiosk(home, **_TENANT) as url:
+        yield url
+
+
+@contextmanager
+def _interrupted(home: Path) -> Iterator[str]:
+    """A machine that lost its power while an item was in it."""
+    with RunningKiosk(home, _environ(home)) as kiosk, requests.Session() as person:
+        for path in ("/start", "/waste/pick-type"):
+            token = re.search(r'name="csrf_token" value="([^"]+)"', person.get(kiosk.url).text)
+            assert token
+            person.post(f"{kiosk.url}{path}", {"csrf_token": token[1]})
+        kiosk.kill()
+    with _kiosk(home) as url:
+        yield url
 
 
 def _with(changes: Mapping[str, str]) -> Callable[[Path], AbstractContextManager[str]]:
@@ -135,6 +176,9 @@ LANES = (
     Lane("faults", faults.SCENES, _with({})),
     Lane("patience", faults.PATIENCE, _with(_IMPATIENT)),
     Lane("camera", deposits.OWN_CAMERA, _with({"TRIOF_CAMERA__KIND": "browser"})),
+    Lane("tenant", deposits.TENANT, _tenant),
+    Lane("low", deposits.LOW, _with({"TRIOF_TOUCHSCREEN__REACH": "low"})),
+    Lane("interrupted", faults.INTERRUPTED, _interrupted),
     Lane("cloud", faults.CLOUD_AWAY, _with(_CLOUD)),
     Lane("technician", desks.TECHNICIAN_PAGES, _with({})),
     Lane("dashboard", desks.DASHBOARD_PAGES, _kiosk_with_past),

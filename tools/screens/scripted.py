@@ -72,7 +72,7 @@ class Script:
 
     @contextmanager
     def held(self, part: str) -> Iterator[None]:
-        """Hold the machine up at ``part``: box, shredder or provider."""
+        """Hold the machine up at ``part``: slot, box, shredder or provider."""
         with _locked(self.home, part):
             yield
 
@@ -91,6 +91,11 @@ class ScriptedHardware(SimulatedHardware):
             error.code = fault.read_text()
             raise error
         return super().slot_is_open()
+
+    def close_slot(self) -> None:
+        """Close the slot, once the script lets it."""
+        with _locked(self._home, "slot"):
+            super().close_slot()
 
     def move_box(self, number: int) -> None:
         """Move the box, once the script lets it."""

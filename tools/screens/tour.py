@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tools.screens import checks
 from tools.screens.checks import KIOSK, ZOOMED_KIOSK
@@ -81,19 +81,28 @@ def _lane(name: str, options: TourOptions) -> list[Finding]:
     lane = next(lane for lane in LANES if lane.name == name)
     found: list[Finding] = []
     with TemporaryDirectory() as folder, sync_playwright() as running:
-        home = Path(folder)
-        script = Script(home) if lane.scripted else None
-        if script:
-            script.reset()
         browser = running.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
-        with lane.serve(home) as url:
-            for scene, language in product(options.scenes(lane), options.languages):
-                started = monotonic()
-                with PageVisit(browser, url, language, script, scripts=scene.scripts) as visit:
-                    found += _visited(visit, scene, options)
-                print(f"{scene.name} {language}: {monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+        # The other lanes are taken whatever happens to a server.
+        try:
+            for part in _parts(lane, Path(folder), browser, options):
+                found += part
+        except Exception as error:
+            found.append(Finding(f"server {name}", "", "", str(error)))
         browser.close()
     return found
+
+
+def _parts(lane: Lane, home: Path, browser: Any, options: TourOptions) -> Iterator[list[Finding]]:
+    """Yield the findings of each scene in each language."""
+    script = Script(home) if lane.scripted else None
+    if script:
+        script.reset()
+    with lane.serve(home) as url:
+        for scene, language in product(options.scenes(lane), options.languages):
+            started = monotonic()
+            with PageVisit(browser, url, language, script, scripts=scene.scripts) as visit:
+                yield _visited(visit, scene, options)
+            print(f"{scene.name} {language}: {monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
 
 def _visited(visit: PageVisit, scene: Scene, options: TourOptions) -> list[Finding]:
@@ -107,7 +116,7 @@ def _visited(visit: PageVisit, scene: Scene, options: TourOptions) -> list[Findi
     except Exception as error:
         found.append(_failed(visit, scene, "not taken", error))
     try:
-        visit.end()
+        visit.end(leaves=scene.leaves)
     except Exception as error:
         found.append(_failed(visit, scene, "not left", error))
     return found + [Finding(scene.name, visit.language, "", f"JavaScript: {one}") for one in visit.complaints]

@@ -57,9 +57,10 @@ class PageVisit:
         self.page.goto(f"{self.url}{path}{'&' if '?' in path else '?'}lang={self.language}")
         return self
 
-    def at(self, page: str, state: str | None = None) -> Self:
-        """Wait for a page by its ``data-page``, and by its ``data-state``."""
-        self.page.wait_for_selector(f'body[data-page="{page}"]' + (f'[data-state="{state}"]' if state else ""))
+    def at(self, *pages: str, state: str | None = None) -> Self:
+        """Wait for one of the pages by its ``data-page``, and by its ``data-state``."""
+        more = f'[data-state="{state}"]' if state else ""
+        self.page.wait_for_selector(", ".join(f'body[data-page="{page}"]{more}' for page in pages))
         return self
 
     def press(self, action: str) -> Self:
@@ -85,11 +86,11 @@ class PageVisit:
         if self._script:
             self._script.reset()
 
-    def end(self) -> None:
-        """End the deposit, so that the next person meets an idle machine."""
+    def end(self, *, leaves: bool) -> None:
+        """Free the machine; if it ``leaves``, also end the deposit, so that the next person meets an idle machine."""
         self.begin()
         self._held.close()
-        if self._script:
+        if self._script and leaves:
             self._leave()
 
     def _leave(self) -> None:
@@ -112,6 +113,8 @@ class Scene:
     rules: PageRules = KIOSK
     scripts: bool = True
     """Whether JavaScript is on."""
+    leaves: bool = True
+    """Whether the deposit is ended, and not left to the scenes after it."""
     reduced: bool = False
     """Whether it belongs to the reduced tour."""
     whole: bool = False
