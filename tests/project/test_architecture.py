@@ -51,7 +51,7 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
             "providers",
             {f"providers/local_cnn/{name}.py" for name in ("runtime", "isolated_child", "training/weight_import")},
         ),
-        ("azure", "providers", {"providers/custom_vision/client.py"}),
+        ("azure", "providers", {f"providers/custom_vision/{name}.py" for name in ("client", "entra")}),
         ("azure", "triof", set()),
         ("boto3", "providers", {"providers/rekognition/client.py"}),
         ("botocore", "providers", {"providers/rekognition/client.py"}),

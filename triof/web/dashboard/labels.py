@@ -54,6 +54,7 @@ CHECKS: Mapping[str, LazyString] = {
     "precision": _("A model answers in another precision than it should."),
     "cloud": _("The cloud does not answer."),
     "quota": _("The quota is used up, or soon will be."),
+    "retirement": _("The cloud service is being switched off."),
     "slot_view": _("The camera no longer sees the slot as before."),
     "clock": _("The clock is wrong."),
     "memory": _("Memory is running out."),
@@ -76,6 +77,7 @@ CHECK_WARNINGS: Mapping[str, LazyString] = {
 CHECK_REMEDIES: Mapping[str, LazyString] = {
     "cloud": _("This machine answers alone and tries it again by itself."),
     "quota": _("This machine answers alone until it resets; see Answers."),
+    "retirement": _("Bring models and photos home: `triof doctor` names the commands."),
     "slot_view": _("Put the camera back, clean its lens, or take a new reference picture."),
 }
 STATUSES: Mapping[str, LazyString] = {"ok": _("well"), "warning": _("look at it"), "failed": _("does not work")}
@@ -90,6 +92,7 @@ TOPICS: Mapping[str, LazyString] = {
     "labels": _("How often each label is seen"),
     "embedding": _("What items look like"),
     "quota": _("The quota is nearly used up."),
+    "retirement": _("The cloud service is being switched off."),
     "cloud": _("The cloud does not answer."),
     "jammed": _("A part is stuck, or a deposit was not finished."),
     "camera": _("The camera gives no picture."),
