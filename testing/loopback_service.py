@@ -57,7 +57,7 @@ class Service(Generic[F]):
         self._switch = threading.Lock()
         self._started = False
         self.tls = self._certify() if tls else None
-        self.canned: dict[F | None, Reply] = dict(canned)
+        self.canned: dict[F | None, Reply] = dict[F | None, Reply](canned.items())
         """What faults answer that are an answer of their own."""
         # Bound from now on, also while stopped: the address refuses, and nobody else can take it.
         self._listener = _Listener(self, port=0)

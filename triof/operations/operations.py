@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from triof.access.api_keys import Keys
@@ -74,7 +74,8 @@ def build(
     measured.gauge(
         "triof_drift", "Evidence of drift, as a share of what is an alarm", monitoring.gauges, ("machine", "signal")
     )
-    health = HealthChecks(_checked(settings, sorter, journal, monitoring), clock=clock)
+    checked = replace(_checked(settings, sorter, journal, monitoring), statistics=statistics)
+    health = HealthChecks(checked, clock=clock)
     monitoring.watch_parts(health.alert_names(), health.alerts)
     measured.gauge("triof_health_check", "0: ok, 1: warning, 2: failed", health.gauges, ("check",))
     tasks: list[ScheduledTask] = [
