@@ -46,7 +46,7 @@ class Service(Generic[F]):
     whose head came whole), ``connections`` (accepted), ``ca_pem`` (with ``tls``).
     """
 
-    def __init__(self, faults: Collection[F], canned: Mapping[F, Reply], *, tls: bool = False) -> None:
+    def __init__(self, faults: Collection[F], canned: Mapping[Any, Reply], *, tls: bool = False) -> None:
         """``faults`` are the names that ``fault`` takes, ``canned`` those of them that are an answer of their own."""
         self._faults = faults
         self.latency = 0.0
