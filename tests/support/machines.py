@@ -168,7 +168,7 @@ def assemble(
     journal = Journal(Database(f"sqlite:///{settings.home / 'journal.db'}?timeout=0.05", "machine-1"))
     photo_store = PhotoStore.of(settings)
     room = DiskRoom(settings.home, [photo_store.make_room], reserve_bytes=65_536)
-    deposit_journal = DepositJournal(journal, settings.home, room)
+    deposit_journal = DepositJournal(journal, settings.home, room, machine_name=settings.machine.name)
     slot_watch = watching(clock) if watching else None
     if slot_watch:
         sorter.observe(slot_watch.observe)

@@ -38,7 +38,8 @@ _PATIENCE = 3
 class DepositJournal:
     """Writes to ``journal``, with an outbox in the ``home`` folder. Thread-safe.
 
-    ``room`` reserves and frees space on the disk. ``now`` gives aware datetimes.
+    ``room`` reserves and frees space on the disk. ``now`` gives aware datetimes. ``machine_name`` is written at each
+    start, so that others who read the journal can call the machine by it.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class DepositJournal:
         home: Path,
         room: DiskRoom | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        machine_name: str | None = None,
     ) -> None:
         self._journal = journal
+        self._started: dict[str, Any] = {"name": machine_name} if machine_name else {}
         self._file = DatabaseFile(path) if (path := journal.database.path) else None
         self._outbox = Outbox(home)
         self._room = room
@@ -134,7 +137,7 @@ class DepositJournal:
                 )
                 for event in unfinished
             ]
-            rows.append(self._journal.event("machine.started", interrupted=len(unfinished)))
+            rows.append(self._journal.event("machine.started", interrupted=len(unfinished), **self._started))
             self._write(rows, again=True)
         self._journal.tell(rows)
         return unfinished

@@ -51,6 +51,7 @@ Kind = Literal[
     "privacy.erasure_begun",
     "privacy.erased",
     "technician.acted",
+    "box.emptied",
 ]
 ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
 """Final events; each deposit ends with exactly one of them."""

@@ -4,16 +4,23 @@ The tables are keyed by the codes that the rest of Triof uses, so a missing sent
 a blank screen in a canteen.  The machine speaks in the first person, in sentences short enough to read in passing.
 """
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from flask_babel import LazyString, format_percent
+from flask_babel import LazyString, format_decimal, format_percent
 from flask_babel import lazy_gettext as _
+from markupsafe import Markup, escape
 
 from providers.base import Prediction
 from triof.deposits.visit import Deposit
 from triof.judging.router import fallen_back
 from triof.machine.hardware.base import Part
+
+LANGUAGES = (("fr", "Français"), ("en", "English"))
+"""Codes, and names in their own language."""
+_COMMAND = re.compile("`([^`]*)`")
+_WHOLE_METRES = 10
 
 
 class Return(NamedTuple):
@@ -228,10 +235,14 @@ FAULTS: dict[str, FaultText] = {
 }
 
 
+_HERE = ("local_cnn", "onnx")
+"""Providers that answer on this machine."""
+
 # The provider, shown on the choosing page; one without a sentence is not shown.
 ANSWERED_BY: dict[str, LazyString] = {
     "custom_vision": _("Judged in the cloud"),
-    "local_cnn": _("Judged on this machine"),
+    "rekognition": _("Judged in the cloud"),
+    **dict.fromkeys(_HERE, _("Judged on this machine")),
     "fake": _("Not judged: this is a test"),
 }
 
@@ -243,6 +254,7 @@ INSTEAD: dict[str, LazyString] = {
     "QuotaExceeded": _("Judged on this machine: the cloud's quota is used up"),
     "ProviderMisconfigured": _("Judged on this machine: the cloud isn't set up"),
     "ServiceRetired": _("Judged on this machine: the cloud service is retired"),
+    "ModelStopped": _("Judged on this machine: the cloud's model isn't running"),
     "PhotoRejected": _("Judged on this machine: the cloud can't read the photo"),
 }
 
@@ -250,7 +262,7 @@ INSTEAD: dict[str, LazyString] = {
 def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
     """Return the provider's sentence, with the reason of a fall-back; and whether there was one."""
     cause = fallen_back(prediction)
-    if cause and prediction.provider == "local_cnn" and cause.outcome in INSTEAD:
+    if cause and prediction.provider in _HERE and cause.outcome in INSTEAD:
         return INSTEAD[cause.outcome], True
     return ANSWERED_BY.get(prediction.provider), cause is not None
 
@@ -290,5 +302,20 @@ def percent(probability: float) -> str:
     return str(format_percent(hundredths / 100))
 
 
+def with_code(text: object) -> Markup:
+    """Return the text as HTML, with what stands in backticks as code."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
+
+
+def metres(length: float) -> str:
+    """Format metres of filament: whole ones as in the monthly report, or with one decimal below ten."""
+    return f"{format_decimal(length, '#,##0.0' if length < _WHOLE_METRES else '#,##0')}\N{NO-BREAK SPACE}m"
+
+
 # Filters of the kiosk's templates: `app.jinja_env.filters.update(texts.FILTERS)`.
-FILTERS: dict[str, Callable[..., object]] = {"percent": percent, "indefinite": indefinite}
+FILTERS: dict[str, Callable[..., object]] = {
+    "percent": percent,
+    "indefinite": indefinite,
+    "with_code": with_code,
+    "metres": metres,
+}

@@ -5,6 +5,7 @@ the back button and a second touch do no harm.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -24,6 +25,7 @@ from triof.machine.slot import Jammed, SlotError
 from triof.observability import logs
 from triof.services import KioskServices
 from triof.settings.tree import Settings
+from triof.statistics.contribution import contribution
 from triof.storage.database_errors import DatabaseUnusable
 from triof.web import fault_codes, privacy_notice, texts
 from triof.web.access import is_from_here
@@ -33,7 +35,6 @@ log = get_logger(__name__)
 
 Page = str | BaseResponse
 
-LANGUAGES = (("fr", "Français"), ("en", "English"))
 _LANGUAGE_KEPT_SECONDS = 60
 _POLL_SECONDS = 5
 _STEP_SECONDS = 0.2
@@ -71,6 +72,7 @@ class KioskPages:
     def __init__(self, services: KioskServices, settings: Settings) -> None:
         self._deposits = services.deposits
         self._health = services.operations.health
+        self._statistics = services.operations.statistics
         self._warning_seconds = settings.deposit.warning_seconds
         self._router = services.sorter.router
         self._settings = settings
@@ -168,7 +170,12 @@ class KioskPages:
 
     def start(self) -> Page:
         """Open the slot."""
-        return self._step(lambda: self._deposits.open(_visitor()), (*_STOPS, CameraError))
+        before = self._deposits.of(_visitor())
+        page = self._step(lambda: self._deposits.open(_visitor()), (*_STOPS, CameraError))
+        if (begun := self._deposits.of(_visitor())) and not (before and before.id == begun.id):
+            # The items that one person gave, one after the other.
+            session["given"] = _given(before) if before else {}
+        return page
 
     def take_out(self) -> Page:
         """Open the slot for the item of an interrupted deposit."""
@@ -246,7 +253,12 @@ class KioskPages:
         chosen = deposit.chosen or ""
         shown = {"label": chosen, "name": texts.NAMES[chosen]}
         if deposit.stage is DepositStage.SHREDDED:
-            return render_template("kiosk/thanks.html", **shown, refresh=self._to_attract(deposit))
+            return render_template(
+                "kiosk/thanks.html",
+                contribution=contribution(self._statistics, _given(deposit)),
+                corrected=_is_corrected(deposit),
+                refresh=self._to_attract(deposit),
+            )
         refresh = Refresh(_STEP_SECONDS, url_for("kiosk.confirmation"))
         box = self._deposits.boxes[chosen]
         return render_template("kiosk/sorting.html", **shown, step=deposit.step, box=box, refresh=refresh)
@@ -320,6 +332,18 @@ class KioskPages:
 
 def _visitor() -> str:
     return str(session.setdefault("visitor", uuid4().hex))
+
+
+def _given(deposit: Deposit) -> Counter[str]:
+    """Return the visitor's shredded items by type, including that of ``deposit``."""
+    shredded = [deposit.chosen] if deposit.stage is DepositStage.SHREDDED and deposit.chosen else []
+    return Counter(session.get("given", {})) + Counter(shredded)
+
+
+def _is_corrected(deposit: Deposit) -> bool:
+    """Return whether the person chose another type than the one predicted."""
+    predicted = deposit.judgement.predictions.get("waste_type") if deposit.judgement else None
+    return predicted is not None and predicted.label != deposit.chosen
 
 
 def _photo_url(deposit: Deposit) -> str | None:
