@@ -72,6 +72,8 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "slot jam": ["box"],
     "slot item": ["present"],
     "slot box": ["2"],
+    "slot emptied": ["2"],
+    "package": ["none", "--out", "{here}/out"],
     "slot open": ["--help"],  # nothing is shredded after it
     "slot shred": ["--yes"],
     "slot lights": ["--seconds", "0"],

@@ -4,15 +4,20 @@ The tables are keyed by the codes that the rest of Triof uses, so a missing sent
 a blank screen in a canteen.  The machine speaks in the first person, in sentences short enough to read in passing.
 """
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from flask_babel import LazyString, format_decimal, format_percent
 from flask_babel import lazy_gettext as _
+from markupsafe import Markup, escape
 
 from providers.base import Prediction
 from triof.judging.router import fallen_back
 
+LANGUAGES = (("fr", "Français"), ("en", "English"))
+"""Codes, and names in their own language."""
+_COMMAND = re.compile("`([^`]*)`")
 _WHOLE_METRES = 10
 
 
@@ -206,6 +211,9 @@ FAULTS: dict[str, FaultText] = {
 }
 
 
+_HERE = ("local_cnn", "onnx")
+"""Providers that answer on this machine."""
+
 # Said in mode cloud after a fall-back to this machine, by the outcome of the first attempt.
 INSTEAD: dict[str, LazyString] = {
     "ProviderUnavailable": _("Judged on this machine: the cloud doesn't answer"),
@@ -214,6 +222,7 @@ INSTEAD: dict[str, LazyString] = {
     "QuotaExceeded": _("Judged on this machine: the cloud's quota is used up"),
     "ProviderMisconfigured": _("Judged on this machine: the cloud isn't set up"),
     "ServiceRetired": _("Judged on this machine: the cloud service is retired"),
+    "ModelStopped": _("Judged on this machine: the cloud's model isn't running"),
     "PhotoRejected": _("Judged on this machine: the cloud can't read the photo"),
 }
 
@@ -223,7 +232,7 @@ def fall_back(prediction: Prediction) -> LazyString | None:
     cause = fallen_back(prediction)
     if not cause:
         return None
-    if prediction.provider == "local_cnn" and cause.outcome in INSTEAD:
+    if prediction.provider in _HERE and cause.outcome in INSTEAD:
         return INSTEAD[cause.outcome]
     return _("The first provider did not answer")
 
@@ -258,10 +267,20 @@ def percent(probability: float) -> str:
     return str(format_percent(hundredths / 100))
 
 
+def with_code(text: object) -> Markup:
+    """Return the text as HTML, with what stands in backticks as code."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
+
+
 def metres(length: float) -> str:
     """Format metres of filament: whole ones as in the monthly report, or with one decimal below ten."""
     return f"{format_decimal(length, '#,##0.0' if length < _WHOLE_METRES else '#,##0')}\N{NO-BREAK SPACE}m"
 
 
 # Filters of the kiosk's templates: `app.jinja_env.filters.update(texts.FILTERS)`.
-FILTERS: dict[str, Callable[..., object]] = {"percent": percent, "indefinite": indefinite, "metres": metres}
+FILTERS: dict[str, Callable[..., object]] = {
+    "percent": percent,
+    "indefinite": indefinite,
+    "with_code": with_code,
+    "metres": metres,
+}

@@ -35,7 +35,6 @@ log = get_logger(__name__)
 
 Page = str | BaseResponse
 
-LANGUAGES = (("fr", "Français"), ("en", "English"))
 _LANGUAGE_KEPT_SECONDS = 30
 """On the start page, where a language that was chosen and not used may be the last person's."""
 _POLL_SECONDS = 5
