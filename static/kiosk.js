@@ -53,7 +53,9 @@ const pleaseChoose = () => document.querySelector("[data-please-choose]");
 function isChoiceMissing(form) {
   if (form.id !== "confirm" || form.querySelector(":checked")) return false;
   pleaseChoose().hidden = false;
-  form.querySelector("[name=waste_type]").focus();
+  const first = form.querySelector("[name=waste_type]");
+  first.setAttribute("aria-describedby", pleaseChoose().id); // read with the tile: the page has one live region
+  first.focus();
   return true;
 }
 
@@ -133,7 +135,11 @@ function takeOver({ html }, url) {
   takeClock(html);
   if (quiet) {
     const [old, fresh] = [document.querySelector("main"), html.querySelector("main")];
-    if (withoutTokens(old) !== withoutTokens(fresh)) old.replaceWith(document.adoptNode(fresh));
+    if (withoutTokens(old) !== withoutTokens(fresh)) {
+      const isNew = heading(old) !== heading(fresh);
+      old.replaceWith(document.adoptNode(fresh));
+      if (isNew) tellStep();
+    }
   }
   const panel = html.querySelector(".still");
   if (panel && !document.querySelector(".still")) {
@@ -141,8 +147,16 @@ function takeOver({ html }, url) {
     document.body.prepend(document.adoptNode(panel));
     panel.querySelector("button").focus();
     countDown();
+    tellStep();
   }
   armRefresh();
+}
+
+const heading = (part) => part.querySelector("h1")?.textContent;
+
+// The page shows another step without being loaded: manners.js and speech.js begin it.
+function tellStep() {
+  document.dispatchEvent(new Event("step"));
 }
 
 function takeClock(html) {

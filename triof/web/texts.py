@@ -238,15 +238,7 @@ FAULTS: dict[str, FaultText] = {
 _HERE = ("local_cnn", "onnx")
 """Providers that answer on this machine."""
 
-# The provider, shown on the choosing page; one without a sentence is not shown.
-ANSWERED_BY: dict[str, LazyString] = {
-    "custom_vision": _("Judged in the cloud"),
-    "rekognition": _("Judged in the cloud"),
-    **dict.fromkeys(_HERE, _("Judged on this machine")),
-    "fake": _("Not judged: this is a test"),
-}
-
-# The same after a fall-back, by the outcome of the first attempt.
+# Said in mode cloud after a fall-back to this machine, by the outcome of the first attempt.
 INSTEAD: dict[str, LazyString] = {
     "ProviderUnavailable": _("Judged on this machine: the cloud doesn't answer"),
     "BreakerOpen": _("Judged on this machine: the cloud doesn't answer"),
@@ -259,12 +251,14 @@ INSTEAD: dict[str, LazyString] = {
 }
 
 
-def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
-    """Return the provider's sentence, with the reason of a fall-back; and whether there was one."""
+def fall_back(prediction: Prediction) -> LazyString | None:
+    """Return the sentence about the fall-back that led to the prediction; None if the first provider answered."""
     cause = fallen_back(prediction)
-    if cause and prediction.provider in _HERE and cause.outcome in INSTEAD:
-        return INSTEAD[cause.outcome], True
-    return ANSWERED_BY.get(prediction.provider), cause is not None
+    if not cause:
+        return None
+    if prediction.provider in _HERE and cause.outcome in INSTEAD:
+        return INSTEAD[cause.outcome]
+    return _("The first provider did not answer")
 
 
 def headline(action: str, reason: str, label: str | None = None) -> LazyString:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
 from flask_babel import get_locale
+from flask_babel import refresh as refresh_locale
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -29,13 +30,14 @@ from triof.statistics.contribution import contribution
 from triof.storage.database_errors import DatabaseUnusable
 from triof.web import fault_codes, privacy_notice, texts
 from triof.web.access import is_from_here
-from triof.web.kiosk.choosing import choosing, judged_by
+from triof.web.kiosk.choosing import choosing, fall_back
 
 log = get_logger(__name__)
 
 Page = str | BaseResponse
 
-_LANGUAGE_KEPT_SECONDS = 60
+_LANGUAGE_KEPT_SECONDS = 30
+"""On the start page, where a language that was chosen and not used may be the last person's."""
 _POLL_SECONDS = 5
 _STEP_SECONDS = 0.2
 """Seconds between two looks at a step of the machine: a tenth of a second is lost with each step on average."""
@@ -111,11 +113,13 @@ class KioskPages:
     def _bind(self) -> None:
         if deposit := self._deposits.of(_visitor()):
             logs.bind(deposit_id=str(deposit.id))
+            session.setdefault("has_given", True)
 
     def attract(self) -> Page:
         """Show the start page, or why the machine takes nothing now."""
         if self._deposits.of(_visitor()):
             return self._to_current_page()
+        _greet_next_person()
         # Always refreshes: a fault or another person's deposit must show without a touch.
         refresh = Refresh(_POLL_SECONDS, url_for("kiosk.attract"))
         if str(get_locale()) != self._default_language:
@@ -220,7 +224,7 @@ class KioskPages:
             "kiosk/pick_type.html",
             photo_url=_photo_url(deposit),
             **choosing(deposit, list(self._deposits.boxes)),
-            **judged_by(deposit),
+            fall_back=fall_back(deposit),
             **self._clock(deposit, "kiosk.pick_type"),
         )
 
@@ -273,10 +277,7 @@ class KioskPages:
 
     def done(self) -> Page:
         """End the deposit: the item is taken back, or the thanks are read."""
-        page = self._step(lambda: self._deposits.finish(_visitor()))
-        if not self._deposits.of(_visitor()):
-            session.pop("language", None)
-        return page
+        return self._step(lambda: self._deposits.finish(_visitor()))
 
     def too_large(self, _: RequestEntityTooLarge) -> Page:
         """Handle a request body above the size limit, which was not read."""
@@ -297,7 +298,7 @@ class KioskPages:
             photo_url=_photo_url(deposit),
             label=label,
             name=texts.NAMES[label] if label else None,
-            **judged_by(deposit),
+            fall_back=fall_back(deposit),
             may_retry=reason not in ("jammed", "emergency_stop", "out_of_order"),
             # Without JavaScript the countdown is that of the page.
             refresh=Refresh(1 if deposit.is_held else min(left + 1, _POLL_SECONDS), url_for("kiosk.confirmation")),
@@ -328,6 +329,12 @@ class KioskPages:
 
     def _to_attract(self, deposit: Deposit) -> Refresh:
         return Refresh(math.ceil(self._deposits.seconds_left(deposit)) + 1, url_for("kiosk.attract"))
+
+
+def _greet_next_person() -> None:
+    """Return to the default language once a deposit has ended, in whichever way."""
+    if session.pop("has_given", False) and session.pop("language", None):
+        refresh_locale()
 
 
 def _visitor() -> str:
