@@ -11,9 +11,9 @@ from flask_babel import gettext as _
 from triof.journal.scope import Scope
 from triof.judging.mode import current_mode
 from triof.operations.machine_names import machine_names
+from triof.reporting import month
 from triof.services import Services
 from triof.settings.tree import Language, Settings
-from triof.statistics import month
 from triof.web import login
 from triof.web.dashboard import boxes, charts, comparison, condition, labels
 from triof.web.dashboard.filters import PERIODS, DashboardFilter, read
