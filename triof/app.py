@@ -54,6 +54,7 @@ def create_app(
         # The start page stays open for days: its form must still be valid.
         WTF_CSRF_TIME_LIMIT=None,
         BABEL_TRANSLATION_DIRECTORIES=str(TRANSLATIONS),
+        BABEL_DEFAULT_TIMEZONE=settings.reports.timezone,
     )
     app.extensions["triof"] = services
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.server.trusted_proxies)  # type: ignore[method-assign]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import providers
 from providers.base import TASKS, Metered, Photo, Prediction, Provider, ProviderError, ProviderMisconfigured, Task
 from providers.event_log import get_logger
-from providers.local_cnn.options import LocalCnnOptions
+from providers.local_cnn.options import BundleOptions
 from triof.common.errors import TriofError
 from triof.common.worker_pool import Workers
 from triof.drills.fault_file import FaultFile, FaultInjector, FaultyCamera
@@ -217,7 +217,7 @@ def _built(name: str, task: Task, settings: Settings) -> Provider:
 
 def _options(name: str, settings: Settings) -> Any:
     options = getattr(settings, name, None)
-    return bundle_store.options(settings) if isinstance(options, LocalCnnOptions) else options
+    return bundle_store.options_of(name, settings) if isinstance(options, BundleOptions) else options
 
 
 def build_sorter(
@@ -371,8 +371,10 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         journal=deposit_journal,
         photos=KeptPhotos(photo_store, settings.privacy),
         settings=settings.deposit,
+        judging_seconds=len(TASKS) * settings.deadline_seconds,
         maintenance_seconds=60 * settings.technician.maintenance_minutes,
         item_is_there=slot_watch.item_is_there,
+        camera_failed=around.operations.metrics.camera_failed,
     )
     around.operations.health.add_machine(camera, slot, slot_watch)
     deposits.recover()

@@ -18,6 +18,7 @@ from triof.observability import metrics
 from triof.observability.health_checks.check import CheckedParts
 from triof.observability.health_checks.runner import HealthChecks
 from triof.observability.metrics import Metrics
+from triof.operations import model_schedule
 from triof.predictions import results
 from triof.predictions.queue import Jobs
 from triof.rollout.auto_rollback import GUARD_SECONDS, Rollout
@@ -80,6 +81,7 @@ def build(
     tasks: list[ScheduledTask] = [
         *_backups(settings, journal.database),
         *monitoring.tasks(),
+        *model_schedule.tasks(settings, lambda: sorter.router.mode),
         ScheduledTask("jobs.prune", 3600, jobs.prune),
         ScheduledTask("tallies", 300, statistics.count_past_days),
         ScheduledTask("rollout", GUARD_SECONDS, rollout.guard),

@@ -233,7 +233,7 @@ def _mistakes(dataset: Dataset, answers: Sequence[EvaluatedPhoto], limits: Photo
     for answer in wrong[:_WORST]:
         yield Mistake(
             dataset.name(answer.item),
-            _thumbnail(answer.item, limits),
+            thumbnail_of(answer.item, limits),
             answer.right,
             answer.said,
             answer.prediction.probability,
@@ -241,7 +241,8 @@ def _mistakes(dataset: Dataset, answers: Sequence[EvaluatedPhoto], limits: Photo
         )
 
 
-def _thumbnail(item: LabelledPhoto, limits: PhotoLimits) -> str | None:
+def thumbnail_of(item: LabelledPhoto, limits: PhotoLimits) -> str | None:
+    """Return the photo as a ``data:`` URL; None if its file cannot be read any more."""
     try:
         decoded = photo.load(item.path.read_bytes(), limits, needed_side=_THUMBNAIL_SIDE)
     except (OSError, photo.PhotoError):

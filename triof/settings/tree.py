@@ -13,7 +13,9 @@ from providers.base import Task
 from providers.custom_vision.options import CustomVisionOptions
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
+from providers.onnx.options import OnnxOptions
 from providers.options import Names, Options
+from providers.rekognition.options import RekognitionOptions
 from triof.settings.modes import Mode
 from triof.settings.sections.alerts import AlertSettings
 from triof.settings.sections.api import ApiSettings
@@ -100,7 +102,9 @@ class Settings(Options):
     api: ApiSettings = ApiSettings()
     policy: Policy = Policy()
     local_cnn: LocalCnnOptions = LocalCnnOptions()
+    onnx: OnnxOptions = OnnxOptions()
     custom_vision: CustomVisionOptions = CustomVisionOptions()
+    rekognition: RekognitionOptions = RekognitionOptions()
     fake: FakeOptions = FakeOptions()
 
     @model_validator(mode="after")

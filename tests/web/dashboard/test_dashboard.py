@@ -132,7 +132,7 @@ def test_today_tells_what_happened(build_machine: BuildMachine) -> None:
     create(machine, "paul", "operator")
     person = Person(machine.client()).log_in("paul").open("")
     assert numbers(person.page)["judged"] == "0"
-    assert "Nobody has brought anything in this period" in person.page.text
+    assert "No deposit in this period" in person.page.text
     for chosen in ("bottle", "cup", "cup", "bottle"):
         deposit(machine, chosen)
     page = person.open("").page
