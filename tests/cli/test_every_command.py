@@ -51,6 +51,7 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "evaluate": ["--data", EMPTY],
     "bundles install": [EMPTY],
     "bundles check": ["none"],
+    "bundles convert": ["none", "--out", "{here}/out"],
     "bundles activate": ["none", "--why", "x"],
     "bundles rollback": ["waste_type", "--why", "x"],
     "bundles remove": ["none"],
