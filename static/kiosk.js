@@ -7,7 +7,7 @@
 
 const RETRY_MS = 2000;
 const PROBE_MS = 3000;
-const QUIET = ["attract", "out_of_order", "sorting"]; // nobody chooses anything there: their content may be changed in place
+const QUIET = ["attract", "out_of_order", "judging", "sorting"]; // nobody chooses anything there: their content may be changed in place
 const notice = document.getElementById("notice");
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -46,6 +46,19 @@ function restoreChoice() {
   if (radio) radio.checked = true;
 }
 
+// ---- nothing chosen yet: said by the page, as the browser's own words may be in another language ----
+
+const pleaseChoose = () => document.querySelector("[data-please-choose]");
+
+function isChoiceMissing(form) {
+  if (form.id !== "confirm" || form.querySelector(":checked")) return false;
+  pleaseChoose().hidden = false;
+  form.querySelector("[name=waste_type]").focus();
+  return true;
+}
+
+document.addEventListener("change", () => pleaseChoose()?.setAttribute("hidden", ""));
+
 // ---- presses ----
 
 let leaving = false;
@@ -59,7 +72,7 @@ function press(control) {
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   event.preventDefault();
-  if (leaving) return;
+  if (leaving || isChoiceMissing(form)) return;
   press(event.submitter ?? form.querySelector("button"));
   clearTimeout(refreshing);
   if (form.closest(".still")) return stay(form);
@@ -94,11 +107,10 @@ function armRefresh() {
 }
 
 async function refresh(url) {
-  await untilServerAnswers();
-  if (leaving) return;
   try {
     takeOver(await page(await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(2 * PROBE_MS) })), url);
   } catch {
+    await untilServerAnswers();
     refreshing = setTimeout(refresh, RETRY_MS, url);
   }
 }

@@ -32,7 +32,8 @@ from triof.models import bundle_store
 from triof.rollout.candidates import Candidate, publishing
 from triof.rollout.experiment import Experiment, RenamedProvider
 from triof.settings.loader import SettingsError
-from triof.settings.tree import Mode, Settings
+from triof.settings.modes import Mode
+from triof.settings.tree import Settings
 from triof.storage import data_folder
 
 if TYPE_CHECKING:
@@ -370,8 +371,10 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         journal=deposit_journal,
         photos=KeptPhotos(photo_store, settings.privacy),
         settings=settings.deposit,
+        judging_seconds=len(TASKS) * settings.deadline_seconds,
         maintenance_seconds=60 * settings.technician.maintenance_minutes,
         item_is_there=slot_watch.item_is_there,
+        camera_failed=around.operations.metrics.camera_failed,
     )
     around.operations.health.add_machine(camera, slot, slot_watch)
     deposits.recover()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -54,6 +55,9 @@ class Runtime:
         self._scale = np.float32((high - low) / 255)
         self._offset = np.float32(low)
         self._channels = slice(None) if bundle.card.input.channels == "rgb" else slice(None, None, -1)
+        if not bundle.answers_in_eight_bits:
+            # Further interpreters need the model alone: the 8-bit network takes some 4 MB.
+            bundle = replace(bundle, eight_bit=None)
         self._make = partial(_made, bundle, engine.name, make or partial(engine.interpreter, bundle.model, threads))
         self._turns = threading.Semaphore(interpreters)
         first = self._make()

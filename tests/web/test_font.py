@@ -17,7 +17,7 @@ from triof.common.paths import FONT, TRANSLATIONS
 from triof.curation.labelling import LabellingSession
 from triof.installation.waiting_page import WaitingPage
 from triof.reporting import html_page
-from triof.web import label_page
+from triof.web.labelling import pages as label_page
 
 LOADED = ("/static/look.css", f"/static/fonts/{FONT.name}")
 

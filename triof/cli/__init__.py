@@ -78,7 +78,7 @@ class _Main(LazyGroup):
     package="triof.cli",
     names=(
         *("kiosk", "serve", "classify", "dataset", "train", "evaluation.evaluate", "evaluation.compare"),
-        *("bundles", "models", "azure", "rekognition"),
+        *("bundles", "bundles.package", "models", "azure", "rekognition"),
         *("installation.setup", "installation.install-service", "installation.uninstall-service"),
         *("settings", "doctor", "mode", "quota", "drill", "slot", "reference", "journal", "report", "alerts"),
         *("privacy", "keys", "users", "technician"),

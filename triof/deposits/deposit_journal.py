@@ -51,7 +51,7 @@ class DepositJournal:
         machine_name: str | None = None,
     ) -> None:
         self._journal = journal
-        self._started = {"name": machine_name} if machine_name else {}
+        self._started: dict[str, Any] = {"name": machine_name} if machine_name else {}
         self._file = DatabaseFile(path) if (path := journal.database.path) else None
         self._outbox = Outbox(home)
         self._room = room
@@ -85,18 +85,20 @@ class DepositJournal:
             self._under_way = opened
         self._journal.tell(opened)
 
-    def confirm(self, deposit_id: UUID, waste_type: str, reason: str) -> None:
+    def confirm(self, deposit_id: UUID, waste_type: str, reason: str, **detail: str) -> None:
         """Record the employee's confirmation. Raises DatabaseUnusable if it is not durable: then nothing may move."""
-        self.record("deposit.confirmed", deposit_id, waste_type, reason)
+        self.record("deposit.confirmed", deposit_id, waste_type, reason, **detail)
         if self._file and not self._file.is_claimed():
             raise database_errors.missing(self._file.path)
 
-    def record(self, kind: Kind, deposit_id: UUID, waste_type: str | None = None, reason: str | None = None) -> None:
+    def record(
+        self, kind: Kind, deposit_id: UUID, waste_type: str | None = None, reason: str | None = None, **detail: str
+    ) -> None:
         """Record an event of the deposit under way, in the outbox if the journal fails.
 
         On return it is on the disk. Raises DatabaseUnusable if both failed; it is written when one of them recovers.
         """
-        self._keep([self._journal.event(kind, deposit_id, waste_type=waste_type, reason=reason)])
+        self._keep([self._journal.event(kind, deposit_id, waste_type=waste_type, reason=reason, **detail)])
 
     def record_judgement(self, deposit_id: UUID, judgement: Judgement) -> None:
         """Record the verdict and its predictions, like :meth:`record`."""

@@ -15,7 +15,7 @@ from triof.judging.mode import Switch
 from triof.judging.quota import QuotaUsage, ledgers
 from triof.rollout.candidates import AZURE, LOCAL, Candidate
 from triof.rollout.rollout_service import ProductionChange, RolloutRefused, RolloutService
-from triof.settings.tree import Mode
+from triof.settings.modes import Mode
 from triof.storage import data_folder
 
 if TYPE_CHECKING:

@@ -1,17 +1,16 @@
 """The monthly report for a tenant, for a screen or A4 paper."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
-from babel import dates, numbers
-from babel.support import Translations
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from babel import dates
 
 from triof import __version__
-from triof.common.paths import TEMPLATES, TRANSLATIONS, font_url
+from triof.common.page_templates import LOCALES, data_url, long_date, page_templates
+from triof.common.paths import font_url
 from triof.journal.scope import Scope
 from triof.settings.sections.reports import CO2_SOURCE
 from triof.settings.tree import Language
@@ -26,7 +25,6 @@ CONTENT_SECURITY_POLICY = (
 
 _MOST_BARS = 62
 """Longer periods have a bar for each month."""
-_LOCALES: Mapping[Language, str] = {"fr": "fr_FR", "en": "en_GB"}
 _RETURNS = ("dirty", "other", "cancelled", "timed_out")
 
 
@@ -45,7 +43,7 @@ def render(statistics: Statistics, scope: Scope, language: Language) -> str:
     totals, happened = statistics.totals(scope), statistics.by_day(scope)
     first, last = _ends(statistics, scope)
     return (
-        _templates(language)
+        page_templates(language)
         .get_template("reports/month.html")
         .render(
             language=language,
@@ -55,7 +53,9 @@ def render(statistics: Statistics, scope: Scope, language: Language) -> str:
             title=_title(first, last, language),
             first=first,
             last=last,
-            tenant=statistics.settings.tenant,
+            tenant=statistics.tenant.name,
+            logo=data_url(statistics.logo),
+            accent=statistics.tenant.colours.main,
             grams=statistics.settings.grams.model_dump(),
             millimetres=statistics.settings.filament_millimetres,
             machines=sorted(scope.machines) if scope.machines is not None else statistics.machines(),
@@ -79,49 +79,24 @@ def _ends(statistics: Statistics, scope: Scope) -> tuple[date, date]:
 def _title(first: date, last: date, language: Language) -> str:
     if first.day == 1 and (first.year, first.month) == (last.year, last.month):
         return _month(first, language)
-    shown = partial(dates.format_date, format="long", locale=_LOCALES[language])
-    return f"{shown(first)} \u2013 {shown(last)}"
+    return " \u2013 ".join(long_date(day, LOCALES[language]) for day in (first, last))
 
 
 def _bars(happened: Sequence[Day], language: Language) -> Sequence[Bar]:
     if len(happened) <= _MOST_BARS:
-        name = partial(dates.format_date, format="full", locale=_LOCALES[language])
+        name = partial(dates.format_date, format="full", locale=LOCALES[language])
         return [Bar(each.day, str(each.day.day), name(each.day), each.totals.items) for each in happened]
     months: defaultdict[date, int] = defaultdict(int)
     for each in happened:
         months[each.day.replace(day=1)] += each.totals.items
-    short = partial(dates.format_skeleton, "MMM", locale=_LOCALES[language])
+    short = partial(dates.format_skeleton, "MMM", locale=LOCALES[language])
     return [Bar(begun, short(begun), _month(begun, language), items) for begun, items in sorted(months.items())]
 
 
 def _month(day: date, language: Language) -> str:
-    return dates.format_skeleton("yMMMM", day, locale=_LOCALES[language])
+    return dates.format_skeleton("yMMMM", day, locale=LOCALES[language])
 
 
 def _handed_back(returned: Mapping[str, int]) -> Sequence[tuple[str, int]]:
     """Return reason and count, including zeros; unknown reasons of later versions come last."""
     return [(reason, returned.get(reason, 0)) for reason in (*_RETURNS, *sorted(set(returned) - set(_RETURNS)))]
-
-
-def _filters(locale: str) -> Iterator[tuple[str, Callable[..., str]]]:
-    yield "number", partial(numbers.format_decimal, locale=locale, format="#,##0")
-    yield "decimal", partial(numbers.format_decimal, locale=locale, format="#,##0.0")
-    yield "fine", partial(numbers.format_decimal, locale=locale, format="#,##0.00")
-    yield "plain", partial(numbers.format_decimal, locale=locale, format="#,##0.###")
-    yield "percent", partial(numbers.format_percent, locale=locale, format="#,##0.0\N{NO-BREAK SPACE}%")
-    yield "day", partial(dates.format_date, format="long", locale=locale)
-
-
-@cache
-def _templates(language: Language) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.install_gettext_translations(Translations.load(TRANSLATIONS, [language]), newstyle=True)  # type: ignore[attr-defined]
-    environment.filters.update(_filters(_LOCALES[language]))
-    return environment

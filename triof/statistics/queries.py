@@ -72,6 +72,8 @@ class Statistics:
         self, database: Database, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self.settings = settings.reports
+        self.tenant = settings.tenant
+        self.logo = settings.home / "config" / settings.tenant.logo if settings.tenant.logo else None
         self.calendar = Calendar(settings.reports.timezone)
         self.daily_totals = DailyTotals(database, self.calendar, now)
         self._database = database
@@ -133,6 +135,10 @@ class Statistics:
     def responses(self, scope: Scope) -> Sequence[Response]:
         """Return responses and times of each provider, by task and in the order of the routes."""
         return list(aggregation.responses(self._numbers(scope), self._all_settings.routes, self._cloud))
+
+    def durations(self, scope: Scope) -> Mapping[int, int]:
+        """Return the number of deposits by bucket of the time from photo to verdict (``histogram.py``)."""
+        return aggregation.durations(self._numbers(scope))
 
     def models(self, scope: Scope) -> Sequence[ModelStatistics]:
         """Return the models by task, most predictions first."""

@@ -4,15 +4,20 @@ The tables are keyed by the codes that the rest of Triof uses, so a missing sent
 a blank screen in a canteen.  The machine speaks in the first person, in sentences short enough to read in passing.
 """
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from flask_babel import LazyString, format_decimal, format_percent
 from flask_babel import lazy_gettext as _
+from markupsafe import Markup, escape
 
 from providers.base import Prediction
 from triof.judging.router import fallen_back
 
+LANGUAGES = (("fr", "Français"), ("en", "English"))
+"""Codes, and names in their own language."""
+_COMMAND = re.compile("`([^`]*)`")
 _WHOLE_METRES = 10
 
 
@@ -37,6 +42,7 @@ NAMES: dict[str, LazyString] = {
     "cup": _("Cup"),
     "cutlery": _("Cutlery"),
     "other": _("Something else"),
+    "none": _("None of these"),
     "clean": _("Clean"),
     "dirty": _("Dirty"),
 }
@@ -65,6 +71,8 @@ HEADLINES: dict[tuple[str, str], LazyString] = {
     ("ask", "unfamiliar"): _("I've never seen this. What is it?"),
 }
 
+PLEASE_CHOOSE = _("Please choose what it is.")
+
 RETURNS: dict[str, Return] = {
     "other": Return(
         _("I can't use this"),
@@ -76,6 +84,16 @@ RETURNS: dict[str, Return] = {
         _("I see leftovers or stains."),
         _("Empty and wipe it, then try again."),
     ),
+    "none_of_these": Return(
+        _("I can't use this"),
+        _("Thank you for telling me: I'll learn from it."),
+        _("Please put it in the right bin."),
+    ),
+    "called_dirty": Return(
+        _("It isn't clean yet"),
+        _("Thank you for telling me: I'll learn from it."),
+        _("Empty and wipe it, then try again."),
+    ),
     "nothing_seen": Return(
         _("I see nothing"),
         _("The slot looks empty to me."),
@@ -85,6 +103,11 @@ RETURNS: dict[str, Return] = {
         _("I can't see all of it"),
         _("A part of it lies outside of my picture."),
         _("Push it in further and try again, or take it back."),
+    ),
+    "not_judged": Return(
+        _("I can't tell right now"),
+        _("Looking at it took me too long."),
+        _("Take it out of the slot, or try again."),
     ),
     "cancelled": Return(
         _("Here it is"),
@@ -145,6 +168,7 @@ PHOTO_FAULTS: dict[str, LazyString] = {
     "damaged": _("The photo is damaged. Please take it again."),
     "no_photo": _("There is no photo yet. Please take one."),
     "camera": _("The camera gave no picture. Please try again."),
+    "internal": _("Something went wrong inside me. Please try again."),
     "leftover": _("If something is left inside, take it out first."),
 }
 
@@ -224,6 +248,13 @@ def headline(action: str, reason: str, label: str | None = None) -> LazyString:
     return SURE[label] if action == "accept" and label else HEADLINES[action, reason]
 
 
+def return_state(reason: str, chosen: str | None, cleanliness: str | None) -> str:
+    """Return the key of RETURNS: the reason, or what the person said themselves."""
+    if reason == "other" and chosen == "other":
+        return "none_of_these"
+    return "called_dirty" if reason == "dirty" and cleanliness == "dirty" else reason
+
+
 def hint(check: str) -> str:
     """Return the sentence for the staff about a failed health check."""
     return str(HINTS.get(check, check))
@@ -242,10 +273,20 @@ def percent(probability: float) -> str:
     return str(format_percent(hundredths / 100))
 
 
+def with_code(text: object) -> Markup:
+    """Return the text as HTML, with what stands in backticks as code."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
+
+
 def metres(length: float) -> str:
     """Format metres of filament: whole ones as in the monthly report, or with one decimal below ten."""
     return f"{format_decimal(length, '#,##0.0' if length < _WHOLE_METRES else '#,##0')}\N{NO-BREAK SPACE}m"
 
 
 # Filters of the kiosk's templates: `app.jinja_env.filters.update(texts.FILTERS)`.
-FILTERS: dict[str, Callable[..., object]] = {"percent": percent, "indefinite": indefinite, "metres": metres}
+FILTERS: dict[str, Callable[..., object]] = {
+    "percent": percent,
+    "indefinite": indefinite,
+    "with_code": with_code,
+    "metres": metres,
+}

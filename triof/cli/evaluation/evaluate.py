@@ -94,7 +94,15 @@ def evaluate(
         report = report or Path("runs") / f"evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
         shown = list(evaluations.values())
         evaluation_report.write(
-            report, dataset, split, shown, robust=robust, parts=parts, notes=[*notes, *weak], limits=limits
+            report,
+            dataset,
+            split,
+            shown,
+            robust=robust,
+            parts=parts,
+            notes=[*notes, *weak],
+            limits=limits,
+            language=settings.language,
         )
     if as_json:
         numbers: dict[str, Any] = {task: _plain(evaluation, robust) for task, evaluation in evaluations.items()}
