@@ -53,7 +53,9 @@ const pleaseChoose = () => document.querySelector("[data-please-choose]");
 function isChoiceMissing(form) {
   if (form.id !== "confirm" || form.querySelector(":checked")) return false;
   pleaseChoose().hidden = false;
-  form.querySelector("[name=waste_type]").focus();
+  const first = form.querySelector("[name=waste_type]");
+  first.setAttribute("aria-describedby", pleaseChoose().id); // read with the tile: the page has one live region
+  first.focus();
   return true;
 }
 
@@ -133,7 +135,11 @@ function takeOver({ html }, url) {
   takeClock(html);
   if (quiet) {
     const [old, fresh] = [document.querySelector("main"), html.querySelector("main")];
-    if (withoutTokens(old) !== withoutTokens(fresh)) old.replaceWith(document.adoptNode(fresh));
+    if (withoutTokens(old) !== withoutTokens(fresh)) {
+      const isNew = heading(old) !== heading(fresh);
+      old.replaceWith(document.adoptNode(fresh));
+      if (isNew) tellStep();
+    }
   }
   const panel = html.querySelector(".still");
   if (panel && !document.querySelector(".still")) {
@@ -141,8 +147,16 @@ function takeOver({ html }, url) {
     document.body.prepend(document.adoptNode(panel));
     panel.querySelector("button").focus();
     countDown();
+    tellStep();
   }
   armRefresh();
+}
+
+const heading = (part) => part.querySelector("h1")?.textContent;
+
+// The page shows another step without being loaded: manners.js and speech.js begin it.
+function tellStep() {
+  document.dispatchEvent(new Event("step"));
 }
 
 function takeClock(html) {
@@ -156,17 +170,17 @@ function withoutTokens(element) {
   return copy.innerHTML;
 }
 
-// ---- "Still there?" ----
+// ---- countdowns, "Still there?" ----
 
 function countDown() {
-  const panel = document.querySelector(".still");
-  if (!panel) return;
-  const end = performance.now() + Number(panel.dataset.seconds) * 1000;
-  const shown = panel.querySelector("[data-countdown]");
-  const ticking = setInterval(() => {
-    shown.textContent = Math.max(0, Math.ceil((end - performance.now()) / 1000));
-    if (!panel.isConnected || performance.now() >= end) clearInterval(ticking);
-  }, 250);
+  for (const shown of document.querySelectorAll("[data-countdown]:not(.is-ticking)")) {
+    shown.classList.add("is-ticking");
+    const end = performance.now() + Number(shown.closest("[data-seconds]").dataset.seconds) * 1000;
+    const ticking = setInterval(() => {
+      shown.textContent = Math.max(0, Math.ceil((end - performance.now()) / 1000));
+      if (!shown.isConnected || performance.now() >= end) clearInterval(ticking);
+    }, 250);
+  }
 }
 
 async function stay(form) {

@@ -65,6 +65,7 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "azure unpublish": ["x"],
     "azure export": ["x"],
     "azure backup": ["{here}/out"],
+    "azure rehearse": [EMPTY, "--yes"],
     "setup": ["--yes", "--no-login", "--no-test"],
     "install-service": ["--root", "{here}/tree"],
     "uninstall-service": ["--root", "{here}/tree"],

@@ -63,8 +63,8 @@ class Visitor:
 
     @property
     def notice(self) -> str:
-        """The secondary text of the page: the provider that judged, or the fault of the photo."""
-        return self._text(r'<\w+ class="judged-by[^>]*>(.*?)</(?:figcaption|p)>|<p[^>]*role="alert"[^>]*>(.*?)</p>')
+        """The secondary text of the page: a fall-back in mode cloud, or the fault of the photo."""
+        return self._text(r'<\w+ class="(?:judged-by|alert)"(?![^>]*hidden)[^>]*>(.*?)</(?:figcaption|p)>')
 
     def _found(self, pattern: str) -> str:
         found = re.search(pattern, self.page.text)

@@ -13,7 +13,9 @@ from flask_babel import lazy_gettext as _
 from markupsafe import Markup, escape
 
 from providers.base import Prediction
+from triof.deposits.visit import Deposit
 from triof.judging.router import fallen_back
+from triof.machine.hardware.base import Part
 
 LANGUAGES = (("fr", "Français"), ("en", "English"))
 """Codes, and names in their own language."""
@@ -119,6 +121,21 @@ RETURNS: dict[str, Return] = {
         _("I waited, but got no answer."),
         _("Take it out of the slot, or try again."),
     ),
+    "nothing_put_in": Return(
+        _("Maybe next time"),
+        _("Nothing was put in."),
+        _("Keep your hands out, please: the slot closes."),
+    ),
+    "held": Return(
+        _("Take your item"),
+        _("I still see something in the slot."),
+        _("It stays open until it is empty."),
+    ),
+    "interrupted": Return(
+        _("Sorry, I was interrupted"),
+        _("Your item may still be inside."),
+        _("Please take it out of the slot."),
+    ),
     "taken_back": Return(
         _("It isn't there any more"),
         _("Your item was taken out again."),
@@ -139,6 +156,13 @@ RETURNS: dict[str, Return] = {
         _("I couldn't write down what you chose."),
         _("Take it out of the slot, and tell the staff."),
     ),
+}
+
+# A jam, by part.
+JAMS: dict[Part, LazyString] = {
+    "slot": _("The door of the slot is stuck"),
+    "box": _("The boxes are stuck"),
+    "shredder": _("The shredder is stuck"),
 }
 
 # For the staff: failed health checks; a check without a sentence is shown by its name.
@@ -214,15 +238,7 @@ FAULTS: dict[str, FaultText] = {
 _HERE = ("local_cnn", "onnx")
 """Providers that answer on this machine."""
 
-# The provider, shown on the choosing page; one without a sentence is not shown.
-ANSWERED_BY: dict[str, LazyString] = {
-    "custom_vision": _("Judged in the cloud"),
-    "rekognition": _("Judged in the cloud"),
-    **dict.fromkeys(_HERE, _("Judged on this machine")),
-    "fake": _("Not judged: this is a test"),
-}
-
-# The same after a fall-back, by the outcome of the first attempt.
+# Said in mode cloud after a fall-back to this machine, by the outcome of the first attempt.
 INSTEAD: dict[str, LazyString] = {
     "ProviderUnavailable": _("Judged on this machine: the cloud doesn't answer"),
     "BreakerOpen": _("Judged on this machine: the cloud doesn't answer"),
@@ -235,12 +251,14 @@ INSTEAD: dict[str, LazyString] = {
 }
 
 
-def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
-    """Return the provider's sentence, with the reason of a fall-back; and whether there was one."""
+def fall_back(prediction: Prediction) -> LazyString | None:
+    """Return the sentence about the fall-back that led to the prediction; None if the first provider answered."""
     cause = fallen_back(prediction)
-    if cause and prediction.provider in _HERE and cause.outcome in INSTEAD:
-        return INSTEAD[cause.outcome], True
-    return ANSWERED_BY.get(prediction.provider), cause is not None
+    if not cause:
+        return None
+    if prediction.provider in _HERE and cause.outcome in INSTEAD:
+        return INSTEAD[cause.outcome]
+    return _("The first provider did not answer")
 
 
 def headline(action: str, reason: str, label: str | None = None) -> LazyString:
@@ -248,11 +266,16 @@ def headline(action: str, reason: str, label: str | None = None) -> LazyString:
     return SURE[label] if action == "accept" and label else HEADLINES[action, reason]
 
 
-def return_state(reason: str, chosen: str | None, cleanliness: str | None) -> str:
-    """Return the key of RETURNS: the reason, or what the person said themselves."""
-    if reason == "other" and chosen == "other":
+def return_state(deposit: Deposit) -> str:
+    """Return the key of RETURNS: the reason, or what the person said or did themselves."""
+    reason = deposit.reason or ""
+    if deposit.is_held:
+        return "held"
+    if deposit.came_to_nothing:
+        return "nothing_put_in"
+    if reason == "other" and deposit.chosen == "other":
         return "none_of_these"
-    return "called_dirty" if reason == "dirty" and cleanliness == "dirty" else reason
+    return "called_dirty" if reason == "dirty" and deposit.cleanliness == "dirty" else reason
 
 
 def hint(check: str) -> str:

@@ -316,7 +316,7 @@ def test_hostile_files_are_a_sentence_on_the_page(build_machine: BuildMachine, n
     visitor = machine.visitor().press("/start")
     visitor.press("/waste/pick-type", image=(BytesIO(HOSTILE[name]), f"{name}.jpg"))
     assert (visitor.page.status_code, visitor.shown) == (200, "insert")
-    assert 'role="alert"' in visitor.page.text
+    assert 'class="alert"' in visitor.page.text
     assert machine.hardware.slot_is_open()
 
 
@@ -472,7 +472,7 @@ def test_neither_of_two_types_can_be_chosen_again(machine: Machine) -> None:
 def test_the_first_page_keeps_looking(machine: Machine) -> None:
     assert 'data-refresh-seconds="5"' in machine.visitor().page.text
     foreign = machine.visitor().open("/?lang=fr")
-    assert 'data-refresh-seconds="60" data-refresh-url="/?lang=en"' in foreign.page.text
+    assert 'data-refresh-seconds="30" data-refresh-url="/?lang=en"' in foreign.page.text
 
 
 def test_time_passes_by_itself(machine: Machine) -> None:
@@ -530,6 +530,32 @@ def test_every_page_is_in_the_language_chosen(machine: Machine) -> None:
     assert "Give it back" not in visitor.page.text
     visitor.press("/return").press("/done")
     assert '<html lang="en">' in visitor.page.text
+
+
+@pytest.mark.parametrize("end", ["thanks", "returned", "cancelled", "forgotten"])
+def test_the_next_person_finds_the_usual_language_at_once(machine: Machine, end: str) -> None:
+    visitor = machine.visitor().open("/?lang=fr").press("/start")
+    if end == "cancelled":
+        visitor.press("/return").press("/done")
+    else:
+        visitor.press("/waste/pick-type").press("/confirmation", waste_type="bottle" if end == "thanks" else "other")
+        visitor.wait_idle().open("/confirmation")
+        assert '<html lang="fr">' in visitor.page.text
+        if end == "forgotten":
+            machine.clock.pass_(3600)
+            machine.services.deposits.expire()
+            visitor.open("/")
+        else:
+            visitor.press("/done")
+    assert visitor.shown == "attract"
+    assert '<html lang="en">' in visitor.page.text
+    assert '<html lang="en">' in visitor.press("/start").page.text
+
+
+def test_a_person_with_several_items_keeps_the_language(machine: Machine) -> None:
+    visitor = machine.visitor().open("/?lang=fr").press("/start").press("/waste/pick-type")
+    visitor.press("/confirmation", waste_type="bottle").wait_idle().open("/confirmation").press("/start")
+    assert (visitor.shown, '<html lang="fr">' in visitor.page.text) == ("insert", True)
 
 
 def test_the_headers_let_nothing_foreign_in(machine: Machine) -> None:

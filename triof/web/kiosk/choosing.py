@@ -1,6 +1,8 @@
-"""What the choosing page shows: the question, a tile for each type, and who judged."""
+"""What the choosing page shows: the question, a tile for each type, and a fall-back."""
 
 from typing import Any, NamedTuple
+
+from flask_babel import LazyString
 
 from triof.deposits.visit import Deposit
 from triof.web import texts
@@ -25,14 +27,12 @@ class TypeMismatch(NamedTuple):
     seen_probability: float
 
 
-def judged_by(deposit: Deposit) -> dict[str, Any]:
-    """Return which provider answered, and whether that is a fault."""
-    waste_type = deposit.judgement.predictions.get("waste_type") if deposit.judgement else None
-    if not deposit.judgement or not waste_type:
-        return {"answered_by": None, "fault": False}
-    answered_by, fell_back = texts.answered_by(waste_type)
-    # In mode cloud a fall-back is a fault and must be visible on the screen.
-    return {"answered_by": answered_by, "fault": fell_back and deposit.judgement.mode == "cloud"}
+def fall_back(deposit: Deposit) -> LazyString | None:
+    """Return the sentence about a fall-back, or None where it is no fault: in other modes than cloud."""
+    judgement = deposit.judgement
+    if not judgement or judgement.mode != "cloud" or not (waste_type := judgement.predictions.get("waste_type")):
+        return None
+    return texts.fall_back(waste_type)
 
 
 def choosing(deposit: Deposit, types: list[str]) -> dict[str, Any]:
