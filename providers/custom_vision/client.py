@@ -33,6 +33,7 @@ from providers.http_connection import RequestSlot, no_wait
 from providers.vendor_endpoint import Refusal, VendorEndpoint
 
 T = TypeVar("T")
+OnReply = Callable[[int, Mapping[str, str], bytes], object]
 
 _TURNED_AWAY = (401, 403, 404, 410, 429)
 """Status codes with which a gateway refuses a call before it reaches the service."""
@@ -75,9 +76,13 @@ class _Endpoint(VendorEndpoint):
         header: str,
         key: str | EntraOptions,
         refusal: Refusal,
+        *,
+        on_reply: OnReply = lambda *_: None,
         **options: Any,
     ) -> None:
+        """``on_reply`` gets the status, headers and body of every response, before it is read."""
         super().__init__(endpoint, _turned_away(refusal), secret=key if isinstance(key, str) else "", **options)
+        self._on_reply = on_reply
         self._token = None if isinstance(key, str) else _TokenAuthentication(key, endpoint)
         self.sdk = cast(Any, sdk(endpoint, self._token or ApiKeyCredentials(in_headers={header: str(key)})))
         self.sdk.config.session_configuration_callback = self._mount
@@ -94,6 +99,9 @@ class _Endpoint(VendorEndpoint):
             result = read(answer)
         except Exception as error:
             raise self.fault(error, connection, timeout) from error
+        finally:
+            if connection.response is not None:
+                self._on_reply(connection.response.status_code, connection.response.headers, connection.body)
         connection.forget()
         return result
 
@@ -138,6 +146,7 @@ class Client:
         store: bool,
         connect_seconds: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_reply: OnReply = lambda *_: None,
     ) -> None:
         self._api = _Endpoint(
             CustomVisionPredictionClient,
@@ -145,6 +154,7 @@ class Client:
             "Prediction-key",
             key,
             prediction_refusal,
+            on_reply=on_reply,
             connect_seconds=connect_seconds,
             now=now,
         )
@@ -185,6 +195,7 @@ class TrainingClient:
         timeout: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         slot: RequestSlot = no_wait,
+        on_reply: OnReply = lambda *_: None,
     ) -> None:
         """``timeout`` in seconds, for each call; ``slot`` is entered before each one."""
         # Takes a tenth of a second to import, which predictions do not need.
@@ -198,6 +209,7 @@ class TrainingClient:
             "Training-key",
             key,
             training_refusal,
+            on_reply=on_reply,
             connect_seconds=connect_seconds,
             now=now,
             slot=slot,
@@ -220,6 +232,14 @@ class TrainingClient:
     def tags(self, project_id: str) -> list[Tag]:
         """Return the tags sorted by name, as the vendor's order is arbitrary."""
         return sorted(self._ask("get_tags", _each(records.read_tag), project_id), key=lambda tag: tag.name)
+
+    def delete_project(self, project_id: str) -> None:
+        """Delete a project with all that it holds; no iteration of it may be published."""
+        self._tell("delete_project", project_id)
+
+    def filtered(self, project_id: str, expression: str) -> list[Image]:
+        """Return up to 50 photos that the service finds by an expression about their metadata."""
+        return self._ask("get_images", _each(records.read_image), project_id, filter=expression)
 
     def create_tag(self, project_id: str, name: str, *, negative: bool) -> Tag:
         """Create a tag."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from triof.common import contrast
+from triof.settings import contrast
 from triof.settings.loader import SettingsError, load
 from triof.settings.sections.tenant import INK, SOFT_INK, TenantColours
 

@@ -27,7 +27,7 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
+class FigureRow:
     """One figure of every provider."""
 
     part: str
@@ -44,7 +44,7 @@ class DifferingPhoto:
     answers: tuple[Disagreement, ...]
 
 
-def rows(result: EngineComparison) -> list[Row]:
+def rows(result: EngineComparison) -> list[FigureRow]:
     """Return the table of the comparison."""
     return [*_models(result), *_machine(result), *_service(result)]
 
@@ -71,23 +71,23 @@ def write(
     )
 
 
-def _models(result: EngineComparison) -> Iterator[Row]:
+def _models(result: EngineComparison) -> Iterator[FigureRow]:
     for task in TASKS:
         evaluations = [engine.evaluations.get(task) for engine in result.engines]
         for name in _OF_MODELS if any(evaluations) else ():
             cells = (_figure(each.figures.get(name)) if each else Cell(_NOTHING) for each in evaluations)
-            yield Row("How right it is", f"{task}: {name}", tuple(cells))
+            yield FigureRow("How right it is", f"{task}: {name}", tuple(cells))
 
 
-def _machine(result: EngineComparison) -> Iterator[Row]:
+def _machine(result: EngineComparison) -> Iterator[FigureRow]:
     part = "What the machine would have done"
     for name in SHOWN:
         if any(name in engine.machine for engine in result.engines):
-            yield Row(part, name, tuple(_figure(engine.machine.get(name)) for engine in result.engines))
+            yield FigureRow(part, name, tuple(_figure(engine.machine.get(name)) for engine in result.engines))
     yield _row(result, part, "cleanliness judged by", lambda engine: engine.cleanliness_by or _NOTHING)
 
 
-def _service(result: EngineComparison) -> Iterator[Row]:
+def _service(result: EngineComparison) -> Iterator[FigureRow]:
     part, first = "Time, cost, and where the photos go", result.engines[0].name
     yield _row(result, part, "median, ms", lambda engine: f"{engine.median_ms:.1f}")
     yield _row(result, part, "95 % within, ms", lambda engine: f"{engine.p95_ms:.1f}")
@@ -101,8 +101,8 @@ def _service(result: EngineComparison) -> Iterator[Row]:
     yield _row(result, part, "model", lambda engine: ", ".join(engine.model_versions))
 
 
-def _row(result: EngineComparison, part: str, name: str, text: Callable[[EngineFigures], str]) -> Row:
-    return Row(part, name, tuple(Cell(text(engine)) for engine in result.engines))
+def _row(result: EngineComparison, part: str, name: str, text: Callable[[EngineFigures], str]) -> FigureRow:
+    return FigureRow(part, name, tuple(Cell(text(engine)) for engine in result.engines))
 
 
 def _euros(amount: float | None) -> str:

@@ -14,8 +14,8 @@ from PIL import Image
 from triof import __version__
 from triof.common.atomic_files import replace_file
 from triof.common.errors import TriofError
-from triof.common.page_templates import page_templates
 from triof.common.paths import font_url
+from triof.reporting.page_templates import page_templates
 from triof.settings.names import may_hold_key
 
 _JPEG_QUALITY = 80

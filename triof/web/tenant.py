@@ -5,13 +5,13 @@ from typing import NamedTuple
 from flask import Blueprint, Flask, Response, abort, send_file, url_for
 from flask_babel import get_locale
 
-from triof.common import contrast
-from triof.settings.sections.tenant import INK, MARKS, WORDS, TenantColours
+from triof.settings import contrast
+from triof.settings.sections.tenant import INK, WORDS, TenantColours
 from triof.settings.tree import Settings
 
 _SHADE, _TINT = 0.35, 0.1
 """How much darker the edge of a button is than its face: the main one's, the others'."""
-_NIGHT_PAPER, _NIGHT_PAPER_DEEP, _NIGHT_INK = "#1b1510", "#40342a", "#14100b"
+_NIGHT_PAPER, _NIGHT_PAPER_DEEP, _NIGHT_CARD, _NIGHT_INK = "#1b1510", "#40342a", "#2b231b", "#14100b"
 """Colours of the dark pages, as in static/look.css."""
 
 
@@ -63,8 +63,8 @@ class Tenant:
     def colours(self) -> Response:
         """Return the stylesheet with the company's colours."""
         main, paper = self._tenant.colours.main, self._tenant.colours.paper
-        # Light enough for dark words on it.
-        lighter = contrast.nearest_passing(main, {_NIGHT_INK: WORDS, _NIGHT_PAPER: MARKS}) or main
+        # Light enough for dark words on it, and for words of this colour.
+        lighter = contrast.nearest_passing(main, {_NIGHT_INK: WORDS, _NIGHT_CARD: WORDS}) or main
         values = {
             "green": (main, lighter),
             "green-deep": (_shaded(main), _shaded(lighter)),

@@ -259,6 +259,7 @@ TOLD: dict[Fault, tuple[type[ProviderError], str]] = {
     "rate_limited": (RateLimited, "too fast"),
     "quota_403": (QuotaExceeded, "quota is used up"),
     "quota_429_days": (QuotaExceeded, "quota is used up"),
+    "no_role": (ProviderMisconfigured, "give it a role on the prediction resource"),
     "forbidden": (ProviderMisconfigured, "check the key and its network rules .Access denied due to Virtual Network"),
     "redirect": (ProviderUnavailable, "a Wi-Fi's login page"),
     "nan": (ProviderUnavailable, "no probabilities"),

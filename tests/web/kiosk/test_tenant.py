@@ -1,5 +1,6 @@
 """The company on the touchscreen: its logo, its colours, and where an item belongs that is handed back."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ from PIL import Image, ImageDraw
 
 from testing.image_files import encoded
 from tests.support.machines import BuildMachine, Machine, Visitor
+from tests.support.paths import ROOT
 from tests.support.touchscreens import SCREENS, Screen
 from triof.machine.cameras.folder import FolderCamera
+from triof.settings import contrast
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +82,19 @@ def test_the_thanks_name_the_company(build_machine: BuildMachine) -> None:
         visitor.wait_idle().open("/confirmation").press("/done")
     visitor.press("/start").press("/waste/pick-type").press("/confirmation", waste_type="bottle")
     assert "This month, ACME &amp; Co has made 14\xa0m." in visitor.wait_idle().open("/confirmation").page.text
+
+
+def test_the_main_colour_is_made_lighter_for_dark_pages(build_machine: BuildMachine) -> None:
+    machine = build_machine(tenant={"colours": {"main": "#1a3a6b"}})
+    style = machine.client().get("/tenant/colours.css")
+    assert style.mimetype == "text/css"
+    found = re.search(r"--green: light-dark\(#1a3a6b, (#\w{6})\);", style.text)
+    assert found
+    look = (ROOT / "static" / "look.css").read_text(encoding="utf-8")
+    for name in ("on-fill", "card"):
+        night = re.search(rf"--{name}: light-dark\(#\w+, (#\w{{6}})\);", look)
+        assert night
+        assert contrast.ratio(found[1], night[1]) >= 4.5
 
 
 @pytest.mark.parametrize("name", ["landscape", "portrait"])

@@ -20,6 +20,7 @@ from triof.cli import LazyGroup
         "unpublish",
         "export",
         "backup",
+        "rehearse",
     ),
 )
 def azure() -> None:

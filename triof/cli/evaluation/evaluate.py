@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,18 +93,9 @@ def evaluate(
             _record_sources(bundle, parts, f"{name}{BY_SOURCE}")
     if not no_report:
         report = report or Path("runs") / f"evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
+        write = partial(evaluation_report.write, limits=limits, language=settings.language)
         shown = list(evaluations.values())
-        evaluation_report.write(
-            report,
-            dataset,
-            split,
-            shown,
-            robust=robust,
-            parts=parts,
-            notes=[*notes, *weak],
-            limits=limits,
-            language=settings.language,
-        )
+        write(report, dataset, split, shown, robust=robust, parts=parts, notes=[*notes, *weak])
     if as_json:
         numbers: dict[str, Any] = {task: _plain(evaluation, robust) for task, evaluation in evaluations.items()}
         click.echo(json.dumps(numbers | ({"by_source": list(map(asdict, parts))} if by else {}), indent=2))

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from providers.options import Options
-from triof.common import contrast
+from triof.settings import contrast
 
 WHITE, INK, SOFT_INK = "#ffffff", "#22190f", "#5a4a38"
 """Words on the touchscreen; static/kiosk.css has them too."""

@@ -12,11 +12,11 @@ from triof.journal.scope import Scope
 from triof.judging.mode import current_mode
 from triof.monitoring.machine_names import machine_names
 from triof.operations.records import latest_faults
+from triof.reporting import month
 from triof.reporting.charts import Chart
 from triof.services import Services
 from triof.settings.sections.reports import CO2_SOURCE
 from triof.settings.tree import Language, Settings
-from triof.statistics import month
 from triof.web import login
 from triof.web.dashboard import boxes, charts, comparison, condition, faults, labels
 from triof.web.dashboard.camera import CameraPicture

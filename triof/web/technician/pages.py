@@ -75,7 +75,6 @@ class TechnicianPages:
             versions=support_bundle.versions(self._services.sorter),
             networks={name: each for name, each in system_stats.network_addresses().items() if each},
             machine_title=self._settings.machine.title or self._services.journal.machine_id,
-            machine_id=self._services.journal.machine_id,
         )
 
     def camera(self) -> str:

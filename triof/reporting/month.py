@@ -9,9 +9,9 @@ from typing import NamedTuple
 from babel import dates
 
 from triof import __version__
-from triof.common.page_templates import LOCALES, data_url, long_date, page_templates
 from triof.common.paths import font_url
 from triof.journal.scope import Scope
+from triof.reporting.page_templates import LOCALES, data_url, long_date, page_templates
 from triof.settings.sections.reports import CO2_SOURCE
 from triof.settings.tree import Language
 from triof.statistics.queries import Statistics
