@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables._g_l_y_f import Glyph, GlyphComponent
@@ -23,11 +24,25 @@ CHARACTERS = (
     *(0x2010, 0x2011, 0x2013, 0x2014),  # hyphens and dashes
     *(0x2018, 0x2019, 0x201A, 0x201C, 0x201D, 0x201E),  # quotation marks
     *(0x2022, 0x2026, 0x202F, 0x2082, 0x20AC, 0x2122, 0x2212),  # bullet, ellipsis, narrow space, ₂ € ™ and minus
+    *(0x2192, 0x2717),  # arrow and cross
 )
 _WEIGHTS = (400, 800)
-_SAME = {0x2010: "-", 0x2011: "-", 0x202F: "\u2009"}
+_SAME = {0x2010: "-", 0x2011: "-", 0x202F: "\u2009", 0x2717: "\N{MULTIPLICATION SIGN}"}
 """Characters that the source lacks, and the one whose glyph they take."""
 _SUBSCRIPT_TWO, _SUPERSCRIPT_TWO = "twoinferior", "\N{SUPERSCRIPT TWO}"
+_ARROW, _ARROW_WIDTH = "arrowright", 0.9
+_ARROW_POINTS = (
+    (0.06, 0.29),
+    (0.6, 0.29),
+    (0.42, 0.11),
+    (0.51, 0.02),
+    (0.84, 0.335),
+    (0.51, 0.65),
+    (0.42, 0.56),
+    (0.6, 0.38),
+    (0.06, 0.38),
+)
+"""In parts of the em."""
 _LOWERED = 0.45
 """By how much of the em the subscript two of CO₂ lies below the superscript two."""
 
@@ -40,6 +55,7 @@ def make(source: Path, target: Path) -> None:
     added = {code: names[ord(same)] for code, same in _SAME.items() if code not in names}
     if 0x2082 not in names:
         added[0x2082] = _lower(font, names[ord(_SUPERSCRIPT_TWO)])
+    added[0x2192] = _draw_arrow(font)
     for table in font["cmap"].tables:
         if table.isUnicode():
             table.cmap.update(added)
@@ -58,13 +74,30 @@ def _lower(font: Any, superscript: str) -> str:
     part.flags = 0x0204  # ROUND_XY_TO_GRID, and USE_MY_METRICS: its width follows the weight
     glyph = Glyph()
     glyph.numberOfContours, glyph.components = -1, [part]
-    font["hmtx"][_SUBSCRIPT_TWO] = font["hmtx"][superscript]
-    font["glyf"][_SUBSCRIPT_TWO] = glyph
-    font["gvar"].variations |= {name: [] for name in font["glyf"].glyphOrder if name not in font["gvar"].variations}
+    return _add(font, _SUBSCRIPT_TWO, glyph, font["hmtx"][superscript])
+
+
+def _draw_arrow(font: Any) -> str:
+    """Add an arrow to the right, of one weight, and return its name."""
+    em = font["head"].unitsPerEm
+    points = [(round(x * em), round(y * em)) for x, y in _ARROW_POINTS]
+    pen = TTGlyphPen(None)
+    pen.moveTo(points[0])
+    for point in reversed(points[1:]):
+        pen.lineTo(point)
+    pen.closePath()
+    return _add(font, _ARROW, pen.glyph(), (round(_ARROW_WIDTH * em), points[0][0]))
+
+
+def _add(font: Any, name: str, glyph: Any, metrics: tuple[int, int]) -> str:
+    font["hmtx"][name] = metrics
+    font["glyf"][name] = glyph
+    variations = font["gvar"].variations
+    font["gvar"].variations = {each: variations.get(each, []) for each in font["glyf"].glyphOrder}
     font.setGlyphOrder(font["glyf"].glyphOrder)
     if "HVAR" in font:  # it knows the glyphs of the source only; widths then follow from gvar
         del font["HVAR"]
-    return _SUBSCRIPT_TWO
+    return name
 
 
 if __name__ == "__main__":
