@@ -74,8 +74,8 @@ deb-check: deb ## Install, use, upgrade, remove and purge the package in an over
 demo-pictures: ## Say how the demo pictures are rendered again
 	@sed -n "1,/^\"\"\"$$/p" tools/render_demo.py
 
-screens: .venv/stamp-test ## Take the pictures in docs/screens/ again (needs Chromium)
-	$(BIN)/python -m tools.take_screens
+screens: .venv/stamp-test ## Take and check every state of every page, and the pictures in docs/screens/ (ARGS='--reduced')
+	$(BIN)/python -m tools.screens $(ARGS)
 
 translations: .venv/stamp-base ## Collect the sentences of the pages into the catalogues, to be translated there
 	$(BIN)/pybabel -q extract -F babel.cfg --add-location=file --sort-output --no-wrap -o triof/translations/messages.pot .

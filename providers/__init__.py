@@ -9,6 +9,8 @@ PROVIDERS = {
     "custom_vision": "providers.custom_vision.provider:CustomVision",
     "fake": "providers.fake:FakeProvider",
     "local_cnn": "providers.local_cnn.provider:LocalCnn",
+    "onnx": "providers.onnx.provider:Onnx",
+    "rekognition": "providers.rekognition.provider:Rekognition",
 }
 
 _NEEDED = ("needs_network", "predict", "ping", "close")

@@ -7,7 +7,8 @@ A provider gets a :class:`Photo` and returns a :class:`Prediction`, or raises on
     ├── RateLimited              too many calls; .retry_after
     ├── QuotaExceeded            the monthly quota is used up; .resets_at
     ├── ProviderMisconfigured    no key, unknown project, missing or unsuitable model
-    │   └── ServiceRetired       the vendor has shut the service down
+    │   ├── ServiceRetired       the vendor has shut the service down
+    │   └── ModelStopped         the vendor's model is not running
     ├── PhotoRejected            the provider cannot judge this photo
     └── NoProviderAnswered       raised by the router only; .attempts
 
@@ -123,6 +124,8 @@ class Allowance:
     """Calls in any 30 days."""
     per_second: int | None
     euros_per_1000: float
+    is_paid_by_the_hour: bool = False
+    """Whether the vendor charges for the time that a model runs, instead of for calls."""
 
 
 @runtime_checkable
@@ -194,6 +197,10 @@ class ProviderMisconfigured(ProviderError):
 
 class ServiceRetired(ProviderMisconfigured):
     """The vendor has shut the service down for good."""
+
+
+class ModelStopped(ProviderMisconfigured):
+    """The vendor's model is not running, as one that is paid by the hour outside its hours."""
 
 
 class PhotoRejected(ProviderError):

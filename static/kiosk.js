@@ -7,7 +7,7 @@
 
 const RETRY_MS = 2000;
 const PROBE_MS = 3000;
-const QUIET = ["attract", "out_of_order", "sorting"]; // nobody chooses anything there: their content may be changed in place
+const QUIET = ["attract", "out_of_order", "judging", "sorting"]; // nobody chooses anything there: their content may be changed in place
 const notice = document.getElementById("notice");
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -46,6 +46,21 @@ function restoreChoice() {
   if (radio) radio.checked = true;
 }
 
+// ---- nothing chosen yet: said by the page, as the browser's own words may be in another language ----
+
+const pleaseChoose = () => document.querySelector("[data-please-choose]");
+
+function isChoiceMissing(form) {
+  if (form.id !== "confirm" || form.querySelector(":checked")) return false;
+  pleaseChoose().hidden = false;
+  const first = form.querySelector("[name=waste_type]");
+  first.setAttribute("aria-describedby", pleaseChoose().id); // read with the tile: the page has one live region
+  first.focus();
+  return true;
+}
+
+document.addEventListener("change", () => pleaseChoose()?.setAttribute("hidden", ""));
+
 // ---- presses ----
 
 let leaving = false;
@@ -59,7 +74,7 @@ function press(control) {
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   event.preventDefault();
-  if (leaving) return;
+  if (leaving || isChoiceMissing(form)) return;
   press(event.submitter ?? form.querySelector("button"));
   clearTimeout(refreshing);
   if (form.closest(".still")) return stay(form);
@@ -94,11 +109,10 @@ function armRefresh() {
 }
 
 async function refresh(url) {
-  await untilServerAnswers();
-  if (leaving) return;
   try {
     takeOver(await page(await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(2 * PROBE_MS) })), url);
   } catch {
+    await untilServerAnswers();
     refreshing = setTimeout(refresh, RETRY_MS, url);
   }
 }
@@ -121,7 +135,11 @@ function takeOver({ html }, url) {
   takeClock(html);
   if (quiet) {
     const [old, fresh] = [document.querySelector("main"), html.querySelector("main")];
-    if (withoutTokens(old) !== withoutTokens(fresh)) old.replaceWith(document.adoptNode(fresh));
+    if (withoutTokens(old) !== withoutTokens(fresh)) {
+      const isNew = heading(old) !== heading(fresh);
+      old.replaceWith(document.adoptNode(fresh));
+      if (isNew) tellStep();
+    }
   }
   const panel = html.querySelector(".still");
   if (panel && !document.querySelector(".still")) {
@@ -129,8 +147,16 @@ function takeOver({ html }, url) {
     document.body.prepend(document.adoptNode(panel));
     panel.querySelector("button").focus();
     countDown();
+    tellStep();
   }
   armRefresh();
+}
+
+const heading = (part) => part.querySelector("h1")?.textContent;
+
+// The page shows another step without being loaded: manners.js and speech.js begin it.
+function tellStep() {
+  document.dispatchEvent(new Event("step"));
 }
 
 function takeClock(html) {
@@ -144,17 +170,17 @@ function withoutTokens(element) {
   return copy.innerHTML;
 }
 
-// ---- "Still there?" ----
+// ---- countdowns, "Still there?" ----
 
 function countDown() {
-  const panel = document.querySelector(".still");
-  if (!panel) return;
-  const end = performance.now() + Number(panel.dataset.seconds) * 1000;
-  const shown = panel.querySelector("[data-countdown]");
-  const ticking = setInterval(() => {
-    shown.textContent = Math.max(0, Math.ceil((end - performance.now()) / 1000));
-    if (!panel.isConnected || performance.now() >= end) clearInterval(ticking);
-  }, 250);
+  for (const shown of document.querySelectorAll("[data-countdown]:not(.is-ticking)")) {
+    shown.classList.add("is-ticking");
+    const end = performance.now() + Number(shown.closest("[data-seconds]").dataset.seconds) * 1000;
+    const ticking = setInterval(() => {
+      shown.textContent = Math.max(0, Math.ceil((end - performance.now()) / 1000));
+      if (!shown.isConnected || performance.now() >= end) clearInterval(ticking);
+    }, 250);
+  }
 }
 
 async function stay(form) {

@@ -312,6 +312,12 @@ def _serving(rounds: int) -> Iterator[Ratio]:
     yield from serving.ratios()
 
 
+def _folders(rounds: int) -> Iterator[Ratio]:
+    from tools import folder_bench
+
+    yield from folder_bench.ratios(rounds)
+
+
 def _journal(rounds: int) -> Iterator[Ratio]:
     from tools import journal_bench
 
@@ -338,6 +344,7 @@ PARTS: dict[str, Part] = {
     "cut": _cut,
     "uploads": _uploads,
     "serving": _serving,
+    "folders": _folders,
     "journal": _journal,
     "cameras": _cameras,
     "faults": _faults,
@@ -387,8 +394,8 @@ def main() -> int:
     parser.add_argument(
         "--only",
         choices=PARTS,
-        help="uploads: tools/uploads.py; serving: tools/serving.py; journal: tools/journal_bench.py;"
-        " cameras: tools/camera_bench.py; faults: tools/resilience.py",
+        help="uploads: tools/uploads.py; serving: tools/serving.py; folders: tools/folder_bench.py;"
+        " journal: tools/journal_bench.py; cameras: tools/camera_bench.py; faults: tools/resilience.py",
     )
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     options = parser.parse_args()

@@ -1,8 +1,9 @@
-"""What a person notices when the cloud fails, and what the cloud notices of us: ``make bench``.
+"""What people notice when the cloud fails, and what the cloud notices of us: ``make bench``.
 
-A fake of Azure Custom Vision on loopback fails in each of the ways of FAULTS while photos are judged through real
-settings. Two ratios say what the cloud costs: while it is not asked, and while it answers. The method of each number
-is in its function's docstring and in docs/measurements/resilience.md. Prints a table and writes ``resilience.json``.
+A fake of each cloud (Azure Custom Vision, Amazon Rekognition) on loopback fails in each of its ways while photos are
+judged through real settings. Two ratios say what the cloud costs: while it is not asked, and while it answers. The
+method of each number is in its function's docstring and in docs/measurements/resilience.md. Prints a table and writes
+``resilience.json``.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,9 +23,10 @@ from unittest import mock
 
 from providers.base import Photo, Prediction, Task
 from providers.custom_vision.options import CustomVisionOptions
-from providers.custom_vision.provider import fitted
+from providers.custom_vision.provider import LIMITS
+from providers.photo_encoding import fitted
+from testing.aws.rekognition_server import RekognitionServer
 from testing.azure.custom_vision_server import CustomVisionServer
-from testing.azure.replies import Fault as ServerFault
 from tools import bench
 from triof import services
 from triof.common.atomic_files import read_json
@@ -39,6 +41,8 @@ from triof.storage import data_folder
 from triof.storage.tables import Event
 
 CLOUD = "custom_vision"
+MADE_UP = {"AWS_ACCESS_KEY_ID": "rehearsal", "AWS_SECRET_ACCESS_KEY": "rehearsal"}
+"""What signs where TLS is spoken; the fakes know no other key."""
 LATENCY = 0.1
 """Seconds the cloud takes when it is well."""
 GRACE = 0.1
@@ -62,7 +66,7 @@ class FailureMode(NamedTuple):
     """
 
     name: str
-    server: ServerFault | None
+    server: str | None
     stopped: bool = False
     tls: bool = False
     rests: float = 0.0
@@ -71,17 +75,61 @@ class FailureMode(NamedTuple):
 
 
 IMPATIENT = {"TRIOF_BREAKER__OPEN_SECONDS": "0.5", "TRIOF_BREAKER__LONGEST_OPEN_SECONDS": "2"}
-FAULTS = (
+COMMON = (
     FailureMode("refused", None, stopped=True),
     FailureMode("silent", "silent"),
     FailureMode("silent, after 10 good answers", "silent", after=10),
     FailureMode("silent, probed every 0.5 to 2 s", "silent", settings=IMPATIENT),
     FailureMode("drip", "drip"),
     FailureMode("503 without a body", "empty_503"),
-    FailureMode("429", "rate_limited", rests=1.0),
-    FailureMode("403 quota", "quota_403", rests=1_952_292.0),
     FailureMode("a Wi-Fi's login page with 200", "html_200"),
     FailureMode("TLS not trusted", None, tls=True),
+)
+
+
+@dataclass(frozen=True)
+class BenchedCloud:
+    """A provider, its fake, the variables that lead to it, and all ways in which it fails."""
+
+    name: str
+    server: Callable[..., Any]
+    variables: Callable[[Any], Mapping[str, str]]
+    faults: tuple[FailureMode, ...]
+
+
+def _azure(server: Any) -> Mapping[str, str]:
+    return azure_variables(vars(server))
+
+
+def _amazon(server: RekognitionServer) -> Mapping[str, str]:
+    ours = {"WASTE_TYPE": server.arn, "ENDPOINT": server.endpoint, "CALLS_PER_SECOND": "1000"}
+    return {f"TRIOF_REKOGNITION__{name}": value for name, value in ours.items()} | {
+        "TRIOF_ROUTES__WASTE_TYPE": "rekognition,local_cnn"
+    }
+
+
+CLOUDS = (
+    BenchedCloud(
+        CLOUD,
+        CustomVisionServer,
+        _azure,
+        (
+            *COMMON,
+            FailureMode("429", "rate_limited", rests=1.0),
+            FailureMode("403 quota", "quota_403", rests=1_952_292.0),
+        ),
+    ),
+    BenchedCloud(
+        "rekognition",
+        RekognitionServer,
+        _amazon,
+        (
+            *COMMON,
+            FailureMode("throttled", "throttled", rests=1.0),
+            FailureMode("a limit of the account", "limit", rests=3600.0),
+            FailureMode("the model does not run", "not_ready", rests=60.0),
+        ),
+    ),
 )
 
 
@@ -89,6 +137,7 @@ FAULTS = (
 class ResilienceResult:
     """One line of the table. Times in seconds, the worst of all photos."""
 
+    cloud: str
     fault: str
     photos: int
     decided: int
@@ -116,7 +165,8 @@ class Observer:
     """Judges photos and counts what reaches the server meanwhile."""
 
     sorter: Sorter
-    server: CustomVisionServer
+    server: Any
+    cloud: str
     home: Path
     rests: float
     decided: int = 0
@@ -130,7 +180,8 @@ class Observer:
         """Judge one photo."""
         started, quiet_until, before = time.time(), self._quiet_until(), self._knocks()
         judgement = self.sorter.judge(image)
-        asked = max(*(after - was for after, was in zip(self._knocks(), before, strict=True)), _asked(judgement))
+        told = _asked(judgement, self.cloud)
+        asked = max(*(after - was for after, was in zip(self._knocks(), before, strict=True)), told)
         if asked and self.rests:
             self._rests_until = started + self.rests
         self.decided += not judgement.unanswered
@@ -168,21 +219,21 @@ class Observer:
         return self.server.received, self.server.connections
 
     def _quiet_until(self) -> float:
-        kept = read_json(self.home / f"breaker-{CLOUD}.json")
+        kept = read_json(self.home / f"breaker-{self.cloud}.json")
         return max(self._rests_until, float(kept["until"]) if kept.get("state") == "open" else 0.0)
 
 
-def _asked(judgement: Judgement) -> int:
+def _asked(judgement: Judgement, cloud: str) -> int:
     """Whether the router says that it asked and failed: a stopped server counts nothing."""
     attempts = judgement.predictions["waste_type"].attempts if "waste_type" in judgement.predictions else ()
     return sum(
-        each.provider == CLOUD and each.outcome == "ProviderUnavailable" and not each.message.startswith("not asked")
+        each.provider == cloud and each.outcome == "ProviderUnavailable" and not each.message.startswith("not asked")
         for each in attempts
     )
 
 
-def settings_for(folder: str, server: Mapping[str, str], **more: str) -> Settings:
-    """The settings of a machine that is new but for its cloud; our own limit a second is not what is measured."""
+def azure_variables(server: Mapping[str, str]) -> Mapping[str, str]:
+    """What leads to the fake of Azure; our own limit a second is not what is measured."""
     cloud = {
         "PREDICTION_ENDPOINT": server["endpoint"],
         "PREDICTION_KEY": server["key"],
@@ -190,8 +241,12 @@ def settings_for(folder: str, server: Mapping[str, str], **more: str) -> Setting
         "PUBLISHED_NAME": server["published_name"],
         "CALLS_PER_SECOND": "1000",
     }
-    environ = {"TRIOF_HOME": folder} | {f"TRIOF_CUSTOM_VISION__{name}": value for name, value in cloud.items()}
-    return load(environ=environ | more, env_file=Path(folder, "no.env")).settings
+    return {f"TRIOF_CUSTOM_VISION__{name}": value for name, value in cloud.items()}
+
+
+def settings_for(folder: str, variables: Mapping[str, str], **more: str) -> Settings:
+    """The settings of a machine that is new but for its cloud."""
+    return load(environ={"TRIOF_HOME": folder, **variables, **more}, env_file=Path(folder, "no.env")).settings
 
 
 @contextmanager
@@ -214,17 +269,18 @@ def machine(settings: Settings) -> Iterator[tuple[Sorter, Callable[[], int]]]:
         journal.database.close()
 
 
-def under(fault: FailureMode, rounds: int) -> ResilienceResult:
+def under(cloud: BenchedCloud, fault: FailureMode, rounds: int) -> ResilienceResult:
     """Judge the demo pictures in turn, ``rounds`` photos, on a fresh home folder; the fault begins after the start."""
     images = [path.read_bytes() for path in pictures_in(DEMO_PICTURES)]
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        server = stack.enter_context(CustomVisionServer(tls=fault.tls))
-        settings = settings_for(folder, vars(server), **fault.settings)
+        stack.enter_context(mock.patch.dict(os.environ, MADE_UP))
+        server = stack.enter_context(cloud.server(tls=fault.tls))
+        settings = settings_for(folder, cloud.variables(server), **fault.settings)
         sorter, opened = stack.enter_context(machine(settings))
         for _ in range(fault.after):
             sorter.judge(images[0])
-        observer = Observer(sorter, server, settings.home, fault.rests)
+        observer = Observer(sorter, server, cloud.name, settings.home, fault.rests)
         stack.enter_context(observer.stopwatch())
         server.fault = fault.server
         if fault.stopped:
@@ -233,6 +289,7 @@ def under(fault: FailureMode, rounds: int) -> ResilienceResult:
             observer.judge(images[number % len(images)])
         observer.late()
         return ResilienceResult(
+            cloud.name,
             fault.name,
             rounds,
             observer.decided,
@@ -255,7 +312,7 @@ def unasked(rounds: int) -> bench.Ratio:
         sorters = []
         for mode in ("auto", "local"):
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            settings = settings_for(folder, vars(server), TRIOF_MODE=mode, **patient)
+            settings = settings_for(folder, azure_variables(vars(server)), TRIOF_MODE=mode, **patient)
             sorter, _ = stack.enter_context(machine(settings))
             sorters.append(sorter)
             if mode == "auto":
@@ -284,7 +341,7 @@ def healthy(rounds: int) -> bench.Ratio:
         assert process.stdin
         assert process.stdout
         stack.callback(process.stdin.close)
-        settings = settings_for(folder, json.loads(process.stdout.readline()))
+        settings = settings_for(folder, azure_variables(json.loads(process.stdout.readline())))
         sorter, _ = stack.enter_context(machine(settings))
         photo = photos.load(bench.camera_jpeg(), needed_side=sorter.router.needed_side)
 
@@ -294,7 +351,7 @@ def healthy(rounds: int) -> bench.Ratio:
             if prediction.provider != CLOUD:
                 raise RuntimeError(f"the cloud did not answer: {prediction.attempts}")
 
-        bare = bare_call(settings.custom_vision, fitted(photo.picture, settings.custom_vision.side))
+        bare = bare_call(settings.custom_vision, fitted(photo.picture, settings.custom_vision.side, LIMITS))
         slow, fast = bench.turns(rounds, ours, bare)
     return bench.Ratio("predict, cloud well / bare SDK call", slow * 1000, fast * 1000, "ms", "<= 1.10")
 
@@ -305,7 +362,7 @@ def bare_call(options: CustomVisionOptions, jpeg: bytes) -> Callable[[], object]
     from msrest.authentication import ApiKeyCredentials
 
     endpoint, key, project_id, published_name = options.check()
-    client: Any = CustomVisionPredictionClient(endpoint, ApiKeyCredentials(in_headers={"Prediction-key": key}))
+    client: Any = CustomVisionPredictionClient(endpoint, ApiKeyCredentials(in_headers={"Prediction-key": str(key)}))
     retries = client.config.retry_policy.policy
     retries.total = retries.connect = retries.read = retries.status = retries.other = retries.redirect = 0
     client.config.connection.timeout = options.connect_seconds, Settings().cloud_seconds
@@ -315,7 +372,8 @@ def bare_call(options: CustomVisionOptions, jpeg: bytes) -> Callable[[], object]
 def shown(outcome: ResilienceResult) -> dict[str, Any]:
     """The outcome, as it goes into the report; prints its line of the table."""
     print(
-        f"{'ok  ' if outcome.met else 'MISS'} {outcome.fault:<31}   decided {outcome.decided} of {outcome.photos}"
+        f"{'ok  ' if outcome.met else 'MISS'} {outcome.cloud:<13} {outcome.fault:<31}"
+        f"   decided {outcome.decided} of {outcome.photos}"
         f"   worst question {outcome.question:.2f} s (goal <= {outcome.deadline + GRACE:.1f})"
         f"   judgement {outcome.judgement:.2f} s   asked {outcome.asked:>2}, in vain {outcome.in_vain} (goal 0)",
         flush=True,
@@ -333,10 +391,10 @@ def _log_to_nowhere() -> Iterator[None]:
             yield
 
 
-def report(rounds: int, out: Path = Path("resilience.json")) -> None:
+def report(rounds: int, out: Path = Path("resilience.json"), clouds: Sequence[BenchedCloud] = CLOUDS) -> None:
     """Measure everything, print the table, and write ``out``."""
     with _log_to_nowhere():
-        outcomes = [shown(under(fault, rounds)) for fault in FAULTS]
+        outcomes = [shown(under(cloud, fault, rounds)) for cloud in clouds for fault in cloud.faults]
         ratios = [bench.shown(measure(rounds)) for measure in (unasked, healthy)]
     out.write_text(json.dumps({"faults": outcomes, "ratios": ratios}, indent=2) + "\n")
 
@@ -346,8 +404,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200, help="photos a fault, and turns a ratio")
     parser.add_argument("--out", type=Path, default=Path("resilience.json"))
+    parser.add_argument("--cloud", choices=[cloud.name for cloud in CLOUDS], help="only this one (default: all)")
     options = parser.parse_args()
-    report(options.rounds, options.out)
+    report(options.rounds, options.out, [cloud for cloud in CLOUDS if options.cloud in (None, cloud.name)])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from triof.common.paths import STATIC, TEMPLATES, TRANSLATIONS
 from triof.services import KioskServices, Services
 from triof.settings.tree import Settings
 from triof.storage.data_folder import file_unusable
-from triof.web import access, dashboard, errors, health, kiosk, technician, texts
+from triof.web import access, dashboard, errors, health, kiosk, technician, tenant, texts
 from triof.web.api.blueprint import Api
 from triof.web.hosts import Hosts
 from triof.web.proxies import TrustedProxies
@@ -54,6 +54,7 @@ def create_app(
         # The start page stays open for days: its form must still be valid.
         WTF_CSRF_TIME_LIMIT=None,
         BABEL_TRANSLATION_DIRECTORIES=str(TRANSLATIONS),
+        BABEL_DEFAULT_TIMEZONE=settings.reports.timezone,
     )
     app.extensions["triof"] = services
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.server.trusted_proxies)  # type: ignore[method-assign]
@@ -72,15 +73,23 @@ def create_app(
     # API requests carry a key, which a page of another site cannot make a browser send.
     csrf.exempt(api)
     app.register_blueprint(api)
+    tenant.register(app, settings)
     app.before_request(_choose_language)
     app.after_request(_add_headers)
-    app.context_processor(lambda: {"language": str(get_locale()), "languages": kiosk.LANGUAGES})
+    app.context_processor(
+        lambda: {
+            "language": str(get_locale()),
+            "languages": texts.LANGUAGES,
+            "theme": settings.theme,
+            "touchscreen": settings.touchscreen,
+        }
+    )
     errors.register(app)
     return app
 
 
 def _choose_language() -> None:
-    if (language := request.args.get("lang")) in dict(kiosk.LANGUAGES):
+    if (language := request.args.get("lang")) in dict(texts.LANGUAGES):
         session["language"] = language
 
 

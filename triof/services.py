@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import providers
 from providers.base import TASKS, Metered, Photo, Prediction, Provider, ProviderError, ProviderMisconfigured, Task
 from providers.event_log import get_logger
-from providers.local_cnn.options import LocalCnnOptions
+from providers.local_cnn.options import BundleOptions
 from triof.common.errors import TriofError
 from triof.common.worker_pool import Workers
 from triof.drills.fault_file import FaultFile, FaultInjector, FaultyCamera
@@ -32,7 +32,8 @@ from triof.models import bundle_store
 from triof.rollout.candidates import Candidate, publishing
 from triof.rollout.experiment import Experiment, RenamedProvider
 from triof.settings.loader import SettingsError
-from triof.settings.tree import Mode, Settings
+from triof.settings.modes import Mode
+from triof.settings.tree import Settings
 from triof.storage import data_folder
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def _built(name: str, task: Task, settings: Settings) -> Provider:
 
 def _options(name: str, settings: Settings) -> Any:
     options = getattr(settings, name, None)
-    return bundle_store.options(settings) if isinstance(options, LocalCnnOptions) else options
+    return bundle_store.options_of(name, settings) if isinstance(options, BundleOptions) else options
 
 
 def build_sorter(
@@ -348,7 +349,7 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
     slot_view, store = build_slot_view(settings)
     around = _around(settings, journal, slot_view)
     camera = FaultyCamera(build_camera(settings.camera), settings.home)
-    deposit_journal = DepositJournal(journal, settings.home, room)
+    deposit_journal = DepositJournal(journal, settings.home, room, machine_name=settings.machine.name)
     around.operations.monitoring.journal_fault = deposit_journal.fault
     slot = Slot(build_hardware(settings))
     slot_watch = SlotWatch(
@@ -370,8 +371,10 @@ def _machine(settings: Settings, lock: BaseFileLock) -> KioskServices:
         journal=deposit_journal,
         photos=KeptPhotos(photo_store, settings.privacy),
         settings=settings.deposit,
+        judging_seconds=len(TASKS) * settings.deadline_seconds,
         maintenance_seconds=60 * settings.technician.maintenance_minutes,
         item_is_there=slot_watch.item_is_there,
+        camera_failed=around.operations.metrics.camera_failed,
     )
     around.operations.health.add_machine(camera, slot, slot_watch)
     deposits.recover()

@@ -5,36 +5,35 @@ valid answer or one of the errors in ``providers/base.py``. Nothing is retried h
 back to the next provider at once, and ``trainer.py`` retries for training.
 """
 
-import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 import requests
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
-from msrest.authentication import ApiKeyCredentials
+from msrest.authentication import ApiKeyCredentials, Authentication, BasicTokenAuthentication
 
 from providers.base import ProviderError, ProviderUnavailable
 from providers.custom_vision import records
+from providers.custom_vision.entra import EntraToken, check_host
+from providers.custom_vision.entra_options import EntraOptions
 from providers.custom_vision.errors import (
     TrainingRefused,
-    causes,
     check_digest,
     download_refusal,
     prediction_refusal,
     training_refusal,
-    unreached,
 )
-from providers.custom_vision.http_connection import HttpConnection, RequestSlot, no_wait
 from providers.custom_vision.records import Export, Image, Iteration, Performance, Project, Stored, Tag
-from providers.options import is_loopback
+from providers.http_connection import RequestSlot, no_wait
+from providers.vendor_endpoint import Refusal, VendorEndpoint
 
 T = TypeVar("T")
-Refusal = Callable[[int, Mapping[str, str], str, datetime], ProviderError]
+OnReply = Callable[[int, Mapping[str, str], bytes], object]
 
 _TURNED_AWAY = (401, 403, 404, 410, 429)
 """Status codes with which a gateway refuses a call before it reaches the service."""
@@ -48,105 +47,90 @@ class CloudPrediction:
     probabilities: tuple[tuple[str, float], ...]
 
 
-class _Endpoint:
-    """One of the vendor's two APIs. Thread-safe; each thread has its own connection.
+class _TokenAuthentication(BasicTokenAuthentication):
+    """Sends a token of Entra ID, which the SDK knows only as a fixed one. Thread-safe."""
 
-    Reuse threads, as each new one opens a connection. ``slot`` is entered around every request.
-    """
+    def __init__(self, options: EntraOptions, endpoint: str) -> None:
+        """Raises ProviderMisconfigured."""
+        check_host(endpoint)
+        super().__init__({"access_token": ""})
+        self._source = EntraToken(options)
+
+    def renew(self, timeout: float) -> float:
+        """Fetch a token if there is none that is valid; return what is left of ``timeout``. Raises ProviderError."""
+        ends = time.monotonic() + timeout
+        self.token = {"access_token": self._source.get()}
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise ProviderUnavailable("Entra ID took all the time there was to ask the cloud.", sent=False)
+        return left
+
+
+class _Endpoint(VendorEndpoint):
+    """One of the vendor's two APIs, asked through the vendor's SDK."""
 
     def __init__(
         self,
-        sdk: Callable[[str, ApiKeyCredentials], Any],
+        sdk: Callable[[str, Authentication], Any],
         endpoint: str,
         header: str,
-        key: str,
+        key: str | EntraOptions,
         refusal: Refusal,
         *,
-        connect_seconds: float,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        slot: RequestSlot = no_wait,
+        on_reply: OnReply = lambda *_: None,
+        **options: Any,
     ) -> None:
-        self.endpoint = endpoint
-        self._key = key
-        self._refusal = refusal
-        self._connect_seconds = connect_seconds
-        self._now = now
-        self._slot = slot
-        self._connections = threading.local()
-        self._opened: list[HttpConnection] = []
-        self.sdk = cast(Any, sdk(endpoint, ApiKeyCredentials(in_headers={header: key})))
+        """``on_reply`` gets the status, headers and body of every response, before it is read."""
+        super().__init__(endpoint, _turned_away(refusal), secret=key if isinstance(key, str) else "", **options)
+        self._on_reply = on_reply
+        self._token = None if isinstance(key, str) else _TokenAuthentication(key, endpoint)
+        self.sdk = cast(Any, sdk(endpoint, self._token or ApiKeyCredentials(in_headers={header: str(key)})))
         self.sdk.config.session_configuration_callback = self._mount
-        # Plain HTTP to loopback must not go through a proxy.
-        stays_here = endpoint.startswith("http:") and is_loopback(urlsplit(endpoint).hostname)
-        self._trust_env = self.sdk.config.proxies.use_env_settings = not stays_here
+        self.sdk.config.proxies.use_env_settings = self.trust_env
 
     def call(self, ask: Callable[..., Any], read: Callable[[Any], T], *args: Any, timeout: float, **options: Any) -> T:
         """Call the SDK within ``timeout`` seconds and convert its answer with ``read``. Raises only ProviderError."""
-        connection = self._connection()
+        connection = self.connection()
+        timeout = self._token.renew(timeout) if self._token else timeout
         try:
             with connection.call(timeout):
                 # A redirect would send the key to another host, such as the login page of a guest Wi-Fi.
-                answer = ask(*args, timeout=self._timeouts(timeout), allow_redirects=False, **options)
+                answer = ask(*args, timeout=self.timeouts(timeout), allow_redirects=False, **options)
             result = read(answer)
         except Exception as error:
-            raise self._fault(error, connection, timeout, self._refusal) from error
+            raise self.fault(error, connection, timeout) from error
+        finally:
+            if connection.response is not None:
+                self._on_reply(connection.response.status_code, connection.response.headers, connection.body)
         connection.forget()
         return result
 
-    def fetch(self, method: str, address: str, *, timeout: float, to: Path | None = None) -> None:
+    def download(self, method: str, address: str, *, timeout: float, to: Path | None = None) -> None:
         """Request an address without the key; a complete body is written to ``to``. Raises ProviderError, OSError."""
-        # Without a slot: downloads do not count as calls of the API.
-        connection = HttpConnection()
-        try:
-            with requests.Session() as session, connection.call(timeout):
-                session.trust_env = self._trust_env
-                session.mount(address, connection)
-                answer = session.request(method, address, timeout=self._timeouts(timeout), allow_redirects=False)
-                if to and answer.status_code != requests.codes.ok:
-                    raise requests.HTTPError(response=answer)
-        except Exception as error:
-            raise self._fault(error, connection, timeout, download_refusal) from error
+        refusal = _turned_away(download_refusal)
+        headers, body = self.fetch(method, address, timeout=timeout, refusal=refusal, must_be_ok=to is not None)
         if to:
-            check_digest(connection.body, answer.headers)
-            to.write_bytes(connection.body)
-
-    def close(self) -> None:
-        """Close the connections of all threads; one in use is closed after its call."""
-        for connection in self._opened:
-            connection.close()
-
-    def _connection(self) -> HttpConnection:
-        if not hasattr(self._connections, "own"):
-            self._connections.own = HttpConnection(self._slot)
-            self._opened.append(self._connections.own)
-        connection: HttpConnection = self._connections.own
-        return connection
+            check_digest(body, headers)
+            to.write_bytes(body)
 
     def _mount(self, session: requests.Session, _config: Any, _operation: Any, **options: Any) -> Any:
         """Mount our connection on a session of the SDK, which has one for each thread, in place of its retrying one."""
-        connection = self._connection()
-        if session.get_adapter(self.endpoint) is not connection:
+        connection = self.connection()
+        if session.get_adapter(self.address) is not connection:
             session.mount("https://", connection)
             session.mount("http://", connection)
         return options
 
-    def _timeouts(self, timeout: float) -> tuple[float, float]:
-        """Return the connect and the read timeout in seconds."""
-        return min(self._connect_seconds, timeout), timeout
 
-    def _fault(self, error: Exception, connection: HttpConnection, timeout: float, refusal: Refusal) -> ProviderError:
-        if isinstance(error, ProviderError):
-            return error
-        if connection.connecting:
-            return unreached(error)
-        if connection.response is not None and not connection.hung_up:
-            text = connection.body[:4000].decode(errors="replace").replace(self._key, "…")
-            fault = refusal(connection.response.status_code, connection.response.headers, text, self._now())
-            fault.refused = connection.response.status_code in _TURNED_AWAY
-            return fault
-        if connection.hung_up or any(isinstance(cause, TimeoutError | requests.Timeout) for cause in causes(error)):
-            return ProviderUnavailable(f"The cloud gave no whole answer within {timeout:.1f} s.")
-        return ProviderUnavailable("The connection to the cloud broke off.")
+def _turned_away(refusal: Refusal) -> Refusal:
+    """Return ``refusal``, whose errors say whether the gateway refused the call."""
+
+    def marked(status: int, headers: Mapping[str, str], text: str, now: datetime) -> ProviderError:
+        fault = refusal(status, headers, text, now)
+        fault.refused = status in _TURNED_AWAY
+        return fault
+
+    return marked
 
 
 class Client:
@@ -155,13 +139,14 @@ class Client:
     def __init__(
         self,
         endpoint: str,
-        key: str,
+        key: str | EntraOptions,
         project_id: str,
         published_name: str,
         *,
         store: bool,
         connect_seconds: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_reply: OnReply = lambda *_: None,
     ) -> None:
         self._api = _Endpoint(
             CustomVisionPredictionClient,
@@ -169,6 +154,7 @@ class Client:
             "Prediction-key",
             key,
             prediction_refusal,
+            on_reply=on_reply,
             connect_seconds=connect_seconds,
             now=now,
         )
@@ -182,7 +168,7 @@ class Client:
 
     def ping(self, *, timeout: float) -> None:
         """Connect to the endpoint without a call that costs quota. Raises ProviderUnavailable."""
-        self._api.fetch("HEAD", self._api.endpoint, timeout=timeout)
+        self._api.download("HEAD", self._api.address, timeout=timeout)
 
     def close(self) -> None:
         """Close the connections of all threads; one in use is closed after its call."""
@@ -203,12 +189,13 @@ class TrainingClient:
     def __init__(
         self,
         endpoint: str,
-        key: str,
+        key: str | EntraOptions,
         *,
         connect_seconds: float,
         timeout: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         slot: RequestSlot = no_wait,
+        on_reply: OnReply = lambda *_: None,
     ) -> None:
         """``timeout`` in seconds, for each call; ``slot`` is entered before each one."""
         # Takes a tenth of a second to import, which predictions do not need.
@@ -222,6 +209,7 @@ class TrainingClient:
             "Training-key",
             key,
             training_refusal,
+            on_reply=on_reply,
             connect_seconds=connect_seconds,
             now=now,
             slot=slot,
@@ -244,6 +232,14 @@ class TrainingClient:
     def tags(self, project_id: str) -> list[Tag]:
         """Return the tags sorted by name, as the vendor's order is arbitrary."""
         return sorted(self._ask("get_tags", _each(records.read_tag), project_id), key=lambda tag: tag.name)
+
+    def delete_project(self, project_id: str) -> None:
+        """Delete a project with all that it holds; no iteration of it may be published."""
+        self._tell("delete_project", project_id)
+
+    def filtered(self, project_id: str, expression: str) -> list[Image]:
+        """Return up to 50 photos that the service finds by an expression about their metadata."""
+        return self._ask("get_images", _each(records.read_image), project_id, filter=expression)
 
     def create_tag(self, project_id: str, name: str, *, negative: bool) -> Tag:
         """Create a tag."""
@@ -335,7 +331,7 @@ class TrainingClient:
 
     def download(self, address: str, to: Path) -> None:
         """Download a photo or a model without sending the key. Raises ProviderError, OSError."""
-        self._api.fetch("GET", address, timeout=self._timeout, to=to)
+        self._api.download("GET", address, timeout=self._timeout, to=to)
 
     def close(self) -> None:
         """Close all connections."""

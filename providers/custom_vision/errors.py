@@ -2,15 +2,11 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from hashlib import md5
-from ssl import SSLCertVerificationError
-
-import requests
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, SSLError
 
 from providers.base import (
     PhotoRejected,
@@ -97,6 +93,8 @@ def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime, 
     if status in (403, 429) and "out of call volume quota" in text.lower():
         wait = timedelta(seconds=_wait(headers, text, now) or _UNKNOWN_WAIT)
         return QuotaExceeded("The cloud says that the quota is used up.", now + wait)
+    if status in (401, 403) and (fault := _identity_refusal(text, resource, said)):
+        return fault
     match status:
         case 200 | 301 | 302 | 303 | 307 | 308:
             return ProviderUnavailable(
@@ -123,6 +121,24 @@ def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime, 
             seconds = min(_wait(headers, text, now) or 1.0, _LONGEST_RATE_WAIT)
             return RateLimited("The cloud is asked too fast.", seconds)
     return ProviderUnavailable(f"The cloud answered with status {status}{said}")
+
+
+def _identity_refusal(text: str, resource: str, said: str) -> ProviderError | None:
+    """Return the error for a refusal that speaks of Entra ID; None for any other."""
+    if "AuthenticationTypeDisabled" in text or "Key based authentication is disabled" in text:
+        return ProviderMisconfigured(
+            "The resource takes no keys any more: set custom_vision.entra.kind, as docs/guide/azure.md tells."
+        )
+    if "PermissionDenied" in text or "Principal does not have access" in text:
+        return ProviderMisconfigured(
+            f"The identity may not do this: give it a role on the {resource} resource (docs/guide/azure.md){said}"
+        )
+    if "access token" in text.lower():
+        return ProviderMisconfigured(
+            f"The cloud refuses the token of Entra ID: check custom_vision.entra, and that .{resource}_endpoint is the"
+            f" resource's own address{said}"
+        )
+    return None
 
 
 def _code(text: str) -> str:
@@ -159,38 +175,3 @@ def _stated_wait(header: str, text: str, now: datetime) -> float:
         days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
         return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
     return 0.0
-
-
-_UNREACHED: tuple[tuple[type[BaseException], str], ...] = (
-    (requests.exceptions.ProxyError, "the proxy does not let us through; check HTTPS_PROXY"),
-    (NameResolutionError, "its name is not known here (no network, or DNS is down)"),
-    (NewConnectionError, "the connection is refused or there is no network"),
-    (ConnectTimeoutError, "nothing accepts the connection"),
-    (
-        SSLCertVerificationError,
-        "its certificate is not to be trusted; check the clock, and a company's proxy needs REQUESTS_CA_BUNDLE",
-    ),
-    (SSLError, "it does not speak TLS; check the endpoint in the settings and HTTPS_PROXY"),
-)
-"""Messages for connection errors. In urllib3 each of the name, refusal and timeout errors derives from the next."""
-
-
-def unreached(error: BaseException) -> ProviderUnavailable:
-    """Return the error for a request that was not sent."""
-    found = list(causes(error))
-    sentences = (sentence for kind, sentence in _UNREACHED if any(isinstance(cause, kind) for cause in found))
-    sentence = next(sentences, "the server accepts the connection but does not answer")
-    return ProviderUnavailable(f"The cloud cannot be reached: {sentence}.", sent=False)
-
-
-def causes(error: BaseException, depth: int = 8) -> Iterator[BaseException]:
-    """Yield the error and all errors that it wraps: msrest, requests and urllib3 each chain them differently."""
-    yield error
-    inner = (
-        error.__cause__,
-        error.__context__,
-        *(getattr(error, name, None) for name in ("inner_exception", "reason")),
-    )
-    for cause in (*inner, *error.args):
-        if isinstance(cause, BaseException) and depth:
-            yield from causes(cause, depth - 1)

@@ -2,19 +2,20 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from providers.base import Allowance, ProviderMisconfigured
-from providers.options import CloudOptions, is_loopback
-from providers.text_files import decoded, plain
-
-Label = Literal["bottle", "cup", "cutlery", "other", "clean", "dirty"]
+from providers.cloud_options import Address, Count, File, Label, Price, Secret, Text, tags_above, unset_if_empty
+from providers.custom_vision.entra_options import EntraOptions
+from providers.options import CloudOptions
+from providers.text_files import decoded
 
 DEFAULT_TAGS: dict[str, Label] = {
     "bouteille": "bottle",
@@ -23,6 +24,8 @@ DEFAULT_TAGS: dict[str, Label] = {
     "negative": "other",
 }
 
+RETIRES_ON = date(2028, 9, 25)
+"""From then on Microsoft answers no call."""
 _VARIABLE = "TRIOF_CUSTOM_VISION__"
 _RESOURCE_ID = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+"
 
@@ -60,33 +63,6 @@ DOMAINS = {
 """Domains whose models can be exported, so that this machine can run them."""
 
 
-def _unset_if_empty(value: Any) -> Any:
-    # A .env template lists every variable, most of them empty.
-    return None if value == "" else value
-
-
-def _endpoint(value: str) -> str:
-    parts = _split(value.strip())
-    if not parts or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
-        raise PydanticCustomError(
-            "endpoint", "Give the address of the resource, such as https://NAME.cognitiveservices.azure.com"
-        )
-    if parts.path.strip("/"):
-        raise PydanticCustomError("endpoint", "Give the endpoint only, without what comes after the host")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise PydanticCustomError("endpoint", "Use https: a key sent by plain http can be read on the way")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
-
-
-def _split(address: str) -> SplitResult | None:
-    """Split an address; None unless its host is a host name and an optional port."""
-    try:
-        parts = urlsplit(address)
-        return parts if parts.hostname and parts.port != 0 and not re.search(r"[@\s]", parts.netloc) else None
-    except ValueError:  # an invalid port or unbalanced brackets
-        return None
-
-
 def _resource_id(value: str) -> str:
     if not re.fullmatch(_RESOURCE_ID, value.strip().rstrip("/"), re.IGNORECASE):
         raise PydanticCustomError(
@@ -96,30 +72,16 @@ def _resource_id(value: str) -> str:
     return value.strip().rstrip("/")
 
 
-def _with_default_tags(value: Any) -> Any:
-    """Merge the table of the settings into the default one; names are compared as :func:`plain` writes them."""
-    if not isinstance(value, Mapping):
-        return value
-    return {**DEFAULT_TAGS, **{plain(str(tag)): label for tag, label in value.items()}}
-
-
-Address = Annotated[Annotated[str, AfterValidator(_endpoint)] | None, BeforeValidator(_unset_if_empty)]
-Secret = Annotated[SecretStr | None, BeforeValidator(_unset_if_empty)]
-File = Annotated[Path | None, BeforeValidator(_unset_if_empty)]
-Text = Annotated[str | None, BeforeValidator(_unset_if_empty)]
-Count = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_unset_if_empty)]
-Price = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_unset_if_empty)]
-
-
 class CustomVisionOptions(CloudOptions):
     """The published model to call, its keys, and the meaning of its tags."""
 
     prediction_endpoint: Address = None
     """``https://…`` of the prediction resource; plain HTTP only to loopback."""
     prediction_key: Secret = None
+    """Not needed with ``entra``."""
     prediction_key_file: File = None
     """A file that contains only the key; read again when the vendor has refused the key."""
-    project_id: Annotated[UUID | None, BeforeValidator(_unset_if_empty)] = None
+    project_id: Annotated[UUID | None, BeforeValidator(unset_if_empty)] = None
     published_name: Text = None
     """The name under which an iteration is published to the prediction resource; case-sensitive."""
     tier: Literal["F0", "S0"] = "F0"
@@ -129,18 +91,20 @@ class CustomVisionOptions(CloudOptions):
     euros_per_1000_calls: Price = None
     store: bool = False
     """Whether the vendor may store the photos for 30 days."""
-    tags: Annotated[Mapping[str, Label], BeforeValidator(_with_default_tags)] = DEFAULT_TAGS
+    tags: Annotated[Mapping[str, Label], BeforeValidator(tags_above(DEFAULT_TAGS))] = DEFAULT_TAGS
     """Maps the vendor's tags to our labels; several tags may have the same label."""
     side: int = Field(360, ge=256, le=4096)
     """Target for the shorter side of a sent photo, in pixels; photos are shrunk from 1.5 times this size on."""
     connect_seconds: float = Field(1.0, gt=0)
     """Connect timeout for one address, in seconds."""
+    entra: EntraOptions = EntraOptions()
+    """Tokens of Entra ID in place of both keys."""
     training_endpoint: Address = None
     """``https://…`` of the training resource; only ``triof azure`` needs it."""
     training_key: Secret = None
     training_key_file: File = None
     prediction_resource_id: Annotated[
-        Annotated[str, AfterValidator(_resource_id)] | None, BeforeValidator(_unset_if_empty)
+        Annotated[str, AfterValidator(_resource_id)] | None, BeforeValidator(unset_if_empty)
     ] = None
     """The ARM id of the prediction resource to which models are published."""
     training_tier: Literal["F0", "S0"] = "F0"
@@ -171,26 +135,42 @@ class CustomVisionOptions(CloudOptions):
         """Name the variables to set."""
         return f"set {', '.join(self._missing())} as docs/guide/azure.md tells"
 
-    def check(self) -> tuple[str, str, str, str]:
-        """Return endpoint, key, project id and published name. Raises ProviderMisconfigured if one is missing."""
+    @property
+    def retires_on(self) -> date:
+        """The day that Microsoft has named."""
+        return RETIRES_ON
+
+    @property
+    def without_service(self) -> str:
+        """Name the commands that bring the models and the photos home."""
+        return (
+            "bring everything home with `triof azure backup DIR` while the service answers, then turn to"
+            " `triof mode local`; step 7 of docs/guide/azure.md tells the rest"
+        )
+
+    def check(self) -> tuple[str, str | EntraOptions, str, str]:
+        """Return endpoint, key or identity, project id and published name. Raises ProviderMisconfigured."""
         if self._missing():
             raise ProviderMisconfigured(f"Azure Custom Vision is partly configured: {self.remedy}, or unset the rest.")
-        key = _key("prediction", self.prediction_key, self.prediction_key_file)
+        key = self.entra if self.entra.kind else _key("prediction", self.prediction_key, self.prediction_key_file)
         return str(self.prediction_endpoint), key, str(self.project_id), str(self.published_name)
 
-    def check_training(self) -> tuple[str, str]:
-        """Return endpoint and key of the training resource. Raises ProviderMisconfigured if one is missing."""
-        if not self.training_endpoint or not (self.training_key or self.training_key_file):
+    def check_training(self) -> tuple[str, str | EntraOptions]:
+        """Return endpoint and key, or identity, of the training resource. Raises ProviderMisconfigured."""
+        if not self.training_endpoint or not (self.training_key or self.training_key_file or self.entra.kind):
             raise ProviderMisconfigured(
                 f"There is no training resource: set {_VARIABLE}TRAINING_ENDPOINT and {_VARIABLE}TRAINING_KEY as"
                 " docs/guide/azure.md tells."
             )
-        return self.training_endpoint, _key("training", self.training_key, self.training_key_file)
+        return self.training_endpoint, self.entra if self.entra.kind else _key(
+            "training", self.training_key, self.training_key_file
+        )
 
     def rehearsed(self, endpoint: str) -> Self:
         """Return these settings with ``endpoint`` on this machine and an invalid key."""
-        nothing = {"prediction_key": SecretStr("rehearsal"), "prediction_key_file": None, "training_key": None}
-        return self.model_copy(update={"prediction_endpoint": endpoint, **nothing})
+        nothing = {"prediction_key_file": None, "training_key": None, "entra": EntraOptions()}
+        here = {"prediction_endpoint": endpoint, "prediction_key": SecretStr("rehearsal")}
+        return self.model_copy(update={**here, **nothing})
 
     @property
     def allowance(self) -> Allowance:
@@ -207,7 +187,7 @@ class CustomVisionOptions(CloudOptions):
     def _missing(self) -> list[str]:
         needed = {
             "PREDICTION_ENDPOINT": self.prediction_endpoint,
-            "PREDICTION_KEY": self.prediction_key or self.prediction_key_file,
+            "PREDICTION_KEY": self.prediction_key or self.prediction_key_file or self.entra.kind,
             "PROJECT_ID": self.project_id,
             "PUBLISHED_NAME": self.published_name,
         }

@@ -1,25 +1,18 @@
 """The Azure Custom Vision provider."""
 
 import time
-from io import BytesIO
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from providers.base import LABELS, Photo, PhotoRejected, Prediction, ProviderMisconfigured, ProviderUnavailable, Task
+from providers.base import LABELS, Photo, Prediction, ProviderMisconfigured, ProviderUnavailable, Task
 from providers.custom_vision.options import CustomVisionOptions
+from providers.photo_encoding import ImageLimits, fitted
 from providers.text_files import plain
 
 if TYPE_CHECKING:
     from providers.custom_vision.client import CloudPrediction
 
-_MAX_BYTES = 4_000_000
-_MAX_SIDE = 10_240
-_MAX_ASPECT = 25
+LIMITS = ImageLimits(max_bytes=4_000_000, max_side=10_240, max_aspect=25)
 """The vendor's limits for a photo to classify; see docs/guide/azure.md."""
-_JPEG_QUALITY = 90
-_WORTH_SHRINKING = 1.5
-"""A photo less than this factor larger is sent unchanged, as shrinking takes longer than it saves."""
 _PING_SECONDS = 1.5
 _SUM_TOLERANCE = 0.02
 
@@ -54,7 +47,7 @@ class CustomVision:
     def predict(self, photo: Photo, *, timeout: float) -> Prediction:
         """Return a prediction within ``timeout`` seconds. Raises ProviderError."""
         ends = time.monotonic() + timeout
-        jpeg = fitted(photo.picture, self.needed_side)
+        jpeg = fitted(photo.picture, self.needed_side, LIMITS)
         left = ends - time.monotonic()
         if left <= 0:
             raise ProviderUnavailable("There was no time left to ask the cloud.", sent=False)
@@ -89,32 +82,3 @@ class CustomVision:
         for tag, probability in answer.probabilities:
             scores[self._tags[plain(tag)]] += probability / total
         return scores
-
-
-def fits(width: int, height: int, side: int) -> bool:
-    """Return whether a photo of this size can be sent unchanged for ``side``, within the vendor's limits."""
-    shorter, longer = sorted((width, height))
-    return shorter < side * _WORTH_SHRINKING and longer <= min(_MAX_SIDE, _MAX_ASPECT * shorter)
-
-
-def fitted(picture: Image.Image, side: int, max_bytes: int = _MAX_BYTES) -> bytes:
-    """Encode the picture as a JPEG within the vendor's limits, its shorter side about ``side`` pixels, no metadata.
-
-    Raises PhotoRejected if the picture is too narrow for the vendor.
-    """
-    if max(picture.size) > _MAX_ASPECT * min(picture.size):
-        raise PhotoRejected(f"The cloud takes no photo narrower than {_MAX_ASPECT}:1.", sent=False)
-    shrunk = side / min(picture.size)
-    scale = min(1.0, shrunk if shrunk * _WORTH_SHRINKING < 1 else 1.0, _MAX_SIDE / max(picture.size))
-    while len(jpeg := _jpeg(picture, scale)) > max_bytes:
-        scale *= 0.7
-    return jpeg
-
-
-def _jpeg(picture: Image.Image, scale: float) -> bytes:
-    if scale < 1:
-        width, height = (max(1, round(length * scale)) for length in picture.size)
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    buffer = BytesIO()
-    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return buffer.getvalue()

@@ -1,8 +1,9 @@
-"""Reads a model that Azure Custom Vision exported as TensorFlow Lite as a bundle.
+"""Reads a model that Azure Custom Vision exported as TensorFlow Lite, or as ONNX, as a bundle.
 
-The zip contains ``model.tflite``, ``labels.txt`` (the tags in the order of the model's output; CRLF, optional byte
-order mark, optional HTML escapes), ``cvexport.manifest`` and ``metadata_properties.json``. The metadata state the
-order and range of the model's input pixels, but are known to be wrong: ``readings`` returns the alternatives.
+The zip contains ``model.tflite`` or ``model.onnx``, ``labels.txt`` (the tags in the order of the model's output; CRLF,
+optional byte order mark, optional HTML escapes), ``cvexport.manifest`` and ``metadata_properties.json``. The metadata
+state the order and range of the model's input pixels, but are known to be wrong: ``readings`` returns the alternatives.
+An ONNX export is put into this form first (:mod:`providers.onnx.azure_export`).
 """
 
 import hashlib
@@ -18,13 +19,16 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from providers.base import LABELS, TASKS, Task
-from providers.local_cnn.bundle import Bundle, BundleCard, Input, validation_errors
+from providers.local_cnn.bundle import MODEL_FILES, Bundle, BundleCard, Input, validation_errors
+from providers.local_cnn.engine import Format
 from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.package import Files, unusable
 from providers.local_cnn.runtime import Shapes, shapes_of
 from providers.text_files import decoded, plain
 
 MANIFEST_FILE = "cvexport.manifest"
+METADATA_KEY = "MetadataPropsFileName"
+SHA1_KEY = "ModelFileSHA1"
 VENDOR = "azure"
 
 T = TypeVar("T")
@@ -47,12 +51,12 @@ def bundle_of(source: Path, files: Files, tags: Mapping[str, str], isolation: Is
     ``tags`` maps the vendor's tags (:func:`plain`) to our labels; the model is loaded within ``isolation``. Raises
     ProviderMisconfigured with the remedy.
     """
-    manifest = _json(source, files, MANIFEST_FILE)
-    model = _model(source, files, manifest)
-    named_metadata = manifest.get("MetadataPropsFileName")  # before 2020 there were none
+    manifest = manifest_of(source, files)
+    model = model_of(source, files, manifest)
+    named_metadata = manifest.get(METADATA_KEY)  # before 2020 there were none
     metadata = _json(source, files, str(named_metadata)) if named_metadata else {}
     _check_method(source, manifest, metadata)
-    named = _tags(source, files, str(manifest.get("LabelFileName") or "labels.txt"))
+    named = _tags(source, files, labels_file(manifest))
     task, labels = _labels(source, named, tags)
     sha256, iteration = hashlib.sha256(model).hexdigest(), str(manifest.get("IterationId") or "").strip()
     origin = {
@@ -66,6 +70,7 @@ def bundle_of(source: Path, files: Files, tags: Mapping[str, str], isolation: Is
             task=task,
             version=f"{VENDOR}-{task}-{_short(iteration) or sha256[:8]}",
             labels=labels,
+            format=format_of(source, files),
             gives="probabilities",
             input=_input(source, _shapes(source, model, isolation), metadata, len(labels)),
             sha256=sha256,
@@ -77,15 +82,36 @@ def bundle_of(source: Path, files: Files, tags: Mapping[str, str], isolation: Is
 
 
 def check(source: Path, files: Files, isolation: Isolation) -> None:
-    """Raise ProviderMisconfigured unless the export in ``source`` is complete and LiteRT can load its model.
+    """Raise ProviderMisconfigured unless the export in ``source`` is complete and its model can be loaded.
 
     Does not check the meaning of its tags. The model is loaded within ``isolation``.
     """
-    manifest = _json(source, files, MANIFEST_FILE)
-    named = _tags(source, files, str(manifest.get("LabelFileName") or "labels.txt"))
-    _, outputs = _shapes(source, _model(source, files, manifest), isolation)
+    manifest = manifest_of(source, files)
+    named = _tags(source, files, labels_file(manifest))
+    _, outputs = _shapes(source, model_of(source, files, manifest), isolation)
     if outputs != [(1, len(named))]:
         raise unusable(source, f"its model gives {outputs} for {len(named)} tags: {_EXPORT_AGAIN}")
+
+
+def manifest_of(source: Path, files: Files) -> Mapping[str, Any]:
+    """Return the content of ``cvexport.manifest``. Raises ProviderMisconfigured."""
+    return _json(source, files, MANIFEST_FILE)
+
+
+def format_of(source: Path, files: Files) -> Format:
+    """Return the format of the model. Raises ProviderMisconfigured."""
+    name = _model_file(manifest_of(source, files))
+    found = next((format_ for format_, model in MODEL_FILES.items() if Path(model).suffix == Path(name).suffix), None)
+    if not found:
+        raise unusable(
+            source, f"its model is {name}, neither TensorFlow Lite nor ONNX: export it again, {_EXPORT_AGAIN}"
+        )
+    return found
+
+
+def labels_file(manifest: Mapping[str, Any]) -> str:
+    """Return the name of the file with the tags."""
+    return str(manifest.get("LabelFileName") or "labels.txt")
 
 
 def readings(bundle: Bundle) -> Iterator[Bundle]:
@@ -118,13 +144,16 @@ def _file(source: Path, files: Files, name: str) -> bytes:
     return files[name]
 
 
-def _model(source: Path, files: Files, manifest: Mapping[str, Any]) -> bytes:
-    name = str(manifest.get("ModelFileName") or "model.tflite")
-    if not name.endswith(".tflite"):
-        raise unusable(source, f"its model is {name}, not one of TensorFlow Lite: export it again, {_EXPORT_AGAIN}")
+def _model_file(manifest: Mapping[str, Any]) -> str:
+    return str(manifest.get("ModelFileName") or MODEL_FILES["tflite"])
+
+
+def model_of(source: Path, files: Files, manifest: Mapping[str, Any]) -> bytes:
+    """Return the model. Raises ProviderMisconfigured if it is missing or damaged."""
+    name = _model_file(manifest)
     model = _file(source, files, name)
     sha1 = hashlib.sha1(model, usedforsecurity=False).hexdigest()
-    if str(manifest.get("ModelFileSHA1", "")).lower() != sha1:
+    if str(manifest.get(SHA1_KEY, "")).lower() != sha1:
         raise unusable(
             source, f"{name} is damaged, its checksum is not the one in {MANIFEST_FILE}: download the export again"
         )
@@ -202,7 +231,7 @@ def _shapes(source: Path, model: bytes, isolation: Isolation) -> Shapes:
     try:
         return shapes_of(isolation.interpreter(source, model))
     except (ValueError, RuntimeError) as error:
-        raise unusable(source, f"LiteRT cannot read its model ({error}): {_EXPORT_AGAIN}") from error
+        raise unusable(source, f"{isolation.engine.name} cannot read its model ({error}): {_EXPORT_AGAIN}") from error
 
 
 def _input(source: Path, shapes: Shapes, metadata: Mapping[str, Any], labels: int) -> Input:

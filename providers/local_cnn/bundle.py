@@ -3,10 +3,10 @@
 A model answers one task or several at once. The card of the latter is that of one task and lists the others;
 :func:`load` for another task returns the card rearranged for it.
 
-A bundle contains ``model.tflite``, ``labels.txt`` (one line for each output of the model's tasks), ``bundle.json``
-(:class:`BundleCard`), ``model-card.md`` (the same for people), and optionally ``rehearsal.npz``, for later trainings.
-A bundle with inconsistent files is refused, because a model with its labels in the wrong order still answers, but
-wrongly.
+A bundle contains ``model.tflite`` or ``model.onnx``, ``labels.txt`` (one line for each output of the model's tasks),
+``bundle.json`` (:class:`BundleCard`), ``model-card.md`` (the same for people), and optionally ``rehearsal.npz``, for
+later trainings. A bundle with inconsistent files is refused, because a model with its labels in the wrong order still
+answers, but wrongly.
 
 ``model-8bit.tflite`` is optional: the same network in 8-bit integers, with the same inputs and outputs. If it is
 damaged or missing, ``model.tflite`` answers.
@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from errno import EEXIST
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -28,10 +29,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from providers.base import LABELS, TASKS, ProviderMisconfigured, Task
 from providers.local_cnn import model_card
+from providers.local_cnn.engine import Format
 from providers.local_cnn.regular_files import read_regular
 from providers.options import Options
 
-MODEL_FILE = "model.tflite"
+MODEL_FILES: Mapping[Format, str] = MappingProxyType({"tflite": "model.tflite", "onnx": "model.onnx"})
+MODEL_FILE = MODEL_FILES["tflite"]
 EIGHT_BIT_FILE = "model-8bit.tflite"
 LABELS_FILE = "labels.txt"
 CARD_FILE = "bundle.json"
@@ -42,8 +45,8 @@ REHEARSAL_FILE = "rehearsal.npz"
 _MOST_BYTES = 200_000_000
 """Largest size of a file in bytes; the shipped models have seven million."""
 FILES = (MODEL_FILE, LABELS_FILE, CARD_FILE)
-"""Required files of a bundle."""
-_PARTS = (*FILES, EIGHT_BIT_FILE, PAGE_FILE, REHEARSAL_FILE)
+"""Required files of a bundle for LiteRT."""
+_PARTS = (*MODEL_FILES.values(), LABELS_FILE, CARD_FILE, EIGHT_BIT_FILE, PAGE_FILE, REHEARSAL_FILE)
 
 EMPTY = "empty"
 """An additional label of waste type models: an empty slot, which counts as other."""
@@ -123,13 +126,14 @@ class BundleCard(TaskCard):
     """The content of ``bundle.json``."""
 
     version: str = Field(min_length=1)
+    format: Format = "tflite"
     gives: Literal["logits", "probabilities"] = "logits"
     input: Input
     embedding: int = Field(default=0, ge=0)
     """Size of the embedding, whose numbers have mean 0 and standard deviation 1 over ``reference``; 0: no
     embedding."""
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    """Of ``model.tflite``."""
+    """Of :attr:`model_file`."""
     eight_bit_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     """SHA-256 of ``model-8bit.tflite``; None for a bundle without one."""
     rehearsal: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
@@ -152,6 +156,11 @@ class BundleCard(TaskCard):
                 " differ, as the outputs are told apart by them"
             )
         return self
+
+    @property
+    def model_file(self) -> str:
+        """Name of the file with the network."""
+        return MODEL_FILES[self.format]
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -210,10 +219,20 @@ class Bundle:
 
 def load(folder: Path, task: Task | None = None) -> Bundle:
     """Read and check the bundle of ``task`` (None: any task). Raises ProviderMisconfigured with the remedy."""
-    files = {name: _read(folder / name) for name in FILES}
+    files = {name: _read(folder / name) for name in (CARD_FILE, LABELS_FILE)}
+    name = _card(folder, files[CARD_FILE]).model_file
+    files[name] = _read(folder / name)
     with suppress(OSError):
         files[EIGHT_BIT_FILE] = read_regular(folder / EIGHT_BIT_FILE, _MOST_BYTES)
     return assemble(folder, files, task)
+
+
+def format_of(place: Path, files: Mapping[str, bytes]) -> Format:
+    """Return the format of the network of a bundle whose ``files`` were read from ``place``.
+
+    Raises ProviderMisconfigured.
+    """
+    return _card(place, _part(place, files, CARD_FILE)).format
 
 
 def assemble(place: Path, files: Mapping[str, bytes], task: Task | None = None) -> Bundle:
@@ -224,9 +243,9 @@ def assemble(place: Path, files: Mapping[str, bytes], task: Task | None = None) 
     labels = tuple(_part(place, files, LABELS_FILE).decode("utf-8", "replace").split())
     if labels != _labels(card):
         raise refused(place, f"{LABELS_FILE} and {CARD_FILE} name different labels")
-    model = _part(place, files, MODEL_FILE)
+    model = _part(place, files, card.model_file)
     if _digest(model) != card.sha256:
-        raise refused(place, f"{MODEL_FILE} is damaged, its checksum is not the one in {CARD_FILE}")
+        raise refused(place, f"{card.model_file} is damaged, its checksum is not the one in {CARD_FILE}")
     eight_bit = files.get(EIGHT_BIT_FILE)
     if eight_bit is not None and _digest(eight_bit) != card.eight_bit_sha256:
         eight_bit = None
@@ -265,7 +284,7 @@ def save(
     fresh = folder.with_name(f".{folder.name}.new")
     clear(fresh)
     fresh.mkdir()
-    _write(fresh / MODEL_FILE, model)
+    _write(fresh / card.model_file, model)
     if eight_bit is not None:
         _write(fresh / EIGHT_BIT_FILE, eight_bit)
     if rehearsal is not None:
@@ -328,6 +347,8 @@ def _as_json(card: BundleCard) -> bytes:
     # Without unused fields, an earlier Triof can read the card.
     optional = ("also", "unfamiliar_from", "eight_bit_sha256", "rehearsal")
     left_out = {name for name in optional if not getattr(card, name)}
+    if card.format == "tflite":
+        left_out.add("format")
     return (json.dumps(card.model_dump(mode="json", exclude=left_out), indent=2) + "\n").encode()
 
 

@@ -1,8 +1,8 @@
 """Runs untrusted models in a separate process: ``isolated_child.py``.
 
-A model is a program. One that LiteRT cannot run may end its process, run for ever, or take all memory; in a separate
-process this does no other harm. A model that ran once is remembered by its checksum and from then on runs in this
-process, like the bundle that ships with Triof.
+A model is a program. One that its engine cannot run may end its process, run for ever, or take all memory; in a
+separate process this does no other harm. A model that ran once is remembered by its checksum and from then on runs in
+this process, like the bundle that ships with Triof.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from providers.base import ProviderMisconfigured
+from providers.local_cnn.engine import LITERT, Engine, Interpreter
 from providers.local_cnn.options import SHIPPED_BUNDLES
 from providers.local_cnn.package import unusable
-from providers.local_cnn.runtime import interpreter_of
 
 _CHILD = Path(__file__).with_name("isolated_child.py")
 _LOAD_SECONDS = 60.0
@@ -37,12 +37,13 @@ _TRIED = ".tried"
 
 
 class Isolation:
-    """Loads untrusted models; ``bundles`` is the folder of the installed ones.
+    """Loads untrusted models with ``engine``; ``bundles`` is the folder of the installed ones.
 
     A context manager, which ends all its processes on exit.
     """
 
-    def __init__(self, bundles: Path | None) -> None:
+    def __init__(self, bundles: Path | None, engine: Engine = LITERT) -> None:
+        self.engine = engine
         self._tried = bundles / _TRIED if bundles else None
         self._running: dict[str, IsolatedInterpreter] = {}
 
@@ -60,18 +61,18 @@ class Isolation:
         """Return whether ``model``, read from ``place``, ships with Triof or was tried before."""
         if place.parent == SHIPPED_BUNDLES:
             return True
-        return self._tried is not None and (self._tried / _digest(model)).exists()
+        return self._tried is not None and (self._tried / self._name(model)).exists()
 
-    def interpreter(self, place: Path, model: bytes) -> Any:
+    def interpreter(self, place: Path, model: bytes) -> Interpreter:
         """Return an interpreter of ``model``, read from ``place``; an :class:`IsolatedInterpreter` if it is untrusted.
 
-        Raises ValueError or RuntimeError if LiteRT cannot load it, ProviderMisconfigured if it ends its process.
+        Raises ValueError or RuntimeError if the engine cannot load it, ProviderMisconfigured if it ends its process.
         """
         if self.trusts(place, model):
-            return interpreter_of(model)
+            return self.engine.interpreter(model)
         digest = _digest(model)
         if digest not in self._running:
-            self._running[digest] = IsolatedInterpreter(place, model)
+            self._running[digest] = IsolatedInterpreter(place, model, self.engine)
         return self._running[digest]
 
     def remember(self, model: bytes) -> None:
@@ -79,14 +80,20 @@ class Isolation:
         if self._tried:
             with suppress(OSError):
                 self._tried.mkdir(parents=True, exist_ok=True)
-                (self._tried / _digest(model)).touch()
+                (self._tried / self._name(model)).touch()
+
+    def _name(self, model: bytes) -> str:
+        """Return the file name by which a tried model is remembered; another engine has to try it again."""
+        # That of LiteRT, which was the only engine once, is the bare checksum.
+        return _digest(model) if self.engine == LITERT else f"{_digest(model)}-{self.engine.function}"
 
 
 class IsolatedInterpreter:
-    """The methods of LiteRT's interpreter that Triof uses, run in a separate process; for one thread."""
+    """An :class:`.engine.Interpreter` in a separate process."""
 
-    def __init__(self, place: Path, model: bytes, answer_seconds: float = 30.0) -> None:
+    def __init__(self, place: Path, model: bytes, engine: Engine = LITERT, *, answer_seconds: float = 30.0) -> None:
         """Load the model. Raises ValueError and ProviderMisconfigured, as in :meth:`Isolation.interpreter`."""
+        engine.check()
         self._place = place
         self._answer_seconds = answer_seconds
         self._errors = TemporaryFile()  # noqa: SIM115 (closed with the process)
@@ -94,7 +101,7 @@ class IsolatedInterpreter:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("TRIOF_")}
         try:
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-P", str(_CHILD)],
+                [sys.executable, "-P", str(_CHILD), str(engine.file), engine.function],
                 env={**environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -134,7 +141,7 @@ class IsolatedInterpreter:
         return self._answers[tensor_index]
 
     def invoke(self) -> None:
-        """Run the model. Raises RuntimeError as LiteRT does, ProviderMisconfigured if the process ends."""
+        """Run the model. Raises RuntimeError as the engine does, ProviderMisconfigured if the process ends."""
         question = self.tensor(self._inputs[0]["index"])().tobytes()
         told, contents = self._exchange(question, self._answer_seconds, self._outputs)
         if "error" in told:
@@ -196,7 +203,7 @@ class IsolatedInterpreter:
         return unusable(
             self._place,
             f"its model cannot be run, {cause}: use a model that Triof trained, or that Azure exported for TensorFlow"
-            " Lite in a domain General (compact)",
+            " Lite or as ONNX in a domain General (compact)",
         )
 
 

@@ -1,6 +1,7 @@
 """The process that runs an untrusted model; see :mod:`providers.local_cnn.isolated`.
 
-Started as a file, so that nothing of Triof is imported. Standard input: the model's length in eight bytes, the model,
+Started as a file, so that nothing of Triof is imported, with the file of the engine's module and the name of its
+function (:class:`providers.local_cnn.engine.Engine`). Standard input: the model's length in eight bytes, the model,
 then the input bytes of each run. Standard output: a line of JSON for each of these, followed by the output bytes
 after a run.
 """
@@ -9,7 +10,9 @@ import json
 import os
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import IO, Any
 
 MEMORY_BYTES = 2 << 30
@@ -24,12 +27,10 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     (length,) = struct.unpack(">Q", _exactly(questions, 8))
     model = _exactly(questions, length)
-    from ai_edge_litert.interpreter import Interpreter
-
+    load = _engine(*sys.argv[1:])
     _limit()
     try:
-        interpreter = Interpreter(model_content=model, num_threads=1)
-        interpreter.allocate_tensors()
+        interpreter = load(model, 1)
     except (ValueError, RuntimeError, MemoryError) as error:
         _tell(answers, {"error": _cause(error)})
         return
@@ -38,13 +39,23 @@ def main() -> None:
     _answer(interpreter, inputs[0], questions, answers)
 
 
+def _engine(file: str, function: str) -> Callable[[bytes, int], Any]:
+    found = spec_from_file_location("engine", file)
+    assert found
+    assert found.loader
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    load: Callable[[bytes, int], Any] = getattr(module, function)
+    return load
+
+
 def _answer(interpreter: Any, photo: dict[str, Any], questions: IO[bytes], answers: IO[bytes]) -> None:
     import numpy as np
 
     size = int(np.prod(photo["shape"])) * np.dtype(photo["dtype"]).itemsize
     while len(question := questions.read(size)) == size:
         try:
-            interpreter.set_tensor(photo["index"], np.frombuffer(question, photo["dtype"]).reshape(photo["shape"]))
+            interpreter.tensor(photo["index"])()[:] = np.frombuffer(question, photo["dtype"]).reshape(photo["shape"])
             interpreter.invoke()
             found = [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
         except (ValueError, RuntimeError, MemoryError) as error:

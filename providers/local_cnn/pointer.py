@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from providers.base import ProviderMisconfigured, Task
-from providers.local_cnn.options import LocalCnnOptions, shipped
+from providers.local_cnn.options import BundleOptions
 
 POINTER_FILE = "active.json"
 SHIPPED = "shipped"
@@ -30,22 +30,28 @@ def signature_of(path: Path) -> Signature:
 
 
 class Pointer:
-    """Reads the pointer of a folder of installed bundles."""
+    """Reads the pointer of the folder of installed bundles that the options name."""
 
-    def __init__(self, bundles: Path) -> None:
-        self.path = bundles / POINTER_FILE
-        self._bundles = bundles
+    def __init__(self, options: BundleOptions) -> None:
+        assert options.bundles
+        self.path = options.bundles / POINTER_FILE
+        self._bundles = options.bundles
+        self._options = options
 
     def signature(self) -> Signature:
         """Return a value that changes when the file is replaced; takes a few microseconds."""
         return signature_of(self.path)
 
     def version(self, task: Task) -> str:
-        """Return the active version for ``task``; SHIPPED if none was activated. Raises ProviderMisconfigured."""
+        """Return the active version for ``task``. Raises ProviderMisconfigured.
+
+        If none was activated, this is SHIPPED, or empty if no bundle of this format ships.
+        """
+        default = SHIPPED if self._options.shipped(task) else ""
         try:
-            active = json.loads(self.path.read_bytes()).get(task, {}).get("active", SHIPPED)
+            active = json.loads(self.path.read_bytes()).get(task, {}).get("active", default)
         except FileNotFoundError:
-            return SHIPPED
+            return default
         except (OSError, ValueError, RecursionError, AttributeError) as error:
             raise self._unreadable(str(error)) from error
         if not isinstance(active, str):
@@ -54,7 +60,8 @@ class Pointer:
 
     def folder(self, task: Task, version: str) -> Path:
         """Return the folder for the bundle of that version, which may not exist."""
-        return shipped(task) if version == SHIPPED else self._bundles / task / version
+        shipped = self._options.shipped(task) if version == SHIPPED else None
+        return shipped or self._bundles / task / version
 
     def _unreadable(self, cause: str) -> ProviderMisconfigured:
         return ProviderMisconfigured(
@@ -63,11 +70,16 @@ class Pointer:
         )
 
 
-def serving(task: Task, options: LocalCnnOptions) -> Path:
-    """Return the folder of the bundle for ``task``. Raises ProviderMisconfigured for an unreadable pointer."""
+def serving(task: Task, options: BundleOptions) -> Path:
+    """Return the folder of the bundle for ``task``. Raises ProviderMisconfigured if there is none, or none is told."""
     if chosen := options.chosen(task):
         return chosen
-    if not options.bundles:
-        return shipped(task)
-    pointer = Pointer(options.bundles)
-    return pointer.folder(task, pointer.version(task))
+    pointer = Pointer(options) if options.bundles else None
+    version = pointer.version(task) if pointer else SHIPPED
+    found = pointer.folder(task, version) if pointer and version else options.shipped(task)
+    if not found:
+        raise ProviderMisconfigured(
+            f"No bundle with a network in the format {options.format} is in service for {task}: install one with"
+            " `triof bundles install … --activate` (docs/guide/engines.md)."
+        )
+    return found

@@ -1,4 +1,4 @@
-"""The local provider."""
+"""The local provider, and the base of every provider that answers from bundles."""
 
 from functools import partial
 from math import isfinite
@@ -13,8 +13,9 @@ from providers.event_log import get_logger
 from providers.local_cnn import bundle, precision
 from providers.local_cnn.bundle import EMPTY, Bundle, BundleCard
 from providers.local_cnn.calibration import Numbers, softmax
+from providers.local_cnn.engine import LITERT, Engine
 from providers.local_cnn.isolated import Isolation
-from providers.local_cnn.options import LocalCnnOptions, shipped
+from providers.local_cnn.options import BundleOptions, LocalCnnOptions
 from providers.local_cnn.pointer import Pointer, Signature, serving, signature_of
 from providers.local_cnn.precision import MEMORY_FILE, Choice
 from providers.local_cnn.sharing import SharedRuntime, shared
@@ -49,6 +50,7 @@ class LocalModel:
         interpreters: int = 1,
         isolation: Isolation | None = None,
         *,
+        engine: Engine = LITERT,
         choice: Choice = _UNASKED,
     ) -> None:
         """Load a trusted model, or any within ``isolation``; ``choice`` says why this network was chosen.
@@ -61,9 +63,9 @@ class LocalModel:
         self._runtime: SharedRuntime | None
         if isolation:
             make = partial(isolation.interpreter, loaded.folder, loaded.model)
-            self._runtime = SharedRuntime(loaded, threads, interpreters, make)
+            self._runtime = SharedRuntime(loaded, isolation.engine, threads, interpreters, make)
         else:
-            self._runtime = shared(loaded, threads, interpreters)
+            self._runtime = shared(loaded, engine, threads, interpreters)
 
     @property
     def runtime(self) -> SharedRuntime:
@@ -110,19 +112,19 @@ class LocalModel:
         return logits
 
 
-def try_first(loaded: Bundle, bundles: Path | None) -> None:
-    """Run a model in a separate process unless it is trusted; ``bundles`` is the folder of the installed ones.
+def try_first(loaded: Bundle, options: BundleOptions) -> None:
+    """Run a model in a separate process unless it is trusted.
 
     Raises ProviderMisconfigured if it ends its process or does not match its card, ProviderUnavailable if it gives
     no answer.
     """
-    with Isolation(bundles) as isolation:
+    with Isolation(options.bundles, options.engine) as isolation:
         if not isolation.trusts(loaded.folder, loaded.model):
             LocalModel(loaded, isolation=isolation).warm_up()
             isolation.remember(loaded.model)
 
 
-class LocalCnn:
+class BundleProvider:
     """Answers from a bundle in a few milliseconds, without a network connection.
 
     Before every call it checks whether another bundle was activated or its networks were measured. The first call
@@ -130,21 +132,22 @@ class LocalCnn:
     with which it started.
     """
 
-    name = "local_cnn"
+    name: str
     needs_network = False
 
-    def __init__(self, task: Task, options: LocalCnnOptions) -> None:
+    def __init__(self, task: Task, options: BundleOptions) -> None:
         """Load and check the bundle of ``task``. Raises ProviderMisconfigured."""
+        options.engine.check()
         self.task = task
         self._options = options
         self._swapping = Lock()
         self._closed = False
-        chosen = options.chosen(task)
-        self._pointer = Pointer(options.bundles) if options.bundles and not chosen else None
+        self._pointer = Pointer(options) if options.bundles and not options.chosen(task) else None
         self._seen = self._signatures()
+        shipped = options.shipped(task)
         # If the active bundle is damaged, the shipped model keeps the machine working.
-        active = self._active(None) if self._seen[0] else None
-        self._model = active or self._ready(bundle.load(chosen or shipped(task), task))
+        active = self._active(None) if self._seen[0] and shipped else None
+        self._model = active or self._ready(self._load(shipped if self._pointer else None))
 
     @property
     def card(self) -> BundleCard:
@@ -208,8 +211,21 @@ class LocalCnn:
         pointed = self._pointer.signature() if self._pointer else None
         return pointed, signature_of(bundles / MEMORY_FILE) if bundles else None
 
+    def _load(self, folder: Path | None = None) -> Bundle:
+        """Read the bundle in ``folder``; None: the one in service. Raises ProviderMisconfigured."""
+        loaded = bundle.load(folder or serving(self.task, self._options), self.task)
+        if loaded.card.format != self._options.format:
+            raise bundle.refused(
+                loaded.folder, f"its network is {loaded.card.model_file}, which {self.name} does not run"
+            )
+        return loaded
+
+    def _choose(self, loaded: Bundle) -> Choice:
+        """Choose the network of a bundle with several."""
+        return _UNASKED
+
     def _ready(self, loaded: Bundle) -> LocalModel:
-        choice = precision.choose(loaded, self._options)
+        choice = self._choose(loaded)
         if choice.eight_bit:
             try:
                 return self._loaded(loaded.in_eight_bits(), choice)
@@ -220,8 +236,9 @@ class LocalCnn:
         return self._loaded(loaded, choice)
 
     def _loaded(self, loaded: Bundle, choice: Choice) -> LocalModel:
-        try_first(loaded, self._options.bundles)
-        return LocalModel(loaded, self._options.threads, self._options.interpreters, choice=choice)
+        options = self._options
+        try_first(loaded, options)
+        return LocalModel(loaded, options.threads, options.interpreters, engine=options.engine, choice=choice)
 
     def _follow(self) -> None:
         if self._closed:
@@ -238,8 +255,8 @@ class LocalCnn:
     def _active(self, before: LocalModel | None) -> LocalModel | None:
         """Load and test the active model; None if it is ``before``, or if it fails, which is logged."""
         try:
-            loaded = bundle.load(serving(self.task, self._options), self.task)
-            choice = precision.choose(loaded, self._options)
+            loaded = self._load()
+            choice = self._choose(loaded)
             if before and (before.card, before.choice.eight_bit) == (loaded.card, choice.eight_bit):
                 before.choice = choice
                 return None
@@ -250,3 +267,17 @@ class LocalCnn:
             log.error("bundle.not_loaded", task=self.task, cause=error)
             return None
         return model
+
+
+class LocalCnn(BundleProvider):
+    """Answers with LiteRT, in half precision or, where a measurement favours it, in 8-bit integers."""
+
+    name = "local_cnn"
+    _options: LocalCnnOptions
+
+    def __init__(self, task: Task, options: LocalCnnOptions) -> None:
+        """Load and check the bundle of ``task``. Raises ProviderMisconfigured."""
+        super().__init__(task, options)
+
+    def _choose(self, loaded: Bundle) -> Choice:
+        return precision.choose(loaded, self._options)

@@ -1,18 +1,18 @@
-"""Runs models with LiteRT; the only module that imports it."""
+"""Runs models on photos, with any engine (:mod:`.engine`)."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from providers import native_lines
 from providers.base import Pixels, ProviderUnavailable, Task
 from providers.local_cnn.bundle import Bundle, refused
+from providers.local_cnn.engine import LITERT, Engine, Interpreter
 
 Outputs = NDArray[np.float32]
 _NO_EMBEDDING: Outputs = np.empty(0, np.float32)
@@ -32,7 +32,7 @@ class ModelOutput(NamedTuple):
 
 
 class Runtime:
-    """A model's interpreters, as a LiteRT interpreter handles one call at a time.
+    """A model's interpreters, as each handles one call at a time.
 
     One is created at the start. Further ones, up to ``interpreters``, are created on demand; all share the bytes of the
     model, and each allocates its own working memory (23 MB with EfficientNet-Lite0).
@@ -41,6 +41,7 @@ class Runtime:
     def __init__(
         self,
         bundle: Bundle,
+        engine: Engine = LITERT,
         threads: int = 1,
         interpreters: int = 1,
         make: Make | None = None,
@@ -54,7 +55,10 @@ class Runtime:
         self._scale = np.float32((high - low) / 255)
         self._offset = np.float32(low)
         self._channels = slice(None) if bundle.card.input.channels == "rgb" else slice(None, None, -1)
-        self._make = partial(_made, bundle, make or partial(interpreter_of, bundle.model, threads))
+        if not bundle.answers_in_eight_bits:
+            # Further interpreters need the model alone: the 8-bit network takes some 4 MB.
+            bundle = replace(bundle, eight_bit=None)
+        self._make = partial(_made, bundle, engine.name, make or partial(engine.interpreter, bundle.model, threads))
         self._turns = threading.Semaphore(interpreters)
         first = self._make()
         self._idle = [first]
@@ -107,9 +111,7 @@ class Extractor:
     """A model without a card that gives several tensors for one photo; for training, in one thread."""
 
     def __init__(self, model: bytes) -> None:
-        with native_lines.kept_back():
-            self._interpreter = Interpreter(model_content=model, num_threads=1)
-            self._interpreter.allocate_tensors()
+        self._interpreter = LITERT.interpreter(model)
         self._input = int(self._interpreter.get_input_details()[0]["index"])
         # LiteRT does not preserve the order of outputs; they differ in their number of dimensions.
         outputs = sorted(self._interpreter.get_output_details(), key=lambda tensor: len(tensor["shape"]))
@@ -117,25 +119,15 @@ class Extractor:
 
     def __call__(self, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the model on (height, width, 3) in its range; returns its outputs, those with fewer dimensions first."""
-        self._interpreter.set_tensor(self._input, inputs[None])
+        self._interpreter.tensor(self._input)()[0] = inputs
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
-
-
-def interpreter_of(model: bytes, threads: int = 1) -> Interpreter:
-    """Return a ready interpreter. Raises ValueError or RuntimeError if LiteRT cannot load the model."""
-    with native_lines.kept_back():
-        interpreter = Interpreter(model_content=model, num_threads=threads)
-        interpreter.allocate_tensors()
-    return interpreter
 
 
 def shapes(model: bytes) -> Shapes:
     """Return the shapes of inputs and outputs of a model without a card. Raises ValueError if it is invalid."""
     try:
-        with native_lines.kept_back():
-            interpreter = Interpreter(model_content=model, num_threads=1)
-        return shapes_of(interpreter)
+        return shapes_of(LITERT.interpreter(model))
     except RuntimeError as error:
         raise ValueError(str(error)) from error
 
@@ -147,11 +139,11 @@ def shapes_of(interpreter: Interpreter) -> Shapes:
     return inputs, outputs
 
 
-def _made(bundle: Bundle, make: Make) -> Interpreter:
+def _made(bundle: Bundle, engine: str, make: Make) -> Interpreter:
     try:
         return make()
     except (ValueError, RuntimeError) as error:
-        raise refused(bundle.folder, f"LiteRT cannot read its model ({error})") from error
+        raise refused(bundle.folder, f"{engine} cannot read its model ({error})") from error
 
 
 def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, dict[int, int]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from providers.base import Photo, ProviderUnavailable, Task
 from providers.local_cnn.bundle import Bundle
+from providers.local_cnn.engine import Engine
 from providers.local_cnn.runtime import Make, ModelOutput, Runtime
 
 
@@ -27,9 +28,11 @@ class _SharedCall:
 class SharedRuntime:
     """A runtime that several tasks of a model call with a photo, and that runs once for all of them."""
 
-    def __init__(self, bundle: Bundle, threads: int, interpreters: int, make: Make | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, engine: Engine, threads: int, interpreters: int, make: Make | None = None
+    ) -> None:
         """Load and check the model, as :class:`Runtime` does. Raises ProviderMisconfigured."""
-        self._runtime = Runtime(bundle, threads, interpreters, make)
+        self._runtime = Runtime(bundle, engine, threads, interpreters, make)
         self._size = (bundle.card.input.width, bundle.card.input.height)
         self._lock = Lock()
         self._calls: WeakKeyDictionary[Photo, _SharedCall] = WeakKeyDictionary()
@@ -72,19 +75,19 @@ _making = Lock()
 _made: WeakValueDictionary[object, SharedRuntime] = WeakValueDictionary()
 
 
-def shared(bundle: Bundle, threads: int, interpreters: int) -> SharedRuntime:
+def shared(bundle: Bundle, engine: Engine, threads: int, interpreters: int) -> SharedRuntime:
     """Return the runtime of ``bundle``; for a model of several tasks the same one while any of them uses it.
 
     Raises ProviderMisconfigured if the model does not match its card.
     """
     card = bundle.card
     if not card.also:
-        return SharedRuntime(bundle, threads, interpreters)
+        return SharedRuntime(bundle, engine, threads, interpreters)
     sizes = frozenset((part.task, len(part.labels)) for part in (card, *card.also))
     model = (card.sha256, bundle.answers_in_eight_bits)
-    key = (model, card.input, sizes, frozenset(card.outputs), threads, interpreters)
+    key = (engine, model, card.input, sizes, frozenset(card.outputs), threads, interpreters)
     with _making:
         found = _made.get(key)
         if found is None:
-            found = _made[key] = SharedRuntime(bundle, threads, interpreters)
+            found = _made[key] = SharedRuntime(bundle, engine, threads, interpreters)
         return found

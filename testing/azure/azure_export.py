@@ -155,6 +155,27 @@ def _weights(tags: Sequence[str], gain: float) -> tuple[Floats, Floats]:
     return weights.astype(np.float32), -centre[:, 0].astype(np.float32)
 
 
+def trained_weights(
+    tags: Sequence[str],
+    channels: Channels,
+    nominal_range: Range,
+    *,
+    alike: bool = False,
+    gain: float = GAIN,
+    lean: float = 0.0,
+) -> tuple[Floats, Floats]:
+    """Weights (tags, 12) for the quarters in this order and range of the channels, and the bias."""
+    weights, bias = _weights(tags, gain)
+    bias[0] += lean
+    if channels == "Bgr8":
+        weights = np.ascontiguousarray(weights.reshape(-1, 4, 3)[:, :, ::-1].reshape(-1, 12))
+    if nominal_range == "Normalized_0_1":
+        weights = (weights * 255).astype(np.float32)
+    if alike:
+        weights, bias = np.zeros_like(weights), (bias + np.arange(len(tags))).astype(np.float32)
+    return weights, bias
+
+
 def litert_model(
     tags: Sequence[str],
     *,
@@ -170,14 +191,7 @@ def litert_model(
 
     ``gain`` says how sure it is; ``lean`` is added to the logit of the first tag.
     """
-    weights, bias = _weights(tags, gain)
-    bias[0] += lean
-    if channels == "Bgr8":
-        weights = np.ascontiguousarray(weights.reshape(-1, 4, 3)[:, :, ::-1].reshape(-1, 12))
-    if nominal_range == "Normalized_0_1":
-        weights = (weights * 255).astype(np.float32)
-    if alike:
-        weights, bias = np.zeros_like(weights), (bias + np.arange(len(tags))).astype(np.float32)
+    weights, bias = trained_weights(tags, channels, nominal_range, alike=alike, gain=gain, lean=lean)
     network = Network()
     photo = network.tensor("Placeholder", (1, side, side, 3))
     quarters = network.tensor("quarters", (1, 2, 2, 3))

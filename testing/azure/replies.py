@@ -4,44 +4,28 @@ import json
 import math
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal
+
+from testing.http_replies import WIRE_CANNED, Reply, WireFault
 
 Fault = Literal[
-    "silent",  # reads the request and never answers
-    "hang_before_read",  # accepts the connection and never reads
-    "drip",  # the body, a byte every DRIP_SECONDS for ever
-    "drip_headers",  # the same within the headers
-    "half_open",  # RST after reading the request, as a middlebox that forgot the connection
-    "reset",  # the same
-    "truncated",  # less than Content-Length says, then closed
-    "cut",  # half of the body, with the length of that half
-    "dropped",  # RST, and nothing was done, as on a connection that was closed while it was idle
-    "empty_503",
+    WireFault,
     "empty_401",
     "empty_429",
-    "html_502",
-    "html_200",  # a captive portal
-    "bad_json",
-    "json_list",
-    "empty_200",
-    "empty_object",
     "null_predictions",
     "unknown_tag",  # the tag "verre" wins
     "rate_limited",
     "quota_403",
     "quota_429_days",
     "forbidden",
-    "redirect",  # to a port where nobody listens
+    "no_role",  # a token of an identity without a role on the resource
     "nan",  # the best tag's probability
     "multilabel",  # probabilities whose sum is not 1
     "too_few_tags",  # the first two only
     "server_error",
     "bad_image",
-    "retired",
     "expired_link",  # as the storage answers for an address whose day is over
 ]
 
@@ -50,21 +34,6 @@ REFUSED = frozenset({400, 401, 403, 404, 410, 429})
 
 
 TAG_SCORES = MappingProxyType({"bouteille": 0.95, "gobelet": 0.03, "couvert": 0.015, "Negative": 0.005})
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What goes back over the wire."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def head(self, announced_bytes: int) -> bytes:
-        """Status line and headers, which promise so many bytes of body."""
-        headers = {"Content-Type": "application/json; charset=utf-8", "Content-Length": announced_bytes, **self.headers}
-        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}", *(f"{k}: {v}" for k, v in headers.items())]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 
 def of_gateway(status: int, message: str, **headers: str) -> Reply:
@@ -78,16 +47,38 @@ def of_service(status: int, code: str, message: str) -> Reply:
     return Reply(status, json.dumps({"code": code, "message": message}).encode())
 
 
-def page(status: int, title: str) -> Reply:
-    """What a proxy or a captive portal shows to people."""
-    body = f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    return Reply(status, body.encode(), {"Content-Type": "text/html"})
-
-
 ACCESS_DENIED = of_gateway(
     401,
     "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an "
     "active subscription and use a correct regional API endpoint for your resource.",
+)
+
+
+TOKEN_REFUSED = of_gateway(
+    401,
+    "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or "
+    "have expired.",
+)
+
+
+KEYS_DISABLED = Reply(
+    403,
+    json.dumps(
+        {
+            "error": {
+                "code": "AuthenticationTypeDisabled",
+                "message": "Key based authentication is disabled for this resource.",
+            }
+        }
+    ).encode(),
+)
+
+
+NO_ROLE = Reply(
+    401,
+    json.dumps(
+        {"error": {"code": "PermissionDenied", "message": "Principal does not have access to API/Operation."}}
+    ).encode(),
 )
 
 
@@ -129,22 +120,16 @@ BAD_DIMENSIONS = of_service(400, "BadRequestImageDimensions", "A side is above 1
 DAYS = {"statusCode": 429, "message": "Out of call volume quota. Please retry after 28 days."}
 
 
-CANNED: Mapping[Fault | None, Reply] = MappingProxyType(
+CANNED: Mapping[Fault, Reply] = MappingProxyType(
     {
-        "empty_503": Reply(503),
+        **WIRE_CANNED,
         "empty_401": Reply(401),
         "empty_429": Reply(429, headers={"Retry-After": "1"}),
-        "html_502": page(502, "502 Bad Gateway"),
-        "html_200": page(200, "Bienvenue sur le Wi-Fi"),
-        "bad_json": Reply(200, b'{"id": "'),
-        "json_list": Reply(200, b"[]"),
-        "empty_200": Reply(200),
-        "empty_object": Reply(200, b"{}"),
         "rate_limited": TOO_FAST,
         "quota_403": QUOTA_USED,
         "quota_429_days": Reply(429, json.dumps(DAYS).encode()),
+        "no_role": NO_ROLE,
         "forbidden": of_gateway(403, "Access denied due to Virtual Network/Firewall rules."),
-        "redirect": Reply(307, headers={"Location": "http://127.0.0.1:1/portal"}),
         "server_error": of_service(500, "ErrorPredictionServiceUnavailable", "The prediction service is unavailable."),
         "bad_image": BAD_FORMAT,
         "retired": of_gateway(410, "This service has been retired."),
@@ -154,7 +139,6 @@ CANNED: Mapping[Fault | None, Reply] = MappingProxyType(
             b"</Message></Error>",
             {"Content-Type": "application/xml"},
         ),
-        "dropped": Reply(503),
     }
 )
 
@@ -197,10 +181,3 @@ def prediction(
 def timestamp(time_: datetime) -> str:
     """As the service writes it."""
     return time_.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def known(fault: Fault | None) -> Fault | None:
-    """The fault, if there is one of this name: a typo would behave well, and prove nothing."""
-    if fault is not None and fault not in get_args(Fault):
-        raise ValueError(f"no fault is called {fault!r}")
-    return fault

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from testing.azure.replies import Reply
 from testing.azure.training_api import Call, Misasked, Refused
 from testing.azure.training_projects import ProjectOperations
 from testing.azure.training_records import (
@@ -28,6 +27,7 @@ from testing.azure.training_records import (
     size_of,
     untaggable,
 )
+from testing.http_replies import Reply
 
 
 class PhotoOperations(ProjectOperations):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from testing.azure.replies import Reply, timestamp
+from testing.azure.replies import timestamp
 from testing.azure.training_api import Call, Refused
 from testing.azure.training_records import (
     DOMAINS,
@@ -27,6 +27,7 @@ from testing.azure.training_records import (
     project_json,
     tag_json,
 )
+from testing.http_replies import Reply
 
 
 class ProjectOperations:

@@ -7,7 +7,6 @@ import uuid
 from typing import Any
 from urllib.parse import quote
 
-from testing.azure.replies import Reply
 from testing.azure.training_api import Call, Misasked, Refused
 from testing.azure.training_photos import PhotoOperations
 from testing.azure.training_records import (
@@ -19,6 +18,7 @@ from testing.azure.training_records import (
     iteration_json,
     measures,
 )
+from testing.http_replies import Reply
 
 
 class TrainingService(PhotoOperations):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.api_desk import START, Desk, form
 from tests.support.clock import Clock
 from tests.support.machines import BuildMachine, Machine
-from triof.access.api_keys import KeyScope
+from triof.access.key_values import KeyScope
 from triof.access.rate_limit import MovingWindow
 from triof.cli import main
 

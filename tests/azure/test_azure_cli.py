@@ -20,10 +20,11 @@ from PIL import Image
 
 from providers.custom_vision import options as vendor
 from providers.custom_vision.options import CustomVisionOptions
-from testing.azure.replies import Fault, Reply, page
+from testing.azure.replies import Fault
 from testing.azure.training_api import Call
 from testing.azure.training_records import COMPACT, COMPACT_S1, GENERAL
 from testing.azure.training_server import TrainingServer
+from testing.http_replies import Reply, page
 from testing.image_files import encoded
 from tests.support.azure_desk import ATTEMPTS, TAGS, Desk, a_photo, crowd, row
 from tests.support.clock import Clock

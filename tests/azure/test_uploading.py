@@ -16,11 +16,12 @@ import pytest
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from testing.azure.loopback_service import Request
-from testing.azure.replies import Fault, Reply
+from testing.azure.replies import Fault
 from testing.azure.training_api import Call
 from testing.azure.training_server import TrainingServer
+from testing.http_replies import Reply
 from testing.image_files import encoded
+from testing.loopback_service import Request
 from tests.support.azure_desk import ATTEMPTS, RATE, Desk, a_photo, crowd, row, sent_once
 from tests.support.clock import Clock
 from tools import upload_drill

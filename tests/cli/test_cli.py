@@ -1,6 +1,7 @@
 """The commands as a technician types them, rightly and wrongly."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -53,6 +54,26 @@ def test_classify_prints_one_object_a_photo_in_the_order_of_the_input(pictures: 
     assert tuple(answer["waste_type"]["scores"]) == LABELS["waste_type"]
     assert tuple(answer["cleanliness"]["scores"]) == LABELS["cleanliness"]
     assert set(answer["verdict"]) == {"action", "label", "reason"}
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_long_classification_at_a_whole_line(pictures: Path) -> None:
+    command = [sys.executable, "-m", "triof.cli", "classify", "--json", "-"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as running:
+        assert running.stdin
+        assert running.stdout
+        running.stdin.write(f"{pictures / 'b.jpg'}\n" * 20_000)
+        running.stdin.close()
+        first = running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        rest = running.stdout.readlines()
+        assert running.stderr
+        told = running.stderr.read()
+    assert running.returncode == 1
+    assert told.strip() == "Aborted!"
+    assert len(rest) < 19_000
+    assert {json.loads(line)["path"] for line in (first, *rest)} == {str(pictures / "b.jpg")}
 
 
 def test_classify_reads_a_list_from_standard_input(pictures: Path) -> None:

@@ -42,11 +42,11 @@ def kept(home: Path) -> dict[str, object]:
 
 
 def test_flags_become_settings_that_the_machine_reads(home: Path) -> None:
-    ran = setup(*QUICK, "--language", "en", "--name", "Canteen “2”", "--place", "Lyon", "--with", "reports.tenant=ACME")
+    ran = setup(*QUICK, "--language", "en", "--name", "Canteen “2”", "--place", "Lyon", "--tenant", "ACME")
     assert ran.exit_code == 0, ran.output
     assert kept(home)["machine"] == {"name": "Canteen “2”", "place": "Lyon"}
     found = load({}, {"TRIOF_HOME": str(home)}).settings
-    assert (found.language, found.machine.title, found.reports.tenant) == ("en", "Canteen “2”, Lyon", "ACME")
+    assert (found.language, found.machine.title, found.tenant.name) == ("en", "Canteen “2”, Lyon", "ACME")
     assert found.mode == "local"
     assert not (home / "setup.json").exists()
 
@@ -340,6 +340,7 @@ def test_a_person_answers_is_interrupted_and_goes_on(home: Path) -> None:
         person.answer("Language", "en")
         person.answer("Name of the machine", "One")
         person.answer("Where it stands", "Lyon")
+        person.answer("Company", "")
         person.answer("Camera", "\x03")
         assert person.end() == 1
     with typing(home, "--no-test") as person:

@@ -53,6 +53,63 @@ def build() -> Iterator[Callable[[int], Workers]]:
 Build = Callable[[int], Workers]
 
 
+def squared(number: int) -> int:
+    return number * number
+
+
+def test_a_map_answers_in_order_however_long_each_takes(build: Build) -> None:
+    workers, second_is_done = build(2), Event()
+
+    def call(number: int) -> int:
+        if number == 0:
+            second_is_done.wait(SOON)
+        if number == 1:
+            second_is_done.set()
+        return number
+
+    assert list(workers.map(call, range(50))) == list(range(50))
+    assert second_is_done.is_set()
+
+
+def test_a_map_reads_no_further_than_a_few_items_ahead_of_a_slow_one(build: Build) -> None:
+    workers, let_go, read = build(2), Event(), []
+
+    def items() -> Iterator[int]:
+        for number in range(1000):
+            read.append(number)
+            yield number
+            if number == 7:
+                let_go.set()
+
+    def call(number: int) -> int:
+        if number == 0:
+            let_go.wait(SOON)
+        return squared(number)
+
+    mapped = workers.map(call, items())
+    assert next(mapped) == 0
+    assert let_go.is_set()
+    assert len(read) < 20
+    assert list(mapped) == [number**2 for number in range(1, 1000)]
+
+
+def test_an_error_of_a_map_comes_where_its_item_stands(build: Build) -> None:
+    mapped = build(2).map(lambda number: 12 // number, [3, 4, 0, 6])
+    assert [next(mapped), next(mapped)] == [4, 3]
+    with pytest.raises(ZeroDivisionError):
+        next(mapped)
+
+
+def test_a_map_goes_on_in_its_own_thread_while_all_workers_are_held(build: Build) -> None:
+    workers = build(1)
+    held = Held(workers)
+    assert list(workers.map(lambda _: current_thread(), range(3))) == [current_thread()] * 3
+    with pytest.raises(ZeroDivisionError):
+        list(workers.map(lambda number: 12 // number, [0]))
+    held.let_go()
+    assert list(workers.map(squared, range(3))) == [0, 1, 4]
+
+
 def thread_of_next(workers: Workers) -> Thread:
     """The thread that runs the next call."""
     thread: Thread = workers.submit(current_thread).result(SOON)

@@ -61,8 +61,11 @@ class Past:
         photo: str = "",
         kept: bool = True,
         journal: Journal | None = None,
+        called: str = "",
     ) -> UUID:
         """One deposit, an hour after the last one; ``said`` is what the machine predicted.
+
+        ``called`` is what the person said of its cleanliness; where it is empty, the journal is of a time before that.
 
         ``believed`` is what the verdict rested on; where it is empty, the journal is of a time that did not say.
         """
@@ -71,6 +74,7 @@ class Past:
         self.at += timedelta(hours=1)
         name = photo or deposit.hex * 2
         detail = {"action": action, "photo": name} | ({} if believed == "" else {"label": believed})
+        detail |= {"cleanliness": called} if called else {}
         happened: list[tuple[Kind, str | None, str | None]] = [("deposit.opened", None, None)]
         happened.append(("deposit.judged", said, reason))
         if confirmed:
@@ -189,6 +193,17 @@ def test_all_that_people_confirmed_can_be_had_and_what_is_left_out_is_said(past:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("confirmed", "called", "returned"), [("cup", "clean", None), ("cup", "dirty", "dirty"), ("other", "", "other")]
+)
+def test_what_the_person_said_is_the_label_also_of_an_item_handed_back(
+    past: Past, tmp_path: Path, confirmed: str, called: str, returned: str | None
+) -> None:
+    past.deposit("cup", confirmed, action="ask", reason="unsure_cleanliness", called=called, returned=returned)
+    whys = "corrected unsure" if confirmed == "other" else "unsure"
+    assert told(fetch(tmp_path / "out")) == [(confirmed, called, whys)]
+
+
 @pytest.mark.parametrize(
     ("reason", "cleanliness"),
     [("unsure_cleanliness", "clean"), ("cleanliness_not_answered", "clean"), ("unsure_type", ""), ("sure", "")],

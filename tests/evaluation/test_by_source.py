@@ -38,7 +38,7 @@ ROWS = (
 
 
 def triof(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return CliRunner().invoke(main, ["--set", "language=en", *map(str, arguments)])
 
 
 @pytest.fixture

@@ -198,7 +198,7 @@ def test_examples_show_first_what_was_lost(tmp_path: Path) -> None:
 
 
 def triof(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return CliRunner().invoke(main, ["--set", "language=en", *map(str, arguments)])
 
 
 @pytest.fixture

@@ -38,7 +38,9 @@ class Screen:
         self.folder = folder
         self.page = WaitingPage(folder, "http://127.0.0.1:8080/")
         ask: Callable[[], LivenessAnswer] = lambda: self.server  # noqa: E731
-        started = command(str(stand_in.path), folder / "profile", self.page.address, "fr", films=False, more=["--x"])
+        started = command(
+            str(stand_in.path), folder / "profile", self.page.address, "fr", films=False, speaks=False, more=["--x"]
+        )
         self.browser = TouchscreenBrowser(
             started,
             folder / "profile",
@@ -92,8 +94,14 @@ def test_it_starts_full_screen_on_a_profile_and_a_page_of_its_own(screen: Screen
 
 
 def test_only_a_machine_whose_touchscreen_takes_the_pictures_gives_the_camera_away(tmp_path: Path) -> None:
-    given = command("chromium", tmp_path, "file:///x", "en", films=True, more=[])
+    given = command("chromium", tmp_path, "file:///x", "en", films=True, speaks=False, more=[])
     assert "--auto-accept-camera-and-microphone-capture" in given
+    assert not any("speech" in option for option in given)
+
+
+def test_a_touchscreen_that_speaks_has_a_voice_and_need_not_be_touched_first(tmp_path: Path) -> None:
+    given = command("chromium", tmp_path, "file:///x", "en", films=False, speaks=True, more=[])
+    assert {"--enable-speech-dispatcher", "--autoplay-policy=no-user-gesture-required"} <= {*given}
 
 
 def test_the_page_goes_on_once_the_server_answers_and_the_browser_stays(screen: Screen) -> None:

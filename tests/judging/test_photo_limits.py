@@ -16,7 +16,7 @@ from triof.curation.labelling import LabellingSession as Questions
 from triof.curation.labelling import questions
 from triof.datasets import photo_dataset
 from triof.settings.sections.photo import PhotoLimits
-from triof.web import label_page
+from triof.web.labelling import pages as label_page
 
 pytestmark = pytest.mark.slow
 

@@ -30,8 +30,8 @@ from triof.judging import photo
 from triof.judging.circuit_breaker import Breaker
 from triof.judging.guarded_provider import GuardedProvider
 from triof.judging.router import Member, Router
+from triof.settings.modes import Mode
 from triof.settings.sections.breaker import BreakerSettings
-from triof.settings.tree import Mode
 
 CLOUD_SECONDS = 1.5
 

@@ -14,7 +14,8 @@ from triof import services
 from triof.cli import main
 from triof.judging.mode import Switch, Turned
 from triof.settings.loader import load
-from triof.settings.tree import Mode, Settings
+from triof.settings.modes import Mode
+from triof.settings.tree import Settings
 
 MODES: tuple[Mode, ...] = ("auto", "cloud", "local")
 

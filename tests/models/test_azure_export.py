@@ -328,8 +328,11 @@ def said(**fields: str) -> dict[str, bytes]:
         ({"labels.txt": b"Bouteille\nCouvert"}, "one photo and 2 tags are needed"),
         ({"labels.txt": b"Bouteille\nverre\nGobelet\nNegative"}, "(verre): say in custom_vision.tags which of bottle"),
         ({"labels.txt": b"Bouteille\nBouteille\nBouteille\nBouteille"}, "at least two of"),
-        (changed(ModelFileName="model.pb"), "its model is model.pb, not one of TensorFlow Lite: export it again, in"),
-        (changed(ModelFileName="model.onnx"), "Export, TensorFlow, TensorFlow Lite"),
+        (
+            changed(ModelFileName="model.pb"),
+            "its model is model.pb, neither TensorFlow Lite nor ONNX: export it again, in",
+        ),
+        (changed(ModelFileName="model.onnx"), "it has no model.onnx"),
         (changed(ModelFileName="../../model.tflite"), "it has no ../../model.tflite"),
         (changed(DomainType="ObjectDetection"), "project is for ObjectDetection: make one for Classification"),
         (said(Method="ClassificationMultiLabel"), "make it Multiclass"),

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from providers.base import ProviderMisconfigured
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import BundleCard, Input
+from providers.local_cnn.engine import LITERT
 from providers.local_cnn.isolated import IsolatedInterpreter
-from providers.local_cnn.runtime import interpreter_of
 from testing.azure.azure_export import SIDE, azure_export_zip, litert_model, manifest
 from tests.support.candidates import activate
 from tests.support.paths import SHARED
@@ -95,7 +95,7 @@ def test_a_model_that_cannot_be_run_costs_a_process_of_its_own_at_most(change: C
 
 def test_one_that_can_be_run_answers_as_in_this_process() -> None:
     model = litert_model(TAGS)
-    here, isolated = interpreter_of(model), IsolatedInterpreter(Path("x.zip"), model)
+    here, isolated = LITERT.interpreter(model), IsolatedInterpreter(Path("x.zip"), model)
     try:
         for photo in np.random.default_rng(7).uniform(0, 255, (2, 1, SIDE, SIDE, 3)).astype(np.float32):
             answers: list[Any] = []

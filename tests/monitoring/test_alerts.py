@@ -218,6 +218,19 @@ def test_an_alert_goes_once_through_every_channel_and_once_when_it_is_over(
     assert [alert.name for alert in desk.alerts.open()] == ["quota"]
 
 
+def test_an_alert_calls_the_machine_by_its_name(home: Path, webhook: Webhook, mail_server: MailServer) -> None:
+    alerts = {"webhook": {"url": webhook.url}, "email": mail_to(mail_server), "disk_megabytes": 0}
+    settings = Settings.model_validate({"home": home, "machine": {"name": "Canteen"}, "alerts": alerts})
+    database = Database(f"sqlite:///{home / 'journal.db'}", "machine-1")
+    monitor = Monitor(settings, database, lambda: NOW)
+    monitor.watch_parts(["disk"], lambda is_open: {"disk": DetectedFault("disk is not well.")})
+    monitor.look()
+    monitor.close()
+    database.close()
+    assert [(got["machine"], got["machine_name"]) for got in webhook.got] == [("machine-1", "Canteen")]
+    assert [mail["Subject"] for mail in mail_server.mails] == ["[triof Canteen] Alert: disk"]
+
+
 def test_what_a_channel_did_not_take_comes_later_in_order_and_no_other_channel_hears_it_twice(
     build_desk: BuildDesk, webhook: Webhook, mail_server: MailServer, caplog: pytest.LogCaptureFixture
 ) -> None:

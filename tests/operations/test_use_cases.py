@@ -99,6 +99,19 @@ def test_a_command_and_a_form_leave_the_same_event(machine: Machine, use_case: U
     assert by_command == by_form
 
 
+def test_a_box_is_emptied_by_command_form_and_technician_alike(machine: Machine) -> None:
+    assert "box 1  bottle   0% full, 0 of 2,000 g, 0 items; never emptied" in triof("slot", "boxes").output
+    assert triof("slot", "emptied", "1").output == "Box 1 (bottle) was emptied of 0 g, 0 items.\n"
+    assert "by paul" in triof("slot", "boxes").output
+    Person(machine.client()).log_in("marie").open("").send("/boxes/emptied", machine="machine-1", box="1")
+    by_command, by_form = (told(event) | {"machine": event.machine_id} for event in machine.events("box.emptied"))
+    assert (by_command.pop("who"), by_form.pop("who")) == ("paul", "marie")
+    assert by_command == {**by_form, "machine": by_command["machine"]}
+    refused = triof("slot", "emptied", "7")
+    assert refused.exit_code == 1
+    assert "There is no box 7: slot.boxes has 1, 2, 3." in refused.output
+
+
 @pytest.mark.parametrize(
     ("command", "address", "form", "status", "why"),
     [

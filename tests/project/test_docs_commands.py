@@ -39,7 +39,17 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 MOST_NOT_RUN, MOST_UNCOMPARED = 0.36, 0.5
 """The largest shares: of the blocks outside measurements, and of those that are run and show something."""
-LOCAL = ("dashboard", "monitoring", "machine", "technician", "reports", "privacy", "installation")
+LOCAL = (
+    "dashboard",
+    "monitoring",
+    "machine",
+    "technician",
+    "reports",
+    "privacy",
+    "installation",
+    "engines",
+    "model-service",
+)
 PHOTOS = ("data-sets", "labelling", "evaluating")
 CLOUD = ("cloud-training", "bundles", "azure")
 SERVER = ("api", "metrics-and-logs")

@@ -33,6 +33,8 @@ def test_a_wheel_carries_all_that_runs_and_nothing_else(wheel: Path) -> None:
     for needed in (
         "triof/templates/kiosk/base.html",
         "triof/static/kiosk.css",
+        "triof/static/fonts/atkinson-hyperlegible-next.woff2",
+        "triof/static/fonts/LICENSE-OFL.txt",
         "triof/config/triof.toml",
         "triof/installation/waiting.html",
         "triof/translations/fr/LC_MESSAGES/messages.mo",

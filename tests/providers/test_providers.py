@@ -1,6 +1,7 @@
 """The registry, and the contract that every provider keeps."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,11 +9,19 @@ import providers
 from providers.base import Photo, Provider, ProviderMisconfigured, ProviderUnavailable, Task
 from providers.custom_vision.provider import CustomVision
 from providers.fake import FakeOptions, FakeProvider
+from providers.local_cnn import bundle
+from providers.local_cnn.isolated import Isolation
 from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import LocalCnn
+from providers.onnx.options import ENGINES, OnnxOptions
+from providers.onnx.provider import Onnx
+from providers.rekognition.provider import Rekognition
+from testing.aws.rekognition_server import RekognitionServer
 from testing.azure.custom_vision_server import CustomVisionServer
 from tests.support.cloud_options import CLEANLINESS_TAGS, options_for
+from tests.support.colour_models import save_both
 from tests.support.provider_contract import ProviderContract
+from tests.support.rekognition_options import rekognition_options
 
 
 class TestFake(ProviderContract):
@@ -41,6 +50,17 @@ class TestLocalCnn(ProviderContract):
         return LocalCnn(task, LocalCnnOptions())
 
 
+class TestOnnx(ProviderContract):
+    @pytest.fixture(autouse=True, params=ENGINES)
+    def _bundle(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        self.runtime, self.folder = request.param, save_both(tmp_path / "both", knows_itself=True, format="onnx")
+        Isolation(tmp_path / "bundles", ENGINES[request.param]).remember(bundle.load(self.folder).model)
+
+    def build(self, task: Task) -> Provider:
+        options = {f"{task}_bundle": self.folder, "bundles": self.folder.parent / "bundles", "runtime": self.runtime}
+        return Onnx(task, OnnxOptions.model_validate(options))
+
+
 class TestCustomVision(ProviderContract):
     @pytest.fixture(autouse=True)
     def _cloud(self) -> Iterator[None]:
@@ -51,6 +71,19 @@ class TestCustomVision(ProviderContract):
         if task == "cleanliness":
             self.server.scores = {"sale": 0.8, "propre": 0.2}
         return CustomVision(task, options_for(self.server, tags=CLEANLINESS_TAGS))
+
+
+class TestRekognition(ProviderContract):
+    @pytest.fixture(autouse=True)
+    def _cloud(self) -> Iterator[None]:
+        pytest.importorskip("boto3", reason="needs the extra rekognition")
+        with RekognitionServer() as self.server:
+            yield
+
+    def build(self, task: Task) -> Provider:
+        if task == "cleanliness":
+            self.server.scores = {"sale": 0.8, "propre": 0.2}
+        return Rekognition(task, rekognition_options(self.server))
 
 
 @pytest.mark.parametrize("name", providers.PROVIDERS)

@@ -102,7 +102,8 @@ def test_the_page_is_one_file_that_loads_nothing(tmp_path: Path) -> None:
         assert tag not in ("script", "link", "iframe", "object")
         for name in ("src", "href"):
             assert (attributes.get(name) or "data:").startswith(("data:image/jpeg;base64,", "data:", "#"))
-    assert "url(" not in (tmp_path / "new" / "page.html").read_text()
+    loaded = re.findall(r"url\(.{0,12}", (tmp_path / "new" / "page.html").read_text())
+    assert loaded == ['url("data:font/w']
     assert all(attributes.get("alt") for tag, attributes in reader.tags if tag == "img")
     assert all(attributes.get("aria-label") for tag, attributes in reader.tags if tag == "svg")
 
@@ -290,13 +291,25 @@ def test_of_plain_folders_it_is_told_that_near_duplicates_may_cross(here: Path) 
     assert "`triof dataset split own --out own/manifest.csv` keeps them together" in told
 
 
+def test_the_page_is_written_in_french(tmp_path: Path) -> None:
+    dataset = photos(tmp_path, ["cup"] * 5 + ["bottle"])
+    measured = [said(dataset, [("cup", 0.8)] * 4 + [("bottle", 0.9)] * 2, name) for name in ("local_cnn", "fake")]
+    reader = page(tmp_path / "page.html", dataset, measured, language="fr")
+    assert "Combien de fois a-t-il raison ? waste_type sur test" in reader.text
+    assert "waste_type par fake" in reader.text
+    assert "gobelet dit bouteille (1)" in reader.text
+    assert re.search("0,833\\s*de 0,", reader.text)
+    said_in_it = reader.text.partition("Combien de fois a-t-il raison")[2].partition("Ce qui a été mesuré")[0]
+    assert not re.findall(r"\b(the|of|and|wrong|accuracy|recall|called|believed|promised)\b", said_in_it)
+
+
 def test_the_page_goes_where_it_is_told_or_nowhere(here: Path) -> None:
     ran = triof("evaluate", "--data", ".", "--report", "out/page.html", "--json")
     assert ran.exit_code == 0, ran.output
     assert json.loads(ran.stdout)["cleanliness"]["photos"] == 4
     assert "To look at: out/page.html" in ran.stderr
     text = (here / "out" / "page.html").read_text()
-    assert "waste_type and cleanliness on test" in text
+    assert "waste_type et cleanliness sur test" in text, "the page is in the language of the settings"
     assert not (here / "runs").exists()
     ran = triof("evaluate", "cleanliness", "--data", ".", "--no-report")
     assert ran.exit_code == 0, ran.output

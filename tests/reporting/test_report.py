@@ -2,16 +2,19 @@
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from click.testing import CliRunner, Result
+from PIL import Image
 
+from testing.image_files import encoded
 from tests.support.browsing import Window
 from tests.support.paths import ROOT
 from tests.support.places import Place
@@ -47,8 +50,9 @@ def report(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rep
     with po.open("rb") as source, po.with_suffix(".mo").open("wb") as compiled:
         write_mo(compiled, read_po(source, locale="fr"))
 
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(main, ["--set", "reports.tenant=<Tenant> & Co", "report", *arguments])
+    def run(*arguments: str, settings: Mapping[str, str] = MappingProxyType({})) -> Result:
+        flags = [f"--set={name}={value}" for name, value in {"tenant.name": "<Tenant> & Co", **settings}.items()]
+        return CliRunner().invoke(main, [*flags, "report", *arguments])
 
     return run
 
@@ -78,7 +82,7 @@ def test_the_page_is_in_french_by_default_and_for_the_machines_asked_for(report:
     assert told.exit_code == 0, told.output
     page = (tmp_path / "triof-2025-10.html").read_text(encoding="utf-8")
     assert '<html lang="fr">' in page
-    assert "1 octobre 2025 – 30 novembre 2025" in page
+    assert "1er octobre 2025 – 30 novembre 2025" in page
     assert "une machine" in page
     assert "100,0\xa0% d’entre eux n’étaient pas propres." in page
     assert "tableau 3" in page
@@ -109,12 +113,49 @@ def test_what_is_asked_wrongly_is_one_sentence(report: Report, arguments: list[s
     assert "Traceback" not in told.output
 
 
-def test_the_page_prints_on_two_sheets_of_a4(report: Report, browser: Any, tmp_path: Path) -> None:
-    assert report("--month", "2025-10", "--out", "page.html").exit_code == 0
+def test_headline_and_table_are_rounded_alike(report: Report, tmp_path: Path) -> None:
+    assert report("--month", "2025-10", "--language", "en", "--out", "page.html").exit_code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    headline = re.findall(r"<b>([\d.,]+)(?:&nbsp;k?[gm])?</b>", page)
+    foot = re.search(r"<tfoot>(.*?)</tfoot>", page, re.S)
+    assert foot
+    assert headline == [cell for cell in re.findall(r"<td>(.*?)</td>", foot[1]) if cell] == ["2", "0.03", "9", "0.05"]
+
+
+@pytest.fixture
+def logo(tmp_path: Path) -> Mapping[str, str]:
+    """The setting of a wide logo, whose file is there."""
+    (tmp_path / "home" / "config").mkdir()
+    (tmp_path / "home" / "config" / "logo.png").write_bytes(encoded(Image.new("RGB", (900, 90), "navy"), "PNG"))
+    return {"tenant.logo": "logo.png"}
+
+
+def test_the_page_bears_the_logo(report: Report, tmp_path: Path, logo: Mapping[str, str]) -> None:
+    assert report("--month", "2025-10", "--out", "page.html", settings=logo).exit_code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert re.search(r'<img class="logo" src="data:image/png;base64,[^"]+" alt="&lt;Tenant&gt; &amp; Co">', page)
+
+
+def test_the_page_prints_on_two_sheets_of_a4(
+    report: Report, browser: Any, tmp_path: Path, logo: Mapping[str, str]
+) -> None:
+    assert report("--month", "2025-10", "--out", "page.html", settings=logo).exit_code == 0
     window = Window(browser, (tmp_path / "page.html").as_uri(), (420, 800))
     assert window.page.evaluate("document.documentElement.scrollWidth") <= 420
     printed = window.page.pdf(prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 2
+    assert re.search(rb"/MediaBox\s*\[0 0 59[456][.\d]* 84[123][.\d]*\]", printed)
+    # Laid out on the width of a sheet less its margins.
+    window.page.emulate_media(media="print")
+    window.page.set_viewport_size({"width": round((210 - 2 * 14) / 25.4 * 96), "height": 1000})
+    cut = window.page.evaluate(
+        """() => [...document.querySelectorAll('body *:not(svg *)')].filter(e => {
+            const r = e.getBoundingClientRect();
+            return r.right > innerWidth + 0.5 || r.left < -0.5 || e.clientWidth && e.scrollWidth > e.clientWidth + 1;
+        }).map(e => e.outerHTML.slice(0, 60))"""
+    )
+    assert cut == []
+    window.keep("report-printed", full_page=True)
 
 
 @pytest.mark.parametrize(

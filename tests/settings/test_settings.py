@@ -122,7 +122,7 @@ def test_the_shipped_files_are_right_and_the_command_prints_them() -> None:
 
 def test_on_a_terminal_no_line_of_the_settings_is_wider_than_it() -> None:
     terminal = CliRunner(env={"COLUMNS": "100", "FORCE_COLOR": "1"})
-    shown = terminal.invoke(main, ["--set", "reports.tenant=[bold]ACME", "settings"]).stdout
+    shown = terminal.invoke(main, ["--set", "tenant.name=[bold]ACME", "settings"]).stdout
     assert max(map(len, shown.splitlines())) <= 100
     assert "[bold]ACME  (flag)" in shown
     assert " ".join(Settings().reports.co2.source.split()) in " ".join(shown.split()), "wrapped, not cut"

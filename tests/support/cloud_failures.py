@@ -12,7 +12,8 @@ class Turn(NamedTuple):
     """What happens to the cloud before a deposit, and what is to be seen and written then."""
 
     happens: Callable[[CustomVisionServer], object]
-    said: str
+    said: str | None
+    """In mode ``cloud``, where a fall-back is a fault."""
     provider: str
     outcomes: tuple[str, ...]
 
@@ -23,14 +24,14 @@ def _exhaust(cloud: CustomVisionServer) -> None:
 
 
 SESSION = (
-    Turn(lambda cloud: None, "Judged in the cloud", "custom_vision", ("answered", "answered")),
+    Turn(lambda cloud: None, None, "custom_vision", ("answered", "answered")),
     Turn(
         lambda cloud: cloud.stop(),
         "Judged on this machine: the cloud doesn't answer",
         "local_cnn",
         ("ProviderUnavailable", "answered"),
     ),
-    Turn(lambda cloud: cloud.start(), "Judged in the cloud", "custom_vision", ("answered", "answered")),
+    Turn(lambda cloud: cloud.start(), None, "custom_vision", ("answered", "answered")),
     Turn(
         lambda cloud: setattr(cloud, "latency", 60),
         "Judged on this machine: the cloud doesn't answer",

@@ -14,8 +14,10 @@ from PIL import Image
 from providers.base import LABELS, TASKS, Task
 from providers.local_cnn import bundle
 from providers.local_cnn.bundle import BundleCard, Input
+from providers.local_cnn.engine import Format
 from testing.azure.azure_export import Network, pooling, reshaping
 from testing.image_files import encoded
+from testing.onnx_networks import quarters_network
 from tests.support.machines import Machine, assemble
 from triof import services
 from triof.machine.cameras.folder import FolderCamera
@@ -66,7 +68,13 @@ def network(*tasks: Task, gain: float = 1.0) -> bytes:
 
 
 def save_both(
-    folder: Path, version: str = "both-1", *, knows_itself: bool = False, sees_nothing: bool = False, **changes: object
+    folder: Path,
+    version: str = "both-1",
+    *,
+    knows_itself: bool = False,
+    sees_nothing: bool = False,
+    format: Format = "tflite",  # noqa: A002
+    **changes: object,
 ) -> Path:
     """A bundle that answers both tasks, with the mean colour of the upper left quarter for an embedding.
 
@@ -84,7 +92,7 @@ def save_both(
         blueness = np.array([[0] * 6 + [-1, -1, 2] * 2], np.float32)
         outputs.append((blueness, np.zeros(1, np.float32)))
         changes = {"unfamiliar_from": 0.2, **changes}
-    model = colour_model(outputs)
+    model = colour_model(outputs) if format == "tflite" else quarters_network(outputs, SIDE)
     parts = {
         task: {"task": task, "labels": LABELS[task], "thresholds": THRESHOLDS[task], "temperature": temperature}
         for task, temperature in zip(TASKS, (1.0, 2.0), strict=True)
@@ -94,6 +102,7 @@ def save_both(
         "version": version,
         "input": {"width": SIDE, "height": SIDE, "range": (0, 1)},
         "embedding": 3,
+        "format": format,
         "sha256": hashlib.sha256(model).hexdigest(),
         "also": (parts["cleanliness"],),
         **changes,

@@ -48,7 +48,7 @@ class Visitor:
         self._deposits = deposits
 
     def wait_idle(self) -> "Visitor":
-        """Wait until the machine has sorted the item."""
+        """Wait until the machine has judged and sorted the item."""
         self._deposits.wait_idle()
         return self
 
@@ -57,6 +57,11 @@ class Visitor:
         return self
 
     def press(self, path: str, **form: Any) -> "Visitor":
+        """Send the form that leads to ``path``, and wait until a photo is judged."""
+        self.touch(path, **form)
+        return self.wait_idle().open("/") if 'data-page="judging"' in self.page.text else self
+
+    def touch(self, path: str, **form: Any) -> "Visitor":
         """Send the form that leads to ``path``, with the token of the page shown."""
         token = re.search(r'name="csrf_token" value="([^"]+)"', self.page.text)
         assert token, f"the page has no form:\n{self.page.text}"
@@ -163,10 +168,11 @@ def assemble(
     journal = Journal(Database(f"sqlite:///{settings.home / 'journal.db'}?timeout=0.05", "machine-1"))
     photo_store = PhotoStore.of(settings)
     room = DiskRoom(settings.home, [photo_store.make_room], reserve_bytes=65_536)
-    deposit_journal = DepositJournal(journal, settings.home, room)
+    deposit_journal = DepositJournal(journal, settings.home, room, machine_name=settings.machine.name)
     slot_watch = watching(clock) if watching else None
     if slot_watch:
         sorter.observe(slot_watch.observe)
+    around = operations.build(settings, sorter, journal, clock)
     deposits = Deposits(
         sorter=sorter,
         camera=camera,
@@ -175,14 +181,15 @@ def assemble(
         journal=deposit_journal,
         photos=KeptPhotos(photo_store, settings.privacy),
         settings=settings.deposit,
+        judging_seconds=2 * settings.deadline_seconds,
         maintenance_seconds=60 * settings.technician.maintenance_minutes,
         clock=clock,
         new_id=new_id,
         item_is_there=slot_watch.item_is_there if slot_watch else lambda: None,
+        camera_failed=around.metrics.camera_failed,
     )
     deposits.recover()
     lock = FileLock(settings.home / "machine.lock")
-    around = operations.build(settings, sorter, journal, clock)
     around.monitoring.journal_fault = deposit_journal.fault
     around.health.add_machine(camera, deposits.slot, slot_watch)
     watch = Housekeeper(deposits, photo_store, room, clock=clock, slot_watch=slot_watch)

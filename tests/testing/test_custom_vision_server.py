@@ -318,6 +318,7 @@ REFUSED: dict[Fault, tuple[int, str | None, str]] = {
     "rate_limited": (429, None, "exceeded rate limit"),
     "quota_403": (403, None, "replenished in 22.14:18:12"),
     "quota_429_days": (429, None, "retry after 28 days"),
+    "no_role": (401, None, "Principal does not have access"),
     "forbidden": (403, None, "Virtual Network/Firewall"),
     "server_error": (500, "ErrorPredictionServiceUnavailable", "unavailable"),
     "bad_image": (400, "BadRequestImageFormat", "not a JPEG"),

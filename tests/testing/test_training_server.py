@@ -30,12 +30,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from testing.azure.azure_export import SIDE, azure_export_zip, expected_scores
-from testing.azure.loopback_service import Request
-from testing.azure.replies import Fault, Reply
+from testing.azure.replies import Fault
 from testing.azure.training_api import BODIES, ENUMS, MOST_TAKEN, OPERATIONS
 from testing.azure.training_records import COMPACT, COMPACT_S1, GENERAL, image_filter
 from testing.azure.training_server import TrainingServer
+from testing.http_replies import Reply
 from testing.image_files import encoded
+from testing.loopback_service import Request
 from tests.support.clock import Clock
 from tests.support.paths import ROOT
 from tests.support.swagger import SWAGGER, Swagger

@@ -31,7 +31,7 @@ from triof.curation.model_suggestions import ModelSuggestions
 from triof.datasets import corrections, photo_dataset
 from triof.datasets.corrections import Correction
 from triof.datasets.photo_dataset import Dataset
-from triof.web import label_page
+from triof.web.labelling import pages as label_page
 
 ROWS = (
     ("a.jpg", "bottle", "clean"),
@@ -247,11 +247,35 @@ def person(desk: LabellingSession) -> Person:
     return Person(compiled_once(label_page.create_app(desk, lambda _: ModelSuggestion("cup", 0.931))).test_client())
 
 
+def words(person: Person) -> str:
+    """What stands on the page."""
+    return re.sub(r"[ \n]+", " ", re.sub(r"<.*?>", "", person.page.text))
+
+
 def test_the_page_shows_the_label_and_the_opinion(person: Person) -> None:
-    text = " ".join(re.sub(r"<.*?>", "", person.page.text).replace("&nbsp;", " ").split())
-    assert "Labelled Bottle. The model says Cup, 93 %." in text
+    text = words(person)
+    assert "Labelled Bottle. The model says Cup, 93%." in text
     assert "1 of 9" in text
     assert re.search(r'class="label is-now" name="now" value="bottle"[^>]* autofocus', person.page.text)
+
+
+def test_a_doubtful_label_is_asked_about_as_if_there_were_none(dataset: Dataset, tmp_path: Path) -> None:
+    doubts = labelling.doubts(dataset, [suggestion(dataset, "a.jpg", "cup")])
+    person = Person(label_page.create_app(LabellingSession(doubts, tmp_path / "c.csv"), lambda _: None).test_client())
+    assert "Labelled Bottle. The model says Cup, 90%." in words(person)
+    assert not re.search("is-now|autofocus|class=.mark", person.page.text)
+
+
+def test_the_page_speaks_french_and_english(desk: LabellingSession) -> None:
+    app = label_page.create_app(desk, lambda _: ModelSuggestion("cup", 0.931), language="fr")
+    person = Person(app.test_client())
+    assert '<html lang="fr">' in person.page.text
+    assert "Étiquette\xa0: Bouteille. Le modèle dit\xa0: Gobelet, 93\xa0%." in words(person)
+    assert "Pas encore d’étiquette." in person.press("/decide", now="cup").press("/skip").page.text
+    person.client.get("/?lang=en")
+    assert "No label yet." in person.look().page.text
+    assert person.client.get("/?lang=xx").status_code == 200
+    assert '<html lang="en">' in person.look().page.text
 
 
 def test_pressing_writes_and_goes_on(person: Person, desk: LabellingSession) -> None:
@@ -372,15 +396,24 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def command(dataset: Dataset, tmp_path: Path) -> Callable[..., "subprocess.Popen[str]"]:
+def command(dataset: Dataset, tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    running: list[subprocess.Popen[str]] = []
+
     def start(*arguments: object) -> "subprocess.Popen[str]":
         line = [sys.executable, "-m", "triof.cli", "dataset", "label", dataset.root, *arguments]
         out = subprocess.PIPE
-        return subprocess.Popen(
-            [str(word) for word in line], stdout=out, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
+        running.append(
+            subprocess.Popen(
+                [str(word) for word in line], stdout=out, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
+            )
         )
+        return running[-1]
 
-    return start
+    yield start
+    for process in running:
+        # One that a failed test has left.
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.slow
@@ -474,6 +507,8 @@ class Screen(Window):
 def test_the_page_fits_the_screen(desk: LabellingSession, browser: Any, serve: Any, size: tuple[int, int]) -> None:
     shown = Screen(browser, serve(desk), size)
     shown.at(1).check(f"{size[0]}")
+    shown.page.click("text=Français")
+    shown.at(1).check(f"{size[0]}-fr")
     for position in range(5):
         desk.skip(position)
     shown.page.reload()

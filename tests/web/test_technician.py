@@ -371,3 +371,11 @@ def test_the_support_bundle_holds_no_secret_and_no_photo(build_machine: BuildMac
     for name, content in texts.items():
         assert not content.startswith((b"\xff\xd8", b"\x89PNG")), name
         assert b"\xff\xd8\xff" not in content, name
+
+
+def test_a_technician_marks_a_box_as_emptied(machine: Machine, technician: Technician) -> None:
+    assert 'data-number="box_cup"' in technician.open("/parts").page.text
+    assert "Box 2 emptied: done." in technician.press("/emptied", box="2").page.text
+    (emptied,) = machine.events("box.emptied")
+    assert (emptied.waste_type, emptied.detail["who"]) == ("cup", "technician")
+    assert "There is no box 9" in technician.press("/emptied", box="9").page.text

@@ -7,20 +7,15 @@ import pytest
 from tests.support.browsing import Window
 from tests.support.machines import BuildMachine
 from tests.support.touchscreens import SCREENS, Screen
+from tools.screens.checks import TECHNICIAN, geometry, violations
 from triof.access.technician_pin import TechnicianPin
 from triof.common.paths import DEMO_PICTURES
 from triof.machine.cameras.folder import FolderCamera
 
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 
 PIN = "246810"
 SUPPORT = {"name": "Atelier Nord", "phone": "+33 1 23 45 67 89", "email": "atelier@example.org"}
-
-
-def violations(page: Any) -> list[tuple[str, str]]:
-    """What axe finds on the page."""
-    found = axe.Axe().run(page).response["violations"]
-    return [(each["id"], each["nodes"][0]["html"][:200]) for each in found]
 
 
 def test_a_technician_works_by_finger(build_machine: BuildMachine, browser: Any, serve: Any) -> None:
@@ -39,7 +34,7 @@ def test_a_technician_works_by_finger(build_machine: BuildMachine, browser: Any,
         page.click(f".pages a[href='/technician{f'/{name}' if name else ''}']")
         page.wait_for_selector(f"body[data-page=technician_{name or 'overview'}]")
         page.wait_for_load_state("load")
-        assert page.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0, name
+        assert not geometry(page, TECHNICIAN), name
         heights = "[...document.querySelectorAll('button, .pages a')].map(e => e.getBoundingClientRect().height)"
         assert min(page.evaluate(heights)) >= 63.5, name
         if name == "camera":

@@ -20,6 +20,7 @@ PUBLIC = {
     "login.form": "the login itself",
     "api.document": "how to use the API, which is in the repository too",
     "api.docs": "the same as a page",
+    "tenant": "the company's colours, logo and bins, which anybody sees who stands before the machine",
 }
 FOR_THIS_MACHINE = {
     "kiosk": "the touchscreen, whose visitors have no login; served to the machine itself alone",

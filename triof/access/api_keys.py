@@ -6,23 +6,22 @@ key is rejected from then on.
 
 import hashlib
 import hmac
-import math
 import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row, Table, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from providers.event_log import get_logger
+from triof.access.key_values import KEY_SCOPES, WINDOW_SECONDS, Key, KeyRefused, KeyScope, KeyUsage, usage_of
 from triof.access.rate_limit import MovingWindow
 from triof.common.errors import TriofError
 from triof.storage.database import Database
@@ -30,53 +29,18 @@ from triof.storage.tables import ApiKey
 
 log = get_logger(__name__)
 
-KeyScope = Literal["predict", "read", "admin"]
-KEY_SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
 PREFIX = "triof_"
 """Prefix by which secret scanners recognise a committed key."""
 _SECRET_BYTES = 32
 _LOOK_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.2
 _USE_NOTED = timedelta(minutes=1)
-WINDOW_SECONDS = 60
-"""Window of the rate limit."""
 
 _KEYS = cast(Table, ApiKey.__table__)
 
 
-class KeyRefused(TriofError):
-    """The key is invalid; ``code`` says why."""
-
-    def __init__(self, code: Literal["key_unknown", "key_expired", "key_revoked"], message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class KeyImpossible(TriofError):
     """A key cannot be created, rotated or revoked as requested."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """A valid API key; ``per_minute`` is None if the settings' limit applies."""
-
-    id: UUID
-    name: str
-    scopes: frozenset[KeyScope]
-    per_minute: int | None
-
-    def may(self, scope: KeyScope) -> bool:
-        """Return whether the key has ``scope``; admin includes every scope."""
-        return scope in self.scopes or "admin" in self.scopes
-
-
-class KeyUsage(NamedTuple):
-    """Usage of a key's limit; after ``seconds`` there is room for one more, or for the rejected request."""
-
-    allowed: bool
-    limit: int
-    remaining: int
-    seconds: int
 
 
 class Keys:
@@ -175,9 +139,7 @@ class Keys:
 
     def count(self, key: Key, photos: int = 1) -> KeyUsage:
         """Count a request, or ``photos`` of them, against the limit of ``key``."""
-        limit = key.per_minute or self._per_minute
-        use = self._window.use(key.id, limit, photos)
-        return KeyUsage(use.allowed, limit, use.remaining, max(1, math.ceil(use.seconds)))
+        return usage_of(self._window, key, key.per_minute or self._per_minute, photos)
 
     def close(self) -> None:
         """Write pending usage times."""

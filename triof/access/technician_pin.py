@@ -16,6 +16,8 @@ from triof.common.errors import TriofError
 
 FILE = "technician_pin.json"
 SHORTEST_PIN, LONGEST_PIN = 6, 12
+BY_PIN = "technician"
+"""The actor of those who logged in by PIN, in the journal."""
 _METHOD = "scrypt:32768:8:1"
 _UNUSED_DIGEST = f"{_METHOD}${'0' * 16}${'0' * 128}"
 _PIN = re.compile(rf"[0-9]{{{SHORTEST_PIN},{LONGEST_PIN}}}", re.ASCII)

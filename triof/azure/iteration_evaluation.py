@@ -5,22 +5,18 @@ stopped and no call is paid twice.
 """
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 
-from providers.base import Photo, PhotoRejected, Prediction, ProviderError, ProviderUnavailable, RateLimited
+from providers.base import Photo, PhotoRejected, Prediction, ProviderError
 from triof.common.errors import TriofError
 from triof.datasets.photo_dataset import LabelledPhoto, Unreadable
 from triof.evaluation import recorded_predictions
 from triof.evaluation.evaluation import EvaluatedPhoto
+from triof.evaluation.patient_asking import ask_patiently
 from triof.judging import photo as photos
 from triof.judging.guarded_provider import GuardedProvider
 from triof.judging.photo import PhotoError
 from triof.settings.tree import Settings
-
-_SECONDS = 10.0
-"""Timeout of a prediction in seconds; long, as no employee waits."""
-_ATTEMPTS, _PATIENCE_SECONDS = 10, 120.0
 
 
 class EvaluationInterrupted(TriofError):
@@ -62,20 +58,14 @@ def count_new(items: Sequence[LabelledPhoto], settings: Settings, iteration_id: 
 
 
 def _asked(guard: GuardedProvider, photo: Photo, done: int) -> Prediction:
-    from providers.retries import retry_context
-
     try:
-        for attempt in retry_context(on=_wait, attempts=_ATTEMPTS, timeout=_PATIENCE_SECONDS):
-            with attempt:
-                time.sleep(guard.rate_wait().seconds)
-                return guard.probe(photo, _SECONDS)
+        return ask_patiently(guard, photo)[0]
     except PhotoRejected:
         raise
     except ProviderError as error:
         raise EvaluationInterrupted(
             f"{error} {done:,} answers are kept: the same command goes on with the rest."
         ) from error
-    raise AssertionError("the last attempt returns or raises")
 
 
 def _check_iteration(prediction: Prediction, iteration_id: str, done: int) -> None:
@@ -85,11 +75,6 @@ def _check_iteration(prediction: Prediction, iteration_id: str, done: int) -> No
             f"The name still answers with {prediction.model_version}, not with {iteration_id}: wait a minute."
             f" {done:,} answers are kept: the same command goes on with the rest."
         )
-
-
-def _wait(error: Exception) -> bool | float:
-    """Return how long to wait before a retry; False for an exhausted quota or a wrong key."""
-    return error.retry_after if isinstance(error, RateLimited) else isinstance(error, ProviderUnavailable)
 
 
 def _prediction(

@@ -22,10 +22,11 @@ from providers.base import Photo as DecodedPhoto
 from providers.base import PhotoRejected
 from providers.custom_vision.errors import TrainingRefused
 from providers.custom_vision.options import PHOTOS_A_TAG
-from providers.custom_vision.provider import fits, fitted
+from providers.custom_vision.provider import LIMITS
 from providers.custom_vision.records import Image, Stored, Tag
 from providers.custom_vision.trainer import BATCH_PHOTOS, Trainer
 from providers.custom_vision.upload_matching import UploadPhoto
+from providers.photo_encoding import fits, fitted
 from triof.azure.upload_ledger import Outcome, Sending, UploadLedger, UploadStatus
 from triof.azure.upload_report import Report, may_pass, outcome_of, sentence
 from triof.common.errors import TriofError
@@ -332,9 +333,9 @@ def fit(image: bytes, side: int, limits: PhotoLimits = DEFAULT_LIMITS) -> bytes:
     """
     # Decoding at a reduced scale is enough to check the whole file.
     seen = _decoded(image, limits, _PROOF_SIDE)
-    if len(image) <= MAX_BYTES and fits(seen.width, seen.height, side) and photos.is_plain(image, _FORMATS):
+    if len(image) <= MAX_BYTES and fits(seen.width, seen.height, side, LIMITS) and photos.is_plain(image, _FORMATS):
         return image
-    return fitted(_decoded(image, limits, side).picture, side, MAX_BYTES)
+    return fitted(_decoded(image, limits, side).picture, side, LIMITS._replace(max_bytes=MAX_BYTES))
 
 
 def _decoded(image: bytes, limits: PhotoLimits, side: int) -> DecodedPhoto:

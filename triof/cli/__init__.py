@@ -77,7 +77,8 @@ class _Main(LazyGroup):
     cls=_Main,
     package="triof.cli",
     names=(
-        *("kiosk", "serve", "classify", "dataset", "train", "evaluate", "bundles", "models", "azure"),
+        *("kiosk", "serve", "classify", "dataset", "train", "evaluation.evaluate", "evaluation.compare"),
+        *("bundles", "bundles.package", "models", "azure", "rekognition"),
         *("installation.setup", "installation.install-service", "installation.uninstall-service"),
         *("settings", "doctor", "mode", "quota", "drill", "slot", "reference", "journal", "report", "alerts"),
         *("privacy", "keys", "users", "technician"),

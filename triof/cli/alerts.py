@@ -9,6 +9,7 @@ import click
 
 from triof.cli import load_settings
 from triof.cli.shared.actor import user
+from triof.monitoring.machine_names import machine_names
 from triof.monitoring.monitor import Monitor
 from triof.monitoring.notifiers import Message, NotDelivered, of
 from triof.operations import use_cases
@@ -31,6 +32,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
     with data_folder.database(settings) as database:
         monitor = Monitor(settings, database)
         standings, is_open = monitor.state(), monitor.alerts.open()
+        names = machine_names(settings, database, {alert.machine for alert in is_open})
     if as_json:
         for each in standings:
             click.echo(json.dumps({"signal": each.signal, **each.as_json()}))
@@ -43,7 +45,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         click.echo(f"{click.style(f'{each.state:9}', fg=_COLOURS[each.state])} {each.signal:24} {each.text}")
     for alert in is_open:
         at = alert.at.astimezone().strftime("%Y-%m-%d %H:%M")
-        click.secho(f"{alert.name} on {alert.machine}, since {at}: {alert.text}", fg="red")
+        click.secho(f"{alert.name} on {names[alert.machine]}, since {at}: {alert.text}", fg="red")
     if not is_open:
         click.echo("No alert is open.")
 
@@ -56,7 +58,13 @@ def test(ctx: click.Context) -> None:
     with data_folder.database(settings) as database:
         machine = database.machine_id
     message = Message(
-        str(uuid4()), datetime.now(UTC), machine, "alert.test", "test", "This is a test: alerts would come like this."
+        str(uuid4()),
+        datetime.now(UTC),
+        machine,
+        "alert.test",
+        "test",
+        "This is a test: alerts would come like this.",
+        machine_name=settings.machine.name or "",
     )
     failed = False
     for notifier in of(settings.alerts):

@@ -61,8 +61,7 @@ def classify(ctx: click.Context, paths: tuple[str, ...], mode: str | None, as_js
     sorter.router.prepare()
     failed = False
     empty: list[str] = []
-    for path in _files(paths, empty):
-        answer = _judge(sorter, path, settings.photo)
+    for answer in sorter.map(lambda path: _judge(sorter, path, settings.photo), _files(paths, empty)):
         failed |= "error" in answer
         click.echo(json.dumps(answer) if as_json else _line(answer))
     for source in empty:

@@ -63,8 +63,8 @@ def _show(settings: Settings, more: Sequence[str]) -> None:
     if not lock.is_ours():
         raise click.ClickException(f"Another browser shows the touchscreen of {settings.home}: end it first.")
     page, profile = WaitingPage(folder, local_url(server.host, server.port)), folder / "profile"
-    films = settings.camera.kind == "browser"
-    command = chromium.command(found, profile, page.address, settings.language, films=films, more=more)
+    films, speaks = settings.camera.kind == "browser", settings.touchscreen.speech
+    command = chromium.command(found, profile, page.address, settings.language, films=films, speaks=speaks, more=more)
     ask = partial(ask_livez, server.host, server.port, _ASK_SECONDS)
     browser = TouchscreenBrowser(command, profile, page, ask, tell=partial(click.echo, err=True))
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -8,7 +8,7 @@ from triof.cli import load_settings
 from triof.cli.shared.actor import user
 from triof.judging.mode import CurrentMode, current_mode
 from triof.operations import use_cases
-from triof.settings.tree import Mode
+from triof.settings.modes import Mode
 from triof.storage import data_folder
 
 _MEANING = {

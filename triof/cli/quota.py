@@ -37,7 +37,7 @@ def quota(ctx: click.Context, *, as_json: bool, resume: bool, comment: str) -> N
             else:
                 _print(name, usage)
             if resume:
-                click.echo(_resumed(usage), err=True)
+                click.echo(_resumed(name, usage), err=True)
 
 
 def _print(name: str, usage: QuotaUsage) -> None:
@@ -48,16 +48,19 @@ def _print(name: str, usage: QuotaUsage) -> None:
     click.secho(f"{name} at {allowance.resource}, tier {allowance.tier}", bold=True)
     click.secho(f"  used       {usage.used:,}{of}, in the last 30 days", fg=colour)
     remaining = "no limit" if usage.remaining is None else f"{usage.remaining:,}"
-    click.secho(f"  remaining  {remaining}; at most {allowance.per_second} a second", fg=colour)
+    click.secho(f"  remaining  {remaining}; at most {allowance.per_second or 'any number'} a second", fg=colour)
     click.echo(f"  refused    {usage.refused:,} calls beside these, which the cloud turned away")
     click.echo(f"  resets     {_reset(usage)}")
     click.echo(f"  spared     {usage.skipped:,} calls, as this machine was sure enough")
-    click.echo(f"  cost       {usage.euros:.2f} € so far, at {allowance.euros_per_1000:g} € for 1,000 calls")
+    if allowance.is_paid_by_the_hour:
+        click.echo(f"  cost       by the hour while the model runs: `triof {name} status`")
+    else:
+        click.echo(f"  cost       {usage.euros:.2f} € so far, at {allowance.euros_per_1000:g} € for 1,000 calls")
 
 
-def _resumed(usage: QuotaUsage) -> str:
+def _resumed(name: str, usage: QuotaUsage) -> str:
     if usage.exhausted:
-        return "Our own count is full, whatever the vendor says: set custom_vision.calls_per_month to more, or wait."
+        return f"Our own count is full, whatever the vendor says: set {name}.calls_per_month to more, or wait."
     return "The cloud is asked again, by a running kiosk within a minute."
 
 

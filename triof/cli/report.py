@@ -44,7 +44,7 @@ def report(
 
     The page is written to triof-YYYY-MM.html in the current folder unless --out or --csv is given.
     """
-    from triof.statistics import month as page
+    from triof.reporting import month as page
     from triof.statistics.queries import Statistics
 
     settings = load_settings(ctx).settings

@@ -6,10 +6,14 @@ from typing import get_args
 import click
 
 from triof.cli import Timing, load_settings
+from triof.cli.shared.actor import user
+from triof.journal.journal import Journal
 from triof.machine.hardware.base import Hardware, Part, StatusLight
 from triof.machine.hardware.registry import build_hardware
 from triof.machine.hardware.simulated import SimulatedHardware
 from triof.machine.slot import Slot
+from triof.operations import use_cases
+from triof.statistics.queries import Statistics
 from triof.storage import data_folder
 
 _ITEMS = {"present": True, "absent": False, "no-sensor": None}
@@ -53,6 +57,32 @@ def box(ctx: click.Context, number: int) -> None:
     if number not in boxes:
         raise click.UsageError(f"There is no box {number}: slot.boxes has {', '.join(map(str, sorted(boxes)))}.")
     _alone(ctx).move_box(number)
+
+
+@slot.command()
+@click.pass_context
+def boxes(ctx: click.Context) -> None:
+    """Show how full each box is by the count, and when it was last emptied."""
+    settings = load_settings(ctx).settings
+    with data_folder.database(settings) as database:
+        found = Statistics(database, settings).boxes(database.machine_id)
+    for each in found:
+        last = f"emptied {each.emptied_at:%Y-%m-%d %H:%M} by {each.emptied_by}" if each.emptied_at else "never emptied"
+        content = f"{each.share:.0%} full, {each.grams:,.0f} of {each.capacity_grams:,.0f} g, {each.items:,} items"
+        click.echo(f"box {each.number}  {each.waste_type:8} {content}; {last}")
+
+
+@slot.command()
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--machine", help="Another machine of this journal; default: this one.")
+@click.pass_context
+def emptied(ctx: click.Context, number: int, machine: str | None) -> None:
+    """Record that box NUMBER was emptied; its count begins at zero."""
+    settings = load_settings(ctx).settings
+    with data_folder.database(settings) as database:
+        statistics, journal = Statistics(database, settings), Journal(database)
+        box = use_cases.empty_box(statistics, journal, machine or database.machine_id, number, actor=user())
+    click.echo(f"Box {box.number} ({box.waste_type}) was emptied of {box.grams:,.0f} g, {box.items:,} items.")
 
 
 @slot.command()

@@ -1,8 +1,10 @@
-"""Paths of the files that ship with Triof, and the name of one that it writes for two rooms.
+"""Paths of the files that ship with Triof, the font as a URL, and the name of one that it writes for two rooms.
 
 In a checkout and an editable install they are at the top of the repository, in a wheel inside this package.
 """
 
+import base64
+from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -15,6 +17,7 @@ def _shipped(name: str) -> Path:
 
 TEMPLATES = _shipped("templates")
 STATIC = _shipped("static")
+FONT = STATIC / "fonts" / "atkinson-hyperlegible-next.woff2"
 CONFIG = _shipped("config")
 DEMO_PICTURES = STATIC / "demo"
 DEMO_EMPTY_SLOTS = STATIC / "demo_empty"
@@ -23,3 +26,9 @@ TRANSLATIONS = _PACKAGE / "translations"
 SETUP_PICTURE = "setup-picture.jpg"
 """In the home folder: the camera's picture at the first run."""
 MIGRATIONS = _PACKAGE / "storage" / "migrations"
+
+
+@cache
+def font_url() -> str:
+    """Return the pages' font as a ``data:`` URL, for files that load nothing."""
+    return f"data:font/woff2;base64,{base64.b64encode(FONT.read_bytes()).decode()}"

@@ -1,14 +1,21 @@
 """A thread pool for calls that may never return."""
 
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, TypeVar
 
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 Task = tuple[Future[Any], Callable[[], Any]]
+
+
+_AHEAD = 4
+"""Answers a worker that wait behind a slow one, at most."""
 
 
 class AllBusy(Exception):
@@ -37,6 +44,29 @@ class Workers:
         # With the context, so that the worker's log lines name the request.
         inbox.put((future, partial(copy_context().run, call)))
         return future
+
+    def map(self, call: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+        """Yield ``call(item)`` of each item, in their order; all idle workers take part.
+
+        Items are read as workers become free, so that any number of them takes the same memory. The caller's own
+        thread works where every worker is busy for other callers.
+        """
+        pending: deque[Future[Answer]] = deque()
+        for item in items:
+            pending.append(self._submit_or_run(partial(call, item), pending))
+            while pending and (pending[0].done() or len(pending) > _AHEAD * self._count):
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+    def _submit_or_run(self, call: Callable[[], Answer], pending: Iterable[Future[Answer]]) -> Future[Answer]:
+        while True:
+            try:
+                return self.submit(call)
+            except AllBusy:
+                if not (running := [future for future in pending if not future.done()]):
+                    return _finished(call)
+                wait(running, return_when=FIRST_COMPLETED)
 
     def close(self) -> None:
         """Stop the idle workers; busy ones stop after their call, or with the program."""
@@ -80,3 +110,13 @@ class Workers:
             del task, future, call, outcome, error
             if self._closed:
                 return
+
+
+def _finished(call: Callable[[], Answer]) -> Future[Answer]:
+    """Return a future with the outcome of ``call``, which runs in this thread."""
+    future: Future[Answer] = Future()
+    try:
+        future.set_result(call())
+    except Exception as error:
+        future.set_exception(error)
+    return future

@@ -2,9 +2,10 @@
 
 Labels are taken from the journal as follows, without guesses:
 
-- the waste type is the confirmed one, whether the employee agreed with the machine or corrected it;
-- cleanliness is clean only if the page asked "If it's empty and clean: what is it?" and the type was confirmed;
-- a returned item has no label, as no person confirmed one.
+- the waste type is the confirmed one, whether the employee agreed with the machine or corrected it; ``other`` if they
+  said that it is none of the types;
+- cleanliness is what they said, when the page asked "Is it empty and clean?";
+- any other returned item has no label, as no person confirmed one.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from providers.base import TASKS, Prediction, Task
 from providers.local_cnn.bundle import BundleCard
@@ -36,6 +37,7 @@ Why = Literal["unfamiliar", "corrected", "unsure", "disagreeing", "confirmed", "
 WHYS: tuple[Why, ...] = get_args(Why)
 
 _ASKED_IF_CLEAN = ("unsure_cleanliness", "cleanliness_not_answered")
+"""Reasons for which earlier versions asked "If it's empty and clean: what is it?", and recorded the type alone."""
 _TRIED_AGAIN = timedelta(minutes=2)
 """An item inserted within this time after a return is probably the same item."""
 _DAY = 86_400.0
@@ -85,6 +87,15 @@ class JournaledDeposit:
     def confirmed(self) -> str | None:
         """The confirmed waste type, or None."""
         return next((event.waste_type for event in self.events if event.kind == "deposit.confirmed"), None)
+
+    @property
+    def cleanliness(self) -> str | None:
+        """What the employee said about it, or None."""
+        confirmed = next((event for event in self.events if event.kind == "deposit.confirmed"), None)
+        if not confirmed:
+            return None
+        if_clean = self.judged.reason in _ASKED_IF_CLEAN and confirmed.waste_type != "other"
+        return cast(str | None, confirmed.detail.get("cleanliness", "clean" if if_clean else None))
 
     @property
     def photo(self) -> str:
@@ -147,8 +158,7 @@ def labels(seen: JournaledDeposit) -> dict[Task, str]:
     """Return the confirmed labels of the photo."""
     if not seen.confirmed:
         return {}
-    if_clean = seen.judged.reason in _ASKED_IF_CLEAN
-    return {"waste_type": seen.confirmed, **({"cleanliness": "clean"} if if_clean else {})}
+    return {"waste_type": seen.confirmed, **({"cleanliness": seen.cleanliness} if seen.cleanliness else {})}
 
 
 def _check_allowed(settings: Settings, photos: Path, out: Path) -> None:

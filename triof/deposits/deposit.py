@@ -2,10 +2,11 @@
 
 ::
 
-    open ──► INSERTING ──judge──► CHOOSING ──confirm──► SORTING ──► SHREDDED
-                 │                   │                     │ jam
-                 └──── give back, refuse, time out ────────┴──────► RETURNED
+    open ──► INSERTING ──judge──► JUDGING ──► CHOOSING ──confirm──► SORTING ──► SHREDDED
+                 │ ◄──no photo───── │            │                     │ jam
+                 └──────── give back, refuse, time out ────────────────┴──────► RETURNED
 
+JUDGING and SORTING go on in threads of their own; the touchscreen asks for the stage until they are over.
 A machine has one deposit at a time. The employee's confirmation is in the journal before anything moves. After a
 crash the next start closes the slot and marks the interrupted deposit. While the machine has a fault or a technician
 works on it, no new deposit begins; the one under way continues as far as none of its events is lost.
@@ -17,40 +18,33 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
-from threading import RLock
 from uuid import UUID, uuid4
 
-from providers.event_log import get_logger
-from triof.common.repeated_faults import Complaints
 from triof.deposits.deposit_journal import DepositJournal
+from triof.deposits.item_return import ItemReturn
+from triof.deposits.judging_step import JudgingStep
 from triof.deposits.kept_photos import KeptPhotos
-from triof.deposits.lamp import lamp_on
 from triof.deposits.machine_faults import MachineFault, MachineFaults
 from triof.deposits.maintenance import Maintenance, MaintenanceRefused
-from triof.deposits.visit import Deposit, DepositStage, ReturnReason
-from triof.journal.journal import Kind
-from triof.judging.sorter import Sorter
-from triof.judging.verdict import Reason
+from triof.deposits.slot_content import SlotContent
+from triof.deposits.visit import CurrentDeposit, Deposit, DepositStage
+from triof.judging.sorter import Judgement, Sorter
 from triof.machine.cameras.base import Camera
-from triof.machine.slot import EmergencyStopped, Interlocked, Jammed, Slot, SlotError
+from triof.machine.slot import Slot, SlotError
 from triof.settings.sections.machine.deposit import DepositSettings
 from triof.storage.database_errors import PASSING, DatabaseUnusable
 
-log = get_logger(__name__)
-
-_REFUSALS: Mapping[Reason, ReturnReason] = {
-    "other": "other",
-    "dirty": "dirty",
-    "nothing_seen": "nothing_seen",
-    "reaches_out": "reaches_out",
-}
+_ASKING = (DepositStage.INSERTING, DepositStage.CHOOSING)
+"""Stages at which the machine waits for the employee."""
+_ENDED = (DepositStage.SHREDDED, DepositStage.RETURNED)
 
 
 class Deposits:
     """Runs one deposit at a time. Thread-safe.
 
     Each step is idempotent, so that a page reload or a second touch has no effect. ``item_is_there`` looks into the
-    closed slot before it opens; None if that tells nothing.
+    slot; None if that tells nothing. An item whose judgement takes ``judging_seconds`` from the photo on is returned.
+    ``camera_failed`` is called when the camera gives no photo.
     """
 
     def __init__(
@@ -63,35 +57,46 @@ class Deposits:
         journal: DepositJournal,
         photos: KeptPhotos,
         settings: DepositSettings,
+        judging_seconds: float = 5.0,
         maintenance_seconds: float = 600,
         clock: Callable[[], float] = time.monotonic,
         new_id: Callable[[], UUID] = uuid4,
         item_is_there: Callable[[], bool | None] = lambda: None,
+        camera_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self.camera = camera
         self.slot = slot
         self.boxes = boxes
-        self._sorter = sorter
         self._journal = journal
         self._photos = photos
         self._settings = settings
-        self._clock = clock
         self._new_id = new_id
         self.maintenance = Maintenance(maintenance_seconds, clock, self.slot.may_be_open)
         self.faults = MachineFaults(slot, camera, journal, self.maintenance, clock)
+        self._current = CurrentDeposit(settings.idle_seconds, clock)
+        self._lock = self._current.lock
+        self._content = SlotContent(slot, item_is_there)
+        self._returning = ItemReturn(self._current, slot, self._content, journal, settings.return_seconds)
+        self._judging = JudgingStep(
+            current=self._current,
+            sorter=sorter,
+            camera=camera,
+            slot=slot,
+            content=self._content,
+            photos=photos,
+            journal=journal,
+            returning=self._returning,
+            seconds=judging_seconds,
+            camera_failed=camera_failed,
+        )
         self._executor = ThreadPoolExecutor(1, "sorting")
-        self._lock = RLock()
-        self._current: Deposit | None = None
-        self._leftover = False
-        self._look_inside = item_is_there
-        self._emptied = False
-        self._recovered = False
         self._sorting: Future[None] | None = None
-        self._complaints = Complaints(log)
+        self._recovered = False
+        self._is_interrupted = False
 
     def recover(self) -> None:
         """Close the slot, then :meth:`mend`; called at startup. Raises DatabaseUnusable for a permanent fault."""
-        self._close_slot()
+        self._returning.close_if_empty()
         try:
             self.mend()
         except DatabaseUnusable as error:
@@ -110,8 +115,9 @@ class Deposits:
             return
         with self._lock:
             self._journal.mend()
-            interrupted = self._journal.interrupt_unfinished()
-            self._leftover |= any(event.kind != "deposit.opened" for event in interrupted)
+            self._journal.interrupt_unfinished()
+            self._is_interrupted = self._journal.was_interrupted()
+            self._content.may_be_left |= self._is_interrupted
             self._recovered = True
 
     def fault(self) -> MachineFault | None:
@@ -121,276 +127,221 @@ class Deposits:
     def hold(self, actor: str) -> None:
         """Begin maintenance, or keep it for another while. Raises MaintenanceRefused while a deposit is under way."""
         with self._lock:
-            if self._current:
+            if (deposit := self._current.deposit) and not deposit.is_held:
                 raise MaintenanceRefused("An employee is using the machine: wait until the deposit is over.")
+            # Nobody takes what is seen in the slot: the technician does.
+            self._current.deposit = None
+            self._is_interrupted = False
             self.maintenance.hold(actor)
             # The technician may lay something into the slot.
-            self._emptied = False
+            self._content.is_emptied = False
 
     def is_idle(self) -> bool:
         """Return whether neither a deposit nor maintenance is under way, and the slot is closed. Raises SlotError."""
-        return self._current is None and not self.maintenance.actor and not self.slot.is_open()
+        return self._current.deposit is None and not self.maintenance.actor and not self.slot.is_open()
 
     def is_emptied(self) -> bool:
         """Return whether the latest item was shredded, so that the slot is surely empty."""
-        return self._emptied
+        return self._content.is_emptied
+
+    def is_interrupted(self) -> bool:
+        """Return whether a stop or crash interrupted the latest deposit, so that its item may still be in the slot."""
+        return self._is_interrupted and self._current.deposit is None and self._content.is_sensed() is not False
+
+    def closes_slot(self, deposit: Deposit) -> bool:
+        """Return whether the slot closes when the time of a returned deposit is over."""
+        return not deposit.is_held and self._returning.can_close()
 
     def of(self, visitor: str) -> Deposit | None:
         """Return the visitor's deposit, if one is under way."""
-        current = self._current
-        return current if current and current.visitor == visitor else None
+        return self._current.of(visitor)
 
     def busy(self, visitor: str) -> bool:
         """Return whether another visitor's deposit is under way."""
-        current = self._current
+        current = self._current.deposit
         return current is not None and current.visitor != visitor
 
     def seconds_left(self, deposit: Deposit) -> float:
         """Return the seconds until the deposit times out."""
-        return max(0.0, deposit.expires - self._clock())
+        return self._current.seconds_left(deposit)
 
     def open(self, visitor: str) -> None:
         """Begin a deposit and open the slot, unless one is under way. Raises the :attr:`MachineFault`."""
         with self._lock:
-            if self._current and not self._at(visitor, DepositStage.SHREDDED, DepositStage.RETURNED):
+            before = self._current.deposit
+            if before and not self._current.at(visitor, *_ENDED):
                 return
             if fault := self.fault():
                 raise fault
-            leftover = self._is_leftover()
-            expires = self._after(self._settings.idle_seconds)
-            deposit = Deposit(self._new_id(), visitor, DepositStage.INSERTING, expires, leftover=leftover)
-            self._journal.begin(deposit.id)
-            # A slot left open for a returned item is not moved, as a hand may be in it.
-            self._current, self._leftover, self._emptied = deposit, False, False
+            # A person who tries again has put their own item in already.
+            is_inserted = before is not None and before.stage is DepositStage.RETURNED and before.is_inserted
+            again = before or self.slot.is_open()
+            leftover = self._content.may_be_left if again else self._content.has_leftover()
+            deposit_id = self._new_id()
+            self._journal.begin(deposit_id)
+            deposit = self._current.begin(deposit_id, visitor, leftover=leftover, is_inserted=is_inserted)
+            self._content.may_be_left = self._content.is_emptied = self._is_interrupted = False
             try:
+                # A slot left open for a returned item is not moved, as a hand may be in it.
                 self.slot.open()
             except SlotError as error:
-                self._fail(deposit, error)
+                self._returning.fail(deposit, error)
+
+    def let_out(self, visitor: str) -> None:
+        """Open the slot, so that the item of an interrupted deposit can be taken out."""
+        with self._lock:
+            if self.is_interrupted() and not self.maintenance.actor:
+                self._is_interrupted = False
+                self._returning.let_out(self._current.begin(self._new_id(), visitor))
 
     def judge(self, visitor: str, upload: bytes | None) -> None:
-        """Close the slot, take the photo and judge it; return the item if the verdict refuses it.
-
-        Raises CameraError, PhotoError, or any unexpected error, after opening the slot again.
-        """
+        """Begin to close the slot, take the photo and judge it; return the item if the verdict refuses it."""
         with self._lock:
-            deposit = self._at(visitor, DepositStage.INSERTING)
-            if not deposit:
-                return
-            try:
-                self.slot.close()
-                sensed = replace(deposit, item_sensed=self._item_is_there() is True)
-                judged = self._photograph(sensed, upload)
-            except SlotError as error:
-                self._fail(deposit, error)
-                return
-            except DatabaseUnusable:
-                self._hand_back(deposit, "out_of_order")
-                return
-            except Exception:
-                # After any error the employee must be able to take the item out or retry.
-                self._reopen(deposit)
-                raise
-            self._current = judged
-            if judged.judgement and judged.judgement.verdict.action == "refuse":
-                self._hand_back(judged, _REFUSALS[judged.judgement.verdict.reason])
+            if deposit := self._current.at(visitor, DepositStage.INSERTING):
+                self._judging.start(deposit, upload)
+
+    def ask_again(self, visitor: str, problem: str) -> None:
+        """Let the employee do the step again; ``problem`` says why."""
+        with self._lock:
+            if deposit := self._current.at(visitor, *_ASKING):
+                self._current.change(deposit, problem=problem)
 
     def confirm(self, visitor: str, chosen: str, *, sure: bool = False) -> None:
         """Accept the employee's choice and start sorting; ask again if the machine is sure of another type.
 
-        Raises KeyError unless ``chosen`` is a type that has a box.
+        An item that is ``other`` is returned. Raises KeyError for any other type without a box.
         """
         with self._lock:
-            deposit = self._at(visitor, DepositStage.CHOOSING)
+            deposit = self._current.at(visitor, DepositStage.CHOOSING)
             if not deposit or not deposit.judgement:
                 return
-            box = self.boxes[chosen]
+            box = None if chosen == "other" else self.boxes[chosen]
             verdict = deposit.judgement.verdict
-            if verdict.doubts(chosen) and not (sure and deposit.chosen == chosen):
-                self._current = replace(deposit, chosen=chosen, expires=self._after(self._settings.idle_seconds))
+            if box and verdict.doubts(chosen) and not (sure and deposit.chosen == chosen):
+                self._current.change(deposit, chosen=chosen, asks_cleanliness=False, problem=None)
                 return
             if fault := self.slot.fault():
-                self._fail(deposit, fault)
+                self._returning.fail(deposit, fault)
                 return
             if self._is_taken_back(deposit):
-                self._hand_back(deposit, "taken_back")
+                self._returning.hand_back(deposit, "taken_back")
                 return
-            predicted = deposit.judgement.predictions.get("waste_type")
-            agreed = predicted is not None and predicted.label == chosen
-            try:
-                self._journal.confirm(deposit.id, chosen, "agreed" if agreed else "corrected")
-            except DatabaseUnusable:
-                self._hand_back(replace(deposit, chosen=chosen), "out_of_order")
+            # Where only cleanliness is doubtful, the question was "If it's empty and clean: what is it?".
+            asked_if_clean = box and verdict.action == "ask" and verdict.label
+            answered = replace(deposit, chosen=chosen, cleanliness="clean" if asked_if_clean else None)
+            if not self._write_down(answered, deposit.judgement, chosen):
                 return
-            if not agreed and deposit.photo:
-                self._photos.add_corrected(deposit.judgement, deposit.photo)
-            sorting = replace(deposit, stage=DepositStage.SORTING, chosen=chosen)
-            self._current = sorting
-            self._sorting = self._executor.submit(copy_context().run, self._sort, sorting, chosen, box)
+            if not box:
+                self._returning.hand_back(answered, "other")
+                return
+            sorting = self._current.change(answered, stage=DepositStage.SORTING)
+            self._sorting = self._executor.submit(copy_context().run, self._sort, sorting, box)
+
+    def call_dirty(self, visitor: str) -> None:
+        """Return the item, as the employee says that it is dirty."""
+        with self._lock:
+            deposit = self._current.at(visitor, DepositStage.CHOOSING)
+            if not deposit or not deposit.judgement or not (label := deposit.judgement.verdict.label):
+                return
+            answered = replace(deposit, chosen=label, cleanliness="dirty")
+            if self._write_down(answered, deposit.judgement, label):
+                self._returning.hand_back(answered, "dirty")
 
     def choose_again(self, visitor: str) -> None:
-        """Clear the choice."""
+        """Clear the choice, and ask for the type."""
         with self._lock:
-            if deposit := self._at(visitor, DepositStage.CHOOSING):
-                self._current = replace(deposit, chosen=None, expires=self._after(self._settings.idle_seconds))
+            if deposit := self._current.at(visitor, DepositStage.CHOOSING):
+                self._current.change(deposit, chosen=None, asks_cleanliness=False, problem=None)
 
     def give_back(self, visitor: str) -> None:
         """Return the item to an employee who changed their mind."""
         with self._lock:
-            if deposit := self._at(visitor, DepositStage.INSERTING, DepositStage.CHOOSING):
-                self._hand_back(deposit, "cancelled")
+            if deposit := self._current.at(visitor, *_ASKING):
+                self._returning.hand_back(deposit, "cancelled")
 
     def stay(self, visitor: str) -> None:
-        """Restart the timeout, as the employee is still there."""
+        """Restart the timeout, as the employee is still there; a returned item's slot stays open for longer."""
         with self._lock:
-            if deposit := self._at(visitor, DepositStage.INSERTING, DepositStage.CHOOSING):
-                self._keep_alive(deposit)
+            if deposit := self._current.at(visitor, *_ASKING):
+                self._current.change(deposit)
+            elif deposit := self._current.at(visitor, DepositStage.RETURNED):
+                self._returning.wait_longer(deposit)
 
     def finish(self, visitor: str) -> None:
-        """End a deposit whose item was shredded or returned."""
+        """End a deposit whose item was shredded or returned; the slot stays open while something is seen in it."""
         with self._lock:
-            if deposit := self._at(visitor, DepositStage.SHREDDED, DepositStage.RETURNED):
-                self._end(deposit)
+            if self._current.at(visitor, DepositStage.SHREDDED):
+                self._current.deposit = None
+        if deposit := self._current.at(visitor, DepositStage.RETURNED):
+            self._returning.leave(deposit, is_told=True)
 
     def expire(self) -> None:
         """Return abandoned items and end finished deposits; called periodically."""
         with self._lock:
-            deposit = self._current
+            deposit = self._current.deposit
             if not deposit:
                 # An open slot without a deposit was jammed when it should have closed, or left open by a technician.
                 if not self.maintenance.actor and self.slot.is_open() and not self.slot.fault():
-                    self._close_slot()
-            elif deposit.stage is DepositStage.SORTING or self.seconds_left(deposit) > 0:
+                    self._returning.close_if_empty()
                 return
-            elif deposit.stage in (DepositStage.INSERTING, DepositStage.CHOOSING):
-                self._hand_back(deposit, "timed_out")
-            else:
-                self._leftover |= deposit.stage is DepositStage.RETURNED and deposit.photo is not None
-                self._end(deposit)
+            if deposit.stage is DepositStage.SORTING or self.seconds_left(deposit) > 0:
+                return
+            if deposit.stage is DepositStage.JUDGING:
+                self._judging.give_up(deposit)
+            elif deposit.stage in _ASKING:
+                self._returning.hand_back(deposit, "timed_out")
+            elif deposit.stage is DepositStage.SHREDDED:
+                self._current.deposit = None
+        if deposit.stage is DepositStage.RETURNED:
+            self._returning.leave(deposit, is_told=False)
 
     def wait_idle(self) -> None:
-        """Return when no item is being sorted."""
+        """Return when no item is being judged or sorted."""
+        self._judging.wait_idle()
         if sorting := self._sorting:
             sorting.result()
 
     def close(self) -> None:
-        """Finish sorting, accept no more deposits, and close the slot."""
+        """Finish judging and sorting, accept no more deposits, and close the slot."""
+        self._judging.close()
         self._executor.shutdown(wait=True)
         with self._lock:
-            deposit, self._current = self._current, None
-            if deposit and deposit.stage in (DepositStage.INSERTING, DepositStage.CHOOSING):
-                self._record("deposit.interrupted", deposit, reason="stopped")
-            self._close_slot()
+            deposit, self._current.deposit = self._current.deposit, None
+            if deposit and deposit.stage in (*_ASKING, DepositStage.JUDGING):
+                self._returning.record("deposit.interrupted", deposit, reason="stopped")
+            self._returning.close_slot()
         with suppress(SlotError):
             self.slot.release()
         self._journal.close()
 
-    def _photograph(self, deposit: Deposit, upload: bytes | None) -> Deposit:
-        with lamp_on(self.slot):
-            image = self.camera.take(upload)
-        judgement = self._sorter.judge(image, deposit.id)
-        photo = self._sorter.to_jpeg(image)
-        self._photos.add_judged(judgement, photo)
-        self._journal.record_judgement(deposit.id, judgement)
-        self._sorter.follow_up(deposit.id, image, judgement)
-        expires = self._after(self._settings.idle_seconds)
-        return replace(deposit, stage=DepositStage.CHOOSING, judgement=judgement, photo=photo, expires=expires)
+    def _write_down(self, deposit: Deposit, judgement: Judgement, chosen: str) -> bool:
+        """Record what the employee said; return the item if that fails. Return whether it is on the disk."""
+        predicted = judgement.predictions.get("waste_type")
+        agreed = predicted is not None and predicted.label == chosen
+        said = {"cleanliness": deposit.cleanliness} if deposit.cleanliness else {}
+        try:
+            self._journal.confirm(deposit.id, chosen, "agreed" if agreed else "corrected", **said)
+        except DatabaseUnusable:
+            self._returning.hand_back(deposit, "out_of_order")
+            return False
+        if not agreed and deposit.photo:
+            self._photos.add_corrected(judgement, deposit.photo)
+        return True
 
-    def _sort(self, deposit: Deposit, chosen: str, box: int) -> None:
+    def _sort(self, deposit: Deposit, box: int) -> None:
         try:
             self.slot.move_box(box)
             if self._is_taken_back(deposit):
-                self._hand_back(deposit, "taken_back")
+                self._returning.hand_back(deposit, "taken_back")
                 return
-            deposit = self._current = replace(deposit, step="shred")
+            deposit = self._current.change(deposit, step="shred")
             self.slot.shred()
         except Exception as error:
-            self._fail(deposit, error)
+            self._returning.fail(deposit, error)
             return
-        self._record("deposit.shredded", deposit)
-        self._emptied = True
-        self._current = replace(
-            deposit, stage=DepositStage.SHREDDED, expires=self._after(self._settings.thanks_seconds)
-        )
-
-    def _item_is_there(self) -> bool | None:
-        """Return whether an item lies in the slot; None: not known."""
-        try:
-            return self.slot.sensors().item
-        except SlotError:
-            return None
-
-    def _is_leftover(self) -> bool:
-        """Return whether an item lies in the slot; where neither sensor nor picture can tell, whether one may."""
-        # A person who tries again has put their own item in already.
-        if self._current or self.slot.is_open():
-            return self._leftover
-        there = self._item_is_there()
-        there = self._look_inside() if there is None else there
-        return self._leftover if there is None else there
+        self._returning.record("deposit.shredded", deposit)
+        self._content.is_emptied = True
+        self._current.change(deposit, self._settings.thanks_seconds, stage=DepositStage.SHREDDED)
 
     def _is_taken_back(self, deposit: Deposit) -> bool:
-        return deposit.item_sensed and self._item_is_there() is False
-
-    def _hand_back(self, deposit: Deposit, reason: ReturnReason) -> None:
-        try:
-            self.slot.open()
-        except SlotError as error:
-            self._fail(deposit, error)
-            return
-        self._current = self._returned(deposit, reason)
-        self._record("deposit.returned", deposit, reason=reason)
-
-    def _returned(self, deposit: Deposit, reason: ReturnReason) -> Deposit:
-        expires = self._after(self._settings.return_seconds)
-        return replace(deposit, stage=DepositStage.RETURNED, reason=reason, expires=expires)
-
-    def _fail(self, deposit: Deposit, error: Exception) -> None:
-        """Abort the deposit after a fault; the item is returned unless it was shredded."""
-        log.error("deposit.failed", deposit_id=deposit.id, exc_info=error)
-        with self._lock:
-            stopped = isinstance(error, EmergencyStopped)
-            self._current = self._returned(deposit, "emergency_stop" if stopped else "jammed")
-            if deposit.step == "box" or isinstance(error, Interlocked):
-                try:
-                    self.slot.open()
-                except SlotError as also:
-                    self._leftover |= deposit.photo is not None
-                    log.error("slot.not_opened", cause=also)
-            part = error.part if isinstance(error, Jammed) else type(error).__name__
-            self._record("deposit.failed", deposit, reason=part[:32])
-
-    def _reopen(self, deposit: Deposit) -> None:
-        try:
-            self.slot.open()
-            self._keep_alive(deposit)
-        except SlotError as error:
-            self._fail(deposit, error)
-
-    def _record(self, kind: Kind, deposit: Deposit, reason: str | None = None) -> None:
-        """Record an event that has happened already; a failing journal must not stop the machine halfway."""
-        try:
-            self._journal.record(kind, deposit.id, deposit.chosen, reason)
-        except Exception:
-            log.exception("journal.not_written", kind=kind, deposit_id=deposit.id)
-
-    def _end(self, deposit: Deposit) -> None:
-        self._current = None
-        if deposit.stage is DepositStage.RETURNED:
-            self._close_slot()
-
-    def _close_slot(self) -> None:
-        try:
-            self.slot.close()
-        except SlotError as error:
-            # The touchscreen shows "out of order" until the slot is free; ``expire`` then closes it.
-            self._complaints.failed("slot.not_closed", error)
-
-    def _at(self, visitor: str, *stages: DepositStage) -> Deposit | None:
-        deposit = self.of(visitor)
-        return deposit if deposit and deposit.stage in stages else None
-
-    def _keep_alive(self, deposit: Deposit) -> None:
-        self._current = replace(deposit, expires=self._after(self._settings.idle_seconds))
-
-    def _after(self, seconds: float) -> float:
-        return self._clock() + seconds
+        return deposit.item_sensed and self._content.is_sensed() is False

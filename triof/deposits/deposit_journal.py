@@ -38,7 +38,8 @@ _PATIENCE = 3
 class DepositJournal:
     """Writes to ``journal``, with an outbox in the ``home`` folder. Thread-safe.
 
-    ``room`` reserves and frees space on the disk. ``now`` gives aware datetimes.
+    ``room`` reserves and frees space on the disk. ``now`` gives aware datetimes. ``machine_name`` is written at each
+    start, so that others who read the journal can call the machine by it.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class DepositJournal:
         home: Path,
         room: DiskRoom | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        machine_name: str | None = None,
     ) -> None:
         self._journal = journal
+        self._started: dict[str, Any] = {"name": machine_name} if machine_name else {}
         self._file = DatabaseFile(path) if (path := journal.database.path) else None
         self._outbox = Outbox(home)
         self._room = room
@@ -82,18 +85,20 @@ class DepositJournal:
             self._under_way = opened
         self._journal.tell(opened)
 
-    def confirm(self, deposit_id: UUID, waste_type: str, reason: str) -> None:
+    def confirm(self, deposit_id: UUID, waste_type: str, reason: str, **detail: str) -> None:
         """Record the employee's confirmation. Raises DatabaseUnusable if it is not durable: then nothing may move."""
-        self.record("deposit.confirmed", deposit_id, waste_type, reason)
+        self.record("deposit.confirmed", deposit_id, waste_type, reason, **detail)
         if self._file and not self._file.is_claimed():
             raise database_errors.missing(self._file.path)
 
-    def record(self, kind: Kind, deposit_id: UUID, waste_type: str | None = None, reason: str | None = None) -> None:
+    def record(
+        self, kind: Kind, deposit_id: UUID, waste_type: str | None = None, reason: str | None = None, **detail: str
+    ) -> None:
         """Record an event of the deposit under way, in the outbox if the journal fails.
 
         On return it is on the disk. Raises DatabaseUnusable if both failed; it is written when one of them recovers.
         """
-        self._keep([self._journal.event(kind, deposit_id, waste_type=waste_type, reason=reason)])
+        self._keep([self._journal.event(kind, deposit_id, waste_type=waste_type, reason=reason, **detail)])
 
     def record_judgement(self, deposit_id: UUID, judgement: Judgement) -> None:
         """Record the verdict and its predictions, like :meth:`record`."""
@@ -132,10 +137,15 @@ class DepositJournal:
                 )
                 for event in unfinished
             ]
-            rows.append(self._journal.event("machine.started", interrupted=len(unfinished)))
+            rows.append(self._journal.event("machine.started", interrupted=len(unfinished), **self._started))
             self._write(rows, again=True)
         self._journal.tell(rows)
         return unfinished
+
+    def was_interrupted(self) -> bool:
+        """Return whether the latest deposit ended by a stop or a crash. Raises DatabaseUnusable."""
+        with self._lock, self._translated_errors():
+            return self._journal.was_interrupted()
 
     def close(self) -> None:
         """Close the file; its content is copied if it is no longer at its path."""

@@ -1,11 +1,13 @@
 """Uses a kiosk over HTTP as a browser without JavaScript would; for drills."""
 
 import re
+import time
 from html import unescape
 
 import requests
 
 _SECONDS = 30.0
+_LOOK_SECONDS = 0.1
 
 
 class Visitor:
@@ -24,13 +26,19 @@ class Visitor:
         return self.page
 
     def press(self, path: str, image: bytes | None = None, **form: str) -> requests.Response:
-        """Press the button that leads to ``path``, optionally with a photo. Raises LookupError if the page has none."""
+        """Press the button that leads to ``path``, optionally with a photo, and wait until that is judged.
+
+        Raises LookupError if the page has no button.
+        """
         token = re.search(r'name="csrf_token" value="([^"]+)"', self.page.text)
         if not token:
             raise LookupError(f"{self.page.url} has no button")
         files = {"image": ("photo.jpg", image, "image/jpeg")} if image else None
         data = {**form, "csrf_token": token[1]}
         self.page = self._session.post(self._url + path, data=data, files=files, timeout=_SECONDS)
+        while self.shown == "judging":
+            time.sleep(_LOOK_SECONDS)
+            self.open("/")
         return self.page
 
     @property
@@ -55,8 +63,8 @@ class Visitor:
 
     @property
     def notice(self) -> str:
-        """The secondary text of the page: the provider that judged, or the fault of the photo."""
-        return self._text(r'<\w+ class="judged-by[^>]*>(.*?)</(?:figcaption|p)>|<p[^>]*role="alert"[^>]*>(.*?)</p>')
+        """The secondary text of the page: a fall-back in mode cloud, or the fault of the photo."""
+        return self._text(r'<\w+ class="(?:judged-by|alert)"(?![^>]*hidden)[^>]*>(.*?)</(?:figcaption|p)>')
 
     def _found(self, pattern: str) -> str:
         found = re.search(pattern, self.page.text)

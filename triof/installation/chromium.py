@@ -48,11 +48,14 @@ def find_browser() -> str:
     )
 
 
-def command(browser: str, profile: Path, page: str, language: str, *, films: bool, more: Sequence[str]) -> list[str]:
-    """Return the command that shows ``page``; ``films``: whether pages may use the camera unasked."""
+def command(
+    browser: str, profile: Path, page: str, language: str, *, films: bool, speaks: bool, more: Sequence[str]
+) -> list[str]:
+    """Return the command that shows ``page``; whether pages may use the camera, and speak, without a touch."""
+    voice = ["--enable-speech-dispatcher", "--autoplay-policy=no-user-gesture-required"] if speaks else []
     camera = ["--auto-accept-camera-and-microphone-capture"] if films else []
     own = [f"--user-data-dir={profile}", f"--lang={language}"]
-    return [browser, *_OPTIONS, *own, *camera, *more, page]
+    return [browser, *_OPTIONS, *own, *camera, *voice, *more, page]
 
 
 def free_profile(profile: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from triof.common.atomic_files import replace_file
+from triof.common.paths import font_url
 
 _TEMPLATE = Path(__file__).with_name("waiting.html")
 
@@ -14,7 +15,8 @@ class WaitingPage:
         """Write the page. Raises OSError."""
         self._state = folder / "state.js"
         self.path = folder / "waiting.html"
-        replace_file(self.path, _TEMPLATE.read_text("utf-8").replace("$url", url).encode())
+        page = _TEMPLATE.read_text("utf-8").replace("$url", url).replace("$font", font_url())
+        replace_file(self.path, page.encode())
         self._shown: bool | None = None
         self.show(server_answers=False)
 

@@ -51,6 +51,7 @@ Kind = Literal[
     "privacy.erasure_begun",
     "privacy.erased",
     "technician.acted",
+    "box.emptied",
 ]
 ENDINGS: tuple[Kind, ...] = ("deposit.shredded", "deposit.returned", "deposit.failed", "deposit.interrupted")
 """Final events; each deposit ends with exactly one of them."""
@@ -253,6 +254,13 @@ class Journal:
                 found += self._not_ended(session, batch)
                 last = batch[-1]
         return found
+
+    def was_interrupted(self) -> bool:
+        """Return whether the latest deposit of this machine was interrupted."""
+        with self._session() as session:
+            latest = self._opened_before(session, None)[:1]
+            kinds = select(Event.kind).where(Event.deposit_id.in_([event.deposit_id for event in latest]))
+            return "deposit.interrupted" in session.scalars(kinds)
 
     def _opened_before(self, session: Session, last: Event | None) -> Sequence[Event]:
         query = select(Event).where(Event.machine_id == self.machine_id, Event.kind == "deposit.opened")

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, get_args
 from providers.event_log import get_logger
 from triof.common.atomic_files import read_json, replace_file
 from triof.judging import cloud_providers
-from triof.settings.tree import Mode, Settings
+from triof.settings.modes import Mode
+from triof.settings.tree import Settings
 
 log = get_logger(__name__)
 

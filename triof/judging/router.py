@@ -26,7 +26,7 @@ from providers.base import (
 from providers.event_log import get_logger
 from triof.judging.circuit_breaker import State
 from triof.judging.guarded_provider import GuardedProvider, RateWait, ask
-from triof.settings.tree import Mode
+from triof.settings.modes import Mode
 
 log = get_logger(__name__)
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -10,15 +10,15 @@ from uuid import UUID
 
 from providers.base import TASKS, NoProviderAnswered, Photo, Prediction, Task
 from providers.photo_statistics import SIDE, PhotoStatistics, measure
-from triof.common.worker_pool import AllBusy, Workers
+from triof.common.worker_pool import AllBusy, Answer, Item, Workers
 from triof.judging import photo as photos
 from triof.judging.router import Member, Router
 from triof.judging.slot_view import SlotFinding, SlotView, cut_out, needed_side
 from triof.judging.verdict import Verdict, by_picture, decide
 from triof.machine.empty_slot.item import Box
+from triof.settings.modes import Mode
 from triof.settings.sections.photo import DEFAULT_LIMITS, PhotoLimits
 from triof.settings.sections.policy import Policy
-from triof.settings.tree import Mode
 
 _Heard = Prediction | NoProviderAnswered
 
@@ -85,6 +85,7 @@ class Sorter:
         self._slot_view = slot_view
         self._sends_items_only = sends_items_only
         self._helpers = Workers("judging", (os.cpu_count() or 1) - 1)
+        self._batches = Workers("batches", os.cpu_count() or 1)
         self._observers: list[Callable[[Judgement], None]] = []
 
     def observe(self, observer: Callable[[Judgement], None]) -> None:
@@ -115,6 +116,10 @@ class Sorter:
         for observer in self._observers:
             observer(judged)
         return judged
+
+    def map(self, call: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+        """Yield ``call(item)`` of each item in their order, with a thread for each core; ``call`` judges a photo."""
+        return self._batches.map(call, items)
 
     def follow_up(self, deposit_id: UUID, image: bytes, judgement: Judgement) -> None:
         """Schedule the comparison of other models on a judged photo."""
@@ -147,6 +152,7 @@ class Sorter:
     def close(self) -> None:
         """Stop the workers and close the router."""
         self._helpers.close()
+        self._batches.close()
         self.router.close()
 
     def _ask_all(self, ask: Callable[[Task], _Heard]) -> Mapping[Task, _Heard]:

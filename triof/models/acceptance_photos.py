@@ -45,7 +45,7 @@ class AcceptanceSet:
 def demo(card: BundleCard) -> list[AcceptancePhoto]:
     """Return the demo pictures; those of items that are not plastic have no cleanliness."""
     pictures = _demo_pictures(card.input.width, card.input.height)
-    return [AcceptancePhoto(shown, _named(path, card.task)) for path, shown in pictures]
+    return [AcceptancePhoto(shown, label_in_name(path, card.task)) for path, shown in pictures]
 
 
 @lru_cache(maxsize=2)
@@ -55,7 +55,8 @@ def _demo_pictures(width: int, height: int) -> Sequence[tuple[Path, Photo]]:
     return [(path, shown) for path, shown in found if shown]
 
 
-def _named(path: Path, task: Task) -> str | None:
+def label_in_name(path: Path, task: Task) -> str | None:
+    """Return the label that the name of a demo picture states."""
     return next((part for part in path.stem.split("-") if part in LABELS[task]), None)
 
 

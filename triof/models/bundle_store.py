@@ -1,4 +1,6 @@
-"""The installed bundles of the local network in ``home/bundles``: storage, activation, rollback, removal.
+"""The installed bundles of each provider that runs some: storage, activation, rollback, removal.
+
+Those of ``local_cnn`` lie in ``home/bundles``, those of ``onnx`` in ``home/bundles/onnx``.
 
 The pointer (``providers/local_cnn/pointer.py``) names the active bundle. The file is replaced atomically, so that a
 running kiosk sees the old or the new bundle. It also lists the previous bundles of each task, for rollbacks; the
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,8 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from providers.base import TASKS, ProviderMisconfigured, Task
 from providers.local_cnn import bundle as folders
-from providers.local_cnn.options import LocalCnnOptions
-from providers.local_cnn.pointer import SHIPPED, Pointer
+from providers.local_cnn.engine import Format
+from providers.local_cnn.options import BundleOptions, LocalCnnOptions
+from providers.local_cnn.pointer import SHIPPED, Pointer, serving
 from triof.common.atomic_files import read_json, replace_file
 from triof.models import training_outcome
 from triof.models.errors import BundleRefused
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from triof.journal.journal import Journal
     from triof.settings.tree import Settings
 
+LOCAL, ONNX = "local_cnn", "onnx"
+PROVIDERS: Mapping[Format, str] = {"tflite": LOCAL, "onnx": ONNX}
+"""The provider that runs the bundles with a network of each format."""
 _LOCK_SECONDS = 30.0
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -73,19 +79,41 @@ def cards(settings: Settings, task: Task) -> dict[str, BundleCard]:
     return {card.version: card for card in found}
 
 
-class Store:
-    """The bundles of one home folder; changes hold a process lock."""
+def options_of(provider: str, settings: Settings) -> BundleOptions:
+    """Return the options of a provider that runs bundles, with its folder of bundles in this home."""
+    return settings.onnx.installed_in(settings.home / "bundles" / ONNX) if provider == ONNX else options(settings)
 
-    def __init__(self, settings: Settings) -> None:
+
+def holding(name: str, settings: Settings) -> Store:
+    """Return the store with the bundle that a person calls ``name``; that of LOCAL if there is none."""
+    stores = [Store(settings, provider) for provider in PROVIDERS.values()]
+    return next((store for store in stores if store.holds(name)), stores[0])
+
+
+class Store:
+    """The bundles of one provider in one home folder; changes hold a process lock."""
+
+    def __init__(self, settings: Settings, provider: str = LOCAL) -> None:
+        self.provider = provider
         self._settings = settings
-        self._folder = options(settings).bundles or settings.home / "bundles"
-        self._pointer = Pointer(self._folder)
+        self._options = options_of(provider, settings)
+        assert self._options.bundles
+        self._folder = self._options.bundles
+        self._pointer = Pointer(self._options)
 
     def isolation(self) -> Isolation:
         """The isolated process for loading models not tested on this computer yet."""
         from providers.local_cnn.isolated import Isolation
 
-        return Isolation(self._folder)
+        return Isolation(self._folder, self._options.engine)
+
+    def chosen(self, task: Task) -> Path | None:
+        """Return the folder that the settings name for ``task``, which overrides the active bundle."""
+        return self._options.chosen(task)
+
+    def holds(self, name: str) -> bool:
+        """Return whether ``name`` is the version of an installed bundle, or TASK/VERSION."""
+        return any(name in (version, f"{task}/{version}") for task in TASKS for version in self._versions(task))
 
     def entries(self, task: Task) -> list[BundleEntry]:
         """Return the shipped bundle, then the installed ones by name. Raises ProviderMisconfigured for a bad file."""
@@ -94,18 +122,17 @@ class Store:
         return [self._entry(task, version, active, previous) for version in self._versions(task)]
 
     def check_active(self, task: Task) -> str:
-        """Run the active bundle and return its version. Raises ProviderError and others; then the shipped one runs."""
+        """Run the active bundle and return its version. Raises ProviderError and others; then a shipped one runs."""
         from providers.local_cnn.provider import LocalModel, try_first
 
-        version = self._pointer.version(task)
-        loaded = folders.load(self._pointer.folder(task, version), task)
-        try_first(loaded, self._folder)
-        model = LocalModel(loaded)
+        loaded = folders.load(serving(task, self._options), task)
+        try_first(loaded, self._options)
+        model = LocalModel(loaded, engine=self._options.engine)
         try:
             model.warm_up()
         finally:
             model.close()
-        return version
+        return self._pointer.version(task)
 
     def same(self, found: Bundle) -> Path | None:
         """Return the folder of the same bundle, if it is installed for all its tasks.
@@ -164,7 +191,8 @@ class Store:
             active, before = self._active(task), self._before(task)
             if not before:
                 raise BundleRefused(
-                    f"Nothing was in service for {task} before {active}: `triof bundles list` shows what there is."
+                    f"Nothing was in service for {task} before {active or 'now'}: `triof bundles list` shows what there"
+                    " is."
                 )
             change = BundleChange(task, before[-1], active)
             self._turn(change, before[:-1], journal, actor, comment)
@@ -215,7 +243,7 @@ class Store:
 
     def _same(self, wanted: BundleCard) -> Path | None:
         task, version = wanted.task, wanted.version
-        for there in (self._pointer.folder(task, SHIPPED), self._folder / task / version):
+        for there in dict.fromkeys(self._pointer.folder(task, each) for each in (SHIPPED, version)):
             try:
                 card = folders.whole(folders.load(there, task)).card
             except ProviderMisconfigured:
@@ -286,10 +314,11 @@ class Store:
         return [version for version in before if isinstance(version, str)] if isinstance(before, list) else []
 
     def _versions(self, task: Task) -> list[str]:
-        return [SHIPPED, *sorted(path.name for path in (self._folder / task).glob("[!.]*") if path.is_dir())]
+        shipped = [SHIPPED] if self._options.shipped(task) else []
+        return [*shipped, *sorted(path.name for path in (self._folder / task).glob("[!.]*") if path.is_dir())]
 
     def _shipped(self, task: Task) -> str:
-        card = self._entry(task, SHIPPED, "", "").card
+        card = self._entry(task, SHIPPED, "", "").card if self._options.shipped(task) else None
         return card.version if card else SHIPPED
 
     def _entry(self, task: Task, version: str, active: str, previous: str) -> BundleEntry:

@@ -54,7 +54,7 @@ class Open(NamedTuple):
 
 
 class Alerts:
-    """Manages the alerts of ``machines`` and delivers them by ``notifiers``."""
+    """Manages the alerts of ``machines`` and delivers them by ``notifiers``; ``name_of`` returns a machine's name."""
 
     def __init__(
         self,
@@ -63,12 +63,15 @@ class Alerts:
         notifiers: Sequence[Notifier],
         machines: Collection[str],
         now: Callable[[], datetime],
+        *,
+        name_of: Callable[[str], str] = lambda machine: "",
     ) -> None:
         self._path = home / FILE
         self._database = database
         self._notifiers = notifiers
         self._machines = machines
         self._now = now
+        self._name_of = name_of
         self._executor = ThreadPoolExecutor(1, "alerts")
         self._complaints = Complaints(log)
         self._sending: Future[None] | None = None
@@ -85,7 +88,16 @@ class Alerts:
             return
         told = fault or _over(self._announced or DetectedFault(""))
         kind: Kind = "alert.fired" if fault else "alert.cleared"
-        message = Message(str(uuid4()), self._now(), machine, kind, name, told.text, code=told.code)
+        message = Message(
+            str(uuid4()),
+            self._now(),
+            machine,
+            kind,
+            name,
+            told.text,
+            code=told.code,
+            machine_name=self._name_of(machine),
+        )
         untold = [each for each in self._direct if each[1]]
         self._direct = [*untold, (message, {notifier.name for notifier in self._notifiers})]
         self._announced = fault
@@ -168,6 +180,7 @@ class Alerts:
                     str(detail.get("message", "")),
                     detail.get("value"),
                     str(detail.get("code", "")),
+                    self._name_of(row.machine_id),
                 )
             )
             self._set_mark(notifier, row.at, row.id)

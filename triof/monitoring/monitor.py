@@ -27,6 +27,7 @@ from triof.monitoring import notifiers
 from triof.monitoring.alerts import Alerts, DetectedFault
 from triof.monitoring.event_reader import Accepted, read_on
 from triof.monitoring.machine_monitor import ALERT, MachineMonitor, SignalStatus
+from triof.monitoring.machine_names import machine_names
 from triof.settings.tree import Settings
 from triof.storage.database import Database
 from triof.storage.database_errors import DatabaseUnusable
@@ -54,7 +55,9 @@ class Monitor:
         self._database = database
         self._now = now
         self.machines: Collection[str] = settings.monitoring.machines or (database.machine_id,)
-        self.alerts = Alerts(settings.home, database, list(notifiers.of(settings.alerts)), self.machines, now)
+        self.alerts = Alerts(
+            settings.home, database, list(notifiers.of(settings.alerts)), self.machines, now, name_of=self._name
+        )
         self.journal_fault: Callable[[], DatabaseUnusable | None] = lambda: None
         """Returns why the machine cannot write to its journal; set by a kiosk."""
         self._part_names: Collection[str] = ()
@@ -100,6 +103,14 @@ class Monitor:
     def close(self) -> None:
         """Finish the current delivery and stop."""
         self.alerts.close()
+
+    def _name(self, machine: str) -> str:
+        """Return the machine's name; empty if it has none, or the journal, whose faults are sent too, does not tell."""
+        try:
+            name = machine_names(self._settings, self._database, [machine])[machine]
+        except SQLAlchemyError:
+            name = self._settings.machine.name or "" if machine == self._database.machine_id else ""
+        return "" if name == machine else name
 
     def _look_at(self, machine: str) -> None:
         now = self._now()
@@ -158,7 +169,7 @@ class Monitor:
     def _reference(self) -> References:
         """Return the reference values of the active bundles; reloaded when these change."""
         options = bundle_store.options(self._settings)
-        pointer = Pointer(options.bundles or self._settings.home)
+        pointer = Pointer(options)
         signature = pointer.signature()
         if self._references[0] != (signature,):
             found: References = {}

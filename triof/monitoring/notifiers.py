@@ -46,6 +46,13 @@ class Message(NamedTuple):
     value: float | None = None
     code: str = ""
     """The fault code, if there is one: docs/reference/faults.md."""
+    machine_name: str = ""
+    """``machine.name`` of its settings; empty if it has none."""
+
+    @property
+    def sender(self) -> str:
+        """Return what people call the machine."""
+        return self.machine_name or self.machine
 
     def as_json(self) -> dict[str, object]:
         """Return the JSON body for a webhook."""
@@ -187,13 +194,13 @@ def _mail(message: Message, settings: EmailSettings) -> EmailMessage:
     what = {"alert.fired": "Alert", "alert.cleared": "Over", "alert.test": "Test"}[message.kind]
     mail = EmailMessage()
     # The header must be one line, whatever the machine's name.
-    mail["Subject"] = " ".join(f"[triof {message.machine}] {what}: {message.name} {message.code}".split())
+    mail["Subject"] = " ".join(f"[triof {message.sender}] {what}: {message.name} {message.code}".split())
     mail["From"] = settings.sender
     mail["To"] = ", ".join(settings.to or ())
     mail["Date"] = message.at
     mail["Message-ID"] = f"<{message.id}@triof>"
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(f"{message.text}\n\n{message.kind} at {message.at.isoformat()} on machine {message.machine}\n")
+    mail.set_content(f"{message.text}\n\n{message.kind} at {message.at.isoformat()} on machine {message.sender}\n")
     return mail
 
 

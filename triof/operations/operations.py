@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from triof.access.api_keys import Keys
@@ -18,6 +18,7 @@ from triof.observability import metrics
 from triof.observability.health_checks.check import CheckedParts
 from triof.observability.health_checks.runner import HealthChecks
 from triof.observability.metrics import Metrics
+from triof.operations import model_schedule
 from triof.predictions import results
 from triof.predictions.queue import Jobs
 from triof.rollout.auto_rollback import GUARD_SECONDS, Rollout
@@ -73,12 +74,14 @@ def build(
     measured.gauge(
         "triof_drift", "Evidence of drift, as a share of what is an alarm", monitoring.gauges, ("machine", "signal")
     )
-    health = HealthChecks(_checked(settings, sorter, journal, monitoring), clock=clock)
+    checked = replace(_checked(settings, sorter, journal, monitoring), statistics=statistics)
+    health = HealthChecks(checked, clock=clock)
     monitoring.watch_parts(health.alert_names(), health.alerts)
     measured.gauge("triof_health_check", "0: ok, 1: warning, 2: failed", health.gauges, ("check",))
     tasks: list[ScheduledTask] = [
         *_backups(settings, journal.database),
         *monitoring.tasks(),
+        *model_schedule.tasks(settings, lambda: sorter.router.mode),
         ScheduledTask("jobs.prune", 3600, jobs.prune),
         ScheduledTask("tallies", 300, statistics.count_past_days),
         ScheduledTask("rollout", GUARD_SECONDS, rollout.guard),

@@ -33,6 +33,8 @@ class RecordedFault(NamedTuple):
     text: str
     seconds: float | None = None
     """How long the fault lasted, if it is over."""
+    name: str = ""
+    """Of an alert."""
 
 
 class LogLine(NamedTuple):
@@ -85,5 +87,6 @@ def _fault(row: Any) -> RecordedFault:
         seconds = detail.get("seconds")
         return RecordedFault(row.at, row.kind, row.reason, str(detail.get("cause") or ""), seconds)
     if row.kind.startswith("alert."):
-        return RecordedFault(row.at, row.kind, str(detail.get("code") or ""), str(detail.get("message") or row.reason))
+        code, text = str(detail.get("code") or ""), str(detail.get("message") or row.reason)
+        return RecordedFault(row.at, row.kind, code, text, name=str(row.reason))
     return RecordedFault(row.at, row.kind, "", str(row.reason))

@@ -7,7 +7,7 @@ writes its event before the change, so that no change is missing from the journa
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from providers.base import Task
 from triof.common.errors import TriofError
@@ -15,7 +15,7 @@ from triof.judging.mode import Switch
 from triof.judging.quota import QuotaUsage, ledgers
 from triof.rollout.candidates import AZURE, LOCAL, Candidate
 from triof.rollout.rollout_service import ProductionChange, RolloutRefused, RolloutService
-from triof.settings.tree import Mode
+from triof.settings.modes import Mode
 from triof.storage import data_folder
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from triof.monitoring.alerts import Alerts
     from triof.rollout.labelled import PhotoSelection
     from triof.settings.tree import Settings
+    from triof.statistics.boxes import BoxFill
+    from triof.statistics.queries import Statistics
 
 LONGEST_COMMENT = 500
 """Characters; longer comments are truncated."""
@@ -56,6 +58,25 @@ def resume_quota(settings: Settings, journal: Journal, provider: str, *, actor: 
     journal.record("quota.resumed", reason=provider[:32], who=actor, why=_cut(comment))
     ledger.resume()
     return ledger.usage()
+
+
+def empty_box(statistics: Statistics, journal: Journal, machine_id: str, number: int, *, actor: str) -> BoxFill:
+    """Record that box ``number`` of a machine was emptied, and return what was in it by the count.
+
+    Raises UseCaseRefused for an unknown machine or box, SQLAlchemyError.
+    """
+    if machine_id not in {journal.machine_id, *statistics.machines()}:
+        raise UseCaseRefused(f"No machine {machine_id!r} writes to this journal.")
+    boxes = {box.number: box for box in statistics.boxes(machine_id)}
+    if number not in boxes:
+        raise UseCaseRefused(f"There is no box {number}: slot.boxes has {', '.join(map(str, sorted(boxes)))}.")
+    box = boxes[number]
+    facts: dict[str, Any] = {"who": actor, "items": box.items, "grams": round(box.grams, 1)}
+    event = journal.event("box.emptied", waste_type=box.waste_type, reason=str(number), **facts)
+    event.machine_id = machine_id
+    journal.write([event])
+    journal.tell([event])
+    return box
 
 
 def accept_alerts(alerts: Alerts, machine: str, names: Collection[str], *, actor: str, comment: str) -> None:

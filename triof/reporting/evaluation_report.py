@@ -95,8 +95,9 @@ class Strip:
 class Section:
     """The section of one evaluation."""
 
-    name: str
     evaluation: Evaluation
+    is_alone: bool
+    """Whether no other section has this task."""
     wrong: int
     confused: tuple[tuple[str, str, int], ...]
     """True label, predicted label, count; most frequent first."""
@@ -142,12 +143,13 @@ def write(
     vendor: Sequence[VendorMetrics] = (),
     notes: Sequence[str] = (),
     limits: PhotoLimits = DEFAULT_LIMITS,
+    language: str = "en",
 ) -> None:
     """Write the report of ``evaluations`` on photos of ``split``; ``notes`` are sentences for its top.
 
     Two evaluations of one task are also compared. The ``vendor``'s own figures are shown beside ours, where
     given, and so are the ``robust`` figures under harder conditions and the machine's figures for
-    the ``parts`` of the photos. Raises ReportUnwritable.
+    the ``parts`` of the photos. Names of data, models and sources are not translated. Raises ReportUnwritable.
     """
     tasks = Counter(evaluation.task for evaluation in evaluations)
     sections = [
@@ -157,6 +159,7 @@ def write(
     html_page.write(
         path,
         "evaluation.html",
+        language,
         dataset=dataset,
         split=split,
         sections=sections,
@@ -178,8 +181,8 @@ def _section(
     answers = evaluation.answers
     bins = curves.reliability([answer.prediction.probability for answer in answers], [a.hit for a in answers])
     return Section(
-        name=evaluation.task if alone else f"{evaluation.task} by {evaluation.provider}",
         evaluation=evaluation,
+        is_alone=alone,
         wrong=sum(not answer.hit for answer in answers),
         confused=_confused(answers),
         labels=tuple(_label_row(evaluation, label) for label in LABELS[evaluation.task]),
@@ -230,7 +233,7 @@ def _mistakes(dataset: Dataset, answers: Sequence[EvaluatedPhoto], limits: Photo
     for answer in wrong[:_WORST]:
         yield Mistake(
             dataset.name(answer.item),
-            _thumbnail(answer.item, limits),
+            thumbnail_of(answer.item, limits),
             answer.right,
             answer.said,
             answer.prediction.probability,
@@ -238,7 +241,8 @@ def _mistakes(dataset: Dataset, answers: Sequence[EvaluatedPhoto], limits: Photo
         )
 
 
-def _thumbnail(item: LabelledPhoto, limits: PhotoLimits) -> str | None:
+def thumbnail_of(item: LabelledPhoto, limits: PhotoLimits) -> str | None:
+    """Return the photo as a ``data:`` URL; None if its file cannot be read any more."""
     try:
         decoded = photo.load(item.path.read_bytes(), limits, needed_side=_THUMBNAIL_SIDE)
     except (OSError, photo.PhotoError):

@@ -5,18 +5,17 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from triof import __version__
 from triof.common.atomic_files import replace_file
 from triof.common.errors import TriofError
-from triof.common.paths import TEMPLATES
+from triof.common.paths import font_url
+from triof.reporting.page_templates import page_templates
 from triof.settings.names import may_hold_key
 
 _JPEG_QUALITY = 80
@@ -26,10 +25,15 @@ class ReportUnwritable(TriofError):
     """The page cannot be written; the message says why and what to do."""
 
 
-def write(path: Path, template: str, **values: Any) -> None:
-    """Render ``templates/reports/<template>`` to ``path`` atomically. Raises ReportUnwritable."""
-    page = _templates().get_template(f"reports/{template}")
-    common = {"command": command(sys.argv), "made_at": datetime.now().astimezone(), "version": __version__}
+def write(path: Path, template: str, language: str = "en", **values: Any) -> None:
+    """Render ``templates/reports/<template>`` in ``language`` to ``path`` atomically. Raises ReportUnwritable."""
+    page = page_templates(language).get_template(f"reports/{template}")
+    common = {
+        "command": command(sys.argv),
+        "made_at": datetime.now().astimezone(),
+        "version": __version__,
+        "font_url": font_url(),
+    }
     try:
         replace_file(path, page.render(common | values).encode(), 0o644)
     except OSError as error:
@@ -61,9 +65,3 @@ def _without_key(before: str, argument: str) -> str:
     if not (is_setting and equals and may_hold_key(name)):
         return argument
     return f"{'--set=' * argument.startswith('--set=')}{name}=…"
-
-
-@cache
-def _templates() -> Environment:
-    loader = FileSystemLoader(TEMPLATES)
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

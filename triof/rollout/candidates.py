@@ -110,7 +110,7 @@ class Candidate:
         """Return the settings for building its provider."""
         if self.provider == AZURE:
             return publishing(settings, self.model.name)
-        pointer = Pointer(options(settings).bundles or settings.home)
+        pointer = Pointer(options(settings))
         chosen = {f"{self.task}_bundle": pointer.folder(self.task, self.model.name)}
         return settings.model_copy(update={LOCAL: settings.local_cnn.model_copy(update=chosen)})
 
@@ -143,7 +143,7 @@ class Candidates:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._path = settings.home / FILE
-        self._pointer = Pointer(options(settings).bundles or settings.home)
+        self._pointer = Pointer(options(settings))
         self._seen: tuple[Signature, Signature] | None = None
         self._holding: Mapping[Task, Candidate] = {}
         self._published = Published("")

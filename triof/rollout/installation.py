@@ -8,11 +8,13 @@ from providers.base import TASKS
 from providers.local_cnn import azure_export, package
 from providers.local_cnn import bundle as folders
 from providers.local_cnn.bundle import Bundle, BundleCard
+from providers.local_cnn.engine import Format
 from providers.local_cnn.isolated import Isolation
+from providers.local_cnn.package import Files
 from triof.datasets.photo_dataset import Dataset
 from triof.evaluation import collected_photos
 from triof.journal.journal import Journal
-from triof.models import acceptance
+from triof.models import acceptance, bundle_store
 from triof.models.bundle_store import Store
 from triof.settings.tree import Settings
 from triof.storage import data_folder
@@ -38,15 +40,16 @@ def install(
     ``actor`` is the name for the journal, ``photos`` are labelled ones to test it on besides the demo pictures. Raises
     BundleRefused, ProviderError, HomeUnusable, DatabaseUnusable.
     """
-    store = Store(settings)
+    files = package.read(source, (folders.CARD_FILE, azure_export.MANIFEST_FILE))
+    store = Store(settings, bundle_store.PROVIDERS[_format(source, files)])
     with store.isolation() as isolation:
-        found = _read(source, settings, isolation)
+        found = _bundle(source, files, settings, isolation)
         there = store.same(found)
         if there:
             found = folders.load(there)
         tried, note = _try(found, settings, isolation, photos, anyway=anyway)
     if there:
-        return _mended(found, tried, note, settings, actor)
+        return _mended(found, tried, note, store, settings, actor=actor)
     return Installed(tried.card, store.add(tried), note, already=False)
 
 
@@ -55,18 +58,18 @@ def check(name: str, settings: Settings, actor: str, *, photos: Dataset | None =
 
     Raises the errors of :func:`install`.
     """
-    store = Store(settings)
+    store = bundle_store.holding(name, settings)
     found = folders.load(store.folder(*store.find(name)[0]))
     with store.isolation() as isolation:
         tried, note = _try(found, settings, isolation, photos)
-    return _mended(found, tried, note, settings, actor)
+    return _mended(found, tried, note, store, settings, actor=actor)
 
 
-def _mended(found: Bundle, tried: Bundle, note: str, settings: Settings, actor: str) -> Installed:
+def _mended(found: Bundle, tried: Bundle, note: str, store: Store, settings: Settings, *, actor: str) -> Installed:
     """Return the installed bundle with the input format of ``tried``."""
     if tried.card.input != found.card.input:
         with data_folder.database(settings) as database:
-            Store(settings).mend(tried, Journal(database), actor, note)
+            store.mend(tried, Journal(database), actor, note)
     return Installed(tried.card, found.folder, note, already=True)
 
 
@@ -85,8 +88,17 @@ def _try(
     return replace(found, card=found.card.of(min(found.card.tasks, key=TASKS.index))), told
 
 
-def _read(source: Path, settings: Settings, isolation: Isolation) -> Bundle:
-    files = package.read(source, (folders.CARD_FILE, azure_export.MANIFEST_FILE))
+def _format(source: Path, files: Files) -> Format:
+    if folders.CARD_FILE in files:
+        return folders.format_of(source, files)
+    return azure_export.format_of(source, files)
+
+
+def _bundle(source: Path, files: Files, settings: Settings, isolation: Isolation) -> Bundle:
     if folders.CARD_FILE in files:
         return folders.whole(folders.assemble(source, files))
+    if azure_export.format_of(source, files) == "onnx":
+        from providers.onnx.azure_export import prepared
+
+        files = prepared(source, files)
     return azure_export.bundle_of(source, files, settings.custom_vision.tags, isolation)

@@ -118,9 +118,10 @@ def _deposits(journal: Journal, scope: Scope) -> Iterator[tuple[UUID, dict[str, 
 def _disturbed(task: Task, events: Mapping[str, tuple[str | None, str | None]]) -> bool:
     _, returned = events.get("deposit.returned", (None, None))
     _, confirmed = events.get("deposit.confirmed", (None, None))
-    if task == "cleanliness":
-        return returned == "dirty"
-    return returned in ("other", "nothing_seen") or confirmed == "corrected"
+    if confirmed:
+        # What follows is the person's own word.
+        return task == "waste_type" and confirmed == "corrected"
+    return returned in (("dirty",) if task == "cleanliness" else ("other", "nothing_seen"))
 
 
 def _answers(

@@ -25,6 +25,9 @@ from triof.settings.tree import Settings
 NOT_SETTINGS = frozenset({"TRIOF_DATASET"})
 """Variables with our prefix that only the tests use."""
 
+_RENAMED: Mapping[SettingPath, SettingPath] = {("reports", "tenant"): ("tenant", "name")}
+"""Names of earlier versions, which are still read."""
+
 
 class SettingsError(TriofError):
     """One or more settings are wrong; ``mistakes`` has one line for each."""
@@ -137,7 +140,8 @@ def _merge(layers: list[Layer], mistakes: list[str]) -> tuple[dict[str, Any], di
     merged: dict[str, Any] = {}
     origins: dict[SettingPath, str] = {}
     for layer in layers:
-        for path, value in layer.leaves.items():
+        for written, value in layer.leaves.items():
+            path = _RENAMED.get(written, written)
             # Checked here, as pydantic does not see values that a later layer overwrites.
             if why := misplaced(path):
                 mistakes.append(f"  {named(path, value, path, layer.where)}: {why}")

@@ -15,7 +15,7 @@ def sentence(fault: Mapping[str, Any], origins: dict[SettingPath, str]) -> str:
     """Format one of pydantic's errors; ``origins`` maps the settings that were set, in the order of the layers."""
     below = fault.get("ctx", {}).get("below")
     path = tuple(str(part) for part in fault["loc"] if isinstance(part, str) and part != "[key]")
-    path = (*path, below) if below else path
+    path = (*path, *below.split(".")) if below else path
     # Of several contradicting settings, the one set last is most likely wrong.
     leaf, origin = next((found for found in reversed(origins.items()) if found[0][: len(path)] == path), (path, ""))
     if fault["type"] == "extra_forbidden":

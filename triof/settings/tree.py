@@ -13,7 +13,10 @@ from providers.base import Task
 from providers.custom_vision.options import CustomVisionOptions
 from providers.fake import FakeOptions
 from providers.local_cnn.options import LocalCnnOptions
+from providers.onnx.options import OnnxOptions
 from providers.options import Names, Options
+from providers.rekognition.options import RekognitionOptions
+from triof.settings.modes import Mode
 from triof.settings.sections.alerts import AlertSettings
 from triof.settings.sections.api import ApiSettings
 from triof.settings.sections.breaker import BreakerSettings
@@ -24,6 +27,7 @@ from triof.settings.sections.machine.camera import CameraSettings
 from triof.settings.sections.machine.deposit import DepositSettings
 from triof.settings.sections.machine.identity import MachineSettings, SupportSettings
 from triof.settings.sections.machine.slot import SlotSettings
+from triof.settings.sections.machine.touchscreen import TouchscreenSettings
 from triof.settings.sections.monitoring import MonitoringSettings
 from triof.settings.sections.photo import PhotoLimits, SlotViewSettings
 from triof.settings.sections.policy import Policy
@@ -32,9 +36,12 @@ from triof.settings.sections.reports import ReportSettings
 from triof.settings.sections.rollout import RolloutSettings
 from triof.settings.sections.server import ServerSettings
 from triof.settings.sections.technician import TechnicianSettings
+from triof.settings.sections.tenant import TenantSettings
 
-Mode = Literal["auto", "cloud", "local"]
+_LARGEST_PICTURE_BYTES = 1_000_000
+
 Language = Literal["fr", "en"]
+Theme = Literal["auto", "light", "dark"]
 
 
 def _can_be_loaded(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -59,7 +66,11 @@ class Settings(Options):
     """``auto``: the routes as written; ``cloud``: a fall-back is reported as a fault; ``local``: no network calls."""
     language: Language = "fr"
     """The initial language of the touchscreen."""
+    theme: Theme = "auto"
+    """Colours of all pages; ``auto``: light or dark as the system of the computer that shows them prefers."""
+    touchscreen: TouchscreenSettings = TouchscreenSettings()
     machine: MachineSettings = MachineSettings()
+    tenant: TenantSettings = TenantSettings()
     server: ServerSettings = ServerSettings()
     logs: LogsSettings = LogsSettings()
     routes: Mapping[Task, Annotated[Names, AfterValidator(_can_be_loaded)]] = {
@@ -91,7 +102,9 @@ class Settings(Options):
     api: ApiSettings = ApiSettings()
     policy: Policy = Policy()
     local_cnn: LocalCnnOptions = LocalCnnOptions()
+    onnx: OnnxOptions = OnnxOptions()
     custom_vision: CustomVisionOptions = CustomVisionOptions()
+    rekognition: RekognitionOptions = RekognitionOptions()
     fake: FakeOptions = FakeOptions()
 
     @model_validator(mode="after")
@@ -102,6 +115,18 @@ class Settings(Options):
                 "Nothing can be cut to the item without slot_view.enabled and slot_view.cut",
                 {"below": "privacy.cut_to_item"},
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_tenants_pictures(self) -> Self:
+        for setting, name in self.tenant.pictures():
+            path = self.home / "config" / name
+            if not path.is_file() or path.stat().st_size > _LARGEST_PICTURE_BYTES:
+                raise PydanticCustomError(
+                    "no_picture",
+                    "{path} is not a file of at most 1 MB: put the picture there, or unset this",
+                    {"path": str(path), "below": f"tenant.{setting}"},
+                )
         return self
 
     @model_validator(mode="after")

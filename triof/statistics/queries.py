@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Table, func, select
 from triof.journal.scope import Scope
 from triof.judging import cloud_providers
 from triof.settings.tree import Settings
-from triof.statistics import aggregation, counting, export, recent
+from triof.statistics import aggregation, boxes, counting, export, recent
+from triof.statistics.boxes import BoxFill
 from triof.statistics.calendar import Calendar, Period, days
 from triof.statistics.counting import Numbers, Sums
 from triof.statistics.daily_totals import DailyTotals
@@ -71,6 +72,8 @@ class Statistics:
         self, database: Database, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self.settings = settings.reports
+        self.tenant = settings.tenant
+        self.logo = settings.home / "config" / settings.tenant.logo if settings.tenant.logo else None
         self.calendar = Calendar(settings.reports.timezone)
         self.daily_totals = DailyTotals(database, self.calendar, now)
         self._database = database
@@ -86,6 +89,10 @@ class Statistics:
     def days(self, first: date, last: date, machines: Collection[str] | None = None) -> Scope:
         """Return the scope of local days, both included."""
         return Scope(*self.calendar.period(first, last), machines)
+
+    def this_month(self) -> Scope:
+        """Return the scope from the first of this month to today, of all machines."""
+        return self.days(self.today.replace(day=1), self.today)
 
     def machines(self) -> Sequence[str]:
         """Return the sorted ids of all machines that write to this database."""
@@ -129,6 +136,10 @@ class Statistics:
         """Return responses and times of each provider, by task and in the order of the routes."""
         return list(aggregation.responses(self._numbers(scope), self._all_settings.routes, self._cloud))
 
+    def durations(self, scope: Scope) -> Mapping[int, int]:
+        """Return the number of deposits by bucket of the time from photo to verdict (``histogram.py``)."""
+        return aggregation.durations(self._numbers(scope))
+
     def models(self, scope: Scope) -> Sequence[ModelStatistics]:
         """Return the models by task, most predictions first."""
         return aggregation.models(self._numbers(scope))
@@ -152,6 +163,43 @@ class Statistics:
     def recycled(self, scope: Scope) -> Recycled:
         """Return kilograms, metres of filament and CO2."""
         return recycled(self.totals(scope).shredded, self.settings)
+
+    def boxes(self, machine: str) -> Sequence[BoxFill]:
+        """Return how full each box of ``machine`` is, by number; all machines have the boxes of the settings."""
+        numbers = self._all_settings.slot.boxes.model_dump()
+        with self._database.read() as connection:
+            emptied = boxes.last_emptied(connection, machine, numbers)
+            begun = self.daily_totals.begun(connection, machine) or self.today
+        end = self.calendar.period(self.today, self.today).until
+        found = []
+        for waste_type, number in sorted(numbers.items(), key=lambda each: each[1]):
+            last = emptied.get(waste_type)
+            scope = Scope(last.at if last else self.calendar.begin(begun), end, [machine])
+            items = self.totals(scope).shredded.get(waste_type, 0)
+            found.append(
+                BoxFill(
+                    machine,
+                    waste_type,
+                    number,
+                    items,
+                    items * getattr(self.settings.grams, waste_type),
+                    getattr(self._all_settings.slot.capacity_grams, waste_type),
+                    self.calendar.local(last.at) if last else None,
+                    str(last.detail.get("who", "")) if last else "",
+                )
+            )
+        return found
+
+    def earlier(self, first: date, last: date, shift: timedelta, machines: Collection[str] | None) -> Scope:
+        """Return the scope of local days, both included, ``shift`` earlier.
+
+        If ``last`` is today, it ends at the present time of day, to the minute, for a comparison by the same hour.
+        """
+        since, until = self.calendar.period(first - shift, last - shift)
+        if last >= self.today:
+            now = self.calendar.local(self._now()).replace(second=0, microsecond=0, tzinfo=None)
+            until = (now - shift).replace(tzinfo=self.calendar.zone).astimezone(UTC)
+        return Scope(since, until, machines)
 
     def csv(self, scope: Scope) -> Iterator[str]:
         """Yield the lines of a CSV file, a row for each machine and day; columns: docs/reference/reports.md.
@@ -252,9 +300,10 @@ class Statistics:
         return hours
 
     def _live(self, connection: Connection, machine: str, period: Period) -> Mapping[datetime, Numbers]:
-        hour = self.calendar.hour(self._now())
+        hour = self.calendar.hour(min(self._now(), period.until))
         if period.since < hour < period.until:
-            # Split, so that new rows do not make all of today be counted again; hourly periods fit into these parts.
+            # Split, so that the hours before are not counted again with each new row, or minute of a comparison;
+            # hourly periods fit into these parts.
             before, now = Period(period.since, hour), Period(hour, period.until)
             return {**self._live(connection, machine, before), **self._live(connection, machine, now)}
         # Rows are only added, so an equal number means equal rows.

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from triof.access.api_keys import KeyRefused
+from triof.access.key_values import KeyRefused
 from triof.services import Services
 from triof.web.access import is_from_here
 

@@ -9,7 +9,8 @@ from flask_babel import LazyString, format_timedelta
 from flask_babel import lazy_gettext as _
 
 from triof.judging import cloud_providers
-from triof.settings.tree import Mode, Settings
+from triof.settings.modes import Mode
+from triof.settings.tree import Settings
 from triof.storage.photo_store import PhotoStore
 
 AZURE = "custom_vision"

@@ -4,14 +4,23 @@ The tables are keyed by the codes that the rest of Triof uses, so a missing sent
 a blank screen in a canteen.  The machine speaks in the first person, in sentences short enough to read in passing.
 """
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from flask_babel import LazyString, format_percent
+from flask_babel import LazyString, format_decimal, format_percent
 from flask_babel import lazy_gettext as _
+from markupsafe import Markup, escape
 
 from providers.base import Prediction
+from triof.deposits.visit import Deposit
 from triof.judging.router import fallen_back
+from triof.machine.hardware.base import Part
+
+LANGUAGES = (("fr", "Français"), ("en", "English"))
+"""Codes, and names in their own language."""
+_COMMAND = re.compile("`([^`]*)`")
+_WHOLE_METRES = 10
 
 
 class Return(NamedTuple):
@@ -35,6 +44,7 @@ NAMES: dict[str, LazyString] = {
     "cup": _("Cup"),
     "cutlery": _("Cutlery"),
     "other": _("Something else"),
+    "none": _("None of these"),
     "clean": _("Clean"),
     "dirty": _("Dirty"),
 }
@@ -63,6 +73,8 @@ HEADLINES: dict[tuple[str, str], LazyString] = {
     ("ask", "unfamiliar"): _("I've never seen this. What is it?"),
 }
 
+PLEASE_CHOOSE = _("Please choose what it is.")
+
 RETURNS: dict[str, Return] = {
     "other": Return(
         _("I can't use this"),
@@ -72,6 +84,16 @@ RETURNS: dict[str, Return] = {
     "dirty": Return(
         _("It isn't clean yet"),
         _("I see leftovers or stains."),
+        _("Empty and wipe it, then try again."),
+    ),
+    "none_of_these": Return(
+        _("I can't use this"),
+        _("Thank you for telling me: I'll learn from it."),
+        _("Please put it in the right bin."),
+    ),
+    "called_dirty": Return(
+        _("It isn't clean yet"),
+        _("Thank you for telling me: I'll learn from it."),
         _("Empty and wipe it, then try again."),
     ),
     "nothing_seen": Return(
@@ -84,6 +106,11 @@ RETURNS: dict[str, Return] = {
         _("A part of it lies outside of my picture."),
         _("Push it in further and try again, or take it back."),
     ),
+    "not_judged": Return(
+        _("I can't tell right now"),
+        _("Looking at it took me too long."),
+        _("Take it out of the slot, or try again."),
+    ),
     "cancelled": Return(
         _("Here it is"),
         _("You asked for it back."),
@@ -93,6 +120,21 @@ RETURNS: dict[str, Return] = {
         _("Here it is"),
         _("I waited, but got no answer."),
         _("Take it out of the slot, or try again."),
+    ),
+    "nothing_put_in": Return(
+        _("Maybe next time"),
+        _("Nothing was put in."),
+        _("Keep your hands out, please: the slot closes."),
+    ),
+    "held": Return(
+        _("Take your item"),
+        _("I still see something in the slot."),
+        _("It stays open until it is empty."),
+    ),
+    "interrupted": Return(
+        _("Sorry, I was interrupted"),
+        _("Your item may still be inside."),
+        _("Please take it out of the slot."),
     ),
     "taken_back": Return(
         _("It isn't there any more"),
@@ -114,6 +156,13 @@ RETURNS: dict[str, Return] = {
         _("I couldn't write down what you chose."),
         _("Take it out of the slot, and tell the staff."),
     ),
+}
+
+# A jam, by part.
+JAMS: dict[Part, LazyString] = {
+    "slot": _("The door of the slot is stuck"),
+    "box": _("The boxes are stuck"),
+    "shredder": _("The shredder is stuck"),
 }
 
 # For the staff: failed health checks; a check without a sentence is shown by its name.
@@ -143,6 +192,7 @@ PHOTO_FAULTS: dict[str, LazyString] = {
     "damaged": _("The photo is damaged. Please take it again."),
     "no_photo": _("There is no photo yet. Please take one."),
     "camera": _("The camera gave no picture. Please try again."),
+    "internal": _("Something went wrong inside me. Please try again."),
     "leftover": _("If something is left inside, take it out first."),
 }
 
@@ -185,14 +235,10 @@ FAULTS: dict[str, FaultText] = {
 }
 
 
-# The provider, shown on the choosing page; one without a sentence is not shown.
-ANSWERED_BY: dict[str, LazyString] = {
-    "custom_vision": _("Judged in the cloud"),
-    "local_cnn": _("Judged on this machine"),
-    "fake": _("Not judged: this is a test"),
-}
+_HERE = ("local_cnn", "onnx")
+"""Providers that answer on this machine."""
 
-# The same after a fall-back, by the outcome of the first attempt.
+# Said in mode cloud after a fall-back to this machine, by the outcome of the first attempt.
 INSTEAD: dict[str, LazyString] = {
     "ProviderUnavailable": _("Judged on this machine: the cloud doesn't answer"),
     "BreakerOpen": _("Judged on this machine: the cloud doesn't answer"),
@@ -200,21 +246,36 @@ INSTEAD: dict[str, LazyString] = {
     "QuotaExceeded": _("Judged on this machine: the cloud's quota is used up"),
     "ProviderMisconfigured": _("Judged on this machine: the cloud isn't set up"),
     "ServiceRetired": _("Judged on this machine: the cloud service is retired"),
+    "ModelStopped": _("Judged on this machine: the cloud's model isn't running"),
     "PhotoRejected": _("Judged on this machine: the cloud can't read the photo"),
 }
 
 
-def answered_by(prediction: Prediction) -> tuple[LazyString | None, bool]:
-    """Return the provider's sentence, with the reason of a fall-back; and whether there was one."""
+def fall_back(prediction: Prediction) -> LazyString | None:
+    """Return the sentence about the fall-back that led to the prediction; None if the first provider answered."""
     cause = fallen_back(prediction)
-    if cause and prediction.provider == "local_cnn" and cause.outcome in INSTEAD:
-        return INSTEAD[cause.outcome], True
-    return ANSWERED_BY.get(prediction.provider), cause is not None
+    if not cause:
+        return None
+    if prediction.provider in _HERE and cause.outcome in INSTEAD:
+        return INSTEAD[cause.outcome]
+    return _("The first provider did not answer")
 
 
 def headline(action: str, reason: str, label: str | None = None) -> LazyString:
     """Return the question of the choosing page."""
     return SURE[label] if action == "accept" and label else HEADLINES[action, reason]
+
+
+def return_state(deposit: Deposit) -> str:
+    """Return the key of RETURNS: the reason, or what the person said or did themselves."""
+    reason = deposit.reason or ""
+    if deposit.is_held:
+        return "held"
+    if deposit.came_to_nothing:
+        return "nothing_put_in"
+    if reason == "other" and deposit.chosen == "other":
+        return "none_of_these"
+    return "called_dirty" if reason == "dirty" and deposit.cleanliness == "dirty" else reason
 
 
 def hint(check: str) -> str:
@@ -235,5 +296,20 @@ def percent(probability: float) -> str:
     return str(format_percent(hundredths / 100))
 
 
+def with_code(text: object) -> Markup:
+    """Return the text as HTML, with what stands in backticks as code."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
+
+
+def metres(length: float) -> str:
+    """Format metres of filament: whole ones as in the monthly report, or with one decimal below ten."""
+    return f"{format_decimal(length, '#,##0.0' if length < _WHOLE_METRES else '#,##0')}\N{NO-BREAK SPACE}m"
+
+
 # Filters of the kiosk's templates: `app.jinja_env.filters.update(texts.FILTERS)`.
-FILTERS: dict[str, Callable[..., object]] = {"percent": percent, "indefinite": indefinite}
+FILTERS: dict[str, Callable[..., object]] = {
+    "percent": percent,
+    "indefinite": indefinite,
+    "with_code": with_code,
+    "metres": metres,
+}

@@ -42,13 +42,13 @@ from providers.base import (
     Task,
 )
 from providers.custom_vision.client import Client, CloudPrediction
-from providers.custom_vision.http_connection import HttpConnection
 from providers.custom_vision.options import DEFAULT_TAGS, CustomVisionOptions
 from providers.custom_vision.provider import CustomVision
+from providers.http_connection import HttpConnection
 from testing.azure.custom_vision_server import LONGEST_SIDE, MOST_ASPECT, CustomVisionServer
-from testing.azure.loopback_service import DRIP_SECONDS
 from testing.azure.replies import Fault
 from testing.image_files import encoded
+from testing.loopback_service import DRIP_SECONDS
 from tests.support.cloud_options import CLEANLINESS_TAGS, options_for
 from tests.support.foreign_text import UnicodeForm
 from triof.cli import main
@@ -259,6 +259,7 @@ TOLD: dict[Fault, tuple[type[ProviderError], str]] = {
     "rate_limited": (RateLimited, "too fast"),
     "quota_403": (QuotaExceeded, "quota is used up"),
     "quota_429_days": (QuotaExceeded, "quota is used up"),
+    "no_role": (ProviderMisconfigured, "give it a role on the prediction resource"),
     "forbidden": (ProviderMisconfigured, "check the key and its network rules .Access denied due to Virtual Network"),
     "redirect": (ProviderUnavailable, "a Wi-Fi's login page"),
     "nan": (ProviderUnavailable, "no probabilities"),

@@ -1,6 +1,7 @@
 """The API through HTTP: photos in, predictions or problems out, now or later."""
 
 import json
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -26,6 +27,7 @@ from triof.predictions.queue import Jobs
 
 Build = Callable[..., Desk]
 ASYNC = {"Prefer": "respond-async"}
+cores = os.cpu_count() or 1
 DOWN = ProviderUnavailable("the cloud is down")
 
 
@@ -186,9 +188,25 @@ def test_a_batch_has_limits_of_its_own(build_desk: Build, jpeg: bytes) -> None:
     assert desk.ask("/api/v2/predict-batch", form(*[padded] * 5)).status_code == 200
     assert problem(desk.ask("/api/v2/predict-batch", form(*[padded] * 7))) == (413, "request_too_large")
     desk.machine.services.sorter.observe(lambda _: desk.clock.pass_(1))
-    told = desk.ask("/api/v2/predict-batch", form(jpeg, jpeg, jpeg)).json
+    told = desk.ask("/api/v2/predict-batch", form(*[jpeg] * 16)).json
     assert told
-    assert [item["problem"] and item["problem"]["code"] for item in told["items"]] == [None, None, "not_begun"]
+    codes = [item["problem"] and item["problem"]["code"] for item in told["items"]]
+    # As many as there are cores are begun together, before the clock moves.
+    assert codes == [None] * codes.count(None) + ["not_begun"] * codes.count("not_begun")
+    assert 2 <= codes.count(None) <= 1 + cores
+
+
+@pytest.mark.skipif(cores < 2, reason="there is one core only")
+def test_the_photos_of_a_batch_are_judged_at_the_same_time(desk: Desk, jpeg: bytes) -> None:
+    together = Barrier(2)
+
+    def meet(_: Judgement) -> None:
+        # Without a second photo under way, the barrier breaks.
+        together.wait(10)
+
+    desk.machine.services.sorter.observe(meet)
+    assert len(desk.ask("/api/v2/predict-batch", form(*[jpeg] * 16)).json["items"]) == 16  # type: ignore[index]
+    assert not together.broken
 
 
 def test_a_photo_may_be_judged_later(desk: Desk, jpeg: bytes, tmp_path: Path) -> None:

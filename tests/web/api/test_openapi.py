@@ -19,6 +19,7 @@ from tests.support.paths import ROOT
 from tools.fuzz_api import fuzz
 from triof.web.api.problems import KINDS
 from triof.web.api.request_parsing import RAW_TYPES
+from triof.web.api.routes import ROUTES
 
 pytestmark = pytest.mark.slow
 
@@ -91,6 +92,24 @@ def test_every_problem_is_explained_where_its_type_leads(desk: Desk) -> None:
     assert {code for code in KINDS if f"{code}:" not in told} == {"method_not_allowed", "interrupted", "not_begun"}
 
 
+def test_the_page_begins_with_the_newest_version_and_scrolls_by_keyboard(desk: Desk) -> None:
+    text = desk.client.get("/api/docs?lang=en").text
+    places = [text.index(f'<div id="{name}">') for name in ("predict_v2", "machine", "predict_v1", "document")]
+    assert places == sorted(places)
+    assert text.count("<details>") == text.count("<summary>") > len(ROUTES)
+    blocks = re.findall(r"<pre[^>]*>|<div[^>]*><table>", text)
+    assert len(blocks) > len(ROUTES)
+    assert all(re.search(r'role="region" tabindex="0" aria-label="[^"]+"', block) for block in blocks)
+
+
+def test_the_page_speaks_french(desk: Desk) -> None:
+    text = desk.client.get("/api/docs?lang=fr").text
+    assert '<html lang="fr">' in text
+    assert "Chaque requête porte une clé\xa0:" in text
+    # What the document says stays as it is, and is marked as English.
+    assert '<span class="summary" lang="en">Judge a photo, and say why</span>' in text
+
+
 def test_the_page_needs_nothing_from_elsewhere(desk: Desk) -> None:
     page = desk.client.get("/api/docs")
     assert page.status_code == 200
@@ -98,8 +117,8 @@ def test_the_page_needs_nothing_from_elsewhere(desk: Desk) -> None:
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert not re.findall(r"<script|<style| style=|https?://(?!localhost)", page.text)
-    (style,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.text)
-    assert desk.client.get(style).status_code == 200
+    for style in re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.text):
+        assert desk.client.get(style).status_code == 200
     for path in document(desk)["paths"]:
         assert path in page.text
     for target in re.findall(r'href="#([^"]+)"', page.text):

@@ -16,7 +16,7 @@ from triof.cli import main
 from triof.judging.mode import Switch
 from triof.judging.quota import ledgers
 from triof.monitoring.alerts import DetectedFault
-from triof.settings.tree import Mode
+from triof.settings.modes import Mode
 
 pytestmark = pytest.mark.slow
 
@@ -132,7 +132,7 @@ def test_today_tells_what_happened(build_machine: BuildMachine) -> None:
     create(machine, "paul", "operator")
     person = Person(machine.client()).log_in("paul").open("")
     assert numbers(person.page)["judged"] == "0"
-    assert "Nobody has brought anything in this period" in person.page.text
+    assert "No deposit in this period" in person.page.text
     for chosen in ("bottle", "cup", "cup", "bottle"):
         deposit(machine, chosen)
     page = person.open("").page

@@ -12,6 +12,8 @@ from triof.common.paths import DEMO_PICTURES
 from triof.machine.cameras.browser import BrowserCamera
 from triof.machine.cameras.folder import FolderCamera
 
+UNSURE = {"bottle": 0.4, "cup": 0.35, "cutlery": 0.15, "other": 0.1}
+
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["javascript", "no-javascript"])
 @pytest.mark.parametrize("screen", SCREENS)
@@ -45,6 +47,43 @@ def test_another_type_is_asked_once_more_and_dirt_comes_back(
     shown.keep("landscape-returned")
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["javascript", "no-javascript"])
+def test_without_a_choice_the_page_asks_for_one(
+    build_machine: BuildMachine, browser: Any, serve: Any, scripts: bool
+) -> None:
+    machine = build_machine([UNSURE] * 2, camera=FolderCamera(DEMO_PICTURES))
+    shown = Screen(browser, f"{serve(machine)}/?lang=fr", SCREENS["landscape"], java_script_enabled=scripts)
+    shown.press("/start").at("insert").press("/waste/pick-type").at("pick_type")
+    request = shown.page.locator("[data-please-choose]")
+    assert not request.is_visible()
+    shown.press("/confirmation")
+    request.wait_for(state="visible")
+    assert request.inner_text() == "Choisissez d’abord ce que c’est."
+    if scripts:
+        shown.check()
+        shown.keep("landscape-please-choose")
+    shown.page.click(".tile--other")
+    if scripts:
+        assert not request.is_visible()
+    shown.press("/confirmation").at("returned")
+    assert machine.happened()[-1] == ("returned", "other", "other")
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_only_cleanliness_is_asked_of_a_type_that_is_sure(
+    build_machine: BuildMachine, browser: Any, serve: Any, screen: str
+) -> None:
+    machine = build_machine(cleanliness=[{"clean": 0.6, "dirty": 0.4}] * 2, camera=FolderCamera(DEMO_PICTURES))
+    shown = Screen(browser, serve(machine), SCREENS[screen])
+    shown.press("/start").at("insert").press("/waste/pick-type").at("pick_type")
+    shown.check()
+    shown.keep(f"{screen}-cleanliness")
+    shown.page.click(".button.pick--clean")
+    shown.at("thanks").press("/start").at("insert").press("/waste/pick-type").at("pick_type")
+    shown.page.click(".button.pick--dirty")
+    shown.at("returned").check()
+
+
 def test_the_touchscreens_own_camera(build_machine: BuildMachine, browser: Any, serve: Any) -> None:
     machine = build_machine(camera=BrowserCamera())
     shown = Screen(browser, serve(machine), SCREENS["small"], permissions=["camera"])
@@ -70,7 +109,7 @@ def test_five_deposits_while_the_cloud_comes_and_goes(
     for number, turn in enumerate(SESSION):
         turn.happens(cloud)
         shown.press("/start").at("insert").press("/waste/pick-type").at("pick_type")
-        assert shown.page.inner_text("figcaption") == turn.said
+        assert shown.page.locator("figcaption").count() == 0
         shown.check()
         shown.keep(f"landscape-cloud-{number}")
         shown.press("/confirmation").at("thanks").press("/done").at("attract")
@@ -85,10 +124,10 @@ def test_in_cloud_mode_a_fall_back_is_shown_as_a_fault(
     machine = cloud_machine(mode="cloud", language="fr")
     shown = Screen(browser, serve(machine), SCREENS[screen])
     shown.press("/start").at("insert").press("/waste/pick-type").at("pick_type")
-    shown.page.wait_for_selector("figcaption.judged-by--fault")
+    shown.page.wait_for_selector("figcaption.judged-by")
     shown.check()
     shown.keep(f"{screen}-cloud-fault")
     shown.press("/return").at("returned")
-    shown.page.wait_for_selector("p.judged-by--fault")
+    shown.page.wait_for_selector("p.judged-by")
     shown.check()
     shown.keep(f"{screen}-cloud-fault-returned")

@@ -21,6 +21,8 @@ from triof.machine.slot import Jammed
 pytestmark = pytest.mark.slow
 
 UNSURE = {"bottle": 0.4, "cup": 0.35, "cutlery": 0.15, "other": 0.1}
+HALF_CLEAN = {"clean": 0.55, "dirty": 0.45}
+CHOOSE_HIDDEN = re.compile(r"data-please-choose hidden")
 
 
 def judged(machine: Machine) -> Visitor:
@@ -114,9 +116,59 @@ def test_going_back_to_what_the_machine_sees_needs_no_second_question(machine: M
     assert machine.happened()[-1] == ("shredded", "bottle", None)
 
 
-@pytest.mark.parametrize("form", [{}, {"waste_type": "elephant"}, {"waste_type": "other"}])
-def test_a_type_without_a_box_moves_nothing(machine: Machine, form: dict[str, Any]) -> None:
-    assert judged(machine).press("/confirmation", **form).shown == "pick_type"
+@pytest.mark.parametrize("form", [{}, {"waste_type": "elephant"}])
+def test_without_a_choice_the_page_asks_for_one_and_nothing_moves(machine: Machine, form: dict[str, Any]) -> None:
+    visitor = judged(machine)
+    assert CHOOSE_HIDDEN.search(visitor.page.text)
+    assert visitor.press("/confirmation", **form).shown == "pick_type"
+    assert not CHOOSE_HIDDEN.search(visitor.page.text)
+    assert "Please choose what it is" in visitor.page.text
+    assert [kind for kind, *_ in machine.happened()] == ["opened", "judged"]
+
+
+@pytest.mark.parametrize("seen", ["bottle", UNSURE])
+def test_none_of_these_hands_the_item_back_as_a_correction(build_machine: BuildMachine, seen: Any) -> None:
+    machine = build_machine([seen])
+    visitor = judged(machine).press("/confirmation", waste_type="other")
+    assert (visitor.shown, machine.hardware.slot_is_open()) == ("returned", True)
+    assert 'data-state="none_of_these"' in visitor.page.text
+    assert machine.happened()[2:] == [("confirmed", "other", "corrected"), ("returned", "other", "other")]
+    statistics = machine.services.operations.statistics
+    totals = statistics.totals(statistics.days(statistics.today, statistics.today, None))
+    assert (totals.confirmed, totals.corrected) == (1, 1)
+
+
+def test_of_a_type_that_is_sure_only_cleanliness_is_asked(build_machine: BuildMachine) -> None:
+    machine = build_machine(cleanliness=[HALF_CLEAN])
+    visitor = judged(machine)
+    assert 'data-state="cleanliness"' in visitor.page.text
+    assert "Is it empty and clean?" in visitor.page.text
+    assert "I see a bottle." in visitor.page.text
+    visitor.press("/confirmation", waste_type="bottle").wait_idle()
+    assert machine.happened()[2:] == [("confirmed", "bottle", "agreed"), ("shredded", "bottle", None)]
+    (confirmed,) = machine.events("deposit.confirmed")
+    assert confirmed.detail == {"cleanliness": "clean"}
+
+
+def test_what_a_person_calls_dirty_is_handed_back_and_written_down(build_machine: BuildMachine) -> None:
+    machine = build_machine(cleanliness=[HALF_CLEAN])
+    visitor = judged(machine).press("/confirmation", cleanliness="dirty")
+    assert (visitor.shown, machine.hardware.slot_is_open()) == ("returned", True)
+    assert 'data-state="called_dirty"' in visitor.page.text
+    assert machine.happened()[2:] == [("confirmed", "bottle", "agreed"), ("returned", "bottle", "dirty")]
+    (confirmed,) = machine.events("deposit.confirmed")
+    assert confirmed.detail == {"cleanliness": "dirty"}
+
+
+def test_the_type_that_is_sure_can_still_be_corrected(build_machine: BuildMachine) -> None:
+    machine = build_machine(cleanliness=[HALF_CLEAN])
+    visitor = judged(machine).press("/confirmation", again="1")
+    assert (visitor.shown, visitor.ticked) == ("pick_type", None)
+    assert "empty and clean: what is it?" in visitor.page.text
+    visitor.press("/confirmation", waste_type="cup").press("/confirmation", waste_type="cup", sure="1").wait_idle()
+    assert machine.happened()[2:] == [("confirmed", "cup", "corrected"), ("shredded", "cup", None)]
+    (confirmed,) = machine.events("deposit.confirmed")
+    assert confirmed.detail == {"cleanliness": "clean"}
 
 
 def test_the_item_can_be_had_back(machine: Machine) -> None:
@@ -264,7 +316,7 @@ def test_hostile_files_are_a_sentence_on_the_page(build_machine: BuildMachine, n
     visitor = machine.visitor().press("/start")
     visitor.press("/waste/pick-type", image=(BytesIO(HOSTILE[name]), f"{name}.jpg"))
     assert (visitor.page.status_code, visitor.shown) == (200, "insert")
-    assert 'role="alert"' in visitor.page.text
+    assert 'class="alert"' in visitor.page.text
     assert machine.hardware.slot_is_open()
 
 
@@ -411,7 +463,7 @@ def test_an_orderly_stop_closes_the_slot_and_says_what_was_interrupted(machine: 
 
 def test_neither_of_two_types_can_be_chosen_again(machine: Machine) -> None:
     visitor = judged(machine).press("/confirmation", waste_type="cup")
-    visitor.press("/confirmation")
+    visitor.press("/confirmation", again="1")
     assert 'value="cutlery"' in visitor.page.text
     visitor.press("/confirmation", waste_type="cutlery")
     assert "Is it really cutlery?" in visitor.page.text
@@ -420,7 +472,7 @@ def test_neither_of_two_types_can_be_chosen_again(machine: Machine) -> None:
 def test_the_first_page_keeps_looking(machine: Machine) -> None:
     assert 'data-refresh-seconds="5"' in machine.visitor().page.text
     foreign = machine.visitor().open("/?lang=fr")
-    assert 'data-refresh-seconds="60" data-refresh-url="/?lang=en"' in foreign.page.text
+    assert 'data-refresh-seconds="30" data-refresh-url="/?lang=en"' in foreign.page.text
 
 
 def test_time_passes_by_itself(machine: Machine) -> None:
@@ -463,7 +515,8 @@ def test_a_judge_that_breaks_gives_a_page_and_an_open_slot(machine: Machine) -> 
 
     machine.services.sorter.observe(break_once)
     visitor.press("/waste/pick-type")
-    assert (visitor.page.status_code, visitor.shown) == (500, "error")
+    assert (visitor.page.status_code, visitor.shown) == (200, "insert")
+    assert "Something went wrong inside me" in visitor.page.text
     assert "ZeroDivisionError" not in visitor.page.text
     assert machine.hardware.slot_is_open()
     assert visitor.open("/").press("/waste/pick-type").shown == "pick_type"
@@ -477,6 +530,32 @@ def test_every_page_is_in_the_language_chosen(machine: Machine) -> None:
     assert "Give it back" not in visitor.page.text
     visitor.press("/return").press("/done")
     assert '<html lang="en">' in visitor.page.text
+
+
+@pytest.mark.parametrize("end", ["thanks", "returned", "cancelled", "forgotten"])
+def test_the_next_person_finds_the_usual_language_at_once(machine: Machine, end: str) -> None:
+    visitor = machine.visitor().open("/?lang=fr").press("/start")
+    if end == "cancelled":
+        visitor.press("/return").press("/done")
+    else:
+        visitor.press("/waste/pick-type").press("/confirmation", waste_type="bottle" if end == "thanks" else "other")
+        visitor.wait_idle().open("/confirmation")
+        assert '<html lang="fr">' in visitor.page.text
+        if end == "forgotten":
+            machine.clock.pass_(3600)
+            machine.services.deposits.expire()
+            visitor.open("/")
+        else:
+            visitor.press("/done")
+    assert visitor.shown == "attract"
+    assert '<html lang="en">' in visitor.page.text
+    assert '<html lang="en">' in visitor.press("/start").page.text
+
+
+def test_a_person_with_several_items_keeps_the_language(machine: Machine) -> None:
+    visitor = machine.visitor().open("/?lang=fr").press("/start").press("/waste/pick-type")
+    visitor.press("/confirmation", waste_type="bottle").wait_idle().open("/confirmation").press("/start")
+    assert (visitor.shown, '<html lang="fr">' in visitor.page.text) == ("insert", True)
 
 
 def test_the_headers_let_nothing_foreign_in(machine: Machine) -> None:

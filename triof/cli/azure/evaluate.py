@@ -90,7 +90,14 @@ def evaluate(
             vendor = [VendorMetrics(*astuple(tag)) for tag in performance.tags]
             limits = opened.settings.photo
             evaluation_report.write(
-                path, dataset, split, evaluations, vendor=vendor, notes=dataset.remarks, limits=limits
+                path,
+                dataset,
+                split,
+                evaluations,
+                vendor=vendor,
+                notes=dataset.remarks,
+                limits=limits,
+                language=opened.settings.language,
             )
             opened.say(f"To look at: {path}")
 

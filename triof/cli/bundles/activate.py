@@ -5,7 +5,7 @@ import click
 from triof.cli import load_settings
 from triof.cli.shared.actor import user
 from triof.journal.journal import Journal
-from triof.models.bundle_store import BundleChange, Store
+from triof.models.bundle_store import LOCAL, BundleChange, Store, holding
 from triof.settings.tree import Settings
 from triof.storage import data_folder
 
@@ -25,20 +25,24 @@ def activate(ctx: click.Context, version: str, comment: str, *, anyway: bool) ->
 
 def put_into_service(settings: Settings, version: str, comment: str, *, anyway: bool = False) -> None:
     """Activate the bundle and print the change. Raises TriofError, ProviderError."""
+    store = holding(version, settings)
     with data_folder.database(settings) as database:
-        changes = Store(settings).activate(version, Journal(database), user(), comment, anyway=anyway)
+        changes = store.activate(version, Journal(database), user(), comment, anyway=anyway)
+    whose = "" if store.provider == LOCAL else f" --provider {store.provider}"
     for change in changes:
-        show(change, settings, f"To go back: triof bundles rollback {change.task}")
+        show(change, store, f"To go back: triof bundles rollback {change.task}{whose}")
 
 
-def show(change: BundleChange, settings: Settings, undo: str) -> None:
+def show(change: BundleChange, store: Store, undo: str) -> None:
     """Print the bundle now in service, and how to ``undo`` the change."""
     task, version, before = change
     if version == before:
         click.echo(f"{task}: {version} answers already.")
     else:
-        click.echo(f"{task}: {version} answers now, before it {before or 'an unknown bundle'} did.")
-    if chosen := settings.local_cnn.chosen(task):
-        click.secho(f"The settings overrule it: unset local_cnn.{task}_bundle ({chosen}) to have it.", fg="yellow")
-    elif version != before:
+        nothing = "an unknown bundle" if store.provider == LOCAL else "no bundle"
+        click.echo(f"{task}: {version} answers now, before it {before or nothing} did.")
+    if chosen := store.chosen(task):
+        name = f"{store.provider}.{task}_bundle"
+        click.secho(f"The settings overrule it: unset {name} ({chosen}) to have it.", fg="yellow")
+    elif before not in ("", version):
         click.echo(undo)

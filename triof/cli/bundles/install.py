@@ -25,7 +25,7 @@ from triof.rollout.installation import Installed
 def install(
     ctx: click.Context, source: Path, photos: Path | None, *, anyway: bool, at_once: bool, comment: str
 ) -> None:
-    """Install an export of Azure (TensorFlow Lite), or a bundle made by `triof train`.
+    """Install an export of Azure (TensorFlow Lite or ONNX), or a bundle made by `triof train` or `bundles convert`.
 
     It is first tested on reference photos and on photos that the cloud has judged. The machine keeps its current bundle
     until this one is activated.

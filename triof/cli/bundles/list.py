@@ -2,10 +2,10 @@
 
 import click
 
-from providers.base import TASKS
+from providers.base import TASKS, Task
 from triof.cli import load_settings
 from triof.models.acceptance import AcceptanceResult
-from triof.models.bundle_store import BundleEntry, Store
+from triof.models.bundle_store import LOCAL, PROVIDERS, BundleEntry, Store
 
 
 @click.command()
@@ -13,14 +13,21 @@ from triof.models.bundle_store import BundleEntry, Store
 def list(ctx: click.Context) -> None:  # noqa: A001
     """Show the bundles of each task: * is in service, - was before and would be after a rollback."""
     settings = load_settings(ctx).settings
-    store = Store(settings)
+    stores = [Store(settings, provider) for provider in PROVIDERS.values()]
     for task in TASKS:
-        click.echo(task)
-        for entry in store.entries(task):
-            mark = "*" if entry.active else "-" if entry.previous else " "
-            click.secho(f"  {mark} {entry.version:<32} {_told(entry)}", fg="red" if entry.fault else None)
-        if chosen := settings.local_cnn.chosen(task):
-            click.secho(f"  The settings overrule this: local_cnn.{task}_bundle is {chosen}.", fg="yellow")
+        for store in stores:
+            _show(task, store)
+
+
+def _show(task: Task, store: Store) -> None:
+    entries, chosen = store.entries(task), store.chosen(task)
+    if store.provider == LOCAL or entries or chosen:
+        click.echo(task if store.provider == LOCAL else f"{task}, {store.provider}")
+    for entry in entries:
+        mark = "*" if entry.active else "-" if entry.previous else " "
+        click.secho(f"  {mark} {entry.version:<32} {_told(entry)}", fg="red" if entry.fault else None)
+    if chosen:
+        click.secho(f"  The settings overrule this: {store.provider}.{task}_bundle is {chosen}.", fg="yellow")
 
 
 def _told(entry: BundleEntry) -> str:

@@ -8,18 +8,22 @@ from triof.cli import load_settings
 from triof.cli.bundles.activate import show
 from triof.cli.shared.actor import user
 from triof.journal.journal import Journal
-from triof.models.bundle_store import Store
+from triof.models.bundle_store import LOCAL, PROVIDERS, Store
 from triof.storage import data_folder
 
 
 @click.command()
 @click.argument("task", type=click.Choice(TASKS))
+@click.option(
+    "--provider", type=click.Choice(tuple(PROVIDERS.values())), default=LOCAL, show_default=True, help="Whose bundle."
+)
 @click.option("--why", "comment", default="", help="The reason, for the journal.")
 @click.pass_context
-def rollback(ctx: click.Context, task: Task, comment: str) -> None:
+def rollback(ctx: click.Context, task: Task, provider: str, comment: str) -> None:
     """Put the previous bundle of TASK into service again, at once in a running kiosk."""
     settings = load_settings(ctx).settings
     with data_folder.database(settings) as database:
-        change = Store(settings).rollback(task, Journal(database), user(), comment)
+        store = Store(settings, provider)
+        change = store.rollback(task, Journal(database), user(), comment)
     before = change.before if change.before != SHIPPED else f"{task}/{SHIPPED}"
-    show(change, settings, f"To undo it: triof bundles activate {before}")
+    show(change, store, f"To undo it: triof bundles activate {before}")

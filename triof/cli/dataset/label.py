@@ -87,10 +87,10 @@ def _serve(session: LabellingSession, port: int, settings: Settings) -> None:
     import waitress
 
     from triof.curation.model_suggestions import ModelSuggestions
-    from triof.web import label_page
+    from triof.web.labelling import pages as label_page
 
     opinions = ModelSuggestions(bundle_store.options(settings), settings.photo)
-    app = label_page.create_app(session, opinions.of, settings.photo, settings.server.trusted_hosts)
+    app = label_page.create_app(session, opinions.of, settings.photo, settings.server.trusted_hosts, settings.language)
     try:
         server = waitress.create_server(app, host=_HOST, port=port, threads=4, ident=None)
     except OSError as error:

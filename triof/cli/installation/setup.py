@@ -31,6 +31,7 @@ class NotTheOwner(TriofError):
 @click.option("--language", type=click.Choice(get_args(Language)), help="Language of the touchscreen.")
 @click.option("--name", help="What people call the machine.")
 @click.option("--place", help="Where it stands.")
+@click.option("--tenant", help="The company where it stands, for the thanks and the reports.")
 @click.option("--camera", type=click.Choice(get_args(CameraSettings.model_fields["kind"].annotation)))
 @click.option("--camera-folder", type=click.Path(path_type=Path), help="Of a camera of the kind folder.")
 @click.option("--camera-device", metavar="DEVICE", help="Of a webcam: number, path or name in /dev/v4l/by-id.")

@@ -68,10 +68,11 @@ def _language(setup: Setup) -> Values:
 
 
 def _names(setup: Setup) -> Values:
-    held = setup.settings.machine
-    name = setup.text("name", "Name of the machine", held.name)
-    place = setup.text("place", "Where it stands", held.place)
-    values = {"machine.name": name, "machine.place": place}
+    held = setup.settings
+    name = setup.text("name", "Name of the machine", held.machine.name)
+    place = setup.text("place", "Where it stands", held.machine.place)
+    tenant = setup.text("tenant", "Company where it stands (empty: none)", held.tenant.name)
+    values = {"machine.name": name, "machine.place": place, "tenant.name": tenant}
     return {path: value for path, value in values.items() if value}
 
 
@@ -185,7 +186,7 @@ def _login(setup: Setup) -> Values:
 
 STEPS: Mapping[str, tuple[Callable[[Setup], Values], tuple[str, ...]]] = {
     "language": (_language, ("language",)),
-    "name": (_names, ("name", "place")),
+    "name": (_names, ("name", "place", "tenant")),
     "camera": (_camera, ("camera", *_CAMERA_FLAGS)),
     "hardware": (_hardware, ("hardware",)),
     "judging": (_judging, ("judging", *_CLOUD, "key_file")),

@@ -32,7 +32,8 @@ _NAME = re.compile(r"\w[\w.-]{0,63}")
 @click.pass_context
 def create(ctx: click.Context, name: str, scopes: tuple[str, ...], days: float | None, per_minute: int | None) -> None:
     """Create a key called NAME and print it once, as only its digest is stored."""
-    from triof.access.api_keys import KEY_SCOPES, Keys
+    from triof.access.api_keys import Keys
+    from triof.access.key_values import KEY_SCOPES
 
     if not _NAME.fullmatch(name):
         raise click.BadParameter("a name is 1 to 64 letters, digits, dots, hyphens or underscores", param_hint="NAME")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from triof.machine.cameras.base import Camera
     from triof.machine.slot import Slot
     from triof.settings.tree import Settings
+    from triof.statistics.queries import Statistics
     from triof.storage.database_errors import DatabaseUnusable
 
 Status = Literal["ok", "warning", "failed"]
@@ -75,6 +76,8 @@ class CheckedParts:
     slot: Callable[[], Slot] | None = None
     slot_watch: SlotWatch | None = None
     """None as well outside of the process that runs the machine."""
+    statistics: Statistics | None = None
+    """Those of a running server; None: built when needed."""
     is_thorough: bool = False
     """Whether a person waits for the result: then a check may take seconds, memory and one call of the quota."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

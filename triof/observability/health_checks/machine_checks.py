@@ -23,6 +23,8 @@ from triof.observability.health_checks.check import (
     ok,
     warning,
 )
+from triof.statistics.boxes import NEARLY_FULL
+from triof.statistics.queries import Statistics
 from triof.storage import data_folder
 
 
@@ -116,6 +118,37 @@ def slot(parts: CheckedParts) -> CheckResult | None:
         return faulty(error)
     slot_settings = parts.settings.slot
     return unfinished or ok(f"{slot_settings.kind}, {'open' if is_open else 'closed'}, boxes {slot_settings.boxes}")
+
+
+@health_check(alert="box_bottle")
+def box_bottle(parts: CheckedParts) -> CheckResult | None:
+    """Check that the box of bottles has room."""
+    return _box(parts, "bottle")
+
+
+@health_check(alert="box_cup")
+def box_cup(parts: CheckedParts) -> CheckResult | None:
+    """Check that the box of cups has room."""
+    return _box(parts, "cup")
+
+
+@health_check(alert="box_cutlery")
+def box_cutlery(parts: CheckedParts) -> CheckResult | None:
+    """Check that the box of cutlery has room."""
+    return _box(parts, "cutlery")
+
+
+def _box(parts: CheckedParts, waste_type: str) -> CheckResult | None:
+    journal = parts.journal()
+    if not (journal and parts.slot):
+        return None
+    statistics = parts.statistics or Statistics(journal.database, parts.settings, parts.now)
+    box = next(each for each in statistics.boxes(journal.machine_id) if each.waste_type == waste_type)
+    told = f"box {box.number} is {box.share:.0%} full: {box.grams:,.0f} of {box.capacity_grams:,.0f} g"
+    if box.share < NEARLY_FULL:
+        return ok(told)
+    remedy = f"Empty it, then press “Emptied” on the dashboard, or `triof slot emptied {box.number}`."
+    return warning(f"B{told[1:]}.", remedy, round(box.share, 3))
 
 
 def _is_taken(parts: CheckedParts) -> bool:

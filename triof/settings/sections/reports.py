@@ -50,12 +50,10 @@ class Co2Settings(Options):
 
 
 class ReportSettings(Options):
-    """Time zone and company name of statistics and reports, and the value of an item."""
+    """Time zone of statistics and reports, and the value of an item."""
 
     timezone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Paris"
     """Time zone of all days and hours, independent of the system clock's."""
-    tenant: str = ""
-    """Name of the company where the machine stands, for the head of the monthly report."""
     grams: GramsSettings = GramsSettings()
     density: DensitySettings = DensitySettings()
     filament_millimetres: float = Field(1.75, ge=1, le=5)

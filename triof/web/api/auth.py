@@ -2,7 +2,7 @@
 
 from flask import g, request
 
-from triof.access.api_keys import Key, KeyRefused, Keys
+from triof.access.key_values import Key, KeyRefused, KeyRing
 from triof.web.api.problems import Refusal
 from triof.web.api.routes import ROUTES
 
@@ -13,7 +13,7 @@ _SCOPES = {f"api.{route.name}": route.scopes for route in ROUTES}
 class ApiAuth:
     """Checks the API key of each request."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
     @property

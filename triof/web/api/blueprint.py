@@ -1,133 +1,84 @@
 """Serves the routes: photos in, predictions or problems out."""
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import ClassVar
 from uuid import UUID, uuid4
 
 from flask import Blueprint, Response, render_template, url_for
-from werkzeug.datastructures import FileStorage
+from sqlalchemy.exc import SQLAlchemyError
 
 from triof.judging import photo as photos
 from triof.predictions import results
-from triof.predictions.queue import PredictionJob, RequestIdentity
+from triof.predictions.queue import KeyReused, PredictionJob, QueueFull, RequestIdentity, StillRunning
 from triof.predictions.results import Outcome
 from triof.services import Services
-from triof.web.api import headers, models, openapi, problems, request_parsing
+from triof.web.api import models, openapi, problems, request_parsing
 from triof.web.api.auth import ApiAuth
 from triof.web.api.machine_status import MachineStatus
 from triof.web.api.problems import Refusal
-from triof.web.api.routes import ROUTES
+from triof.web.api.routes import ROUTES, Route
+from triof.web.api.stateless import StatelessApi, to_response
+
+_JOB_CODES: dict[type[Exception], str] = {
+    StillRunning: "still_running",
+    KeyReused: "idempotency_key_reused",
+    QueueFull: "queue_full",
+}
 
 
-class _Version(NamedTuple):
-    """The response models of a version; the versions differ in nothing else."""
+class Api(StatelessApi):
+    """The API of a server with a database. ``clock`` in monotonic seconds."""
 
-    prediction: type[models.ApiModel]
-    batch: type[models.ApiModel]
-
-
-_V1 = _Version(models.PredictionV1, models.BatchV1)
-_V2 = _Version(models.PredictionV2, models.BatchV2)
-
-
-class Api:
-    """The API of one server. ``clock`` in monotonic seconds."""
+    routes: ClassVar[Sequence[Route]] = ROUTES
 
     def __init__(self, services: Services, clock: Callable[[], float] = time.monotonic) -> None:
-        self._sorter = services.sorter
-        self._operations = services.operations
-        self._settings = services.operations.settings.api
-        self._jobs = services.operations.jobs
-        self._machine_status = MachineStatus(services.operations, services.sorter.router)
-        self._clock = clock
-        self._auth = ApiAuth(services.operations.keys)
+        operations = services.operations
+        super().__init__(services.sorter, operations.settings.api, ApiAuth(operations.keys), clock)
+        self._operations = operations
+        self._jobs = operations.jobs
+        self._machine_status = MachineStatus(operations, services.sorter.router)
 
     def blueprint(self) -> Blueprint:
-        """Return the blueprint with every route under ``/api/``."""
-        blueprint = Blueprint("api", __name__)
-        for route in ROUTES:
-            view = getattr(self, route.name)
-            blueprint.add_url_rule(route.rule, route.name, view, methods=[route.method])
+        """Return the blueprint with every route and the page that explains them."""
+        blueprint = super().blueprint()
         blueprint.get("/api/docs")(self.docs)
-        blueprint.before_request(self._auth.admit)
-        blueprint.after_app_request(headers.Headers(self._settings).add)
+        for error, code in _JOB_CODES.items():
+            blueprint.register_error_handler(error, partial(_refused, code))
+        blueprint.register_error_handler(SQLAlchemyError, _database_failed)
         return blueprint
-
-    def predict_v1(self) -> Response:
-        """Judge a photo."""
-        return self._predict(_V1)
 
     def predict_v2(self) -> Response:
         """Judge a photo now, or queue it."""
-        return self._queue() if request_parsing.prefers_async() else self._predict(_V2)
-
-    def predict_batch_v1(self) -> Response:
-        """Judge several photos."""
-        return self._predict_batch(_V1)
-
-    def predict_batch_v2(self) -> Response:
-        """Judge several photos."""
-        return self._predict_batch(_V2)
+        return self._queue() if request_parsing.prefers_async() else super().predict_v2()
 
     def prediction(self, id: UUID) -> Response:  # noqa: A002 (the name in the address)
         """Return the state of a prediction that was requested with this key."""
         job = self._jobs.find(id, self._auth.key.id)
         if not job or (job.outcome and "items" in job.outcome):
             raise Refusal("not_found", "There is no such prediction of this key, or it is too old.")
-        response = _json(_job(job))
+        response = to_response(_job(job))
         if not job.is_finished:
             response.headers["Retry-After"] = "1"
         return response
 
     def machine(self) -> Response:
         """Return the state of the machine."""
-        return _json(self._machine_status.machine())
+        return to_response(self._machine_status.machine())
 
     def summary(self) -> Response:
         """Return the deposit counts of a period."""
-        return _json(self._machine_status.summary())
-
-    def document(self) -> Response:
-        """Return the OpenAPI document."""
-        return Response(json.dumps(openapi.document(self._settings)), mimetype="application/json")
+        return to_response(self._machine_status.summary())
 
     def docs(self) -> str:
         """Return the OpenAPI document as an HTML page."""
         return render_template(
-            "api/docs.html", document=openapi.document(self._settings), kinds=problems.KINDS, settings=self._settings
+            "api/docs.html",
+            document=openapi.document(self._settings, ROUTES),
+            kinds=problems.KINDS,
+            settings=self._settings,
         )
-
-    def _predict(self, version: _Version) -> Response:
-        image = request_parsing.photo()
-        outcome = self._once([image], lambda id_: results.ask(self._sorter, image, id_))
-        if "problem" in outcome:
-            return problems.respond(problems.body(**outcome["problem"]))
-        return _json(version.prediction.model_validate(outcome["prediction"]))
-
-    def _predict_batch(self, version: _Version) -> Response:
-        uploads = request_parsing.photos(self._settings.batch_bytes)
-        # The first photo was counted with the request.
-        if len(uploads) > 1:
-            self._auth.count(len(uploads) - 1)
-        outcome = self._once(map(request_parsing.content, uploads), lambda _: {"items": list(self._judge_all(uploads))})
-        items = [
-            {
-                "prediction": item.get("prediction"),
-                "problem": problems.body(**item["problem"]) if "problem" in item else None,
-            }
-            for item in outcome["items"]
-        ]
-        return _json(version.batch.model_validate({"items": items}))
-
-    def _judge_all(self, uploads: Sequence[FileStorage]) -> Iterator[Outcome]:
-        ends = self._clock() + self._settings.batch_seconds
-        for upload in uploads:
-            if self._clock() >= ends:
-                yield results.refusal("not_begun", f"The batch took {self._settings.batch_seconds:g} s already.")
-            else:
-                yield results.ask(self._sorter, request_parsing.content(upload), uuid4())
 
     def _once(self, images: Iterable[bytes], ask: Callable[[UUID], Outcome]) -> Outcome:
         """Return the outcome of ``ask``, or the stored one of an earlier request with the same idempotency key."""
@@ -155,7 +106,7 @@ class Api:
             self._auth.key.id, request_parsing.idempotency_key(), request_parsing.fingerprint([image])
         )
         job = self._jobs.put(asked, image)
-        response = _json(_job(job), 202)
+        response = to_response(_job(job), 202)
         response.headers["Location"] = url_for("api.prediction", id=job.id)
         response.headers["Preference-Applied"] = "respond-async"
         return response
@@ -178,5 +129,10 @@ def _job(job: PredictionJob) -> models.JobV2:
     )
 
 
-def _json(model: models.ApiModel, status: int = 200) -> Response:
-    return Response(model.model_dump_json(), status, mimetype="application/json")
+def _refused(code: str, error: Exception) -> Response:
+    return problems.respond(problems.body(code, str(error)))
+
+
+def _database_failed(error: Exception) -> Response:
+    detail = "The database of the journal does not answer, or is busy: try again later."
+    return problems.failed(error, "unavailable", detail)

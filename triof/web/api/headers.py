@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 from flask import Response, g, request
 
-from triof.access.api_keys import WINDOW_SECONDS, KeyUsage
+from triof.access.key_values import WINDOW_SECONDS, KeyUsage
 from triof.settings.sections.api import ApiSettings
 from triof.web.api import problems
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from triof import __version__
 from triof.settings.sections.api import BATCH, ApiSettings
 from triof.web.api import problems, request_parsing
 from triof.web.api.models import ApiModel, Problem
-from triof.web.api.routes import ROUTES, Parameter, Route, RouteResponse
+from triof.web.api.routes import Parameter, Route, RouteResponse
 
 Document = dict[str, Any]
 
@@ -25,10 +25,10 @@ _HEADERS: Document = {
 _RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
 
 
-def document(settings: ApiSettings) -> Document:
-    """Return the OpenAPI document of both versions."""
+def document(settings: ApiSettings, routes: Sequence[Route]) -> Document:
+    """Return the OpenAPI document of ``routes``."""
     paths: defaultdict[str, Document] = defaultdict(dict)
-    for route in ROUTES:
+    for route in routes:
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.rule)
         paths[path][route.method.lower()] = _operation(route, settings)
     return {
@@ -42,7 +42,7 @@ def document(settings: ApiSettings) -> Document:
         "servers": [{"url": "/"}],
         "paths": dict(paths),
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas(tuple(_models(routes))),
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "A key made by `triof keys create`."}
             },
@@ -50,10 +50,14 @@ def document(settings: ApiSettings) -> Document:
     }
 
 
+def _models(routes: Sequence[Route]) -> Iterable[type[ApiModel]]:
+    models = [answer.model for route in routes for answer in route.answers if answer.model]
+    return dict.fromkeys([*models, Problem])
+
+
 @cache
-def _schemas() -> Document:
-    models: list[type[ApiModel]] = [answer.model for route in ROUTES for answer in route.answers if answer.model]
-    kinds = [(model, "serialization") for model in dict.fromkeys([*models, Problem])]
+def _schemas(models: tuple[type[ApiModel], ...]) -> Document:
+    kinds = [(model, "serialization") for model in models]
     _, definitions = models_json_schema(kinds, ref_template=_REFERENCE)  # type: ignore[arg-type]
     schemas: Document = definitions["$defs"]
     return schemas

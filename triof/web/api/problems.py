@@ -5,13 +5,11 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from flask import Response, request
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from providers.event_log import get_logger
 from triof.common.errors import TriofError
 from triof.judging.photo import PhotoError
-from triof.predictions.queue import KeyReused, QueueFull, StillRunning
 
 log = get_logger(__name__)
 
@@ -95,11 +93,6 @@ KINDS = {
     ),
     "unavailable": Kind(503, "The service's database does not answer", "Try again later."),
 }
-_JOB_CODES: dict[type[Exception], str] = {
-    StillRunning: "still_running",
-    KeyReused: "idempotency_key_reused",
-    QueueFull: "queue_full",
-}
 _BY_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 
 
@@ -146,14 +139,14 @@ def of(error: Exception) -> Response:
             return respond(body(error.code, str(error)), error.headers)
         case PhotoError():
             return respond(body(error.code, str(error)))
-        case StillRunning() | KeyReused() | QueueFull():
-            return respond(body(_JOB_CODES[type(error)], str(error)))
         case HTTPException():
             return _http(error)
-        case SQLAlchemyError():
-            problem = body("unavailable", "The database of the journal does not answer, or is busy: try again later.")
-        case _:
-            problem = body("internal", "An unexpected error occurred.")
+    return failed(error, "internal", "An unexpected error occurred.")
+
+
+def failed(error: Exception, code: str, detail: str) -> Response:
+    """Log ``error``, which is no fault of the client, and return the problem response of ``code``."""
+    problem = body(code, detail)
     log.error("api.failed", instance=problem["instance"], exc_info=error)
     return respond(problem)
 

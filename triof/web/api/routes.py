@@ -8,7 +8,7 @@ image, which is the one thing that this API takes: apiflask issues 465 and 603.)
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
-from triof.access.api_keys import KeyScope
+from triof.access.key_values import KeyScope
 from triof.judging.photo import PhotoFault
 from triof.web.api import models
 
@@ -100,7 +100,7 @@ ROUTES = (
         "predict_batch_v1",
         ("predict",),
         "Judge several photos",
-        "Up to 16 photos, one after the other; what is wrong with one fails no other.",
+        "Up to 16 photos, as many at once as there are cores; what is wrong with one fails no other.",
         (RouteResponse(200, "Each photo has a prediction or a problem.", models.BatchV1),),
         (*_INTAKE_PROBLEMS, *_IDEMPOTENCY_PROBLEMS),
         (_IDEMPOTENCY_KEY,),
@@ -132,7 +132,7 @@ ROUTES = (
         "predict_batch_v2",
         ("predict",),
         "Judge several photos, and say why",
-        "Up to 16 photos, one after the other; what is wrong with one fails no other.",
+        "Up to 16 photos, as many at once as there are cores; what is wrong with one fails no other.",
         (RouteResponse(200, "Each photo has a prediction or a problem.", models.BatchV2),),
         (*_INTAKE_PROBLEMS, *_IDEMPOTENCY_PROBLEMS),
         (_IDEMPOTENCY_KEY,),
@@ -188,3 +188,16 @@ ROUTES = (
         (RouteResponse(200, "An OpenAPI 3.1 document."),),
     ),
 )
+
+
+def _without_memory(route: Route) -> Route:
+    """Return ``route`` for a server that remembers no request."""
+    later = {*_IDEMPOTENCY_PROBLEMS, "queue_full"}
+    return route._replace(
+        answers=tuple(answer for answer in route.answers if answer.status == 200),
+        problems=tuple(problem for problem in route.problems if problem not in later),
+        parameters=(),
+    )
+
+
+STATELESS_ROUTES = tuple(_without_memory(route) for route in ROUTES if route.body or not route.scopes)

@@ -8,7 +8,7 @@ from triof.access.users import Users
 from triof.services import Services
 from triof.settings.tree import Settings
 from triof.web import login
-from triof.web.dashboard import actions, labels, pages
+from triof.web.dashboard import actions, boxes, camera, labels, pages
 from triof.web.guesses import Guesses
 
 
@@ -18,7 +18,10 @@ def register(app: Flask, services: Services, settings: Settings, clock: Callable
     app.session_interface = login.Cookies()
     app.jinja_env.filters.update(labels.FILTERS)
     app.register_blueprint(gate.blueprint())
-    app.register_blueprint(pages.DashboardPages(services, settings).blueprint(gate))
+    picture = camera.CameraPicture(services, settings)
+    app.register_blueprint(pages.DashboardPages(services, settings, picture).blueprint(gate))
+    app.register_blueprint(picture.blueprint(gate))
+    app.register_blueprint(boxes.BoxActions(services).blueprint(gate))
     app.register_blueprint(actions.DashboardActions(services, settings).blueprint(gate))
     app.context_processor(lambda: {**login.current_user(), "pages": labels.PAGES, "roles": labels.ROLES})
     return gate

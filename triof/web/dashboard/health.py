@@ -7,7 +7,9 @@ from typing import Literal
 from flask_babel import gettext as _
 
 from triof.monitoring.machine_monitor import ALERT
+from triof.monitoring.machine_names import machine_names
 from triof.services import Services
+from triof.settings.tree import Settings
 from triof.web.dashboard import labels
 
 Level = Literal["bad", "look"]
@@ -23,12 +25,18 @@ class Notice:
     remedy: str = ""
     reason: str = ""
 
+    @property
+    def is_about_a_box(self) -> bool:
+        """Return whether a box is nearly full."""
+        return self.topic in labels.BOXES
+
 
 class DashboardHealth:
     """Collects failed health checks of ``services`` and open alerts."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, settings: Settings) -> None:
         self._services = services
+        self._settings = settings
 
     def notices(self, machines: Collection[str]) -> Sequence[Notice]:
         """Return all problems, the most severe first; empty if there is none.
@@ -51,6 +59,7 @@ class DashboardHealth:
 
     def _alerts(self, machines: Collection[str], told: Collection[str]) -> Iterator[Notice]:
         own = self._services.journal.machine_id
+        names = machine_names(self._settings, self._services.journal.database, sorted(machines))
         for alert in self._services.operations.monitoring.alerts.open(machines):
             if alert.machine == own and alert.name in told:
                 continue
@@ -58,5 +67,5 @@ class DashboardHealth:
             if alert.name.startswith(ALERT):
                 what = _("%(what)s: this has changed.", what=what)
             if alert.machine != own:
-                what = _("%(name)s: %(value)s", name=alert.machine, value=what)
-            yield Notice(alert.name, "look", what, "", alert.text)
+                what = _("%(name)s: %(value)s", name=names[alert.machine], value=what)
+            yield Notice(alert.name, "look", what, labels.alert_remedy(alert.name), alert.text)

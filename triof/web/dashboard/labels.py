@@ -1,12 +1,24 @@
 """The dashboard's sentences for codes, in English; translations/ has the other languages."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from flask_babel import LazyString, format_currency, format_date, format_datetime, format_decimal, format_percent
+from flask_babel import (
+    LazyString,
+    format_currency,
+    format_date,
+    format_datetime,
+    format_decimal,
+    format_percent,
+    format_timedelta,
+    get_locale,
+    ngettext,
+    to_user_timezone,
+)
 from flask_babel import lazy_gettext as _
 
 from providers.local_cnn.pointer import SHIPPED
+from triof.access.technician_pin import BY_PIN
 from triof.observability.health_checks.check import Status
 from triof.web import texts
 
@@ -32,20 +44,31 @@ ACTIONS: Mapping[str, LazyString] = {
 TYPES: Mapping[str, LazyString] = {
     "bottle": _("Bottles"),
     "cup": _("Cups"),
-    "cutlery": _("Cutlery"),
+    "cutlery": _("Pieces of cutlery"),
     "other": _("Something else"),
 }
 TASKS: Mapping[str, LazyString] = {"waste_type": _("What is it?"), "cleanliness": _("Is it clean?")}
+ANSWERS: Mapping[str, LazyString] = {
+    "accept": _("was sure"),
+    "ask": _("asked the person"),
+    "refuse": _("refused it"),
+}
+"""What the machine did with one item, by the verdict's action."""
 ENDINGS: Mapping[str, LazyString] = {
-    "shredded": _("Shredded"),
-    "returned": _("Given back"),
-    "failed": _("Failed"),
-    "interrupted": _("Interrupted"),
+    "shredded": _("was shredded"),
+    "returned": _("was handed back"),
+    "failed": _("failed"),
+    "interrupted": _("was interrupted"),
 }
 MODES: Mapping[str, LazyString] = {
     "auto": _("The cloud first, this machine where it does not answer"),
     "cloud": _("The cloud has to answer; a fall-back is shown as a fault"),
     "local": _("This machine alone, nothing that needs the network"),
+}
+BOXES: Mapping[str, LazyString] = {
+    "box_bottle": _("The box of bottles is nearly full."),
+    "box_cup": _("The box of cups is nearly full."),
+    "box_cutlery": _("The box of cutlery is nearly full."),
 }
 CHECKS: Mapping[str, LazyString] = {
     **texts.HINTS,
@@ -54,13 +77,46 @@ CHECKS: Mapping[str, LazyString] = {
     "precision": _("A model answers in another precision than it should."),
     "cloud": _("The cloud does not answer."),
     "quota": _("The quota is used up, or soon will be."),
+    "retirement": _("The cloud service is being switched off."),
     "slot_view": _("The camera no longer sees the slot as before."),
     "clock": _("The clock is wrong."),
     "memory": _("Memory is running out."),
     "temperature": _("The computer is too hot."),
+    "groups": _("The program may not use the camera or the motors."),
+    "network": _("There is no network."),
     "languages": _("A language is missing."),
 }
 """Sentences for failed health checks; a check that is not listed is shown by its name."""
+CHECK_NAMES: Mapping[str, LazyString] = {
+    "home": _("The machine's folder"),
+    "disk": _("Disk"),
+    "journal": _("Journal"),
+    "waste_type": _("Telling what it is"),
+    "cleanliness": _("Telling whether it is clean"),
+    "bundles": _("Models in service"),
+    "precision": _("Precision of the models"),
+    "cloud": _("Cloud"),
+    "quota": _("Quota of the cloud"),
+    "retirement": _("Retirement of the cloud service"),
+    "camera": _("Camera"),
+    "camera_frozen": _("Frozen picture"),
+    "camera_black": _("Black picture"),
+    "camera_overexposed": _("White picture"),
+    "camera_blurred": _("Blurred picture"),
+    "camera_covered": _("Covered camera"),
+    "slot_view": _("View of the slot"),
+    "slot": _("Slot, boxes and shredder"),
+    "box_bottle": _("Box of bottles"),
+    "box_cup": _("Box of cups"),
+    "box_cutlery": _("Box of cutlery"),
+    "clock": _("Clock"),
+    "memory": _("Memory"),
+    "temperature": _("Temperature"),
+    "groups": _("Access to camera and motors"),
+    "network": _("Network"),
+    "languages": _("Languages"),
+}
+"""Names of the health checks; a check that is not listed is shown by its own."""
 CHECK_WARNINGS: Mapping[str, LazyString] = {
     "waste_type": _("A model does not answer, another one does."),
     "cleanliness": _("A model does not answer, another one does."),
@@ -71,12 +127,21 @@ CHECK_WARNINGS: Mapping[str, LazyString] = {
     "camera_blurred": _("The camera's pictures are blurred."),
     "camera_covered": _("Something covers the camera."),
     "slot": _("The latest deposit was not finished."),
+    **BOXES,
 }
 """Sentences for health checks with a warning."""
 CHECK_REMEDIES: Mapping[str, LazyString] = {
     "cloud": _("This machine answers alone and tries it again by itself."),
     "quota": _("This machine answers alone until it resets; see Answers."),
+    "retirement": _("Bring models and photos home: `triof doctor` names the commands."),
+    "slot": _("The technician's page, and `triof slot`, name the part that is stuck."),
     "slot_view": _("Put the camera back, clean its lens, or take a new reference picture."),
+    "disk": _("Make room on the disk."),
+    "network": _("Check cable, Wi-Fi and router."),
+    "temperature": _("Let air in, clean its fan."),
+    "clock": _("Set the clock, or switch on its synchronisation (NTP)."),
+    "memory": _("End other programs, or start the machine again."),
+    **dict.fromkeys(BOXES, _("Empty it, then press “Emptied”.")),
 }
 STATUSES: Mapping[str, LazyString] = {"ok": _("well"), "warning": _("look at it"), "failed": _("does not work")}
 TOPICS: Mapping[str, LazyString] = {
@@ -90,6 +155,7 @@ TOPICS: Mapping[str, LazyString] = {
     "labels": _("How often each label is seen"),
     "embedding": _("What items look like"),
     "quota": _("The quota is nearly used up."),
+    "retirement": _("The cloud service is being switched off."),
     "cloud": _("The cloud does not answer."),
     "jammed": _("A part is stuck, or a deposit was not finished."),
     "camera": _("The camera gives no picture."),
@@ -101,6 +167,7 @@ TOPICS: Mapping[str, LazyString] = {
     "slot_view": _("The camera no longer sees the slot as before."),
     "disk": _("The disk is nearly full."),
     "journal": _("The journal needs care."),
+    **BOXES,
 }
 STATES: Mapping[str, LazyString] = {
     "learning": _("still learning"),
@@ -136,11 +203,14 @@ FAILURES: Mapping[str, LazyString] = {
     "QuotaExceeded": _("quota used up"),
     "ProviderMisconfigured": _("not set up"),
     "ServiceRetired": _("is retired"),
+    "ModelStopped": _("model not running"),
     "PhotoRejected": _("could not read the photo"),
 }
 PROVIDERS: Mapping[str, LazyString] = {
     "custom_vision": _("Cloud (Custom Vision)"),
+    "rekognition": _("Cloud (Rekognition)"),
     "local_cnn": _("This machine"),
+    "onnx": _("This machine"),
     "fake": _("Rehearsal"),
 }
 
@@ -161,6 +231,25 @@ def check(name: str, status: Status) -> str:
 def check_remedy(name: str) -> str:
     """Return the remedy, or where to find it."""
     return str(CHECK_REMEDIES.get(name) or _("On the machine, `triof doctor` names the remedy."))
+
+
+def check_name(name: str) -> str:
+    """Return the name of a health check."""
+    return str(CHECK_NAMES.get(name, name))
+
+
+def alert_remedy(name: str) -> str:
+    """Return what to do about an alert without a fault code."""
+    return str(_("See Models.")) if name.startswith("drift.") else check_remedy(name)
+
+
+def pieces(waste_type: str, number: int) -> str:
+    """Return the name of ``number`` items of a type, without the number."""
+    if waste_type == "bottle":
+        return str(ngettext("bottle", "bottles", number))
+    if waste_type == "cup":
+        return str(ngettext("cup", "cups", number))
+    return str(ngettext("piece of cutlery", "pieces of cutlery", number))
 
 
 def label(name: str) -> str:
@@ -200,6 +289,23 @@ def seconds(number: float) -> str:
     return f"{decimal(number, 2)}\N{NO-BREAK SPACE}s"
 
 
+def short_seconds(number: float) -> str:
+    """Format a duration in seconds without needless decimals."""
+    return f"{format_decimal(number)}\N{NO-BREAK SPACE}s"
+
+
+def between(low: float, high: float) -> str:
+    """Return the words for the sides of a confidence interval, shares from 0 to 1."""
+    digits = 0 if round(100 * low) != round(100 * high) else 1
+    sides = [decimal(100 * side, 1) if digits else count(100 * side) for side in (low, high)]
+    return str(_("between %(low)s and %(high)s of 100", low=sides[0], high=sides[1]))
+
+
+def long_duration(number: float) -> str:
+    """Format a duration in seconds by its largest unit: seconds, minutes, hours or days."""
+    return str(format_timedelta(timedelta(seconds=number), threshold=1.5))
+
+
 def euros(number: float) -> str:
     """Format an amount in euros."""
     return str(format_currency(number, "EUR"))
@@ -207,22 +313,32 @@ def euros(number: float) -> str:
 
 def day(moment: date) -> str:
     """Format a date without its year."""
-    return str(format_date(moment, "d MMM"))
+    return _with_ordinal(moment.day, str(format_date(moment, "d MMM")))
 
 
 def long_day(moment: date) -> str:
     """Format a date with its year."""
-    return str(format_date(moment, "d MMM y"))
+    return _with_ordinal(moment.day, str(format_date(moment, "d MMM y")))
 
 
 def moment(at: datetime) -> str:
-    """Format a date and time in local time."""
-    return str(format_datetime(at, "d MMM HH:mm", rebase=False))
+    """Format a date and time in the time zone of the reports; ``at`` is aware."""
+    return _with_ordinal(to_user_timezone(at).day, str(format_datetime(at, "d MMM HH:mm")))
 
 
 def clock(at: datetime) -> str:
-    """Format the time of day."""
-    return str(format_datetime(at, "HH:mm", rebase=False))
+    """Format the time of day in the time zone of the reports; ``at`` is aware."""
+    return str(format_datetime(at, "HH:mm"))
+
+
+def _with_ordinal(day_of_month: int, text: str) -> str:
+    """Return the text of a date; in French the first of a month is an ordinal."""
+    return f"1er{text[1:]}" if day_of_month == 1 and str(get_locale()) == "fr" else text
+
+
+def person(actor: str) -> str:
+    """Return the actor's name; the one of the technician's PIN has none."""
+    return str(_("technician")) if actor == BY_PIN else actor
 
 
 def failure(code: str) -> str:
@@ -249,11 +365,17 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "share": share,
     "percent_of": percent_of,
     "seconds": seconds,
+    "long_duration": long_duration,
     "euros": euros,
     "day": day,
     "long_day": long_day,
     "moment": moment,
     "clock": clock,
+    "person": person,
+    "check": check,
+    "check_name": check_name,
+    "check_remedy": check_remedy,
+    "pieces": pieces,
     "failure": failure,
     "signal": signal,
     "label": label,

@@ -1,37 +1,45 @@
 """The dashboard's pages. A GET never changes anything; the actions are in ``actions.py``."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, abort, g, render_template, request, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from triof.journal.scope import Scope
 from triof.judging.mode import current_mode
+from triof.monitoring.machine_names import machine_names
+from triof.operations.records import latest_faults
+from triof.reporting import month
+from triof.reporting.charts import Chart
 from triof.services import Services
+from triof.settings.sections.reports import CO2_SOURCE
 from triof.settings.tree import Language, Settings
-from triof.statistics import month
 from triof.web import login
-from triof.web.dashboard import charts, condition, labels
+from triof.web.dashboard import boxes, charts, comparison, condition, faults, labels
+from triof.web.dashboard.camera import CameraPicture
 from triof.web.dashboard.filters import PERIODS, DashboardFilter, read
 from triof.web.dashboard.filters import month as wanted_month
 from triof.web.dashboard.health import DashboardHealth
+from triof.web.fault_codes import FAULT_CODES
 
 _LIVE_SECONDS = 10
-_HOURS_UP_TO_DAYS = 2
 _LATEST = 6
+_FAULTS = 60
+"""Events that are read to find as many faults as are shown: each has a beginning and an end."""
 
 
 class DashboardPages:
     """The pages for operators, about the machines that write to the database of ``around``."""
 
-    def __init__(self, around: Services, settings: Settings) -> None:
+    def __init__(self, around: Services, settings: Settings, camera: CameraPicture) -> None:
         self._services = around
         self._settings = settings
         self._statistics = around.operations.statistics
-        self._health = DashboardHealth(around)
+        self._health = DashboardHealth(around, settings)
+        self._camera = camera
 
     def blueprint(self, gate: login.Gate) -> Blueprint:
         """Return the blueprint; users who are not logged in are redirected to the login."""
@@ -42,6 +50,7 @@ class DashboardPages:
         blueprint.get("/machine")(self.machine)
         blueprint.get("/models")(self.models)
         blueprint.get("/export.csv")(self.export)
+        blueprint.get("/charts/<name>.csv")(self.chart)
         blueprint.get("/report")(self.report)
         blueprint.before_request(gate.check)
         login.add_error_pages(blueprint)
@@ -51,54 +60,51 @@ class DashboardPages:
         """Show today's numbers and the open problems."""
         asked = self._asked("today")
         scope = asked.scope(self._statistics)
-        if asked.days <= _HOURS_UP_TO_DAYS:
-            over = charts.hours(self._statistics.by_hour(scope))
-        else:
-            over = charts.spans(self._statistics.by_day(scope))
         totals = self._statistics.totals(scope)
+        machines = asked.machines or self._statistics.machines() or [self._services.journal.machine_id]
+        fills = boxes.shown(self._statistics, machines)
         return self._page(
             "today",
             asked,
             live_seconds=_LIVE_SECONDS,
             totals=totals,
+            changes=comparison.changes(self._statistics, asked, totals),
+            fills=fills,
+            box_level=boxes.level,
             actions=charts.action_shares(totals),
-            chart=charts.verdicts(*over),
+            drawn=self._drawn(asked, "deposits"),
             recycled=self._statistics.recycled(scope),
             latest=self._statistics.latest(scope, _LATEST),
-            notices=self._health.notices(asked.machines or self._statistics.machines()),
+            # The boxes themselves are shown below them.
+            notices=[each for each in self._health.notices(machines) if fills.left_out or not each.is_about_a_box],
             types=labels.TYPES,
-            action_names=labels.ACTIONS,
+            answers=labels.ANSWERS,
             endings=labels.ENDINGS,
         )
 
     def over_time(self) -> str:
         """Show the numbers of a period, day by day."""
         asked = self._asked("30")
-        days = self._statistics.by_day(asked.scope(self._statistics))
-        over = charts.spans(days)
         return self._page(
             "over_time",
             asked,
             recycled=self._statistics.recycled(asked.scope(self._statistics)),
-            verdicts=charts.verdicts(*over),
-            types=charts.types(*over),
-            dirty=charts.dirty(*over),
-            corrections=charts.corrections(*over),
-            type_names=labels.TYPES,
+            # The template translates the default.
+            own_source=None if self._settings.reports.co2.source == CO2_SOURCE else self._settings.reports.co2.source,
+            drawn=self._drawn(asked, "verdicts", "types", "dirty", "corrections"),
         )
 
     def answers(self) -> str:
         """Show providers, response times, quotas and costs."""
         asked = self._asked("30")
         scope = asked.scope(self._statistics)
-        days, totals = self._statistics.by_day(scope), self._statistics.totals(scope)
+        totals = self._statistics.totals(scope)
         return self._page(
             "answers",
             asked,
             totals=totals,
             shares=charts.answer_shares(totals),
-            who=charts.who_answered(*charts.spans(days)),
-            times=charts.response_times(days, self._settings.cloud_seconds),
+            drawn=self._drawn(asked, "who", "durations", "times"),
             responses=self._statistics.responses(scope),
             quotas=self._statistics.quota(),
             tasks=labels.TASKS,
@@ -121,7 +127,11 @@ class DashboardPages:
             breaker_words=labels.BREAKERS,
             latest=next(iter(self._statistics.latest(self._last_week(), 1)), None),
             mode=current_mode(self._settings),
+            mode_turned_at=_turned_at(self._settings),
             modes=labels.MODES,
+            faults=list(faults.shown(latest_faults(self._services.journal, _FAULTS)))[:_LATEST],
+            fault_codes=FAULT_CODES,
+            camera=self._camera.state() if g.user.may_act else None,
         )
 
     def models(self) -> str:
@@ -147,6 +157,15 @@ class DashboardPages:
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response((line.encode() for line in lines), mimetype="text/csv", headers=headers)
 
+    def chart(self, name: str) -> Response:
+        """Return the numbers of one chart as a CSV file."""
+        if name not in charts.CHARTS:
+            abort(404)
+        asked = self._asked("today" if name == "deposits" else "30")
+        file = f"triof-{name}-{asked.first:%Y-%m-%d}-{asked.last:%Y-%m-%d}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{file}"'}
+        return Response(charts.csv(self._drawn(asked, name)[name]), mimetype="text/csv", headers=headers)
+
     def report(self) -> Response:
         """Show the printable report of one month; by default the last whole one."""
         asked = self._asked("30")
@@ -160,11 +179,17 @@ class DashboardPages:
         today = self._statistics.today
         return self._statistics.days(today - timedelta(7), today, [self._services.journal.machine_id])
 
+    def _drawn(self, asked: DashboardFilter, *names: str) -> Mapping[str, Chart]:
+        source = charts.ChartSource(self._statistics, asked, self._settings)
+        return {name: charts.CHARTS[name](source) for name in names}
+
     def _asked(self, usual: str) -> DashboardFilter:
         return read(request.args, self._statistics.today, usual)
 
     def _page(self, name: str, asked: DashboardFilter, **values: Any) -> str:
         usual = {"lang": None, "since": None, "until": None}
+        machines = self._statistics.machines()
+        names = machine_names(self._settings, self._services.journal.database, machines)
         return render_template(
             f"dashboard/{name}.html",
             here=f"dashboard.{name}",
@@ -172,12 +197,21 @@ class DashboardPages:
             asked=asked.address() if {"period", "since"} & set(request.args) else asked.address(**usual, period=None),
             asked_words=_said(asked),
             periods={code: labels.PERIODS[code] for code in PERIODS},
-            machines=self._statistics.machines(),
+            machines=machines,
+            machine_name=lambda machine: names.get(machine, machine),
             today=self._statistics.today,
             last_month=f"{_last_month(self._statistics.today):%Y-%m}",
             language_urls={code: url_for(f"dashboard.{name}", **_with_language(code)) for code in ("fr", "en")},
             **values,
         )
+
+
+def _turned_at(settings: Settings) -> datetime | None:
+    turned = current_mode(settings).turned
+    try:
+        return datetime.fromisoformat(turned.at) if turned else None
+    except ValueError:
+        return None
 
 
 def _with_language(code: str) -> Mapping[str, Any]:

@@ -44,6 +44,7 @@ class TechnicianActions:
         blueprint.before_request(door.check)
         blueprint.post("/begin")(self.begin)
         blueprint.post("/parts")(self.act)
+        blueprint.post("/emptied")(self.emptied)
         blueprint.post("/test")(self.test)
         blueprint.post("/reference")(self.take_reference)
         blueprint.post("/mode")(self.turn_mode)
@@ -60,6 +61,16 @@ class TechnicianActions:
         if action not in self._work.actions:
             abort(400)
         return self._do(lambda: self._work.act(action, g.technician), "technician.parts", labels.action(action))
+
+    def emptied(self) -> Page:
+        """Record that a box was emptied, as `triof slot emptied` does."""
+        number, services = request.form.get("box", type=int) or 0, self._services
+        machine_id, statistics = services.journal.machine_id, services.operations.statistics
+        return self._do(
+            lambda: use_cases.empty_box(statistics, services.journal, machine_id, number, actor=g.technician),
+            "technician.parts",
+            labels.emptied(number),
+        )
 
     def test(self) -> Page:
         """Judge a picture of now, without a deposit."""

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
 from providers.event_log import get_logger
-from triof.access.technician_pin import LONGEST_PIN, TechnicianPin
+from triof.access.technician_pin import BY_PIN, LONGEST_PIN, TechnicianPin
 from triof.common.errors import TriofError
 from triof.operations.technician_work import TechnicianWork
 from triof.settings.sections.technician import TechnicianSettings
@@ -20,8 +20,6 @@ from triof.web.login import Gate, Page
 
 log = get_logger(__name__)
 
-BY_PIN = "technician"
-"""The actor of those who logged in by PIN, in the journal."""
 LOOK_HEADER = "X-Triof-Look"
 """Sent by scripts that only look again: it does not keep a login alive."""
 

@@ -7,7 +7,6 @@ from flask_babel import lazy_gettext as _
 
 from triof.judging.verdict import Verdict
 from triof.web import texts
-from triof.web.technician.door import BY_PIN
 
 PAGES: Mapping[str, LazyString] = {
     "technician.overview": _("State"),
@@ -60,16 +59,16 @@ VERDICTS: Mapping[str, LazyString] = {
 }
 
 
-def person(actor: str) -> str:
-    """Return the actor's name; the one of the PIN has none."""
-    return str(_("technician")) if actor == BY_PIN else actor
-
-
 def says(verdict: Verdict) -> str:
     """Return what the touchscreen would say first."""
     if verdict.action == "refuse":
         return str(texts.RETURNS[verdict.reason].headline)
     return str(texts.headline(verdict.action, verdict.reason, verdict.label))
+
+
+def emptied(number: int) -> str:
+    """Return what is said after a box was marked as emptied."""
+    return str(_("Box %(number)s emptied", number=number))
 
 
 def action(name: str) -> str:

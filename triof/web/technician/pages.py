@@ -1,6 +1,6 @@
 """The technician's pages: state, camera, parts, records. A GET moves nothing; the actions are in ``actions.py``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -17,9 +17,10 @@ from triof.operations.records import latest_faults, log_lines
 from triof.operations.technician_work import JudgedTest
 from triof.services import KioskServices
 from triof.settings.tree import Settings
+from triof.statistics.boxes import BoxFill
 from triof.web import fault_codes, texts
-from triof.web.dashboard import condition
-from triof.web.dashboard.labels import MODES, STATUSES, TASKS
+from triof.web.dashboard import boxes, condition
+from triof.web.dashboard.labels import MODES, STATUSES, TASKS, TYPES
 from triof.web.technician import labels
 from triof.web.technician.actions import TOLD
 from triof.web.technician.door import TechnicianDoor
@@ -73,7 +74,7 @@ class TechnicianPages:
             quotas=self._quotas(),
             versions=support_bundle.versions(self._services.sorter),
             networks={name: each for name, each in system_stats.network_addresses().items() if each},
-            machine_id=self._services.journal.machine_id,
+            machine_title=self._settings.machine.title or self._services.journal.machine_id,
         )
 
     def camera(self) -> str:
@@ -100,6 +101,9 @@ class TechnicianPages:
             "parts",
             sensors=self._sensors(),
             boxes=sorted((number, texts.NAMES[name]) for name, number in self._deposits.boxes.items()),
+            fills=self._fills(),
+            box_level=boxes.level,
+            types=TYPES,
         )
 
     def records(self) -> str:
@@ -132,6 +136,11 @@ class TechnicianPages:
             return {name: ledger.usage() for name, ledger in found.items()}
         except (SQLAlchemyError, TriofError):
             return {}
+
+    def _fills(self) -> Sequence[BoxFill]:
+        with suppress(SQLAlchemyError):
+            return self._services.operations.statistics.boxes(self._services.journal.machine_id)
+        return ()
 
     def _sensors(self) -> Mapping[str, Any]:
         slot = self._deposits.slot

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from providers.local_cnn.runtime import Extractor, interpreter_of
+from providers.local_cnn import litert
+from providers.local_cnn.runtime import Extractor
 from providers.local_cnn.training import quantization, trainer
 
 SIDE = 16
@@ -37,7 +38,7 @@ def photos() -> np.ndarray:
 
 def test_an_8_bit_network_answers_in_float_about_as_the_one_it_was_made_of(network: Any, photos: np.ndarray) -> None:
     made = quantization.quantized(trainer.converter(network, SIDE), photos)
-    interpreter = interpreter_of(made)
+    interpreter = litert.interpreter(made, 1)
     details = (*interpreter.get_input_details(), *interpreter.get_output_details())
     assert [tuple(each["shape"]) for each in details] == [(1, SIDE, SIDE, 3), (1, 2)]
     assert {each["dtype"] for each in details} == {np.float32}

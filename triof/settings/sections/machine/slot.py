@@ -43,6 +43,14 @@ class Boxes(Options):
         return self
 
 
+class BoxCapacity(Options):
+    """How much shredded plastic each box holds, in grams."""
+
+    bottle: float = Field(2000, gt=0, le=1_000_000)
+    cup: float = Field(2000, gt=0, le=1_000_000)
+    cutlery: float = Field(2000, gt=0, le=1_000_000)
+
+
 def _can_be_driven(kind: str) -> str:
     if kind not in KINDS and not names_a_class(kind):
         raise PydanticCustomError(
@@ -59,6 +67,7 @@ class SlotSettings(Options):
     kind: Annotated[str, AfterValidator(_can_be_driven)] = "simulated"
     """``simulated``, ``gpiozero``, or the ``module:Class`` of a driver, which is built with the settings."""
     boxes: Boxes = Boxes()
+    capacity_grams: BoxCapacity = BoxCapacity()
     simulated_seconds: SimulatedSeconds = SimulatedSeconds()
     gpiozero: GpioSettings = GpioSettings()
 

@@ -1,0 +1,1 @@
+"""The strict fake of Amazon Rekognition Custom Labels."""

@@ -1,0 +1,1 @@
+"""Commands that measure providers on labelled photos."""
