@@ -1,5 +1,6 @@
 """The base classes and types of all settings."""
 
+from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
@@ -50,6 +51,16 @@ class CloudOptions(Options):
     def remedy(self) -> str:
         """How to enable the provider on a machine without it."""
         raise NotImplementedError
+
+    @property
+    def retires_on(self) -> date | None:
+        """The day on which the vendor switches the service off, if it has named one."""
+        return None
+
+    @property
+    def without_service(self) -> str:
+        """What to do when the service is retired, or soon will be."""
+        return "take it out of the routes, or turn to `triof mode local`"
 
     def rehearsed(self, endpoint: str) -> Self:
         """Return the settings for a drill: ``endpoint`` replaces the cloud, and no secret is sent to it."""

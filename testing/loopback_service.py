@@ -46,7 +46,7 @@ class Service(Generic[F]):
     whose head came whole), ``connections`` (accepted), ``ca_pem`` (with ``tls``).
     """
 
-    def __init__(self, faults: Collection[F], canned: Mapping[F, Reply], *, tls: bool = False) -> None:
+    def __init__(self, faults: Collection[F], canned: Mapping[Any, Reply], *, tls: bool = False) -> None:
         """``faults`` are the names that ``fault`` takes, ``canned`` those of them that are an answer of their own."""
         self._faults = faults
         self.latency = 0.0
@@ -57,7 +57,7 @@ class Service(Generic[F]):
         self._switch = threading.Lock()
         self._started = False
         self.tls = self._certify() if tls else None
-        self.canned: dict[F | None, Reply] = {**canned}
+        self.canned: dict[F | None, Reply] = dict[F | None, Reply](canned.items())
         """What faults answer that are an answer of their own."""
         # Bound from now on, also while stopped: the address refuses, and nobody else can take it.
         self._listener = _Listener(self, port=0)

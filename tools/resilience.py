@@ -362,7 +362,7 @@ def bare_call(options: CustomVisionOptions, jpeg: bytes) -> Callable[[], object]
     from msrest.authentication import ApiKeyCredentials
 
     endpoint, key, project_id, published_name = options.check()
-    client: Any = CustomVisionPredictionClient(endpoint, ApiKeyCredentials(in_headers={"Prediction-key": key}))
+    client: Any = CustomVisionPredictionClient(endpoint, ApiKeyCredentials(in_headers={"Prediction-key": str(key)}))
     retries = client.config.retry_policy.policy
     retries.total = retries.connect = retries.read = retries.status = retries.other = retries.redirect = 0
     client.config.connection.timeout = options.connect_seconds, Settings().cloud_seconds

@@ -5,6 +5,7 @@ valid answer or one of the errors in ``providers/base.py``. Nothing is retried h
 back to the next provider at once, and ``trainer.py`` retries for training.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +15,12 @@ from typing import Any, TypeVar, cast
 
 import requests
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
-from msrest.authentication import ApiKeyCredentials
+from msrest.authentication import ApiKeyCredentials, Authentication, BasicTokenAuthentication
 
 from providers.base import ProviderError, ProviderUnavailable
 from providers.custom_vision import records
+from providers.custom_vision.entra import EntraToken, check_host
+from providers.custom_vision.entra_options import EntraOptions
 from providers.custom_vision.errors import (
     TrainingRefused,
     check_digest,
@@ -43,26 +46,47 @@ class CloudPrediction:
     probabilities: tuple[tuple[str, float], ...]
 
 
+class _TokenAuthentication(BasicTokenAuthentication):
+    """Sends a token of Entra ID, which the SDK knows only as a fixed one. Thread-safe."""
+
+    def __init__(self, options: EntraOptions, endpoint: str) -> None:
+        """Raises ProviderMisconfigured."""
+        check_host(endpoint)
+        super().__init__({"access_token": ""})
+        self._source = EntraToken(options)
+
+    def renew(self, timeout: float) -> float:
+        """Fetch a token if there is none that is valid; return what is left of ``timeout``. Raises ProviderError."""
+        ends = time.monotonic() + timeout
+        self.token = {"access_token": self._source.get()}
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise ProviderUnavailable("Entra ID took all the time there was to ask the cloud.", sent=False)
+        return left
+
+
 class _Endpoint(VendorEndpoint):
     """One of the vendor's two APIs, asked through the vendor's SDK."""
 
     def __init__(
         self,
-        sdk: Callable[[str, ApiKeyCredentials], Any],
+        sdk: Callable[[str, Authentication], Any],
         endpoint: str,
         header: str,
-        key: str,
+        key: str | EntraOptions,
         refusal: Refusal,
         **options: Any,
     ) -> None:
-        super().__init__(endpoint, _turned_away(refusal), secret=key, **options)
-        self.sdk = cast(Any, sdk(endpoint, ApiKeyCredentials(in_headers={header: key})))
+        super().__init__(endpoint, _turned_away(refusal), secret=key if isinstance(key, str) else "", **options)
+        self._token = None if isinstance(key, str) else _TokenAuthentication(key, endpoint)
+        self.sdk = cast(Any, sdk(endpoint, self._token or ApiKeyCredentials(in_headers={header: str(key)})))
         self.sdk.config.session_configuration_callback = self._mount
         self.sdk.config.proxies.use_env_settings = self.trust_env
 
     def call(self, ask: Callable[..., Any], read: Callable[[Any], T], *args: Any, timeout: float, **options: Any) -> T:
         """Call the SDK within ``timeout`` seconds and convert its answer with ``read``. Raises only ProviderError."""
         connection = self.connection()
+        timeout = self._token.renew(timeout) if self._token else timeout
         try:
             with connection.call(timeout):
                 # A redirect would send the key to another host, such as the login page of a guest Wi-Fi.
@@ -107,7 +131,7 @@ class Client:
     def __init__(
         self,
         endpoint: str,
-        key: str,
+        key: str | EntraOptions,
         project_id: str,
         published_name: str,
         *,
@@ -155,7 +179,7 @@ class TrainingClient:
     def __init__(
         self,
         endpoint: str,
-        key: str,
+        key: str | EntraOptions,
         *,
         connect_seconds: float,
         timeout: float,

@@ -93,6 +93,8 @@ def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime, 
     if status in (403, 429) and "out of call volume quota" in text.lower():
         wait = timedelta(seconds=_wait(headers, text, now) or _UNKNOWN_WAIT)
         return QuotaExceeded("The cloud says that the quota is used up.", now + wait)
+    if status in (401, 403) and (fault := _identity_refusal(text, resource, said)):
+        return fault
     match status:
         case 200 | 301 | 302 | 303 | 307 | 308:
             return ProviderUnavailable(
@@ -119,6 +121,24 @@ def _refusal(status: int, headers: Mapping[str, str], text: str, now: datetime, 
             seconds = min(_wait(headers, text, now) or 1.0, _LONGEST_RATE_WAIT)
             return RateLimited("The cloud is asked too fast.", seconds)
     return ProviderUnavailable(f"The cloud answered with status {status}{said}")
+
+
+def _identity_refusal(text: str, resource: str, said: str) -> ProviderError | None:
+    """Return the error for a refusal that speaks of Entra ID; None for any other."""
+    if "AuthenticationTypeDisabled" in text or "Key based authentication is disabled" in text:
+        return ProviderMisconfigured(
+            "The resource takes no keys any more: set custom_vision.entra.kind, as docs/guide/azure.md tells."
+        )
+    if "PermissionDenied" in text or "Principal does not have access" in text:
+        return ProviderMisconfigured(
+            f"The identity may not do this: give it a role on the {resource} resource (docs/guide/azure.md){said}"
+        )
+    if "access token" in text.lower():
+        return ProviderMisconfigured(
+            f"The cloud refuses the token of Entra ID: check custom_vision.entra, and that .{resource}_endpoint is the"
+            f" resource's own address{said}"
+        )
+    return None
 
 
 def _code(text: str) -> str:

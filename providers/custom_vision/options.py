@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from providers.base import Allowance, ProviderMisconfigured
 from providers.cloud_options import Address, Count, File, Label, Price, Secret, Text, tags_above, unset_if_empty
+from providers.custom_vision.entra_options import EntraOptions
 from providers.options import CloudOptions
 from providers.text_files import decoded
 
@@ -22,6 +24,8 @@ DEFAULT_TAGS: dict[str, Label] = {
     "negative": "other",
 }
 
+RETIRES_ON = date(2028, 9, 25)
+"""From then on Microsoft answers no call."""
 _VARIABLE = "TRIOF_CUSTOM_VISION__"
 _RESOURCE_ID = r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+"
 
@@ -74,6 +78,7 @@ class CustomVisionOptions(CloudOptions):
     prediction_endpoint: Address = None
     """``https://…`` of the prediction resource; plain HTTP only to loopback."""
     prediction_key: Secret = None
+    """Not needed with ``entra``."""
     prediction_key_file: File = None
     """A file that contains only the key; read again when the vendor has refused the key."""
     project_id: Annotated[UUID | None, BeforeValidator(unset_if_empty)] = None
@@ -92,6 +97,8 @@ class CustomVisionOptions(CloudOptions):
     """Target for the shorter side of a sent photo, in pixels; photos are shrunk from 1.5 times this size on."""
     connect_seconds: float = Field(1.0, gt=0)
     """Connect timeout for one address, in seconds."""
+    entra: EntraOptions = EntraOptions()
+    """Tokens of Entra ID in place of both keys."""
     training_endpoint: Address = None
     """``https://…`` of the training resource; only ``triof azure`` needs it."""
     training_key: Secret = None
@@ -128,26 +135,42 @@ class CustomVisionOptions(CloudOptions):
         """Name the variables to set."""
         return f"set {', '.join(self._missing())} as docs/guide/azure.md tells"
 
-    def check(self) -> tuple[str, str, str, str]:
-        """Return endpoint, key, project id and published name. Raises ProviderMisconfigured if one is missing."""
+    @property
+    def retires_on(self) -> date:
+        """The day that Microsoft has named."""
+        return RETIRES_ON
+
+    @property
+    def without_service(self) -> str:
+        """Name the commands that bring the models and the photos home."""
+        return (
+            "bring everything home with `triof azure backup DIR` while the service answers, then turn to"
+            " `triof mode local`; step 7 of docs/guide/azure.md tells the rest"
+        )
+
+    def check(self) -> tuple[str, str | EntraOptions, str, str]:
+        """Return endpoint, key or identity, project id and published name. Raises ProviderMisconfigured."""
         if self._missing():
             raise ProviderMisconfigured(f"Azure Custom Vision is partly configured: {self.remedy}, or unset the rest.")
-        key = _key("prediction", self.prediction_key, self.prediction_key_file)
+        key = self.entra if self.entra.kind else _key("prediction", self.prediction_key, self.prediction_key_file)
         return str(self.prediction_endpoint), key, str(self.project_id), str(self.published_name)
 
-    def check_training(self) -> tuple[str, str]:
-        """Return endpoint and key of the training resource. Raises ProviderMisconfigured if one is missing."""
-        if not self.training_endpoint or not (self.training_key or self.training_key_file):
+    def check_training(self) -> tuple[str, str | EntraOptions]:
+        """Return endpoint and key, or identity, of the training resource. Raises ProviderMisconfigured."""
+        if not self.training_endpoint or not (self.training_key or self.training_key_file or self.entra.kind):
             raise ProviderMisconfigured(
                 f"There is no training resource: set {_VARIABLE}TRAINING_ENDPOINT and {_VARIABLE}TRAINING_KEY as"
                 " docs/guide/azure.md tells."
             )
-        return self.training_endpoint, _key("training", self.training_key, self.training_key_file)
+        return self.training_endpoint, self.entra if self.entra.kind else _key(
+            "training", self.training_key, self.training_key_file
+        )
 
     def rehearsed(self, endpoint: str) -> Self:
         """Return these settings with ``endpoint`` on this machine and an invalid key."""
-        nothing = {"prediction_key": SecretStr("rehearsal"), "prediction_key_file": None, "training_key": None}
-        return self.model_copy(update={"prediction_endpoint": endpoint, **nothing})
+        nothing = {"prediction_key_file": None, "training_key": None, "entra": EntraOptions()}
+        here = {"prediction_endpoint": endpoint, "prediction_key": SecretStr("rehearsal")}
+        return self.model_copy(update={**here, **nothing})
 
     @property
     def allowance(self) -> Allowance:
@@ -164,7 +187,7 @@ class CustomVisionOptions(CloudOptions):
     def _missing(self) -> list[str]:
         needed = {
             "PREDICTION_ENDPOINT": self.prediction_endpoint,
-            "PREDICTION_KEY": self.prediction_key or self.prediction_key_file,
+            "PREDICTION_KEY": self.prediction_key or self.prediction_key_file or self.entra.kind,
             "PROJECT_ID": self.project_id,
             "PUBLISHED_NAME": self.published_name,
         }

@@ -18,8 +18,8 @@ from urllib.parse import unquote, urlsplit
 
 from PIL import Image, UnidentifiedImageError
 
+from testing.azure.authentication import refused
 from testing.azure.replies import (
-    ACCESS_DENIED,
     BAD_DIMENSIONS,
     BAD_FORMAT,
     BAD_SIZE,
@@ -95,13 +95,16 @@ class CustomVisionServer(Service[Fault]):
     """The service with one project and one published iteration.
 
     Set at any time, besides what every service has: ``scores`` (probability by tag), ``quota`` (calls, None for no
-    limit), ``rate_per_second``. Read: ``key``, ``project_id``, ``published_name``, ``calls`` (counted against the
+    limit), ``rate_per_second``, ``tokens`` of Entra ID that are valid, ``keys_disabled``.
+    Read: ``key``, ``project_id``, ``published_name``, ``calls`` (counted against the
     quota), ``images`` (the last 32).
     """
 
     def __init__(self, *, tls: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(get_args(Fault), CANNED, tls=tls)
         self.key = f"k3y-{secrets.token_hex(14)}"
+        self.tokens: set[str] = set()
+        self.keys_disabled = False
         self.project_id = str(uuid.uuid4())
         self.iteration_id = str(uuid.uuid4())
         self.published_name = "triof"
@@ -136,8 +139,9 @@ class CustomVisionServer(Service[Fault]):
         return (refusal, None) if refusal else (reply, fault)
 
     def _misaddressed(self, request: Request) -> Reply | None:
-        if request.headers.get("Prediction-key") != self.key:
-            return ACCESS_DENIED
+        refusal = refused(request.headers, "Prediction-key", self.key, self.tokens, keys_disabled=self.keys_disabled)
+        if refusal:
+            return refusal
         address = CLASSIFY.fullmatch(unquote(urlsplit(request.path).path))
         if request.method != "POST" or not address:
             return NO_RESOURCE

@@ -20,6 +20,7 @@ Fault = Literal[
     "quota_403",
     "quota_429_days",
     "forbidden",
+    "no_role",  # a token of an identity without a role on the resource
     "nan",  # the best tag's probability
     "multilabel",  # probabilities whose sum is not 1
     "too_few_tags",  # the first two only
@@ -50,6 +51,34 @@ ACCESS_DENIED = of_gateway(
     401,
     "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an "
     "active subscription and use a correct regional API endpoint for your resource.",
+)
+
+
+TOKEN_REFUSED = of_gateway(
+    401,
+    "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or "
+    "have expired.",
+)
+
+
+KEYS_DISABLED = Reply(
+    403,
+    json.dumps(
+        {
+            "error": {
+                "code": "AuthenticationTypeDisabled",
+                "message": "Key based authentication is disabled for this resource.",
+            }
+        }
+    ).encode(),
+)
+
+
+NO_ROLE = Reply(
+    401,
+    json.dumps(
+        {"error": {"code": "PermissionDenied", "message": "Principal does not have access to API/Operation."}}
+    ).encode(),
 )
 
 
@@ -99,6 +128,7 @@ CANNED: Mapping[Fault, Reply] = MappingProxyType(
         "rate_limited": TOO_FAST,
         "quota_403": QUOTA_USED,
         "quota_429_days": Reply(429, json.dumps(DAYS).encode()),
+        "no_role": NO_ROLE,
         "forbidden": of_gateway(403, "Access denied due to Virtual Network/Firewall rules."),
         "server_error": of_service(500, "ErrorPredictionServiceUnavailable", "The prediction service is unavailable."),
         "bad_image": BAD_FORMAT,

@@ -17,6 +17,7 @@ from hashlib import md5
 from typing import Any, get_args
 from urllib.parse import unquote, urlsplit
 
+from testing.azure.authentication import refused
 from testing.azure.azure_export import azure_export_zip, expected_scores, zipped
 from testing.azure.custom_vision_server import CLASSIFY, complaint, image_of
 from testing.azure.replies import (
@@ -70,6 +71,9 @@ class TrainingServer(TrainingService, Service[Fault]):
         Service.__init__(self, get_args(Fault), CANNED, tls=tls)
         self.training_key = f"tr4in-{secrets.token_hex(14)}"
         self.prediction_key = f"k3y-{secrets.token_hex(14)}"
+        self.tokens: set[str] = set()
+        """The tokens of Entra ID that are valid."""
+        self.keys_disabled = False
         self.rate_per_second = rate_per_second
         self.prediction_rate_per_second: int | None = None
         self.quota: int | None = None
@@ -160,7 +164,7 @@ class TrainingServer(TrainingService, Service[Fault]):
             now = self.clock()
             if training:
                 self.arrivals.append(now)
-            if not self._may_enter(path, headers):
+            if self._refused(path, headers):
                 return False
             let_in = self._let_in[training]
             while let_in and let_in[0] <= now - 1:
@@ -170,11 +174,15 @@ class TrainingServer(TrainingService, Service[Fault]):
             let_in.append(now)
             return False
 
-    def _may_enter(self, path: str, headers: Message) -> bool:
-        """Whether the key is right for where it is shown."""
+    def _refused(self, path: str, headers: Message) -> Reply | None:
+        """Why the key or the token does not open this path."""
         if path.startswith(PREDICTION_ROOT):
-            return headers.get("Prediction-key") == self.prediction_key
-        return path.startswith(ROOT) and headers.get("Training-key") == self.training_key
+            header, key = "Prediction-key", self.prediction_key
+        elif path.startswith(ROOT):
+            header, key = "Training-key", self.training_key
+        else:
+            return ACCESS_DENIED
+        return refused(headers, header, key, self.tokens, keys_disabled=self.keys_disabled)
 
     def judge(self, request: Request) -> tuple[Reply, Fault | None]:
         """The answer, and the fault by which it is delivered."""
@@ -189,8 +197,8 @@ class TrainingServer(TrainingService, Service[Fault]):
             self.on_request(request.method, path)
         if path.startswith(BLOBS):
             return self._meeting_faults(request, path, lambda _: self._download(request))
-        if not self._may_enter(path, request.headers):
-            return ACCESS_DENIED, None
+        if refusal := self._refused(path, request.headers):
+            return refusal, None
         if path.startswith(PREDICTION_ROOT):
             if request.too_fast:
                 return TOO_FAST, None

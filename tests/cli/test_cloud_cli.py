@@ -154,7 +154,14 @@ def test_a_drill_shows_what_people_see_and_puts_everything_back(
     ran = CliRunner(env={"COLUMNS": "200"}).invoke(main, ["--set", f"server.port={running.port}", "drill", "--yes"])
     assert ran.exit_code == 0, ran.output
     assert all(fault in ran.stdout for fault in FAULTS)
-    for sentence in ("Judged in the cloud", "the cloud doesn't answer", "the cloud's quota is used up", "no picture"):
+    told = (
+        "Judged in the cloud",
+        "the cloud doesn't answer",
+        "the cloud's quota is used up",
+        "no picture",
+        "is retired",
+    )
+    for sentence in told:
         assert sentence in ran.stdout
     assert set_up.calls == 1, "one to compare with, none for the faults"
     # A computer that is busy with other tests may raise an alert of its own.
@@ -165,7 +172,10 @@ def test_a_drill_shows_what_people_see_and_puts_everything_back(
         (noted,) = journal.execute("SELECT detail FROM events WHERE kind = 'drill.ended'").fetchone()
         (judged,) = journal.execute("SELECT count(*) FROM events WHERE kind = 'deposit.judged'").fetchone()
     assert [kinds[1], kinds[-1]] == ["drill.started", "drill.ended"], "all of it is marked as a drill"
-    assert len(json.loads(noted)["deposits"]) == judged == len(FAULTS)
+    # One without a fault, none without a camera, and three after the retirement.
+    assert len(json.loads(noted)["deposits"]) == judged == len(FAULTS) + 2
+    assert ran.stdout.count("the cloud service is retired") == 3
+    assert "The service behind custom_vision is retired: bring everything home with `triof azure backup" in ran.stdout
     visitor = Visitor(running.url)
     visitor.press("/start")
     visitor.press("/waste/pick-type")

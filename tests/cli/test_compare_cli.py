@@ -140,6 +140,13 @@ def test_an_interrupted_comparison_goes_on_where_it_stopped(cloud: CustomVisionS
     assert cloud.calls == 6
 
 
+def test_a_limit_spreads_over_all_photos(photos: Path) -> None:
+    (engine,) = told("--data", photos, "--providers", "local_cnn", "--limit", 3, "--no-report")["engines"]
+    labels = engine["evaluations"]["waste_type"]["labels"]
+    assert sum(label["support"] for label in labels.values()) == 3
+    assert sum(label["support"] > 0 for label in labels.values()) >= 2
+
+
 def test_a_new_model_is_asked_again(cloud: CustomVisionServer, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("--data", photos, "--providers", "custom_vision", "--yes", "--no-report")
     told(*arguments)

@@ -51,6 +51,7 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "evaluate": ["--data", EMPTY],
     "bundles install": [EMPTY],
     "bundles check": ["none"],
+    "bundles convert": ["none", "--out", "{here}/out"],
     "bundles activate": ["none", "--why", "x"],
     "bundles rollback": ["waste_type", "--why", "x"],
     "bundles remove": ["none"],
@@ -72,6 +73,8 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "slot jam": ["box"],
     "slot item": ["present"],
     "slot box": ["2"],
+    "slot emptied": ["2"],
+    "package": ["none", "--out", "{here}/out"],
     "slot open": ["--help"],  # nothing is shredded after it
     "slot shred": ["--yes"],
     "slot lights": ["--seconds", "0"],

@@ -18,7 +18,7 @@ from tests.support.rekognition_options import rekognition_options
 from triof.cli import Timing, main
 from triof.operations.model_schedule import ModelSchedule, tasks
 from triof.settings.loader import load
-from triof.settings.tree import Mode
+from triof.settings.modes import Mode
 
 ZONE = ZoneInfo("Europe/Paris")
 MONDAY = datetime(2026, 11, 30, tzinfo=ZONE)

@@ -113,6 +113,12 @@ TROUBLES = (
         _lose_the_cloud,
         {"mode": "cloud", "routes": WITH_CLOUD, "custom_vision": CLOUD},
     ),
+    Trouble(
+        "retirement",
+        "warning",
+        "triof azure backup",
+        settings={"routes": WITH_CLOUD, "custom_vision": CLOUD, "alerts": {"retirement_months": 120}},
+    ),
     Trouble("clock", "warning", "Set the clock", _set_the_clock_back),
 )
 

@@ -54,7 +54,7 @@ def test_providers_know_nothing_of_the_machine(foreign: str) -> None:
         ("onnxruntime", "providers", {"providers/onnx/runtime.py"}),
         ("onnx", "providers", {f"providers/onnx/{name}.py" for name in ("runtime", "azure_export")}),
         ("tf2onnx", "providers", {"providers/onnx/conversion.py"}),
-        ("azure", "providers", {"providers/custom_vision/client.py"}),
+        ("azure", "providers", {f"providers/custom_vision/{name}.py" for name in ("client", "entra")}),
         ("azure", "triof", set()),
         ("boto3", "providers", {"providers/rekognition/client.py"}),
         ("botocore", "providers", {"providers/rekognition/client.py"}),

@@ -54,7 +54,7 @@ def test_nothing_is_left_in_english(language: str, sentences: set[str]) -> None:
     translated = {
         message.id[0] if isinstance(message.id, tuple) else message.id: message
         for message in catalogue
-        if message.id and all([message.string] if isinstance(message.string, str) else message.string)
+        if message.id and all([message.string] if isinstance(message.string, str) else message.string or [""])
         if not message.fuzzy
     }
     assert not sentences - set(translated)

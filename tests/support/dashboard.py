@@ -73,13 +73,13 @@ def deposit(machine: Machine, chosen: str = "bottle") -> None:
     visitor.wait_idle().open("/confirmation").press("/done")
 
 
-def judged_elsewhere(machine: Machine, name: str, at: datetime) -> None:
+def judged_elsewhere(machine: Machine, name: str, at: datetime, duration_ms: float = 300.0) -> None:
     """A deposit of another machine whose journal meets this one's."""
     from sqlalchemy import insert
 
     from triof.storage.tables import Event
 
-    detail = {"action": "accept", "mode": "auto", "photo": "0" * 64, "duration_ms": 300.0, "unanswered": {}}
+    detail = {"action": "accept", "mode": "auto", "photo": "0" * 64, "duration_ms": duration_ms, "unanswered": {}}
     with machine.services.journal.database.write() as connection:
         row = {"machine_id": name, "at": at, "kind": "deposit.judged", "waste_type": "cup", "reason": "sure"}
         connection.execute(insert(Event), [{**row, "detail": detail}])

@@ -24,7 +24,10 @@ class Door(NamedTuple):
 def doors(machine: Machine) -> Iterator[Door]:
     app = machine.client().application
     values = {"uuid": "00000000-0000-0000-0000-000000000000", "default": "kiosk.css", "path": "kiosk.css"}
+    named = {"name": "types"}
     for rule in app.url_map.iter_rules():
-        path = re.sub(r"<(?:(\w+):)?\w+>", lambda found: values[found[1] or "default"], rule.rule)
+        path = re.sub(
+            r"<(?:(\w+):)?(\w+)>", lambda found: named.get(found[2]) or values[found[1] or "default"], rule.rule
+        )
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             yield Door(rule.endpoint, method, path)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,16 +15,26 @@ from rich.table import Table
 from providers import fault_servers as stand_ins
 from triof.cli import load_settings
 from triof.common.errors import TriofError
-from triof.common.image_files import pictures_in
 from triof.common.paths import DEMO_PICTURES
 from triof.drills.fault_file import FAULTS, LONGEST_SECONDS, Fault, FaultFile, InjectedFault
 from triof.drills.visitor import Visitor
 from triof.journal.journal import Journal
+from triof.judging.cloud_providers import in_use, retired
 from triof.judging.mode import current_mode
 from triof.settings.tree import Settings
 from triof.storage import data_folder
 
-_STAND_INS = {"cloud_dead": stand_ins.dead, "cloud_slow": stand_ins.slow, "quota_gone": stand_ins.quota_gone}
+_STAND_INS = {
+    "cloud_dead": stand_ins.dead,
+    "cloud_slow": stand_ins.slow,
+    "quota_gone": stand_ins.quota_gone,
+    "retired": stand_ins.retired,
+}
+_OUTCOMES = {"quota_gone": "QuotaExceeded", "retired": "ServiceRetired"}
+"""What the first attempt of a judgement is then; otherwise ProviderUnavailable."""
+_ITEMS = {"retired": ("bottle-clean-1", "cup-dirty-1", "other-can-1")}
+"""The demo pictures of the deposits: after the retirement some of a day, otherwise one."""
+_ITEM = ("bottle-clean-1",)
 _JUDGED = ("pick_type", "returned")
 _PAGES = {
     "pick_type": "asks what it is",
@@ -65,7 +76,8 @@ def drill(ctx: click.Context, faults: tuple[Fault, ...], yes: bool) -> None:
         Visitor(url)
         _say_what_cannot_be_rehearsed(settings)
         if not yes:
-            click.confirm(f"The slot will open and close {len(chosen) + 1} times. Is it free?", abort=True)
+            times = sum(len(_ITEMS.get(fault or "", _ITEM)) for fault in (None, *chosen))
+            click.confirm(f"The slot will open and close {times} times. Is it free?", abort=True)
         well = _drill(settings, url, chosen)
     except requests.RequestException as error:
         raise DrillImpossible(
@@ -87,12 +99,14 @@ def _drill(settings: Settings, url: str, faults: Sequence[Fault]) -> bool:
         journal.record("drill.started", faults=list(faults))
         try:
             for fault in (None, *faults):
-                seen = _rehearse(settings, url, fault)
-                deposits.append(seen.deposit_id)
-                well &= _row(table, fault, seen, settings, _took_effect(journal, fault, seen))
+                for seen in _rehearse(settings, url, fault):
+                    deposits.append(seen.deposit_id)
+                    well &= _row(table, fault, seen, settings, _took_effect(journal, fault, seen))
         finally:
             # Includes the results of an interrupted drill.
             Console().print(table)
+            if "retired" in faults:
+                _tell_what_doctor_says(settings)
             journal.record("drill.ended", deposits=[deposit for deposit in deposits if deposit])
     return well
 
@@ -105,7 +119,12 @@ def _took_effect(journal: Journal, fault: Fault | None, seen: DrillObservation) 
         return seen.page == "insert" and bool(seen.notice)
     rows = journal.predictions(UUID(seen.deposit_id)) if seen.deposit_id else []
     outcomes = [attempt["outcome"] for row in rows if row.task == "waste_type" for attempt in row.attempts]
-    return ("QuotaExceeded" if fault == "quota_gone" else "ProviderUnavailable") in outcomes
+    return _OUTCOMES.get(fault, "ProviderUnavailable") in outcomes
+
+
+def _tell_what_doctor_says(settings: Settings) -> None:
+    for name, options in in_use(settings).items():
+        click.echo(f"After the retirement `triof doctor` and the alert `cloud` say: {retired(name, options)}")
 
 
 def _say_what_cannot_be_rehearsed(settings: Settings) -> None:
@@ -116,8 +135,15 @@ def _say_what_cannot_be_rehearsed(settings: Settings) -> None:
         click.secho("The mode is local: the cloud is not asked, so its faults change nothing here.", fg="yellow")
 
 
-def _rehearse(settings: Settings, url: str, fault: Fault | None) -> DrillObservation:
-    """Run one deposit up to the choosing page, with the fault; None: without a fault."""
+def _rehearse(settings: Settings, url: str, fault: Fault | None) -> Iterator[DrillObservation]:
+    """Run the deposits of a fault, which lasts meanwhile; None: without a fault."""
+    with _failing(settings, fault) if fault else nullcontext():
+        for item in _ITEMS.get(fault or "", _ITEM):
+            yield _deposit(url, DEMO_PICTURES / f"{item}.jpg")
+
+
+def _deposit(url: str, picture: Path) -> DrillObservation:
+    """Run one deposit up to the choosing page."""
     visitor = Visitor(url)
     visitor.open("/?lang=en")
     try:
@@ -127,10 +153,9 @@ def _rehearse(settings: Settings, url: str, fault: Fault | None) -> DrillObserva
             f"The machine takes nothing now (it says: {visitor.headline}): try again when it is free."
         ) from error
     try:
-        with _failing(settings, fault) if fault else nullcontext():
-            started = time.monotonic()
-            visitor.press("/waste/pick-type", pictures_in(DEMO_PICTURES)[0].read_bytes())
-            seconds = time.monotonic() - started
+        started = time.monotonic()
+        visitor.press("/waste/pick-type", picture.read_bytes())
+        seconds = time.monotonic() - started
         return DrillObservation(visitor.shown, visitor.headline, visitor.notice, seconds, visitor.deposit_id)
     finally:
         _leave(visitor)

@@ -51,7 +51,7 @@ class DepositJournal:
         machine_name: str | None = None,
     ) -> None:
         self._journal = journal
-        self._started = {"name": machine_name} if machine_name else {}
+        self._started: dict[str, Any] = {"name": machine_name} if machine_name else {}
         self._file = DatabaseFile(path) if (path := journal.database.path) else None
         self._outbox = Outbox(home)
         self._room = room

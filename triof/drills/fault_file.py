@@ -23,7 +23,7 @@ from triof.judging.guarded_provider import GuardedProvider
 from triof.machine.cameras.base import Camera, CameraError
 from triof.settings.tree import Settings
 
-Fault = Literal["cloud_dead", "cloud_slow", "quota_gone", "camera_gone"]
+Fault = Literal["cloud_dead", "cloud_slow", "quota_gone", "retired", "camera_gone"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 LONGEST_SECONDS = 60.0
 """Seconds after which the kiosk ends a drill by itself, in case the drill's process died."""

@@ -40,7 +40,9 @@ class Contender:
     place: str
     """Where the photos go."""
     euros_per_1000: float
-    """Cost of 1,000 photos, all tasks of ``members``."""
+    """Cost of the calls for 1,000 photos, all tasks of ``members``."""
+    euros_a_month: float | None = None
+    """Cost of a service that is paid by the hour, however many photos it judges; None for the others."""
     stopped: str = ""
     """Why it was asked about no more photos."""
     notes: list[str] = field(default_factory=list)
@@ -97,7 +99,8 @@ class EngineFigures:
     median_ms: float
     """Milliseconds for a decoded photo, all its tasks."""
     p95_ms: float
-    euros_per_1000: float
+    euros_per_1000: float | None
+    """None for a service that is paid by the hour, if this machine has judged no photo in the last 30 days."""
     euros_last_month: float
     """For the photos that this machine has judged in the last 30 days."""
     needs_network: bool
@@ -167,7 +170,7 @@ def ask(
     A contender that answers no more is left out of the rest. Returns the photos that cannot be read. Raises OSError.
     """
     unreadable = []
-    for item in items:
+    for number, item in enumerate(items):
         try:
             image = item.path.read_bytes()
             sha256 = hashlib.sha256(image).hexdigest()
@@ -178,7 +181,9 @@ def ask(
         except (OSError, photos.PhotoError) as error:
             unreadable.append(Unreadable(item.path, str(error)))
         else:
-            for contender in due:
+            # Each begins in turn, as the first one finds the processor's caches full of something else.
+            first = number % max(len(due), 1)
+            for contender in (*due[first:], *due[:first]):
                 _ask_one(contender, shown, sha256, clock)
         on_photo()
     return unreadable
@@ -253,6 +258,7 @@ def _figures(
             evaluations[task] = measure(task, said, ())
     milliseconds = [1000 * sum(one.seconds for one in answers[item.path].values()) for item in shared]
     cleaner, machine = _machine(index, found, shared, policy)
+    per_1000, month = _euros(contender, judged_last_month)
     same, difference = _agreement(answers, found[0][1], shared)
     return EngineFigures(
         name=contender.name,
@@ -262,14 +268,22 @@ def _figures(
         cleanliness_by=cleaner,
         median_ms=float(np.median(milliseconds)),
         p95_ms=float(np.percentile(milliseconds, 95)),
-        euros_per_1000=contender.euros_per_1000,
-        euros_last_month=contender.euros_per_1000 * judged_last_month / 1000,
+        euros_per_1000=per_1000,
+        euros_last_month=month,
         needs_network=contender.needs_network,
         place=contender.place,
         same_label=same,
         largest_difference=difference,
         notes=contender.remarks,
     )
+
+
+def _euros(contender: Contender, judged: int) -> tuple[float | None, float]:
+    """Return the euros for 1,000 photos and for a month in which the machine has judged so many."""
+    month = contender.euros_a_month
+    if month is None:
+        return contender.euros_per_1000, contender.euros_per_1000 * judged / 1000
+    return (1000 * month / judged if judged else None), month
 
 
 def _machine(

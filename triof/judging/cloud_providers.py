@@ -35,6 +35,18 @@ def allowances(settings: Settings) -> Mapping[str, Allowance]:
     return {name: found.allowance for name, found in options.items() if isinstance(found, Metered)}
 
 
+def in_use(settings: Settings) -> Mapping[str, CloudOptions]:
+    """Return the options of each registered cloud provider of the routes that is configured."""
+    missing = left_out(settings)
+    options = {name: _options(name, settings) for name in in_routes(settings) if name not in missing}
+    return {name: found for name, found in options.items() if isinstance(found, CloudOptions)}
+
+
+def retired(name: str, options: CloudOptions) -> str:
+    """Return what a technician is told of a service that the vendor has switched off."""
+    return f"The service behind {name} is retired: {options.without_service}."
+
+
 def _routed(settings: Settings) -> Iterator[str]:
     """Yield the distinct names in the routes."""
     yield from dict.fromkeys(name for task in TASKS for name in settings.routes[task])

@@ -16,6 +16,7 @@ import providers
 import triof
 from providers.local_cnn.bundle import REHEARSAL_FILE, Bundle
 from providers.local_cnn.isolated import Isolation
+from providers.local_cnn.options import LocalCnnOptions
 from providers.local_cnn.provider import try_first
 from triof.common.errors import TriofError
 from triof.model_service import requirements
@@ -45,6 +46,8 @@ def write(found: Bundle, settings: Settings, out: Path) -> list[Path]:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise PackageUnwritable(f"{out} is there already: choose another folder, or remove it.")
+    if found.card.format != "tflite":
+        raise PackageUnwritable(f"{found.card.version} is an ONNX network: package the bundle it was converted from.")
     if not find_spec("shiv"):
         raise PackageUnwritable("The library shiv is missing: install Triof with the extra package (triof[package]).")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +87,7 @@ def _write_app(found: Bundle, settings: Settings, app: Path) -> None:
         deadline_seconds=settings.deadline_seconds,
     )
     (served / SETTINGS_FILE).write_text(kept.model_dump_json(indent=2) + "\n")
-    try_first(found, served)
+    try_first(found, LocalCnnOptions(bundles=served))
     with Isolation(served) as isolation:
         # Also a shipped bundle, which is only trusted where it lies.
         isolation.remember(found.model)

@@ -49,4 +49,4 @@ def copy_installed(distributions: Iterable[metadata.Distribution], folder: Path)
                 continue
             target = folder / file
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(distribution.locate_file(file), target)
+            shutil.copy2(str(distribution.locate_file(file)), target)

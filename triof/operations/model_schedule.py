@@ -14,7 +14,8 @@ from providers.rekognition.options import RekognitionOptions
 from triof.common.atomic_files import keep_state, read_json
 from triof.common.scheduler import ScheduledTask
 from triof.judging import cloud_providers
-from triof.settings.tree import Mode, Settings
+from triof.settings.modes import Mode
+from triof.settings.tree import Settings
 
 log = get_logger(__name__)
 

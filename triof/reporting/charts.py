@@ -17,11 +17,12 @@ _MOST_MARKS = 120
 """Lines with more values mark only isolated ones."""
 _EDGE = 2
 _BAR = WIDTH - 2 * _EDGE
-_OVER_RULE = 1.15
-"""Factor by which the axis exceeds a rule, for the room of its name."""
+_FITTED = 0.5
+"""Share of the largest value from which the smallest one makes the axis of lines begin above zero."""
 _GAP = 0.22
 """Share of a bar's slot that stays empty."""
 
+_DECIMALS = 4
 _DASH = "\N{EN DASH}"
 
 Pattern = Literal["a", "b", "c", "d", "e"]
@@ -78,6 +79,9 @@ class Tick:
     text: str
 
 
+Cell = str | float | None
+
+
 @dataclass(frozen=True)
 class Chart:
     """The shapes to draw, and the same values as a table: ``rows`` of texts below ``columns``."""
@@ -92,13 +96,18 @@ class Chart:
     legend: Sequence[tuple[str, Pattern]]
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    values: Sequence[Sequence[Cell]]
+    """The same table for a program: a head, then numbers; a band has a column for each of its sides."""
     rects: Sequence[Rect] = ()
     bands: Sequence[Stroke] = ()
     strokes: Sequence[Stroke] = ()
     marks: Sequence[ChartMark] = ()
     rule: Tick | None = None
-    """A reference value, drawn as a line across."""
+    """A limit on the lower axis, drawn as an upright line."""
+    bottom: float = 0
+    """The value at the lower axis."""
     width: int = WIDTH
+    top: int = _TOP
 
     @property
     def is_empty(self) -> bool:
@@ -119,53 +128,84 @@ class Share:
 
 
 Text = Callable[[float], str]
+Between = Callable[[float, float], str]
+"""Formats the two sides of a band."""
 
 
-def bars(first: str, labels: Sequence[str], series: Sequence[Series], text: Text, *, height: int = 320) -> Chart:
-    """Draw a bar for each of ``labels``, with the series stacked; ``first`` heads the labels in the table."""
-    totals = [sum(one.values[at] or 0 for one in series) for at in range(len(labels))]
-    axis = _Axis(max(totals, default=0), height, least=1)
-    room = (WIDTH - _LEFT - _RIGHT) / max(1, len(labels))
-    rects: list[Rect] = []
-    for at, label in enumerate(labels):
-        below = 0.0
-        for one in series:
-            if value := one.values[at]:
-                top, bottom = axis.y(below + value), axis.y(below)
-                x, width = _round(_LEFT + room * (at + _GAP / 2)), _round(room * (1 - _GAP))
-                name = f"{label}, {one.name}"
-                rects.append(Rect(x, top, width, _round(bottom - top), one.pattern, name, text(value)))
-                below += value
+@dataclass(frozen=True)
+class Labels:
+    """The labels below a chart: ``head`` is their column's, ``keys`` are the same for a program."""
+
+    head: str
+    texts: Sequence[str]
+    keys: Sequence[str]
+
+    def __len__(self) -> int:
+        """Return the number of labels."""
+        return len(self.texts)
+
+
+def bars(labels: Labels, series: Sequence[Series], text: Text, *, height: int = 320) -> Chart:
+    """Draw a bar for each of ``labels``, with the series, which are counts, stacked."""
+    rects, axis, room = _stacked(labels, series, text, height, _GAP)
     return Chart(
         height,
         _LEFT,
         WIDTH - _RIGHT,
         height - _FOOT,
-        _across(labels, lambda at: _LEFT + room * (at + 0.5)),
+        _across(labels.texts, lambda at: _LEFT + room * (at + 0.5)),
         axis.ticks(text),
         [(one.name, one.pattern) for one in series],
-        (first, *(one.name for one in series)),
+        (labels.head, *(one.name for one in series)),
         _rows(labels, series, text),
+        _values(labels, series),
         rects=rects,
     )
 
 
+def histogram(
+    labels: Labels,
+    edges: Sequence[str],
+    series: Sequence[Series],
+    text: Text,
+    *,
+    rule: tuple[int, str],
+    height: int = 320,
+) -> Chart:
+    """Draw a bar between every two ``edges``, named by ``labels``; ``rule`` is the number of an edge, and its name."""
+    rects, axis, room = _stacked(labels, series, text, height, 0)
+    return Chart(
+        height,
+        _LEFT,
+        WIDTH - _RIGHT,
+        height - _FOOT,
+        _across(edges, lambda at: _LEFT + room * at),
+        axis.ticks(text),
+        [(one.name, one.pattern) for one in series],
+        (labels.head, *(one.name for one in series)),
+        _rows(labels, series, text),
+        _values(labels, series),
+        rects=rects,
+        rule=Tick(_round(_LEFT + room * rule[0]), rule[1]),
+    )
+
+
 def lines(
-    first: str,
-    labels: Sequence[str],
+    labels: Labels,
     series: Sequence[Series],
     text: Text,
     *,
     height: int = 320,
-    rule: tuple[float, str] | None = None,
     at_least: float = 0,
+    between: Between | None = None,
 ) -> Chart:
-    """Draw a line for each series over ``labels``, broken where a value is None; the axis extends to ``at_least``.
+    """Draw a line for each series over ``labels``, broken where a value is None.
 
-    ``rule`` is a reference value with its name.
+    The axis fits the values: it begins above zero where they lie close together, and extends to ``at_least`` otherwise.
+    ``between`` formats the band, if there is one.
     """
-    known = [value for one in series for value in (*one.values, *one.high) if value is not None]
-    axis = _Axis(max([*known, at_least, rule[0] * _OVER_RULE if rule else 0]), height)
+    known = [value for one in series for value in (*one.values, *one.low, *one.high) if value is not None]
+    axis = _Axis.fitted(known, at_least, height)
     step = (WIDTH - _LEFT - _RIGHT) / max(1, len(labels) - 1)
 
     def x(at: int) -> float:
@@ -176,11 +216,12 @@ def lines(
         _LEFT,
         WIDTH - _RIGHT,
         height - _FOOT,
-        _across(labels, x),
+        _across(labels.texts, x),
         axis.ticks(text),
         [(one.name, one.pattern) for one in series],
-        (first, *(one.name for one in series)),
-        _rows(labels, series, text),
+        (labels.head, *(one.name for one in series)),
+        _rows(labels, series, text, between),
+        _values(labels, series),
         bands=[Stroke(_outline(one, run, x, axis.y), one.pattern) for one in series for run in _runs(one.low)],
         strokes=[
             Stroke(" ".join(f"{x(at)},{axis.y(one.values[at] or 0)}" for at in run), one.pattern)
@@ -189,13 +230,15 @@ def lines(
             if len(run) > 1
         ],
         marks=[
-            ChartMark(x(at), axis.y(value), one.pattern, f"{labels[at]}, {one.name}", text(value))
+            ChartMark(
+                x(at), axis.y(value), one.pattern, f"{labels.texts[at]}, {one.name}", _cell(one, at, text, between)
+            )
             for one in series
             for run in _runs(one.values)
             for at in run
             if (value := one.values[at]) is not None and (len(labels) <= _MOST_MARKS or len(run) == 1)
         ],
-        rule=Tick(axis.y(rule[0]), rule[1]) if rule else None,
+        bottom=axis.bottom,
     )
 
 
@@ -213,19 +256,55 @@ def shares(parts: Sequence[tuple[str, Pattern, float]]) -> Sequence[Share]:
 
 
 class _Axis:
-    """The vertical axis, from 0 to a round number above ``most``, in steps of ``least`` or more."""
+    """The vertical axis between round numbers around ``least`` and ``most``, in steps of ``step`` or more."""
 
-    def __init__(self, most: float, height: int, least: float = 0) -> None:
-        self._step = max(least, _round_step(most / 3))
-        self._top = self._step * max(1, math.ceil(most / self._step - 1e-9))
+    def __init__(self, least: float, most: float, height: int, step: float = 0) -> None:
+        self._step = max(step, _round_step((most - least) / 3))
+        self._first = math.floor(least / self._step + 1e-9)
+        self._last = max(self._first + 1, math.ceil(most / self._step - 1e-9))
         self._height = height
 
+    @classmethod
+    def fitted(cls, values: Sequence[float], at_least: float, height: int) -> "_Axis":
+        """Return the axis for lines: from zero, unless the values are close together and far from it."""
+        least, most = min(values, default=0), max(values, default=0)
+        if least < _FITTED * most or not most:
+            return cls(0, max(most, at_least), height)
+        # Equal values still need an axis around them.
+        room = max(0.0, 0.02 * most - (most - least)) / 2
+        return cls(least - room, most, height)
+
+    @property
+    def bottom(self) -> float:
+        return self._step * self._first
+
     def y(self, value: float) -> float:
-        return _round(_TOP + (self._height - _TOP - _FOOT) * (1 - value / self._top))
+        share = (value / self._step - self._first) / (self._last - self._first)
+        return _round(_TOP + (self._height - _TOP - _FOOT) * (1 - share))
 
     def ticks(self, text: Text) -> list[Tick]:
-        count = round(self._top / self._step)
-        return [Tick(self.y(self._step * each), text(self._step * each)) for each in range(count + 1)]
+        values = [self._step * each for each in range(self._first, self._last + 1)]
+        return [Tick(self.y(value), text(value)) for value in values]
+
+
+def _stacked(
+    labels: Labels, series: Sequence[Series], text: Text, height: int, gap: float
+) -> tuple[Sequence[Rect], _Axis, float]:
+    """Return the parts of all bars, the axis in whole numbers, and the width of a bar's slot."""
+    totals = [sum(one.values[at] or 0 for one in series) for at in range(len(labels))]
+    axis = _Axis(0, max(totals, default=0), height, step=1)
+    room = (WIDTH - _LEFT - _RIGHT) / max(1, len(labels))
+    rects: list[Rect] = []
+    for at, label in enumerate(labels.texts):
+        below = 0.0
+        for one in series:
+            if value := one.values[at]:
+                top, bottom = axis.y(below + value), axis.y(below)
+                x, width = _round(_LEFT + room * (at + gap / 2)), _round(room * (1 - gap))
+                name = f"{label}, {one.name}"
+                rects.append(Rect(x, top, width, _round(bottom - top), one.pattern, name, text(value)))
+                below += value
+    return rects, axis, room
 
 
 def _round_step(least: float) -> float:
@@ -241,15 +320,28 @@ def _across(labels: Sequence[str], x: Callable[[int], float]) -> list[Tick]:
     return [Tick(_round(x(at)), labels[at]) for at in range(0, len(labels), every)]
 
 
-def _rows(labels: Sequence[str], series: Sequence[Series], text: Text) -> list[Sequence[str]]:
-    def cell(one: Series, at: int) -> str:
-        value = one.values[at]
-        if value is None:
-            return _DASH
-        low, high = (side[at] if side else None for side in (one.low, one.high))
-        return text(value) if low is None or high is None else f"{text(value)} ({text(low)} {_DASH} {text(high)})"
+def _rows(labels: Labels, series: Sequence[Series], text: Text, between: Between | None = None) -> list[Sequence[str]]:
+    return [(label, *(_cell(one, at, text, between) for one in series)) for at, label in enumerate(labels.texts)]
 
-    return [(label, *(cell(one, at) for one in series)) for at, label in enumerate(labels)]
+
+def _cell(one: Series, at: int, text: Text, between: Between | None) -> str:
+    value = one.values[at]
+    if value is None:
+        return _DASH
+    low, high = (side[at] if side else None for side in (one.low, one.high))
+    return text(value) if low is None or high is None or not between else f"{text(value)} ({between(low, high)})"
+
+
+def _values(labels: Labels, series: Sequence[Series]) -> list[Sequence[Cell]]:
+    head: list[Cell] = [labels.head]
+    rows: list[list[Cell]] = [[key] for key in labels.keys]
+    for one in series:
+        for name, values in ((one.name, one.values), (f"{one.name} min", one.low), (f"{one.name} max", one.high)):
+            if values:
+                head.append(name)
+                for row, value in zip(rows, values, strict=True):
+                    row.append(None if value is None else round(value, _DECIMALS))
+    return [head, *rows]
 
 
 def _runs(values: Sequence[float | None]) -> Iterator[Sequence[int]]:

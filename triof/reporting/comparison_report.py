@@ -91,7 +91,7 @@ def _service(result: EngineComparison) -> Iterator[Row]:
     part, first = "Time, cost, and where the photos go", result.engines[0].name
     yield _row(result, part, "median, ms", lambda engine: f"{engine.median_ms:.1f}")
     yield _row(result, part, "95 % within, ms", lambda engine: f"{engine.p95_ms:.1f}")
-    yield _row(result, part, "€ for 1,000 photos", lambda engine: f"{engine.euros_per_1000:.2f}")
+    yield _row(result, part, "€ for 1,000 photos", lambda engine: _euros(engine.euros_per_1000))
     month = f"€ for this machine's last 30 days ({result.judged_last_month:,} photos)"
     yield _row(result, part, month, lambda engine: f"{engine.euros_last_month:.2f}")
     yield _row(result, part, "works offline", lambda engine: "no" if engine.needs_network else "yes")
@@ -103,6 +103,10 @@ def _service(result: EngineComparison) -> Iterator[Row]:
 
 def _row(result: EngineComparison, part: str, name: str, text: Callable[[EngineFigures], str]) -> Row:
     return Row(part, name, tuple(Cell(text(engine)) for engine in result.engines))
+
+
+def _euros(amount: float | None) -> str:
+    return "by the hour" if amount is None else f"{amount:.2f}"
 
 
 def _figure(figure: Figure | None) -> Cell:

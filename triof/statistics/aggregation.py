@@ -46,6 +46,11 @@ def totals(numbers: Numbers, cloud: Collection[str]) -> Totals:
     )
 
 
+def durations(numbers: Numbers) -> Mapping[int, int]:
+    """Return the number of deposits by bucket of the time from photo to verdict (``histogram.py``)."""
+    return _buckets(counts(numbers)["seconds"])
+
+
 def responses(numbers: Numbers, routes: Mapping[Task, Sequence[str]], cloud: Collection[str]) -> Iterator[Response]:
     """Yield the responses of each provider, in the order of ``routes``, then of those in no route any more."""
     found = counts(numbers)

@@ -27,6 +27,11 @@ def read(buckets: Mapping[int, int]) -> Seconds | None:
     return Seconds(count, *(_quantile(buckets, share * count) for share in (0.5, 0.95, 0.99)))
 
 
+def middle(number: int) -> float:
+    """Return the middle of a bucket, in seconds."""
+    return _SHORTEST_SECONDS * 10 ** ((number - 0.5) / _BUCKETS_PER_DECADE) if number else _SHORTEST_SECONDS
+
+
 def _quantile(buckets: Mapping[int, int], rank: float) -> float:
     """Return the middle of the bucket that holds the duration of this rank."""
     below = 0
@@ -34,4 +39,4 @@ def _quantile(buckets: Mapping[int, int], rank: float) -> float:
         below += buckets[number]
         if below >= rank:
             break
-    return _SHORTEST_SECONDS * 10 ** ((number - 0.5) / _BUCKETS_PER_DECADE) if number else _SHORTEST_SECONDS
+    return middle(number)

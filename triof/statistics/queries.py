@@ -136,6 +136,10 @@ class Statistics:
         """Return responses and times of each provider, by task and in the order of the routes."""
         return list(aggregation.responses(self._numbers(scope), self._all_settings.routes, self._cloud))
 
+    def durations(self, scope: Scope) -> Mapping[int, int]:
+        """Return the number of deposits by bucket of the time from photo to verdict (``histogram.py``)."""
+        return aggregation.durations(self._numbers(scope))
+
     def models(self, scope: Scope) -> Sequence[ModelStatistics]:
         """Return the models by task, most predictions first."""
         return aggregation.models(self._numbers(scope))

@@ -117,8 +117,8 @@ def test_the_page_needs_nothing_from_elsewhere(desk: Desk) -> None:
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert not re.findall(r"<script|<style| style=|https?://(?!localhost)", page.text)
-    styles = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.text)
-    assert [desk.client.get(style).status_code for style in styles] == [200, 200]
+    for style in re.findall(r'<link rel="stylesheet" href="([^"]+)"', page.text):
+        assert desk.client.get(style).status_code == 200
     for path in document(desk)["paths"]:
         assert path in page.text
     for target in re.findall(r'href="#([^"]+)"', page.text):

@@ -1,18 +1,21 @@
 """The dashboard in a real browser: on every screen, in both languages, for people who do not see it, and live."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from tests.support.browsing import Window, served
+from tests.support.browsing import SCREENSHOTS, Window, served
 from tests.support.dashboard import PAGES, PASSWORD, create, deposit, judged_elsewhere
 from tests.support.machines import Machine
 from tools.screens.checks import DASHBOARD, geometry, violations
 
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 
+GREEN = "() => getComputedStyle(document.querySelector('#h-e .f-green')).fill.match(/[0-9]+/g).map(Number)"
 SCREENS = {"touchscreen": (800, 480), "standing": (1080, 1920), "desktop": (1440, 900)}
 
 
@@ -91,12 +94,37 @@ def test_numbers_change_while_somebody_looks_and_what_is_open_stays_open(
     page.context.close()
 
 
+def test_a_chart_is_saved_as_a_picture(browser: Any, address: str) -> None:
+    window = log_in(browser, address, "touchscreen")
+    page = window.page
+    page.goto(f"{address}/over-time?period=30&lang=fr")
+    figure = page.locator("figure").first
+    with page.expect_download() as saving:
+        figure.locator("[data-png]").click()
+    download = saving.value
+    assert re.fullmatch(r"triof-verdicts-[\d-]{10}-[\d-]{10}\.png", download.suggested_filename)
+    SCREENSHOTS.mkdir(exist_ok=True)
+    path = SCREENSHOTS / "dashboard-chart.png"
+    download.save_as(path)
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        assert picture.width == 1440
+        colours = picture.convert("RGB").getcolors(picture.width * picture.height) or []
+    shown = {colour for count, colour in colours if count > 200}
+    green = tuple(page.evaluate(GREEN))
+    assert {(255, 255, 255), green} <= shown, "background and bars"
+    assert not window.complaints
+    page.context.close()
+
+
 def test_it_works_without_scripts(browser: Any, address: str) -> None:
     page = log_in(browser, address, "desktop", java_script_enabled=False).page
     page.click("text=1 year")
     assert "period=365" in page.url
     page.click("text=Over time")
     assert page.url.endswith("/over-time?period=365")
+    assert page.locator(".downloads a").first.is_visible()
+    assert not page.locator("[data-png]").first.is_visible(), "it would do nothing"
     page.click(".menu:has-text('All machines') > summary")
     page.check("input[value=hall]")
     page.click(".menu:has-text('All machines') button")

@@ -86,6 +86,7 @@ def test_each_number_is_compared_with_last_week(machine: Machine) -> None:
     judged_elsewhere(machine, "hall", week_ago)
     assert f"1 fewer than last {weekday} by this time" in person.open("").page.text
     assert '<span aria-hidden="true">▼</span>' in person.page.text, "not by the colour alone"
+    assert "change--" not in person.page.text, "one fewer may be chance"
     deposit(machine)
     assert f"as many as last {weekday} by this time" in person.open("").page.text
     assert "too few deposits to compare" in person.page.text
@@ -97,6 +98,7 @@ def test_each_number_is_compared_with_last_week(machine: Machine) -> None:
     assert "no deposit on the" in person.open(f"?since={yesterday}&until={yesterday}").page.text
     for _ in range(20):
         judged_elsewhere(machine, "hall", week_ago)
+    assert re.search(r'change--worse">\s*<span aria-hidden="true">▼</span> 19 fewer', person.open("").page.text)
     for _ in range(19):
         judged_elsewhere(machine, "hall", statistics.calendar.begin(statistics.today))
     assert f"as last {weekday} by this time" in person.open("").page.text, "no dirt then and now"

@@ -8,7 +8,19 @@ from triof.cli import LazyGroup
 @click.command(
     cls=LazyGroup,
     package="triof.cli.azure",
-    names=("setup", "status", "upload", "train", "iterations", "evaluate", "publish", "unpublish", "export", "backup"),
+    names=(
+        "login",
+        "setup",
+        "status",
+        "upload",
+        "train",
+        "iterations",
+        "evaluate",
+        "publish",
+        "unpublish",
+        "export",
+        "backup",
+    ),
 )
 def azure() -> None:
     """Upload photos to Azure Custom Vision, train, publish, and back up the project."""

@@ -4,12 +4,8 @@ from pathlib import Path
 
 import click
 
-from providers.base import TASKS
 from providers.local_cnn import bundle as folders
-from providers.local_cnn.options import shipped
-from providers.local_cnn.pointer import SHIPPED
-from triof.cli import load_settings
-from triof.models.bundle_store import Store
+from triof.cli.shared.bundle_folder import find_bundle
 from triof.models.errors import writing
 
 
@@ -24,16 +20,7 @@ def convert(ctx: click.Context, name: str, out: Path) -> None:
     """
     from providers.onnx import conversion
 
-    converted = conversion.converted(folders.load(_folder(ctx, name)))
+    converted = conversion.converted(folders.load(find_bundle(ctx, name)))
     with writing(out):
         folders.save(out, converted.card, converted.model)
     click.echo(f"{converted.card.version} is in {out}: `triof bundles install {out} --activate` puts it into service.")
-
-
-def _folder(ctx: click.Context, name: str) -> Path:
-    if name == SHIPPED:
-        return shipped(TASKS[0])
-    if Path(name).is_dir():
-        return Path(name)
-    store = Store(load_settings(ctx).settings)
-    return store.folder(*store.find(name)[0])

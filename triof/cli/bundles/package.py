@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from triof.cli import load_settings
+from triof.cli.shared.bundle_folder import find_bundle
 
 
 @click.command()
@@ -20,11 +21,8 @@ def package(ctx: click.Context, bundle: str, out: Path) -> None:
     settings = load_settings(ctx).settings
     from providers.local_cnn import bundle as folders
     from triof.model_service.package import write
-    from triof.models.bundle_store import Store
 
-    store = Store(settings)
-    folder = Path(bundle) if Path(bundle).is_dir() else store.folder(*store.find(bundle)[0])
-    found = folders.whole(folders.load(folder))
+    found = folders.whole(folders.load(find_bundle(ctx, bundle)))
     click.echo(f"Packaging {found.card.version}, which answers {' and '.join(found.card.tasks)} …")
     for path in write(found, settings, out):
         size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "folder"

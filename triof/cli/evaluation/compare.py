@@ -34,7 +34,7 @@ _DEMO = "The demo pictures are few, and made for demonstrations: name photos of 
 )
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Of the --data.")
 @click.option("--providers", "names", help="Names, separated by commas; default: all that are set up.")
-@click.option("--limit", type=click.IntRange(1), help="Use the first so many photos.")
+@click.option("--limit", type=click.IntRange(1), help="Use so many photos, spread over all of them.")
 @click.option("--corrections", "corrected", type=click.Path(path_type=Path), help="Labels that people changed.")
 @click.option("--report", type=click.Path(path_type=Path), help="The page to write; default: one in runs/.")
 @click.option("--no-report", is_flag=True, help="Write no page.")
@@ -65,7 +65,7 @@ def compare(
         raise click.UsageError("--report names a page that --no-report leaves out: give one of them.")
     settings = load_settings(ctx).settings
     dataset = read_photos(source, settings, corrected) if source else demo_dataset()
-    items = (dataset.of("waste_type", split) if source else dataset.photos)[:limit]
+    items = _spread(dataset.of("waste_type", split) if source else dataset.photos, limit)
     console = Console(stderr=as_json)
     with ExitStack() as stack:
         found = contenders.build(_named(names) or contenders.set_up(settings), settings, stack)
@@ -88,6 +88,13 @@ def compare(
         notes = [*dataset.remarks, *weak]
         comparison_report.write(report, dataset, result, notes, settings.photo, with_pictures=not without_pictures)
         console.print(f"To look at: {report}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _spread(items: Sequence[LabelledPhoto], limit: int | None) -> Sequence[LabelledPhoto]:
+    """Return ``limit`` photos at even distances, as those of one source stand together in a manifest."""
+    if limit is None or limit >= len(items):
+        return items
+    return [items[number * len(items) // limit] for number in range(limit)]
 
 
 def _named(names: str | None) -> list[str]:

@@ -17,6 +17,7 @@ from providers.local_cnn.pointer import serving
 from providers.onnx.options import ENGINES
 from providers.options import CloudOptions
 from triof import services
+from triof.cli.rekognition.session import HOURS_A_WEEK
 from triof.evaluation.engine_comparison import Contender, Member
 from triof.evaluation.kept_answers import KeptAnswers
 from triof.judging.guarded_provider import GuardedProvider
@@ -71,8 +72,15 @@ def _build(name: str, settings: Settings, stack: ExitStack) -> Contender:
         needs_network=needs_network,
         place=(allowance.resource if allowance else "the network") if needs_network else "nowhere: they stay here",
         euros_per_1000=len(members) * allowance.euros_per_1000 if allowance else 0.0,
+        euros_a_month=_by_the_hour(options) if allowance and allowance.is_paid_by_the_hour else None,
         notes=notes,
     )
+
+
+def _by_the_hour(options: Any) -> float:
+    """Return the euros that a service costs a month in its opening hours, or else without a pause."""
+    hours = options.hours.hours_a_week if options.hours.is_set else HOURS_A_WEEK
+    return float(options.euros_a_month(hours))
 
 
 def _members(provider: str, settings: Settings, stack: ExitStack) -> tuple[dict[Task, Member], list[str]]:

@@ -10,7 +10,7 @@ from PIL import Image
 from providers.base import LABELS, TASKS, Photo, Provider, ProviderError, Task
 from providers.local_cnn.provider import LocalCnn
 from triof.journal.journal import Journal
-from triof.judging.cloud_providers import left_out
+from triof.judging.cloud_providers import in_use, left_out, retired
 from triof.judging.guarded_provider import GuardedProvider
 from triof.judging.quota import WARNED_FROM, ledgers
 from triof.judging.router import Router
@@ -34,6 +34,7 @@ from triof.statistics.forecast import forecast
 _FREED_SHARE = 0.95
 """A quota alert clears below this share of the warning threshold, so that it does not fire at every call."""
 _SOON = timedelta(7)
+_DAYS_A_MONTH = 30.4
 _SOME = 50
 """Number of probes of an open breaker to read, about four hours of them."""
 
@@ -124,6 +125,23 @@ def quota(parts: CheckedParts) -> CheckResult:
     return worst or ok("; ".join(each.message for each in found) or "no calls are counted", "keep" if keep else "clear")
 
 
+@health_check(alert="retirement")
+def retirement(parts: CheckedParts) -> CheckResult | None:
+    """Check how long the vendor still provides the service that the routes ask."""
+    if parts.router().mode == "local":
+        return None
+    found = {name: options for name, options in in_use(parts.settings).items() if options.retires_on}
+    for name, options in found.items():
+        assert options.retires_on
+        days = (options.retires_on - parts.now().date()).days
+        if days <= parts.settings.alerts.retirement_months * _DAYS_A_MONTH:
+            told = f"The vendor switches {name} off on {options.retires_on}, in {days} days."
+            if days <= 0:
+                told = f"The vendor has switched {name} off on {options.retires_on}."
+            return warning(told, f"{options.without_service[0].upper()}{options.without_service[1:]}.", days)
+    return ok("; ".join(f"{name} until {options.retires_on}" for name, options in found.items())) if found else None
+
+
 def _route(parts: CheckedParts, task: Task) -> CheckResult:
     """Check a route, local providers first: the cloud is not checked while one of them answers."""
     router = parts.router()
@@ -194,7 +212,7 @@ def _fall_back(router: Router, message: str, value: float | None = None) -> Chec
 def _retired(parts: CheckedParts, journal: Journal) -> tuple[str, None] | None:
     for name, ledger in ledgers(parts.settings, journal.database).items():
         if ledger.usage().retired_until:
-            return f"The service behind {name} is retired: docs/guide/azure.md tells how to go on.", None
+            return retired(name, in_use(parts.settings)[name]), None
     return None
 
 

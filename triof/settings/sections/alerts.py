@@ -80,3 +80,5 @@ class AlertSettings(Options):
     """Free space in the home folder below which an alert is sent."""
     breaker_minutes: float = Field(15, gt=0)
     """Time for which a breaker must be open before an alert is sent."""
+    retirement_months: float = Field(12, ge=0, le=120)
+    """Months before a cloud service is switched off from which on that is an alert."""

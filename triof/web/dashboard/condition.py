@@ -39,7 +39,7 @@ def gauges(home: Path, report: HealthReport) -> Iterator[Gauge]:
     yield _size("memory", _("memory free"), system_stats.memory_available_bytes(), memory)
     celsius = system_stats.temperature_celsius()
     if celsius is None:
-        yield Gauge("temperature", _("temperature: this computer doesn't tell"), None, temperature)
+        yield Gauge("temperature", _("temperature: not measured"), None, temperature)
     else:
         yield Gauge("temperature", _("temperature"), labels.count(celsius), temperature, "°C")
     try:

@@ -77,6 +77,7 @@ CHECKS: Mapping[str, LazyString] = {
     "precision": _("A model answers in another precision than it should."),
     "cloud": _("The cloud does not answer."),
     "quota": _("The quota is used up, or soon will be."),
+    "retirement": _("The cloud service is being switched off."),
     "slot_view": _("The camera no longer sees the slot as before."),
     "clock": _("The clock is wrong."),
     "memory": _("Memory is running out."),
@@ -96,6 +97,7 @@ CHECK_NAMES: Mapping[str, LazyString] = {
     "precision": _("Precision of the models"),
     "cloud": _("Cloud"),
     "quota": _("Quota of the cloud"),
+    "retirement": _("Retirement of the cloud service"),
     "camera": _("Camera"),
     "camera_frozen": _("Frozen picture"),
     "camera_black": _("Black picture"),
@@ -131,6 +133,7 @@ CHECK_WARNINGS: Mapping[str, LazyString] = {
 CHECK_REMEDIES: Mapping[str, LazyString] = {
     "cloud": _("This machine answers alone and tries it again by itself."),
     "quota": _("This machine answers alone until it resets; see Answers."),
+    "retirement": _("Bring models and photos home: `triof doctor` names the commands."),
     "slot": _("The technician's page, and `triof slot`, name the part that is stuck."),
     "slot_view": _("Put the camera back, clean its lens, or take a new reference picture."),
     "disk": _("Make room on the disk."),
@@ -152,6 +155,7 @@ TOPICS: Mapping[str, LazyString] = {
     "labels": _("How often each label is seen"),
     "embedding": _("What items look like"),
     "quota": _("The quota is nearly used up."),
+    "retirement": _("The cloud service is being switched off."),
     "cloud": _("The cloud does not answer."),
     "jammed": _("A part is stuck, or a deposit was not finished."),
     "camera": _("The camera gives no picture."),
@@ -283,6 +287,18 @@ def seconds(number: float) -> str:
     if 0 < number < 0.1:
         return f"{count(number * 1000)}\N{NO-BREAK SPACE}ms"
     return f"{decimal(number, 2)}\N{NO-BREAK SPACE}s"
+
+
+def short_seconds(number: float) -> str:
+    """Format a duration in seconds without needless decimals."""
+    return f"{format_decimal(number)}\N{NO-BREAK SPACE}s"
+
+
+def between(low: float, high: float) -> str:
+    """Return the words for the sides of a confidence interval, shares from 0 to 1."""
+    digits = 0 if round(100 * low) != round(100 * high) else 1
+    sides = [decimal(100 * side, 1) if digits else count(100 * side) for side in (low, high)]
+    return str(_("between %(low)s and %(high)s of 100", low=sides[0], high=sides[1]))
 
 
 def long_duration(number: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, g, render_template, request, url_for
+from flask import Blueprint, Response, abort, g, render_template, request, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
@@ -12,6 +12,7 @@ from triof.journal.scope import Scope
 from triof.judging.mode import current_mode
 from triof.monitoring.machine_names import machine_names
 from triof.operations.records import latest_faults
+from triof.reporting.charts import Chart
 from triof.services import Services
 from triof.settings.sections.reports import CO2_SOURCE
 from triof.settings.tree import Language, Settings
@@ -25,7 +26,6 @@ from triof.web.dashboard.health import DashboardHealth
 from triof.web.fault_codes import FAULT_CODES
 
 _LIVE_SECONDS = 10
-_HOURS_UP_TO_DAYS = 2
 _LATEST = 6
 _FAULTS = 60
 """Events that are read to find as many faults as are shown: each has a beginning and an end."""
@@ -50,6 +50,7 @@ class DashboardPages:
         blueprint.get("/machine")(self.machine)
         blueprint.get("/models")(self.models)
         blueprint.get("/export.csv")(self.export)
+        blueprint.get("/charts/<name>.csv")(self.chart)
         blueprint.get("/report")(self.report)
         blueprint.before_request(gate.check)
         login.add_error_pages(blueprint)
@@ -59,10 +60,6 @@ class DashboardPages:
         """Show today's numbers and the open problems."""
         asked = self._asked("today")
         scope = asked.scope(self._statistics)
-        if asked.days <= _HOURS_UP_TO_DAYS:
-            over = charts.hours(self._statistics.by_hour(scope))
-        else:
-            over = charts.spans(self._statistics.by_day(scope))
         totals = self._statistics.totals(scope)
         machines = asked.machines or self._statistics.machines() or [self._services.journal.machine_id]
         fills = boxes.shown(self._statistics, machines)
@@ -75,7 +72,7 @@ class DashboardPages:
             fills=fills,
             box_level=boxes.level,
             actions=charts.action_shares(totals),
-            chart=charts.verdicts(*over),
+            drawn=self._drawn(asked, "deposits"),
             recycled=self._statistics.recycled(scope),
             latest=self._statistics.latest(scope, _LATEST),
             # The boxes themselves are shown below them.
@@ -88,33 +85,26 @@ class DashboardPages:
     def over_time(self) -> str:
         """Show the numbers of a period, day by day."""
         asked = self._asked("30")
-        days = self._statistics.by_day(asked.scope(self._statistics))
-        over = charts.spans(days)
         return self._page(
             "over_time",
             asked,
             recycled=self._statistics.recycled(asked.scope(self._statistics)),
             # The template translates the default.
             own_source=None if self._settings.reports.co2.source == CO2_SOURCE else self._settings.reports.co2.source,
-            verdicts=charts.verdicts(*over),
-            types=charts.types(*over),
-            dirty=charts.dirty(*over),
-            corrections=charts.corrections(*over),
-            type_names=labels.TYPES,
+            drawn=self._drawn(asked, "verdicts", "types", "dirty", "corrections"),
         )
 
     def answers(self) -> str:
         """Show providers, response times, quotas and costs."""
         asked = self._asked("30")
         scope = asked.scope(self._statistics)
-        days, totals = self._statistics.by_day(scope), self._statistics.totals(scope)
+        totals = self._statistics.totals(scope)
         return self._page(
             "answers",
             asked,
             totals=totals,
             shares=charts.answer_shares(totals),
-            who=charts.who_answered(*charts.spans(days)),
-            times=charts.response_times(days, self._settings.cloud_seconds),
+            drawn=self._drawn(asked, "who", "durations", "times"),
             responses=self._statistics.responses(scope),
             quotas=self._statistics.quota(),
             tasks=labels.TASKS,
@@ -167,6 +157,15 @@ class DashboardPages:
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response((line.encode() for line in lines), mimetype="text/csv", headers=headers)
 
+    def chart(self, name: str) -> Response:
+        """Return the numbers of one chart as a CSV file."""
+        if name not in charts.CHARTS:
+            abort(404)
+        asked = self._asked("today" if name == "deposits" else "30")
+        file = f"triof-{name}-{asked.first:%Y-%m-%d}-{asked.last:%Y-%m-%d}.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{file}"'}
+        return Response(charts.csv(self._drawn(asked, name)[name]), mimetype="text/csv", headers=headers)
+
     def report(self) -> Response:
         """Show the printable report of one month; by default the last whole one."""
         asked = self._asked("30")
@@ -179,6 +178,10 @@ class DashboardPages:
     def _last_week(self) -> Scope:
         today = self._statistics.today
         return self._statistics.days(today - timedelta(7), today, [self._services.journal.machine_id])
+
+    def _drawn(self, asked: DashboardFilter, *names: str) -> Mapping[str, Chart]:
+        source = charts.ChartSource(self._statistics, asked, self._settings)
+        return {name: charts.CHARTS[name](source) for name in names}
 
     def _asked(self, usual: str) -> DashboardFilter:
         return read(request.args, self._statistics.today, usual)

@@ -158,7 +158,7 @@ class LabellingPages:
 
 def _common() -> dict[str, object]:
     """Return what every template needs."""
-    return {"language": str(get_locale()), "languages": texts.LANGUAGES, "names": texts.NAMES, "theme": "system"}
+    return {"language": str(get_locale()), "languages": texts.LANGUAGES, "names": texts.NAMES, "theme": "auto"}
 
 
 def _choose_language() -> None:
