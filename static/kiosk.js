@@ -156,17 +156,17 @@ function withoutTokens(element) {
   return copy.innerHTML;
 }
 
-// ---- "Still there?" ----
+// ---- countdowns, "Still there?" ----
 
 function countDown() {
-  const panel = document.querySelector(".still");
-  if (!panel) return;
-  const end = performance.now() + Number(panel.dataset.seconds) * 1000;
-  const shown = panel.querySelector("[data-countdown]");
-  const ticking = setInterval(() => {
-    shown.textContent = Math.max(0, Math.ceil((end - performance.now()) / 1000));
-    if (!panel.isConnected || performance.now() >= end) clearInterval(ticking);
-  }, 250);
+  for (const shown of document.querySelectorAll("[data-countdown]:not(.is-ticking)")) {
+    shown.classList.add("is-ticking");
+    const end = performance.now() + Number(shown.closest("[data-seconds]").dataset.seconds) * 1000;
+    const ticking = setInterval(() => {
+      shown.textContent = Math.max(0, Math.ceil((end - performance.now()) / 1000));
+      if (!shown.isConnected || performance.now() >= end) clearInterval(ticking);
+    }, 250);
+  }
 }
 
 async function stay(form) {

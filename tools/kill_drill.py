@@ -179,7 +179,8 @@ def drill(
             if number:
                 # The start after a kill is that of the next round.
                 now_lost, unfinished = look(home, confirmed)
-                endless += Visitor(kiosk.url).shown != "attract" or machine.is_open()
+                shown = Visitor(kiosk.url).shown
+                endless += shown not in ("attract", "interrupted") or machine.is_open()
                 lost, endless = max(lost, now_lost), endless + unfinished
                 print(f"\r{number} of {rounds} kills", end="", file=sys.stderr, flush=True)
             if number == rounds:

@@ -38,7 +38,8 @@ class OnPins(NamedTuple):
         self.visitor.press("/confirmation", waste_type="bottle").wait_idle().open("/confirmation")
 
     def end(self) -> Visitor:
-        """Leave; the machine tidies up."""
+        """Take the item and leave; the machine tidies up."""
+        self.played.put_item(False)
         self.visitor.open("/").press("/done")
         self.machine.services.watch.look()
         return self.visitor.open("/")
@@ -205,7 +206,7 @@ def test_what_lies_in_the_slot_is_to_be_taken_out_first_also_after_an_orderly_re
 ) -> None:
     run = on_pins(waste_type=["other"])
     run.judge()
-    run.end()
+    run.visitor.press("/done").press("/done")
     assert "take it out first" in run.visitor.press("/start").page.text, "it was not taken"
     run.visitor.press("/waste/pick-type")
     run.machine.services.deposits.close()

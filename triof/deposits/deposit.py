@@ -92,10 +92,11 @@ class Deposits:
         self._executor = ThreadPoolExecutor(1, "sorting")
         self._sorting: Future[None] | None = None
         self._recovered = False
+        self._is_interrupted = False
 
     def recover(self) -> None:
         """Close the slot, then :meth:`mend`; called at startup. Raises DatabaseUnusable for a permanent fault."""
-        self._returning.close_slot()
+        self._returning.close_if_empty()
         try:
             self.mend()
         except DatabaseUnusable as error:
@@ -114,8 +115,9 @@ class Deposits:
             return
         with self._lock:
             self._journal.mend()
-            interrupted = self._journal.interrupt_unfinished()
-            self._content.may_be_left |= any(event.kind != "deposit.opened" for event in interrupted)
+            self._journal.interrupt_unfinished()
+            self._is_interrupted = self._journal.was_interrupted()
+            self._content.may_be_left |= self._is_interrupted
             self._recovered = True
 
     def fault(self) -> MachineFault | None:
@@ -125,8 +127,11 @@ class Deposits:
     def hold(self, actor: str) -> None:
         """Begin maintenance, or keep it for another while. Raises MaintenanceRefused while a deposit is under way."""
         with self._lock:
-            if self._current.deposit:
+            if (deposit := self._current.deposit) and not deposit.is_held:
                 raise MaintenanceRefused("An employee is using the machine: wait until the deposit is over.")
+            # Nobody takes what is seen in the slot: the technician does.
+            self._current.deposit = None
+            self._is_interrupted = False
             self.maintenance.hold(actor)
             # The technician may lay something into the slot.
             self._content.is_emptied = False
@@ -138,6 +143,14 @@ class Deposits:
     def is_emptied(self) -> bool:
         """Return whether the latest item was shredded, so that the slot is surely empty."""
         return self._content.is_emptied
+
+    def is_interrupted(self) -> bool:
+        """Return whether a stop or crash interrupted the latest deposit, so that its item may still be in the slot."""
+        return self._is_interrupted and self._current.deposit is None and self._content.is_sensed() is not False
+
+    def closes_slot(self, deposit: Deposit) -> bool:
+        """Return whether the slot closes when the time of a returned deposit is over."""
+        return not deposit.is_held and self._returning.can_close()
 
     def of(self, visitor: str) -> Deposit | None:
         """Return the visitor's deposit, if one is under way."""
@@ -161,17 +174,25 @@ class Deposits:
             if fault := self.fault():
                 raise fault
             # A person who tries again has put their own item in already.
+            is_inserted = before is not None and before.stage is DepositStage.RETURNED and before.is_inserted
             again = before or self.slot.is_open()
             leftover = self._content.may_be_left if again else self._content.has_leftover()
             deposit_id = self._new_id()
             self._journal.begin(deposit_id)
-            deposit = self._current.begin(deposit_id, visitor, leftover=leftover)
-            self._content.may_be_left = self._content.is_emptied = False
+            deposit = self._current.begin(deposit_id, visitor, leftover=leftover, is_inserted=is_inserted)
+            self._content.may_be_left = self._content.is_emptied = self._is_interrupted = False
             try:
                 # A slot left open for a returned item is not moved, as a hand may be in it.
                 self.slot.open()
             except SlotError as error:
                 self._returning.fail(deposit, error)
+
+    def let_out(self, visitor: str) -> None:
+        """Open the slot, so that the item of an interrupted deposit can be taken out."""
+        with self._lock:
+            if self.is_interrupted() and not self.maintenance.actor:
+                self._is_interrupted = False
+                self._returning.let_out(self._current.begin(self._new_id(), visitor))
 
     def judge(self, visitor: str, upload: bytes | None) -> None:
         """Begin to close the slot, take the photo and judge it; return the item if the verdict refuses it."""
@@ -239,16 +260,20 @@ class Deposits:
                 self._returning.hand_back(deposit, "cancelled")
 
     def stay(self, visitor: str) -> None:
-        """Restart the timeout, as the employee is still there."""
+        """Restart the timeout, as the employee is still there; a returned item's slot stays open for longer."""
         with self._lock:
             if deposit := self._current.at(visitor, *_ASKING):
                 self._current.change(deposit)
+            elif deposit := self._current.at(visitor, DepositStage.RETURNED):
+                self._returning.wait_longer(deposit)
 
     def finish(self, visitor: str) -> None:
-        """End a deposit whose item was shredded or returned."""
+        """End a deposit whose item was shredded or returned; the slot stays open while something is seen in it."""
         with self._lock:
-            if deposit := self._current.at(visitor, *_ENDED):
-                self._end(deposit)
+            if self._current.at(visitor, DepositStage.SHREDDED):
+                self._current.deposit = None
+        if deposit := self._current.at(visitor, DepositStage.RETURNED):
+            self._returning.leave(deposit, is_told=True)
 
     def expire(self) -> None:
         """Return abandoned items and end finished deposits; called periodically."""
@@ -257,17 +282,18 @@ class Deposits:
             if not deposit:
                 # An open slot without a deposit was jammed when it should have closed, or left open by a technician.
                 if not self.maintenance.actor and self.slot.is_open() and not self.slot.fault():
-                    self._returning.close_slot()
-            elif deposit.stage is DepositStage.SORTING or self.seconds_left(deposit) > 0:
+                    self._returning.close_if_empty()
                 return
-            elif deposit.stage is DepositStage.JUDGING:
+            if deposit.stage is DepositStage.SORTING or self.seconds_left(deposit) > 0:
+                return
+            if deposit.stage is DepositStage.JUDGING:
                 self._judging.give_up(deposit)
             elif deposit.stage in _ASKING:
                 self._returning.hand_back(deposit, "timed_out")
-            else:
-                returned = deposit.stage is DepositStage.RETURNED
-                self._content.may_be_left |= returned and deposit.photo is not None
-                self._end(deposit)
+            elif deposit.stage is DepositStage.SHREDDED:
+                self._current.deposit = None
+        if deposit.stage is DepositStage.RETURNED:
+            self._returning.leave(deposit, is_told=False)
 
     def wait_idle(self) -> None:
         """Return when no item is being judged or sorted."""
@@ -319,8 +345,3 @@ class Deposits:
 
     def _is_taken_back(self, deposit: Deposit) -> bool:
         return deposit.item_sensed and self._content.is_sensed() is False
-
-    def _end(self, deposit: Deposit) -> None:
-        self._current.deposit = None
-        if deposit.stage is DepositStage.RETURNED:
-            self._returning.close_slot()

@@ -142,6 +142,11 @@ class DepositJournal:
         self._journal.tell(rows)
         return unfinished
 
+    def was_interrupted(self) -> bool:
+        """Return whether the latest deposit ended by a stop or a crash. Raises DatabaseUnusable."""
+        with self._lock, self._translated_errors():
+            return self._journal.was_interrupted()
+
     def close(self) -> None:
         """Close the file; its content is copied if it is no longer at its path."""
         with self._lock:

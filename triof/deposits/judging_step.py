@@ -72,7 +72,7 @@ class JudgingStep:
 
     def start(self, deposit: Deposit, upload: bytes | None) -> None:
         """Begin; the caller holds the lock. The stage of the current deposit tells when it is over."""
-        judging = self._current.change(deposit, stage=DepositStage.JUDGING, problem=None)
+        judging = self._current.change(deposit, stage=DepositStage.JUDGING, is_inserted=True, problem=None)
         try:
             self._running = self._workers.submit(partial(self._run, judging, upload))
         except AllBusy:

@@ -8,11 +8,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 from triof.judging.sorter import Judgement
+from triof.machine.hardware.base import Part
 
 Returned = Literal[
     "other", "dirty", "nothing_seen", "reaches_out", "not_judged", "cancelled", "timed_out", "taken_back"
 ]
-Stopped = Literal["jammed", "emergency_stop", "out_of_order"]
+Stopped = Literal["jammed", "emergency_stop", "out_of_order", "interrupted"]
 ReturnReason = Returned | Stopped
 """Why a deposit ended without shredding: something about the item or the person, or a fault."""
 
@@ -50,12 +51,23 @@ class Deposit:
     """Whether only cleanliness is asked, as the machine is sure of the type."""
     step: Literal["box", "shred"] = "box"
     reason: ReturnReason | None = None
+    part: Part | None = None
+    """The part that is jammed."""
+    is_held: bool = False
+    """Whether the slot of a returned item stays open, as something is seen in it."""
     problem: str | None = None
     """Why the employee has to do the step again: a key of the touchscreen's sentences."""
+    is_inserted: bool = False
+    """Whether an item is in the slot, as far as the employee or the sensor said."""
     leftover: bool = False
     """Whether an earlier item may still be in the slot."""
     item_sensed: bool = False
     """Whether the slot's sensor saw the item before it was judged; it may overlook a clear bottle."""
+
+    @property
+    def came_to_nothing(self) -> bool:
+        """Whether it was cancelled, or timed out, before anything was put in."""
+        return self.reason in ("cancelled", "timed_out") and not self.is_inserted
 
 
 class CurrentDeposit:
@@ -86,11 +98,9 @@ class CurrentDeposit:
         """Return the seconds until the deposit times out."""
         return max(0.0, deposit.expires - self._clock())
 
-    def begin(self, deposit_id: UUID, visitor: str, *, leftover: bool) -> Deposit:
+    def begin(self, deposit_id: UUID, visitor: str, **fields: Any) -> Deposit:
         """Make a new deposit the current one."""
-        expires = self._clock() + self._idle_seconds
-        self.deposit = Deposit(deposit_id, visitor, DepositStage.INSERTING, expires, leftover=leftover)
-        return self.deposit
+        return self.change(Deposit(deposit_id, visitor, DepositStage.INSERTING, 0), **fields)
 
     def change(self, deposit: Deposit, seconds: float | None = None, **changes: Any) -> Deposit:
         """Store ``deposit`` with ``changes``; it times out in ``seconds`` (None: those without a touch)."""

@@ -255,6 +255,13 @@ class Journal:
                 last = batch[-1]
         return found
 
+    def was_interrupted(self) -> bool:
+        """Return whether the latest deposit of this machine was interrupted."""
+        with self._session() as session:
+            latest = self._opened_before(session, None)[:1]
+            kinds = select(Event.kind).where(Event.deposit_id.in_([event.deposit_id for event in latest]))
+            return "deposit.interrupted" in session.scalars(kinds)
+
     def _opened_before(self, session: Session, last: Event | None) -> Sequence[Event]:
         query = select(Event).where(Event.machine_id == self.machine_id, Event.kind == "deposit.opened")
         if last:

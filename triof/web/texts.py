@@ -13,7 +13,9 @@ from flask_babel import lazy_gettext as _
 from markupsafe import Markup, escape
 
 from providers.base import Prediction
+from triof.deposits.visit import Deposit
 from triof.judging.router import fallen_back
+from triof.machine.hardware.base import Part
 
 LANGUAGES = (("fr", "Français"), ("en", "English"))
 """Codes, and names in their own language."""
@@ -119,6 +121,21 @@ RETURNS: dict[str, Return] = {
         _("I waited, but got no answer."),
         _("Take it out of the slot, or try again."),
     ),
+    "nothing_put_in": Return(
+        _("Maybe next time"),
+        _("Nothing was put in."),
+        _("Keep your hands out, please: the slot closes."),
+    ),
+    "held": Return(
+        _("Take your item"),
+        _("I still see something in the slot."),
+        _("It stays open until it is empty."),
+    ),
+    "interrupted": Return(
+        _("Sorry, I was interrupted"),
+        _("Your item may still be inside."),
+        _("Please take it out of the slot."),
+    ),
     "taken_back": Return(
         _("It isn't there any more"),
         _("Your item was taken out again."),
@@ -139,6 +156,13 @@ RETURNS: dict[str, Return] = {
         _("I couldn't write down what you chose."),
         _("Take it out of the slot, and tell the staff."),
     ),
+}
+
+# A jam, by part.
+JAMS: dict[Part, LazyString] = {
+    "slot": _("The door of the slot is stuck"),
+    "box": _("The boxes are stuck"),
+    "shredder": _("The shredder is stuck"),
 }
 
 # For the staff: failed health checks; a check without a sentence is shown by its name.
@@ -248,11 +272,16 @@ def headline(action: str, reason: str, label: str | None = None) -> LazyString:
     return SURE[label] if action == "accept" and label else HEADLINES[action, reason]
 
 
-def return_state(reason: str, chosen: str | None, cleanliness: str | None) -> str:
-    """Return the key of RETURNS: the reason, or what the person said themselves."""
-    if reason == "other" and chosen == "other":
+def return_state(deposit: Deposit) -> str:
+    """Return the key of RETURNS: the reason, or what the person said or did themselves."""
+    reason = deposit.reason or ""
+    if deposit.is_held:
+        return "held"
+    if deposit.came_to_nothing:
+        return "nothing_put_in"
+    if reason == "other" and deposit.chosen == "other":
         return "none_of_these"
-    return "called_dirty" if reason == "dirty" and cleanliness == "dirty" else reason
+    return "called_dirty" if reason == "dirty" and deposit.cleanliness == "dirty" else reason
 
 
 def hint(check: str) -> str:

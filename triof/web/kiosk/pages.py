@@ -17,10 +17,11 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from providers.event_log import get_logger
 from triof.common.errors import TriofError
+from triof.deposits.machine_faults import MachineFault
 from triof.deposits.maintenance import UnderMaintenance
 from triof.deposits.visit import Deposit, DepositStage, ReturnReason
 from triof.machine.cameras.base import CameraError
-from triof.machine.slot import SlotError
+from triof.machine.slot import Jammed, SlotError
 from triof.observability import logs
 from triof.services import KioskServices
 from triof.settings.tree import Settings
@@ -88,6 +89,7 @@ class KioskPages:
         blueprint.get("/privacy")(self.privacy)
         blueprint.post("/start")(self.start)
         blueprint.get("/start")(self.insert)
+        blueprint.post("/take-out")(self.take_out)
         blueprint.post("/waste/pick-type")(self.judge)
         blueprint.get("/waste/judging")(self.judging)
         blueprint.get("/waste/pick-type")(self.pick_type)
@@ -119,7 +121,9 @@ class KioskPages:
         if str(get_locale()) != self._default_language:
             refresh = Refresh(_LANGUAGE_KEPT_SECONDS, url_for("kiosk.attract", lang=self._default_language))
         if fault := self._deposits.fault():
-            return self._out_of_order(fault.code, refresh)
+            return self._out_of_order(fault, refresh)
+        if self._deposits.is_interrupted():
+            return render_template("kiosk/interrupted.html", refresh=refresh, technician_url=self._technician_url())
         return render_template(
             "kiosk/attract.html",
             hints=[texts.hint(check.name) for check, _ in self._health.latest().needed_failures()],
@@ -140,11 +144,14 @@ class KioskPages:
             refresh=Refresh(_NOTICE_SECONDS, url_for("kiosk.attract", lang=self._default_language)),
         )
 
-    def _out_of_order(self, code: str, refresh: Refresh) -> Page:
+    def _out_of_order(self, fault: MachineFault, refresh: Refresh) -> Page:
+        part = fault.part if isinstance(fault, Jammed) else None
         return render_template(
             "kiosk/out_of_order.html",
-            code=code,
-            fault=fault_codes.of(code),
+            code=fault.code,
+            fault=fault_codes.of(fault.code),
+            part=part,
+            stuck=texts.JAMS[part] if part else None,
             support=self._support,
             refresh=refresh,
             technician_url=self._technician_url(),
@@ -169,6 +176,10 @@ class KioskPages:
             # The items that one person gave, one after the other.
             session["given"] = _given(before) if before else {}
         return page
+
+    def take_out(self) -> Page:
+        """Open the slot for the item of an interrupted deposit."""
+        return self._step(lambda: self._deposits.let_out(_visitor()))
 
     def insert(self) -> Page:
         """Ask for the item."""
@@ -262,8 +273,10 @@ class KioskPages:
 
     def done(self) -> Page:
         """End the deposit: the item is taken back, or the thanks are read."""
-        session.pop("language", None)
-        return self._step(lambda: self._deposits.finish(_visitor()))
+        page = self._step(lambda: self._deposits.finish(_visitor()))
+        if not self._deposits.of(_visitor()):
+            session.pop("language", None)
+        return page
 
     def too_large(self, _: RequestEntityTooLarge) -> Page:
         """Handle a request body above the size limit, which was not read."""
@@ -271,18 +284,23 @@ class KioskPages:
 
     def _returned(self, deposit: Deposit, reason: ReturnReason) -> Page:
         label = deposit.judgement.verdict.label if deposit.judgement else None
-        state = texts.return_state(reason, deposit.chosen, deposit.cleanliness)
+        state = texts.return_state(deposit)
+        left = math.ceil(self._deposits.seconds_left(deposit))
         return render_template(
             "kiosk/returned.html",
             reason=reason,
             state=state,
             **texts.RETURNS[state]._asdict(),
+            part=deposit.part,
+            stuck=texts.JAMS[deposit.part] if deposit.part else None,
+            closes_in=left if self._deposits.closes_slot(deposit) else None,
             photo_url=_photo_url(deposit),
             label=label,
             name=texts.NAMES[label] if label else None,
             **judged_by(deposit),
             may_retry=reason not in ("jammed", "emergency_stop", "out_of_order"),
-            refresh=self._to_attract(deposit),
+            # Without JavaScript the countdown is that of the page.
+            refresh=Refresh(1 if deposit.is_held else min(left + 1, _POLL_SECONDS), url_for("kiosk.confirmation")),
         )
 
     def _step(self, move: Callable[[], None], stops: tuple[type[TriofError], ...] = _STOPS) -> BaseResponse:
