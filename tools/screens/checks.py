@@ -38,8 +38,8 @@ KIOSK = PageRules(fits=True, target=64, text=15, button=96, pictures={".tile__pi
 ZOOMED_KIOSK = PageRules(fits=False, target=44, text=9)
 """At 200 %, where pixels count double and a page may scroll."""
 TECHNICIAN = PageRules(fits=False, target=44, text=13)
-DASHBOARD = PageRules(fits=False, target=24, text=11)
-API = PageRules(fits=False, target=24, text=11, words=_PROGRAMMING)
+DASHBOARD = PageRules(fits=False, target=24, text=10)
+API = PageRules(fits=False, target=24, text=10, words=_PROGRAMMING)
 """The page for developers, who are shown identifiers."""
 
 

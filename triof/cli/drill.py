@@ -23,6 +23,8 @@ from triof.judging.cloud_providers import in_use, retired
 from triof.judging.mode import current_mode
 from triof.settings.tree import Settings
 from triof.storage import data_folder
+from triof.storage.tables import PredictionRow
+from triof.web import texts
 
 _STAND_INS = {
     "cloud_dead": stand_ins.dead,
@@ -92,7 +94,7 @@ def drill(ctx: click.Context, faults: tuple[Fault, ...], yes: bool) -> None:
 
 def _drill(settings: Settings, url: str, faults: Sequence[Fault]) -> bool:
     """Inject each fault and print the observations; return whether every employee would have been helped in time."""
-    table = Table("what fails", "seconds", "what an employee sees", "well?")
+    table = Table("what fails", "seconds", "what an employee sees; who judged", "well?")
     well, deposits = True, list[str]()
     with data_folder.database(settings) as database:
         journal = Journal(database)
@@ -101,7 +103,9 @@ def _drill(settings: Settings, url: str, faults: Sequence[Fault]) -> bool:
             for fault in (None, *faults):
                 for seen in _rehearse(settings, url, fault):
                     deposits.append(seen.deposit_id)
-                    well &= _row(table, fault, seen, settings, _took_effect(journal, fault, seen))
+                    rows = journal.predictions(UUID(seen.deposit_id)) if seen.deposit_id else []
+                    rows = [row for row in rows if row.task == "waste_type" and row.believed]
+                    well &= _row(table, fault, seen, settings, rows)
         finally:
             # Includes the results of an interrupted drill.
             Console().print(table)
@@ -111,15 +115,21 @@ def _drill(settings: Settings, url: str, faults: Sequence[Fault]) -> bool:
     return well
 
 
-def _took_effect(journal: Journal, fault: Fault | None, seen: DrillObservation) -> bool:
-    """Return whether the kiosk with this journal met the fault."""
+def _took_effect(fault: Fault | None, seen: DrillObservation, rows: Sequence[PredictionRow]) -> bool:
+    """Return whether the kiosk met the fault, by the predictions in its journal."""
     if fault is None:
         return True
     if fault == "camera_gone":
         return seen.page == "insert" and bool(seen.notice)
-    rows = journal.predictions(UUID(seen.deposit_id)) if seen.deposit_id else []
-    outcomes = [attempt["outcome"] for row in rows if row.task == "waste_type" for attempt in row.attempts]
+    outcomes = [attempt["outcome"] for row in rows for attempt in row.attempts]
     return _OUTCOMES.get(fault, "ProviderUnavailable") in outcomes
+
+
+def _judged_by(row: PredictionRow) -> str:
+    """Return who judged and why, as the page says it in mode cloud and the dashboard always."""
+    outcome = row.attempts[0]["outcome"] if row.attempts else ""
+    fell_back = row.provider == "local_cnn" and outcome in texts.INSTEAD
+    return str(texts.INSTEAD[outcome] if fell_back else texts.ANSWERED_BY.get(row.provider, row.provider))
 
 
 def _tell_what_doctor_says(settings: Settings) -> None:
@@ -181,12 +191,22 @@ def _leave(visitor: Visitor) -> None:
         visitor.press("/done")
 
 
-def _row(table: Table, fault: Fault | None, seen: DrillObservation, settings: Settings, took_effect: bool) -> bool:
+def _row(
+    table: Table,
+    fault: Fault | None,
+    seen: DrillObservation,
+    settings: Settings,
+    rows: Sequence[PredictionRow],
+) -> bool:
     """Add a row; return whether the fault took effect and the employee was helped in time."""
     # A photo has two tasks, each with its own deadline.
     in_time = seen.seconds <= 2 * settings.deadline_seconds
+    took_effect = _took_effect(fault, seen, rows)
     well = took_effect and in_time and (seen.page in _JUDGED or fault == "camera_gone")
-    lines = [f"{_PAGES.get(seen.page, seen.page)}: {seen.headline}", seen.notice]
+    lines = [
+        f"{_PAGES.get(seen.page, seen.page)}: {seen.headline}",
+        *(map(_judged_by, rows) if rows else [seen.notice]),
+    ]
     name = "nothing" if fault is None else fault
     verdict = "yes" if well else "NO" if took_effect else "not rehearsed"
     table.add_row(name, f"{seen.seconds:.2f}", "\n".join(filter(None, lines)), verdict)

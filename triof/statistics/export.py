@@ -10,7 +10,7 @@ from triof.statistics import aggregation
 from triof.statistics.recycling import TYPES, recycled
 from triof.statistics.results import Day, Totals
 
-_RETURNS = ("other", "dirty", "nothing_seen", "reaches_out", "cancelled", "timed_out", "taken_back")
+_RETURNS = ("other", "dirty", "nothing_seen", "reaches_out", "not_judged", "cancelled", "timed_out", "taken_back")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a cell that a spreadsheet takes for a formula."""
 

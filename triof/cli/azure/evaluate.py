@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import astuple
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -88,17 +89,8 @@ def evaluate(
         if not no_report:
             path = report or Path("runs") / f"azure-evaluation-{datetime.now():%Y%m%d-%H%M%S}.html"
             vendor = [VendorMetrics(*astuple(tag)) for tag in performance.tags]
-            limits = opened.settings.photo
-            evaluation_report.write(
-                path,
-                dataset,
-                split,
-                evaluations,
-                vendor=vendor,
-                notes=dataset.remarks,
-                limits=limits,
-                language=opened.settings.language,
-            )
+            write = partial(evaluation_report.write, limits=settings.photo, language=settings.language)
+            write(path, dataset, split, evaluations, vendor=vendor, notes=dataset.remarks)
             opened.say(f"To look at: {path}")
 
 
