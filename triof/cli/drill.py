@@ -34,8 +34,8 @@ _STAND_INS = {
 }
 _OUTCOMES = {"quota_gone": "QuotaExceeded", "retired": "ServiceRetired"}
 """What the first attempt of a judgement is then; otherwise ProviderUnavailable."""
-_ITEMS = {"retired": ("bottle-clean-1", "cup-dirty-1", "other-can-1")}
-"""The demo pictures of the deposits: after the retirement some of a day, otherwise one."""
+_ITEMS = {"retired": ("bottle-clean-1", "bottle-clean-1")}
+"""The demo pictures of the deposits: after the retirement two, as the second is not asked for."""
 _ITEM = ("bottle-clean-1",)
 _JUDGED = ("pick_type", "returned")
 _PAGES = {
