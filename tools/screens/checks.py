@@ -12,7 +12,7 @@ _GEOMETRY = (Path(__file__).parent / "geometry.js").read_text(encoding="utf-8")
 _AXE = """async (options) => (await axe.run(options)).violations
     .flatMap((found) => found.nodes.map((node) => [found.id, node.html]))"""
 _UUID = r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
-_PROGRAMMING = ("`", r"%\(\w+\)", r"\{\{|\}\}", r"\bNone\b(?! of these)", r"\bNaN\b", r"\bundefined\b")
+_PROGRAMMING = ("`", r"%\(\w+\)", r"\{\{|\}\}", r"^\s*None\s*$", r"\bNaN\b", r"\bundefined\b")
 _MACHINE_WORDS = (*_PROGRAMMING, _UUID)
 
 

@@ -57,7 +57,7 @@ def _timed_out(visit: PageVisit) -> None:
 
 def _held_open(visit: PageVisit) -> None:
     visit.script.hardware.put_item(True)
-    judged(visit).press("/return").at("returned", state="held")
+    judged(visit).at("returned", state="held")
 
 
 def _not_judged(visit: PageVisit) -> None:

@@ -56,7 +56,7 @@ _IMPATIENT = {
     "TRIOF_DEPOSIT__IDLE_SECONDS": "45",
     "TRIOF_DEPOSIT__WARNING_SECONDS": "44",
     "TRIOF_DEPOSIT__RETURN_SECONDS": "45",
-    "TRIOF_DEADLINE_SECONDS": "5",
+    "TRIOF_DEADLINE_SECONDS": "20",
 }
 """A question is on the screen for as long as its pictures take."""
 _TENANT = {
