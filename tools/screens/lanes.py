@@ -17,7 +17,7 @@ from PIL import Image
 from tools import journal_bench
 from tools.running_kiosk import QUICK, RunningKiosk, free_port
 from tools.screens import deposits, desks, faults
-from tools.screens.visit import Scene
+from tools.screens.visit import ScreenState
 from triof.access.technician_pin import TechnicianPin
 from triof.access.users import Users
 from triof.common.paths import DEMO_PICTURES
@@ -77,7 +77,7 @@ class Lane:
     """One server and its scenes; ``serve`` runs it on a home folder and gives its address."""
 
     name: str
-    scenes: tuple[Scene, ...]
+    scenes: tuple[ScreenState, ...]
     serve: Callable[[Path], AbstractContextManager[str]]
     scripted: bool = True
 

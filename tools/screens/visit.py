@@ -112,7 +112,7 @@ Reach = Callable[[PageVisit], object]
 
 
 @dataclass(frozen=True)
-class Scene:
+class ScreenState:
     """One state of a page, and how a visit gets there."""
 
     name: str
