@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,29 @@ def test_the_page_speaks_french(desk: Desk) -> None:
     text = desk.client.get("/api/docs?lang=fr").text
     assert '<html lang="fr">' in text
     assert "Chaque requête porte une clé\xa0:" in text
-    # What the document says stays as it is, and is marked as English.
-    assert '<span class="summary" lang="en">Judge a photo, and say why</span>' in text
+    for french in (
+        "Juger une photo et dire pourquoi",
+        "Il faut une clé avec le droit predict ou read.",
+        "<code>key_missing</code>\xa0: La requête ne porte pas de clé d’API.",
+        "Envoyez l’en-tête <code>Authorization: Bearer CLÉ</code>.",
+        "Ce que la machine est sûre de voir\xa0; <code>null</code> si elle n’est pas sûre.",
+    ):
+        assert french in text
+    # Each description of the document, which stays in English, is a whole cell, paragraph or heading of the page.
+    in_english = descriptions(document(desk))
+    assert "Judge a photo, and say why" in in_english
+    shown = set(re.findall(r">([^<>]+)<", text))
+    assert in_english & shown <= {"respond-async"}, "the value of a header"
+
+
+def descriptions(part: Any) -> set[str]:
+    """Every summary and description in a part of the document, as HTML."""
+    if isinstance(part, list):
+        return set().union(*map(descriptions, part))
+    if not isinstance(part, dict):
+        return set()
+    own = {escape(part[name]) for name in ("summary", "description") if isinstance(part.get(name), str)}
+    return own.union(*map(descriptions, part.values()))
 
 
 def test_the_page_needs_nothing_from_elsewhere(desk: Desk) -> None:

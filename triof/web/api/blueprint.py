@@ -6,7 +6,7 @@ from functools import partial
 from typing import ClassVar
 from uuid import UUID, uuid4
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, Response, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
 from triof.judging import photo as photos
@@ -14,7 +14,7 @@ from triof.predictions import results
 from triof.predictions.queue import KeyReused, PredictionJob, QueueFull, RequestIdentity, StillRunning
 from triof.predictions.results import Outcome
 from triof.services import Services
-from triof.web.api import models, openapi, problems, request_parsing
+from triof.web.api import docs, models, problems, request_parsing
 from triof.web.api.auth import ApiAuth
 from triof.web.api.machine_status import MachineStatus
 from triof.web.api.problems import Refusal
@@ -73,12 +73,7 @@ class Api(StatelessApi):
 
     def docs(self) -> str:
         """Return the OpenAPI document as an HTML page."""
-        return render_template(
-            "api/docs.html",
-            document=openapi.document(self._settings, ROUTES),
-            kinds=problems.KINDS,
-            settings=self._settings,
-        )
+        return docs.page(self._settings)
 
     def _once(self, images: Iterable[bytes], ask: Callable[[UUID], Outcome]) -> Outcome:
         """Return the outcome of ``ask``, or the stored one of an earlier request with the same idempotency key."""

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from triof.web.api.models import ApiModel, Problem
 from triof.web.api.routes import Parameter, Route, RouteResponse
 
 Document = dict[str, Any]
+Translate = Callable[[str], str]
 
 _REFERENCE = "#/components/schemas/{model}"
 _FILE = {"type": "string", "format": "binary"}
@@ -25,26 +26,30 @@ _HEADERS: Document = {
 _RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
 
 
-def document(settings: ApiSettings, routes: Sequence[Route]) -> Document:
-    """Return the OpenAPI document of ``routes``."""
+def document(settings: ApiSettings, routes: Sequence[Route], translate: Translate = str) -> Document:
+    """Return the OpenAPI document of ``routes``; every text in it is passed through ``translate``."""
     paths: defaultdict[str, Document] = defaultdict(dict)
     for route in routes:
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.rule)
-        paths[path][route.method.lower()] = _operation(route, settings)
+        paths[path][route.method.lower()] = _operation(route, settings, translate)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Triof",
             "version": __version__,
-            "description": "What does this photo show, a bottle, a cup or cutlery, and is it clean?",
+            "description": translate("What does this photo show, a bottle, a cup or cutlery, and is it clean?"),
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
         "paths": dict(paths),
         "components": {
-            "schemas": _schemas(tuple(_models(routes))),
+            "schemas": _translated(_schemas(tuple(_models(routes))), translate),
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "A key made by `triof keys create`."}
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": translate("A key made by `triof keys create`."),
+                }
             },
         },
     }
@@ -63,17 +68,32 @@ def _schemas(models: tuple[type[ApiModel], ...]) -> Document:
     return schemas
 
 
-def _operation(route: Route, settings: ApiSettings) -> Document:
-    needs = f" Needs a key with the scope {' or '.join(route.scopes)}." if route.scopes else ""
+def _translated(node: Any, translate: Translate) -> Any:
+    """Return a copy of a schema, or of a part of it, with its descriptions translated."""
+    match node:
+        case {"description": str(text), **rest}:
+            return {"description": translate(text), **_translated(rest, translate)}
+        case dict():
+            return {name: _translated(part, translate) for name, part in node.items()}
+        case list():
+            return [_translated(part, translate) for part in node]
+    return node
+
+
+def _operation(route: Route, settings: ApiSettings, translate: Translate) -> Document:
+    description = translate(route.description)
+    if route.scopes:
+        scopes = translate(" or ").join(route.scopes)
+        description += " " + translate("Needs a key with the scope %(scopes)s.") % {"scopes": scopes}
     operation: Document = {
         "operationId": route.name,
-        "summary": route.summary,
-        "description": route.description + needs,
+        "summary": translate(route.summary),
+        "description": description,
         "tags": [route.version or "document"],
-        "parameters": [_parameter(parameter) for parameter in route.parameters],
+        "parameters": [_parameter(parameter, translate) for parameter in route.parameters],
         "responses": {
-            **{str(answer.status): _success(answer, route) for answer in route.answers},
-            **_failures(route),
+            **{str(answer.status): _success(answer, route, translate) for answer in route.answers},
+            **_failures(route, translate),
         },
         "security": [{"key": []}] if route.scopes else [],
     }
@@ -84,13 +104,13 @@ def _operation(route: Route, settings: ApiSettings) -> Document:
     return operation
 
 
-def _parameter(parameter: Parameter) -> Document:
+def _parameter(parameter: Parameter, translate: Translate) -> Document:
     return {
         "name": parameter.name,
         "in": parameter.where,
         "required": parameter.where == "path",
         "schema": parameter.schema,
-        "description": parameter.description,
+        "description": translate(parameter.description),
     }
 
 
@@ -104,37 +124,40 @@ def _content(route: Route) -> Document:
     return content
 
 
-def _success(answer: RouteResponse, route: Route) -> Document:
+def _success(answer: RouteResponse, route: Route, translate: Translate) -> Document:
     schema = {"$ref": _REFERENCE.format(model=answer.model.__name__)} if answer.model else {"type": "object"}
     headers = {
-        name: {"description": description, "schema": {"type": "string"}, "required": True}
+        name: {"description": translate(description), "schema": {"type": "string"}, "required": True}
         for name, description in answer.headers.items()
     }
     return {
-        "description": answer.description,
+        "description": translate(answer.description),
         "content": {"application/json": {"schema": schema}},
-        "headers": {**headers, **(_HEADERS if route.scopes else {})},
+        "headers": {**headers, **(_translated(_HEADERS, translate) if route.scopes else {})},
     }
 
 
-def _failures(route: Route) -> Document:
+def _failures(route: Route, translate: Translate) -> Document:
     by_status: defaultdict[int, list[str]] = defaultdict(list)
     for code in route.all_problems:
         by_status[problems.KINDS[code].status].append(code)
     if route.scopes:
         by_status[500].append("internal")
-    return {str(status): _failure(status, codes) for status, codes in sorted(by_status.items())}
+    return {str(status): _failure(status, codes, translate) for status, codes in sorted(by_status.items())}
 
 
-def _failure(status: int, codes: Sequence[str]) -> Document:
-    described = "; ".join(f"{code}: {problems.KINDS[code].title}" for code in codes)
+def _failure(status: int, codes: Sequence[str], translate: Translate) -> Document:
+    described = [
+        translate("%(code)s: %(title)s.") % {"code": code, "title": translate(problems.KINDS[code].title)}
+        for code in codes
+    ]
     headers: Document = {}
     if status == 401:
         headers["WWW-Authenticate"] = {"schema": {"type": "string"}, "required": True}
     if status in (409, 429, 503):
-        headers["Retry-After"] = {**_RETRY_AFTER, "required": True}
+        headers["Retry-After"] = {**_translated(_RETRY_AFTER, translate), "required": True}
     return {
-        "description": f"{described}.",
+        "description": " ".join(described),
         "content": {problems.MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}},
         "headers": headers,
     }
