@@ -246,7 +246,10 @@ def test_the_contact_sheet_shows_everything_and_loads_nothing(photos: Path) -> N
         "cup/low.png",
         "300 x 95",
         "not a photo",
-        "bottle</span>",
+        "bouteille</span>",
+        '<html lang="fr">',
+        "Étiquettes qui paraissent fausses, les pires d’abord",
+        "Photos minuscules",
     ):
         assert needed in text, needed
     assert "<i>" not in text

@@ -25,7 +25,7 @@ from tests.support.clock import Clock
 from tests.support.compiled_templates import compiled_once
 from triof.common.paths import DEMO_PICTURES
 from triof.curation import labelling
-from triof.curation.label_errors import Suggestion
+from triof.curation.label_errors import Suggestion, Twin
 from triof.curation.labelling import LabellingSession, ModelSuggestion, Question
 from triof.curation.model_suggestions import ModelSuggestions
 from triof.datasets import corrections, photo_dataset
@@ -58,7 +58,7 @@ def dataset(tmp_path: Path) -> Dataset:
 def suggestion(dataset: Dataset, name: str, suggested: str, probability: float = 0.9) -> Suggestion:
     item = next(item for item in dataset.photos if item.path.name == name)
     task: Task = "cleanliness" if suggested in ("clean", "dirty") else "waste_type"
-    return Suggestion(item, task, item.labels[task], suggested, probability, "near-duplicates are bottles")
+    return Suggestion(item, task, item.labels[task], suggested, probability, Twin("twin.jpg", suggested))
 
 
 def asked(questions: list[Question]) -> list[tuple[str, str, str]]:
@@ -79,7 +79,7 @@ def test_worst_first_are_those_without_a_label_then_the_doubtful(dataset: Datase
     doubts = labelling.doubts(dataset, [suggestion(dataset, "e.jpg", "cup"), suggestion(dataset, "a.jpg", "cup")])
     found = labelling.questions(dataset, {}, ["waste_type"], "worst", doubts)
     assert [ask.name for ask in found] == ["c.jpg", "e.jpg", "a.jpg"]
-    assert found[1].doubt == ModelSuggestion("cup", 0.9, "near-duplicates are bottles")
+    assert found[1].doubt == ModelSuggestion("cup", 0.9, Twin("twin.jpg", "cup"))
 
 
 def test_tasks_come_one_after_the_other_and_stones_are_never_dirty(dataset: Dataset) -> None:
@@ -262,7 +262,9 @@ def test_the_page_shows_the_label_and_the_opinion(person: Person) -> None:
 def test_a_doubtful_label_is_asked_about_as_if_there_were_none(dataset: Dataset, tmp_path: Path) -> None:
     doubts = labelling.doubts(dataset, [suggestion(dataset, "a.jpg", "cup")])
     person = Person(label_page.create_app(LabellingSession(doubts, tmp_path / "c.csv"), lambda _: None).test_client())
-    assert "Labelled Bottle. The model says Cup, 90%." in words(person)
+    assert "Labelled Bottle. The model says Cup, 90%. Its near-duplicate twin.jpg is called Cup." in words(person)
+    person.client.get("/?lang=fr")
+    assert "Son quasi-doublon twin.jpg est étiqueté\xa0: Gobelet." in words(person.look())
     assert not re.search("is-now|autofocus|class=.mark", person.page.text)
 
 
@@ -469,7 +471,7 @@ def test_a_port_that_is_taken_is_one_sentence(command: Any) -> None:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[LabellingSession], str]]:
-    opinion = ModelSuggestion("cup", 0.93, "it looks like the cups of a hundred other photos")
+    opinion = ModelSuggestion("cup", 0.93)
     with ExitStack() as servers:
         yield lambda desk: servers.enter_context(served(label_page.create_app(desk, lambda _: opinion)))
 

@@ -39,6 +39,14 @@ _LEAST = 1e-6
 
 
 @dataclass(frozen=True)
+class Twin:
+    """A near-duplicate with another label."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True)
 class Suggestion:
     """A label to review; ``probability`` is that of the label ``suggested`` instead."""
 
@@ -47,9 +55,17 @@ class Suggestion:
     label: str
     suggested: str
     probability: float
-    reason: str
+    twin: Twin | None = None
+    """None if only the model makes the label doubtful."""
     quality: float = 0.0
     """Probability of the present label; the lowest should be reviewed first."""
+
+    @property
+    def reason(self) -> str:
+        """Why the label is doubtful, in English."""
+        if self.twin:
+            return f"its near-duplicate {self.twin.name} is called {self.twin.label}"
+        return f"looks like {self.suggested} to a model that learned from the other photos"
 
 
 @dataclass(frozen=True)
@@ -131,15 +147,15 @@ class _Case:
             self.labels[own],
             self.labels[best],
             float(opinion[best]),
-            self._reason(self.labels[best], others),
+            self._twin(others),
             quality,
         )
 
-    def _reason(self, suggested: str, others: Sequence[int]) -> str:
+    def _twin(self, others: Sequence[int]) -> Twin | None:
         if not others:
-            return f"looks like {suggested} to a model that learned from the other photos"
-        twin = self.survey.items[self.rows[others[0]]]
-        return f"its near-duplicate {twin.path.name} is called {twin.labels[self.task]}"
+            return None
+        item = self.survey.items[self.rows[others[0]]]
+        return Twin(item.path.name, item.labels[self.task])
 
 
 def _mates(survey: Survey) -> dict[int, list[int]]:

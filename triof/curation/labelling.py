@@ -21,7 +21,7 @@ from triof.datasets.corrections import Correction, Corrections
 from triof.datasets.photo_dataset import Dataset, LabelledPhoto
 
 if TYPE_CHECKING:
-    from triof.curation.label_errors import Suggestion
+    from triof.curation.label_errors import Suggestion, Twin
 
 Order = Literal["worst", "as-is", "random"]
 ORDERS: tuple[Order, ...] = get_args(Order)
@@ -37,11 +37,11 @@ _TOO_FEW = 5
 
 @dataclass(frozen=True)
 class ModelSuggestion:
-    """A model's prediction for a photo: the label, its probability from 0 to 1, and why it is remarkable."""
+    """A prediction for a photo: its label, its probability from 0 to 1, and a near-duplicate with another label."""
 
     label: str
     probability: float
-    reason: str = ""
+    twin: Twin | None = None
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def doubts(dataset: Dataset, suggestions: Iterable[Suggestion]) -> list[Question
             dataset.name(found.item),
             found.task,
             found.label,
-            ModelSuggestion(found.suggested, found.probability, found.reason),
+            ModelSuggestion(found.suggested, found.probability, found.twin),
         )
         for found in suggestions
     ]

@@ -37,13 +37,20 @@ class _Sets:
 
 
 def write(
-    path: Path, findings: Findings, suggestions: Sequence[Suggestion], next_command: str, limits: PhotoLimits
+    path: Path,
+    findings: Findings,
+    suggestions: Sequence[Suggestion],
+    next_command: str,
+    limits: PhotoLimits,
+    *,
+    language: str,
 ) -> None:
-    """Write the page; ``next_command`` is the command for deciding. Raises ReportUnwritable."""
+    """Write the page in ``language``; ``next_command`` is the command for deciding. Raises ReportUnwritable."""
     crossing = set(map(id, findings.crossing))
     html_page.write(
         path,
         "contact_sheet.html",
+        language,
         findings=findings,
         suggestions=suggestions,
         source=shlex.quote(str(findings.dataset.source)),

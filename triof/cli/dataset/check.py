@@ -60,7 +60,7 @@ def check(
     then = _next(findings.dataset, corrected)
     if not no_report:
         report = report or Path("runs") / f"check-{datetime.now():%Y%m%d-%H%M%S}.html"
-        contact_sheet.write(report, findings, suggestions, then, settings.photo)
+        contact_sheet.write(report, findings, suggestions, then, settings.photo, language=settings.language)
     if as_json:
         click.echo(json.dumps(_as_object(findings, suggestions), indent=1))
     else:
