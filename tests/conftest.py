@@ -19,9 +19,11 @@ from providers.fake import FakeProvider, Step
 from providers.local_cnn.backbone import LITE0
 from testing.azure.custom_vision_server import CustomVisionServer
 from testing.image_files import encoded
+from tests.support import postgresql
 from tests.support.browsing import launched, served
 from tests.support.machines import BuildCloudMachine, BuildMachine, Machine, ScriptedHardware, assemble, cloud_settings
 from tests.support.paths import SHARED
+from tests.support.postgresql import PostgresServer
 from triof import services as factory
 from triof.common.paths import DEMO_PICTURES
 from triof.judging.router import Router
@@ -38,6 +40,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+UrlOf = Callable[[Path], str]
 LONGEST_FIRST = ("train", "browser", "slow")
 """Markers of tests that take long."""
 MISSING_FOR_TRAINING = [name for name in ("tensorflow", "cv2", LITE0.package) if find_spec(name) is None]
@@ -115,6 +118,46 @@ def new_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database.upgrade()
     database.close()
     return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, with a copy of the new journal for each test that asks."""
+    programs = postgresql.programs()
+    if not programs:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    with postgresql.running(programs) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def url_of(request: pytest.FixtureRequest, new_journal: Path) -> Iterator[UrlOf]:
+    """Gives the URL of the database that stands for the file at a path, with the tables of a journal.
+
+    A test that takes it runs with each database.
+    """
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgresql_server")
+        yield server.url
+        server.drop()
+        return
+
+    def file(path: Path) -> str:
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            shutil.copy(new_journal, path)
+        return f"sqlite:///{path}"
+
+    yield file
+
+
+@pytest.fixture
+def journal_url(url_of: UrlOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of the journal of the home folder, which commands read from their environment."""
+    (tmp_path / "home").mkdir(exist_ok=True)
+    url = url_of(tmp_path / "home" / "journal.db")
+    monkeypatch.setenv("TRIOF_JOURNAL__URL", url)
+    return url
 
 
 @pytest.fixture

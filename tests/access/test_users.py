@@ -1,13 +1,14 @@
 """Who may log in: made, listed, changed and removed from the command line, and what stands of them on the disk."""
 
-import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import select
 
 from triof.cli import main
+from triof.storage.database import Database
+from triof.storage.tables import UserRow
 
 pytestmark = pytest.mark.slow
 
@@ -15,10 +16,7 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def triof(tmp_path: Path, new_journal: Path) -> Callable[..., Result]:
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "journal.db").write_bytes(new_journal.read_bytes())
-
+def triof(journal_url: str) -> Callable[..., Result]:
     def run(*arguments: str, typed: str = f"{PASSWORD}\n{PASSWORD}\n") -> Result:
         return CliRunner().invoke(main, ["users", *arguments], input=typed)
 
@@ -58,11 +56,11 @@ def test_what_cannot_be_is_refused_with_the_remedy(triof: Callable[..., Result])
     assert len(triof("list").output.splitlines()) == 1
 
 
-def test_a_password_is_no_argument_is_not_shown_and_not_kept(triof: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_password_is_no_argument_is_not_shown_and_not_kept(triof: Callable[..., Result], journal_url: str) -> None:
     assert triof("create", "marie", PASSWORD).exit_code == 2
     assert triof("create", "marie", "--password", PASSWORD).exit_code == 2
     assert PASSWORD not in triof("create", "marie").output
-    with sqlite3.connect(tmp_path / "home" / "journal.db") as journal:
-        ((digest,),) = journal.execute("SELECT password_hash FROM users")
+    with Database(journal_url, "machine-1").read() as connection:
+        (digest,) = connection.scalars(select(UserRow.password_hash))
     assert digest.startswith("scrypt:")
     assert PASSWORD not in digest

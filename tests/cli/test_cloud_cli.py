@@ -140,6 +140,9 @@ def test_the_vendors_word_holds_for_every_process(set_up: CustomVisionServer) ->
     assert set_up.received == 1
 
 
+CORES = os.cpu_count() or 1
+
+
 @pytest.fixture
 def running(set_up: CustomVisionServer, tmp_path: Path) -> Iterator[RunningKiosk]:
     """A kiosk in a process of its own with the cloud's credentials, which its technician's shell knows too."""
@@ -156,7 +159,6 @@ def test_a_drill_shows_what_people_see_and_puts_everything_back(
     assert all(fault in ran.stdout for fault in FAULTS)
     for sentence in ("asks what it is", "no picture", "is retired"):
         assert sentence in ran.stdout
-    assert "Judged" not in ran.stdout, "who judged is of no use to employees"
     assert set_up.calls == 1, "one to compare with, none for the faults"
     # A computer that is busy with other tests may raise an alert of its own.
     left = {path.name for path in (tmp_path / "home").glob("*.json")} - {"alerts.json"}
@@ -166,12 +168,13 @@ def test_a_drill_shows_what_people_see_and_puts_everything_back(
         (noted,) = journal.execute("SELECT detail FROM events WHERE kind = 'drill.ended'").fetchone()
         (judged,) = journal.execute("SELECT count(*) FROM events WHERE kind = 'deposit.judged'").fetchone()
     assert [kinds[1], kinds[-1]] == ["drill.started", "drill.ended"], "all of it is marked as a drill"
-    # One without a fault, none without a camera, and three after the retirement.
-    assert len(json.loads(noted)["deposits"]) == judged == len(FAULTS) + 2
+    # One without a fault, none without a camera, and two after the retirement.
+    assert len(json.loads(noted)["deposits"]) == judged == len(FAULTS) + 1
+    assert ran.stdout.count("the cloud service is retired") == 2
     assert "The service behind custom_vision is retired: bring everything home with `triof azure backup" in ran.stdout
     visitor = Visitor(running.url)
     visitor.press("/start")
-    visitor.press("/waste/pick-type")
+    visitor.press("/waste/pick-type", (DEMO_PICTURES / "bottle-clean-1.jpg").read_bytes())
     assert set_up.calls == 2, "afterwards the cloud is asked as before"
 
 
@@ -257,7 +260,7 @@ def test_classify_does_not_wait_as_long_as_a_vendor_may_want(set_up: CustomVisio
     started = time.monotonic()
     assert triof("classify", *[BOTTLE] * 3).stdout.count("(local_cnn)") == 3
     assert time.monotonic() - started < 5
-    assert set_up.received == 1
+    assert set_up.received <= CORES, "those that were under way at the refusal"
 
 
 def test_what_cannot_pass_is_no_call_and_what_was_answered_is_no_refusal(
@@ -298,8 +301,8 @@ def test_classify_in_cloud_mode_fails_where_the_cloud_does(set_up: CustomVisionS
 def test_doctor_asks_although_the_breaker_is_open(set_up: CustomVisionServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIOF_CUSTOM_VISION__CALLS_PER_SECOND", "1000")
     set_up.fault = "server_error"
-    triof("classify", *[BOTTLE] * 4)
-    assert set_up.received == 3, "the breaker is open"
+    triof("classify", *[BOTTLE] * (4 + CORES))
+    assert 3 <= set_up.received < 3 + CORES, "the breaker is open; some were under way"
     assert "status 500" in line(triof("doctor"), "cloud"), "the cause, not that it was not asked"
     set_up.fault = None
     assert line(triof("doctor"), "cloud").startswith("ok")

@@ -102,7 +102,7 @@ def test_a_training_may_go_on_from_the_shipped_bundle(photos: Path) -> None:
     assert "has no source 'cellar'" in ran.output, "what ships could be read"
     (photos / "shipped").mkdir()
     ran = triof("train", "cleanliness", "--data", photos, "--start", "./shipped", "--leave-out", "cellar")
-    assert "shipped cannot be used: model.tflite cannot be read" in ran.output
+    assert "shipped cannot be used: bundle.json cannot be read" in ran.output
 
 
 def test_an_evaluation_is_a_table_of_the_shipped_bundle(photos: Path) -> None:
@@ -124,7 +124,7 @@ def test_an_evaluation_is_a_table_of_the_shipped_bundle(photos: Path) -> None:
         (["train", "cleanliness", "--data", ".", "--out", "full"], 2, "something else than a bundle"),
         (["train", "cleanliness", "--data", ".", "--runs", "full/page.png"], 1, "cannot be written"),
         (["train", "cleanliness", "--data", ".", "--notes", "full/page.png"], 2, "UTF-8"),
-        (["train", "cleanliness", "--data", ".", "--start", "full"], 1, "model.tflite"),
+        (["train", "cleanliness", "--data", ".", "--start", "full"], 1, "bundle.json"),
         (["evaluate", "--data", "nowhere"], 1, "does not exist"),
         (["evaluate", "--data", ".", "--bundle", "x"], 1, "The bundle x cannot be used"),
         (["evaluate", "cleanliness", "--data", ".", "--record"], 2, "--bundle"),

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import os
 import socket
 import ssl
 import threading
@@ -141,11 +142,8 @@ def _tries_at_once() -> Iterator[None]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, new_journal: Path) -> Path:
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "journal.db").write_bytes(new_journal.read_bytes())
-    return home
+def home(tmp_path: Path, journal_url: str) -> Path:
+    return tmp_path / "home"
 
 
 class Desk:
@@ -154,7 +152,7 @@ class Desk:
     def __init__(self, home: Path, **alerts: Any) -> None:
         self.settings = Settings.model_validate({"home": home, "machine_id": "machine-1", "alerts": alerts})
         self.now = NOW
-        self.journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"), now=lambda: self.now)
+        self.journal = Journal(Database(os.environ["TRIOF_JOURNAL__URL"], "machine-1"), now=lambda: self.now)
         self.alerts = self.started()
 
     def started(self) -> Alerts:
@@ -221,7 +219,7 @@ def test_an_alert_goes_once_through_every_channel_and_once_when_it_is_over(
 def test_an_alert_calls_the_machine_by_its_name(home: Path, webhook: Webhook, mail_server: MailServer) -> None:
     alerts = {"webhook": {"url": webhook.url}, "email": mail_to(mail_server), "disk_megabytes": 0}
     settings = Settings.model_validate({"home": home, "machine": {"name": "Canteen"}, "alerts": alerts})
-    database = Database(f"sqlite:///{home / 'journal.db'}", "machine-1")
+    database = Database(os.environ["TRIOF_JOURNAL__URL"], "machine-1")
     monitor = Monitor(settings, database, lambda: NOW)
     monitor.watch_parts(["disk"], lambda is_open: {"disk": DetectedFault("disk is not well.")})
     monitor.look()
@@ -353,7 +351,7 @@ def test_trouble_of_the_machine_is_an_alert_until_it_is_mended(home: Path, cloud
         }
     )
     now = [datetime.now(UTC)]
-    journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", "machine-1"), now=lambda: now[0])
+    journal = Journal(Database(os.environ["TRIOF_JOURNAL__URL"], "machine-1"), now=lambda: now[0])
     router = services.build_router(settings, journal=lambda: journal)
     parts = CheckedParts(
         settings,
@@ -399,7 +397,7 @@ def cloud_used(home: Path) -> Callable[[int], None]:
     from triof.judging.quota import QuotaLedger
 
     def use(calls: int) -> None:
-        database = Database(f"sqlite:///{home / 'journal.db'}", "machine-1")
+        database = Database(os.environ["TRIOF_JOURNAL__URL"], "machine-1")
         resource = Allowance("example.cognitiveservices.azure.com", "F0", 10, None, 0.0)
         for _ in range(calls):
             QuotaLedger(database, resource).take()

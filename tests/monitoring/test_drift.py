@@ -1,6 +1,7 @@
 """Drift: chance raises no alarm, however often it is looked; a real shift does, soon, once."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -124,7 +125,7 @@ class Site:
     def __init__(self, home: Path, machine: str = "machine-1", **monitoring: Any) -> None:
         self.settings = Settings.model_validate({"home": home, "monitoring": monitoring, "language": "en"})
         self.now = START
-        self.journal = Journal(Database(f"sqlite:///{home / 'journal.db'}", machine), now=lambda: self.now)
+        self.journal = Journal(Database(os.environ["TRIOF_JOURNAL__URL"], machine), now=lambda: self.now)
         self.monitor = self.started()
         self.rng = np.random.default_rng(1)
 
@@ -185,11 +186,8 @@ class Site:
 
 
 @pytest.fixture
-def home(tmp_path: Path, new_journal: Path) -> Path:
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "journal.db").write_bytes(new_journal.read_bytes())
-    return home
+def home(tmp_path: Path, journal_url: str) -> Path:
+    return tmp_path / "home"
 
 
 BuildSite = Callable[..., Site]

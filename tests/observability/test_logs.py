@@ -162,7 +162,7 @@ def test_every_line_of_a_deposit_tells_whose_it_is(kept: Kept, machine: Machine)
     (opened,) = machine.events("deposit.opened")
     requests = kept.lines("http.request")
     routes = {line["route"] for line in requests if line.get("deposit_id") == str(opened.deposit_id)}
-    assert routes - {"/waste/judging"} == {"/start", "/waste/pick-type", "/confirmation"}
+    assert routes - {"/", "/waste/judging"} == {"/start", "/waste/pick-type", "/confirmation"}
     assert all(line["request_id"] and line["status"] and line["seconds"] >= 0 for line in requests)
     # It failed in the thread that sorts, for the request that confirmed.
     (failed,) = kept.lines("deposit.failed")

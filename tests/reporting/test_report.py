@@ -34,7 +34,7 @@ def place(tmp_path: Path, new_journal: Path) -> Place:
     """The journal of the home folder: in October, on the 31st shortly before midnight, and in November."""
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "journal.db").write_bytes(new_journal.read_bytes())
-    place = Place(tmp_path / "home" / "journal.db")
+    place = Place(tmp_path / "home", f"sqlite:///{tmp_path / 'home' / 'journal.db'}")
     for day, hour in ((1, 9), (31, 22), (31, 23)):
         place.now = datetime(2025, 10, day, hour, 30, tzinfo=UTC)
         place.deposit()

@@ -1,6 +1,5 @@
 """How full the boxes are: what was shredded since each was last emptied, and nothing else."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,9 +10,8 @@ from tests.support.places import BASE, Place
 
 
 @pytest.fixture
-def place(tmp_path: Path, new_journal: Path) -> Iterator[Place]:
-    shutil.copy(new_journal, tmp_path / "journal.db")
-    built = Place(tmp_path / "journal.db")
+def place(tmp_path: Path, journal_url: str) -> Iterator[Place]:
+    built = Place(tmp_path, journal_url)
     yield built
     built.close()
 

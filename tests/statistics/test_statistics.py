@@ -2,9 +2,8 @@
 
 import csv
 import io
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,9 +25,8 @@ from triof.storage.tables import Event, LedgerRow
 
 
 @pytest.fixture
-def place(tmp_path: Path, new_journal: Path) -> Iterator[Place]:
-    shutil.copy(new_journal, tmp_path / "journal.db")
-    built = Place(tmp_path / "journal.db")
+def place(tmp_path: Path, journal_url: str) -> Iterator[Place]:
+    built = Place(tmp_path, journal_url)
     yield built
     built.close()
 
@@ -114,14 +112,14 @@ STEPS = st.one_of(
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=4, max_size=12), scope=SCOPES, end=st.one_of(MINUTES, st.just(LATER)))
 def test_what_was_tallied_is_what_a_naive_count_gives(
-    new_journal: Path, steps: Sequence[Any], scope: tuple[int, int, Any], end: int
+    url_of: Callable[[Path], str], steps: Sequence[Any], scope: tuple[int, int, Any], end: int
 ) -> None:
     def scope_of(start: int, minutes: int, machines: Any) -> Scope:
         since = BASE + timedelta(minutes=start)
         return Scope(since, since + timedelta(minutes=minutes), machines)
 
     with TemporaryDirectory() as folder:
-        place = Place(Path(shutil.copy(new_journal, folder)))
+        place = Place(Path(folder), url_of(Path(folder) / "journal.db"))
         statistics = place.statistics()
         for what, minute, more in steps:
             # Also backwards: clocks are set back, and rows come late.

@@ -12,7 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, delete, func, insert, inspect, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, StatementError
 
 from triof.storage.database import Database
 from triof.storage.tables import Base, Event
@@ -167,6 +167,35 @@ def test_nothing_can_be_written_but_by_a_writer(database: Database, change: Call
             with pytest.raises(OperationalError, match="readonly"):
                 change(each)
     assert counted(database) == 1
+
+
+# What no database takes
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "k" * 33},
+        {"reason": "r" * 33},
+        {"machine_id": "m" * 65},
+        {"reason": "nul\0"},
+        {"detail": {"sharpness": float("nan")}},
+        {"detail": {"sharpness": float("inf")}},
+    ],
+)
+def test_texts_too_long_and_numbers_that_are_none_are_refused(
+    url_of: Callable[[Path], str], tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    database = Database(url_of(tmp_path / "both.db"), "machine-1")
+    event = {"id": uuid4(), "machine_id": "machine-1", "at": datetime.now(UTC), "kind": "machine.started", "detail": {}}
+    with pytest.raises(StatementError), database.write() as connection:
+        connection.execute(insert(Event), event | wrong)
+    with database.write() as connection:
+        connection.execute(insert(Event), event | {"kind": "k" * 32, "reason": "é" * 32})
+    assert counted(database) == 1
+    with database.read() as connection:
+        assert not connection.execute(select(Event).where(Event.kind == "k" * 99)).all()
+    database.close()
 
 
 # Tables and file

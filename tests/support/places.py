@@ -54,7 +54,8 @@ def judgement(label: str | None = "bottle", reason: str = "sure", seconds: float
 class Place:
     """Some machines on one database, whose clock is in the test's hand; ``rows`` is what was written, as facts."""
 
-    path: Path
+    home: Path
+    url: str
     now: datetime = BASE
     rows: list[dict[str, Any]] = field(default_factory=list)
     drilled: set[UUID] = field(default_factory=set)
@@ -63,10 +64,10 @@ class Place:
         self.journals = {name: self.journal(name) for name in MACHINES}
 
     def journal(self, name: str) -> Journal:
-        return Journal(Database(f"sqlite:///{self.path}", name), now=lambda: self.now)
+        return Journal(Database(self.url, name), now=lambda: self.now)
 
     def statistics(self, **changes: Any) -> Statistics:
-        return Statistics(self.journals["a"].database, Settings(home=self.path.parent, **changes), now=lambda: self.now)
+        return Statistics(self.journals["a"].database, Settings(home=self.home, **changes), now=lambda: self.now)
 
     def deposit(
         self,

@@ -215,7 +215,7 @@ def test_the_machines_opinion_is_that_of_its_networks(dataset: Dataset, desk: La
     opinions = ModelSuggestions(LocalCnnOptions())
     seen = opinions.of(desk.questions[0])
     assert seen
-    assert (seen.label, seen.reason) == ("bottle", "")
+    assert (seen.label, seen.twin) == ("bottle", None)
     assert 0.25 < seen.probability <= 1
     dataset.photos[0].path.write_bytes(b"<html>")
     assert opinions.of(desk.questions[0]) is None

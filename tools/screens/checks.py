@@ -12,7 +12,7 @@ _GEOMETRY = (Path(__file__).parent / "geometry.js").read_text(encoding="utf-8")
 _AXE = """async (options) => (await axe.run(options)).violations
     .flatMap((found) => found.nodes.map((node) => [found.id, node.html]))"""
 _UUID = r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
-_PROGRAMMING = ("`", r"%\(\w+\)", r"\{\{|\}\}", r"\bNone\b", r"\bNaN\b", r"\bundefined\b")
+_PROGRAMMING = ("`", r"%\(\w+\)", r"\{\{|\}\}", r"^\s*None\s*$", r"\bNaN\b", r"\bundefined\b")
 _MACHINE_WORDS = (*_PROGRAMMING, _UUID)
 
 
@@ -38,8 +38,8 @@ KIOSK = PageRules(fits=True, target=64, text=15, button=96, pictures={".tile__pi
 ZOOMED_KIOSK = PageRules(fits=False, target=44, text=9)
 """At 200 %, where pixels count double and a page may scroll."""
 TECHNICIAN = PageRules(fits=False, target=44, text=13)
-DASHBOARD = PageRules(fits=False, target=24, text=11)
-API = PageRules(fits=False, target=24, text=11, words=_PROGRAMMING)
+DASHBOARD = PageRules(fits=False, target=24, text=10)
+API = PageRules(fits=False, target=24, text=10, words=_PROGRAMMING)
 """The page for developers, who are shown identifiers."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image, ImageFilter
 
 from tools.screens.scripted import Answer
-from tools.screens.visit import PageVisit, Scene
+from tools.screens.visit import PageVisit, ScreenState
 from triof.common.paths import DEMO_PICTURES
 from triof.machine.hardware.base import Part
 
@@ -162,52 +162,52 @@ def _cancelled(visit: PageVisit, picture: str | None) -> None:
 
 
 SCENES = (
-    Scene("attract", lambda visit: visit.go().at("attract"), reduced=True),
-    Scene("busy", _busy),
-    Scene("privacy", lambda visit: visit.go("/privacy").at("privacy")),
-    Scene("insert", inserted, reduced=True),
-    Scene("insert-no-picture", _no_picture),
-    Scene("insert-left-inside", _left_inside),
-    Scene("thinking-closing", partial(_thinking, part="slot", state="closing")),
-    Scene("thinking", partial(_thinking, part="provider", state="photo"), reduced=True),
-    Scene("choose-sure-bottle", judged, reduced=True),
-    Scene("choose-sure-cup", partial(judged, picture="cup-clean-1", waste_type=_CUP)),
-    Scene("choose-sure-cutlery", partial(judged, picture="cutlery-clean-1", waste_type=_CUTLERY)),
-    Scene("choose-unsure-type", partial(judged, waste_type=_UNSURE), reduced=True),
-    Scene("choose-nothing-chosen", _nothing_chosen),
-    Scene("choose-unsure-cleanliness", partial(judged, cleanliness=_STAINED), reduced=True),
-    Scene("choose-type-not-answered", partial(judged, waste_type=None)),
-    Scene("choose-cleanliness-not-answered", partial(judged, cleanliness=None)),
-    Scene("choose-unfamiliar", partial(judged, picture="other-can-1", waste_type=_FOREIGN)),
-    Scene("choose-mismatch", doubted, reduced=True),
-    Scene("sorting-box", partial(_moving, part="box", state="box")),
-    Scene("sorting-shred", partial(_moving, part="shredder", state="shred")),
-    Scene("thanks", lambda visit: confirmed(visit).at("thanks"), reduced=True),
-    Scene("thanks-corrected", _corrected),
-    Scene("returned-other", partial(judged, picture="other-can-1", waste_type=_OTHER), reduced=True),
-    Scene("returned-dirty", partial(judged, picture="cup-dirty-1", waste_type=_CUP, cleanliness=_DIRTY)),
-    Scene("returned-nothing-seen", partial(judged, picture="other-empty-1", waste_type=_NOTHING)),
-    Scene("returned-reaches-out", _reaches_out),
-    Scene("returned-cancelled", partial(_cancelled, picture="bottle-clean-1")),
-    Scene("returned-cancelled-before", partial(_cancelled, picture=None)),
-    Scene("returned-taken-back", _taken_back),
-    Scene("returned-emergency-stop", _stopped),
-    *(Scene(f"returned-jammed-{part}", partial(_jammed, part=part)) for part in ("box", "shredder")),
-    Scene("returned-none-of-these", _none_of_these),
-    Scene("returned-called-dirty", _called_dirty),
+    ScreenState("attract", lambda visit: visit.go().at("attract"), reduced=True),
+    ScreenState("busy", _busy),
+    ScreenState("privacy", lambda visit: visit.go("/privacy").at("privacy")),
+    ScreenState("insert", inserted, reduced=True),
+    ScreenState("insert-no-picture", _no_picture),
+    ScreenState("insert-left-inside", _left_inside),
+    ScreenState("thinking-closing", partial(_thinking, part="slot", state="closing")),
+    ScreenState("thinking", partial(_thinking, part="provider", state="photo"), reduced=True),
+    ScreenState("choose-sure-bottle", judged, reduced=True),
+    ScreenState("choose-sure-cup", partial(judged, picture="cup-clean-1", waste_type=_CUP)),
+    ScreenState("choose-sure-cutlery", partial(judged, picture="cutlery-clean-1", waste_type=_CUTLERY)),
+    ScreenState("choose-unsure-type", partial(judged, waste_type=_UNSURE), reduced=True),
+    ScreenState("choose-nothing-chosen", _nothing_chosen),
+    ScreenState("choose-unsure-cleanliness", partial(judged, cleanliness=_STAINED), reduced=True),
+    ScreenState("choose-type-not-answered", partial(judged, waste_type=None)),
+    ScreenState("choose-cleanliness-not-answered", partial(judged, cleanliness=None)),
+    ScreenState("choose-unfamiliar", partial(judged, picture="other-can-1", waste_type=_FOREIGN)),
+    ScreenState("choose-mismatch", doubted, reduced=True),
+    ScreenState("sorting-box", partial(_moving, part="box", state="box")),
+    ScreenState("sorting-shred", partial(_moving, part="shredder", state="shred")),
+    ScreenState("thanks", lambda visit: confirmed(visit).at("thanks"), reduced=True),
+    ScreenState("thanks-corrected", _corrected),
+    ScreenState("returned-other", partial(judged, picture="other-can-1", waste_type=_OTHER), reduced=True),
+    ScreenState("returned-dirty", partial(judged, picture="cup-dirty-1", waste_type=_CUP, cleanliness=_DIRTY)),
+    ScreenState("returned-nothing-seen", partial(judged, picture="other-empty-1", waste_type=_NOTHING)),
+    ScreenState("returned-reaches-out", _reaches_out),
+    ScreenState("returned-cancelled", partial(_cancelled, picture="bottle-clean-1")),
+    ScreenState("returned-cancelled-before", partial(_cancelled, picture=None)),
+    ScreenState("returned-taken-back", _taken_back),
+    ScreenState("returned-emergency-stop", _stopped),
+    *(ScreenState(f"returned-jammed-{part}", partial(_jammed, part=part)) for part in ("box", "shredder")),
+    ScreenState("returned-none-of-these", _none_of_these),
+    ScreenState("returned-called-dirty", _called_dirty),
 )
 OWN_CAMERA = (
-    Scene("insert-own-camera", _own_camera),
-    Scene("insert-choose-photo", _chooser, scripts=False),
-    Scene("insert-not-a-photo", _no_photo, scripts=False),
+    ScreenState("insert-own-camera", _own_camera),
+    ScreenState("insert-choose-photo", _chooser, scripts=False),
+    ScreenState("insert-not-a-photo", _no_photo, scripts=False),
 )
 TENANT = tuple(
-    Scene(f"tenant-{scene.name}", scene.reach)
+    ScreenState(f"tenant-{scene.name}", scene.reach)
     for scene in SCENES
     if scene.name in {"attract", "choose-sure-bottle", "thanks", "returned-other", "returned-dirty"}
 )
 LOW = tuple(
-    Scene(f"low-{scene.name}", scene.reach)
+    ScreenState(f"low-{scene.name}", scene.reach)
     for scene in SCENES
     if scene.name
     in {"attract", "insert", "choose-unsure-type", "choose-unsure-cleanliness", "choose-mismatch", "thanks"}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from tools.screens.checks import API, DASHBOARD, TECHNICIAN
-from tools.screens.visit import PageVisit, Reach, Scene
+from tools.screens.visit import PageVisit, Reach, ScreenState
 
 PIN, WRONG_PIN = "246810", "135790"
 NAME, PASSWORD = "marie", "correct horse battery"
@@ -94,17 +94,19 @@ _OF_OPERATORS: Mapping[str, Reach] = {
     "report-month": partial(_logged_in, path="/report"),
 }
 TECHNICIAN_PAGES = (
-    *(Scene(name, reach, TECHNICIAN, whole=True) for name, reach in _OF_TECHNICIANS.items()),
-    Scene("out-of-order-M1", _under_maintenance),
+    *(ScreenState(name, reach, TECHNICIAN, whole=True) for name, reach in _OF_TECHNICIANS.items()),
+    ScreenState("out-of-order-M1", _under_maintenance),
 )
 DASHBOARD_PAGES = (
-    *(Scene(name, reach, DASHBOARD, whole=True) for name, reach in _OF_OPERATORS.items()),
-    Scene("api", lambda visit: visit.go("/api/docs"), API),
+    *(ScreenState(name, reach, DASHBOARD, whole=True) for name, reach in _OF_OPERATORS.items()),
+    ScreenState("api", lambda visit: visit.go("/api/docs"), API),
 )
 LABEL_PAGES = (
-    Scene("label-question", lambda visit: visit.go(), DASHBOARD),
-    Scene("label-finished", _decided, DASHBOARD),
+    ScreenState("label-question", lambda visit: visit.go(), DASHBOARD),
+    ScreenState("label-finished", _decided, DASHBOARD),
 )
 REPORTS = (
-    Scene("report-evaluation", lambda visit: visit.page.goto(f"{visit.url}/evaluation.html"), DASHBOARD, whole=True),
+    ScreenState(
+        "report-evaluation", lambda visit: visit.page.goto(f"{visit.url}/evaluation.html"), DASHBOARD, whole=True
+    ),
 )

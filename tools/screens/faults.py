@@ -4,7 +4,7 @@ from functools import partial
 from typing import get_args
 
 from tools.screens.deposits import inserted, judged
-from tools.screens.visit import PageVisit, Scene
+from tools.screens.visit import PageVisit, ScreenState
 from triof.machine.hardware.base import Part
 from triof.web.fault_codes import FAULT_CODES
 
@@ -57,7 +57,7 @@ def _timed_out(visit: PageVisit) -> None:
 
 def _held_open(visit: PageVisit) -> None:
     visit.script.hardware.put_item(True)
-    judged(visit).press("/return").at("returned", state="held")
+    judged(visit).at("returned", state="held")
 
 
 def _not_judged(visit: PageVisit) -> None:
@@ -69,28 +69,28 @@ def _interrupted(visit: PageVisit) -> None:
 
 
 CODES = tuple(
-    Scene(f"out-of-order-{code}", partial(_out_of_order, code=code), reduced=code == "S1")
+    ScreenState(f"out-of-order-{code}", partial(_out_of_order, code=code), reduced=code == "S1")
     for code, row in FAULT_CODES.items()
     if row.stops and code != _MAINTENANCE
 )
 SCENES = (
     *CODES,
-    *(Scene(f"out-of-order-jammed-{part}", partial(_stuck, part=part)) for part in get_args(Part)),
-    Scene("error-not-found", lambda visit: visit.go("/nowhere").at("error"), reduced=True),
-    Scene("error-method", _wrong_method),
-    Scene("error-too-late", _too_late),
-    Scene("server-away", _server_away),
-    Scene("returned-out-of-order", _not_written),
+    *(ScreenState(f"out-of-order-jammed-{part}", partial(_stuck, part=part)) for part in get_args(Part)),
+    ScreenState("error-not-found", lambda visit: visit.go("/nowhere").at("error"), reduced=True),
+    ScreenState("error-method", _wrong_method),
+    ScreenState("error-too-late", _too_late),
+    ScreenState("server-away", _server_away),
+    ScreenState("returned-out-of-order", _not_written),
 )
 PATIENCE = (
-    Scene("still-there", _still_there),
-    Scene("returned-timed-out", _timed_out),
-    Scene("returned-held-open", _held_open),
-    Scene("returned-not-judged", _not_judged),
+    ScreenState("still-there", _still_there),
+    ScreenState("returned-timed-out", _timed_out),
+    ScreenState("returned-held-open", _held_open),
+    ScreenState("returned-not-judged", _not_judged),
 )
-INTERRUPTED = (Scene("interrupted", _interrupted, leaves=False),)
+INTERRUPTED = (ScreenState("interrupted", _interrupted, leaves=False),)
 CLOUD_AWAY = (
-    Scene("cloud-away-attract", lambda visit: visit.go().at("attract")),
-    Scene("cloud-away-choose", judged),
-    Scene("cloud-away-returned", lambda visit: judged(visit).press("/return").at("returned")),
+    ScreenState("cloud-away-attract", lambda visit: visit.go().at("attract")),
+    ScreenState("cloud-away-choose", judged),
+    ScreenState("cloud-away-returned", lambda visit: judged(visit).press("/return").at("returned")),
 )

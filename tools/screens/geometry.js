@@ -2,7 +2,7 @@
 (rules) => {
   const found = new Set();
   const CONTROLS = "button, a[href], select, textarea, summary, input:not([type=hidden]), label:has(input), [role=button]";
-  const PICTURES = "img, video, canvas, .icon";
+  const PICTURES = "img, video, canvas, .icon, .scene, .wordmark";
   const PUNCTUATION = /[?!:;%»…]/g;
   const LETTERS = 0.7; // height of the letters, in font sizes: what must not overlap
   const LINE = 0.95; // height that must not be cut

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import requests
@@ -17,10 +17,11 @@ from PIL import Image
 from tools import journal_bench
 from tools.running_kiosk import QUICK, RunningKiosk, free_port
 from tools.screens import deposits, desks, faults
-from tools.screens.visit import Scene
+from tools.screens.visit import ScreenState
 from triof.access.technician_pin import TechnicianPin
 from triof.access.users import Users
 from triof.common.paths import DEMO_PICTURES
+from triof.journal.journal import Journal
 from triof.machine.reference_store import ReferenceStore
 from triof.settings.sections.machine.camera import CameraSettings
 from triof.storage.database import Database
@@ -28,6 +29,7 @@ from triof.storage.database import Database
 ROOT = Path(__file__).parents[2]
 _PAST_DEPOSITS = 20_000
 """Of three years."""
+_EMPTIED_DAYS_AGO = {"bottle": 4, "cup": 9, "cutlery": 12}
 _NEVER = "3600"
 _LOCAL = "tools.screens.scripted:ScriptedLocal"
 _SCRIPTED = {
@@ -54,7 +56,7 @@ _IMPATIENT = {
     "TRIOF_DEPOSIT__IDLE_SECONDS": "45",
     "TRIOF_DEPOSIT__WARNING_SECONDS": "44",
     "TRIOF_DEPOSIT__RETURN_SECONDS": "45",
-    "TRIOF_DEADLINE_SECONDS": "5",
+    "TRIOF_DEADLINE_SECONDS": "20",
 }
 """A question is on the screen for as long as its pictures take."""
 _TENANT = {
@@ -75,7 +77,7 @@ class Lane:
     """One server and its scenes; ``serve`` runs it on a home folder and gives its address."""
 
     name: str
-    scenes: tuple[Scene, ...]
+    scenes: tuple[ScreenState, ...]
     serve: Callable[[Path], AbstractContextManager[str]]
     scripted: bool = True
 
@@ -129,12 +131,20 @@ def _with(changes: Mapping[str, str]) -> Callable[[Path], AbstractContextManager
     return lambda home: _kiosk(home, **changes)
 
 
+def _emptied(database: Database, waste_type: str, at: datetime) -> None:
+    journal = Journal(database, lambda: at)
+    journal.record("box.emptied", waste_type=waste_type, reason="1", who=desks.NAME, items=60, grams=1500.0)
+
+
 @contextmanager
 def _kiosk_with_past(home: Path) -> Iterator[str]:
     path = home / "journal.db"
-    journal_bench.fill(path, _PAST_DEPOSITS, datetime.now(UTC))
+    now = datetime.now(UTC)
+    journal_bench.fill(path, _PAST_DEPOSITS, now)
     with closing(Database(f"sqlite:///{path}", journal_bench.MACHINE)) as database:
         Users(database).create(desks.NAME, "technician", desks.PASSWORD)
+        for waste_type, days in _EMPTIED_DAYS_AGO.items():
+            _emptied(database, waste_type, now - timedelta(days=days))
     with _kiosk(home, TRIOF_MACHINE_ID=journal_bench.MACHINE) as url:
         yield url
 

@@ -41,13 +41,18 @@ def write(options: TourOptions, out: Path) -> None:
         if scene.rules is rules and source.exists():
             small(source, out / f"{scene.name}-{language}-{size[0]}x{size[1]}.webp")
     for language in options.languages:
-        sheet = contact_sheet(options, [scene.name for scene in scenes], language)
+        taken = [one.name for one in scenes if options.path(one.name, language, SIZES[0], SCHEMES[0]).exists()]
+        sheet = contact_sheet(options, taken, language)
         sheet.save(out / f"all-{language}.webp", quality=_QUALITY, method=6)
 
 
 def contact_sheet(options: TourOptions, scenes: Sequence[str], language: str) -> Image.Image:
-    """Return a sheet with a row for each scene: every size, light, then dark."""
-    views = [(size, scheme) for scheme in SCHEMES for size in SIZES]
+    """Return a sheet with a row for each scene: every size that was taken, light, then dark."""
+    views = [
+        (size, scheme)
+        for scheme, size in product(options.schemes, options.sizes)
+        if any(options.path(scene, language, size, scheme).exists() for scene in scenes)
+    ]
     widths = [round(_ROW * size[0] / size[1]) for size, _ in views]
     high = _ROW + _WORDS + _GAP
     sheet = Image.new("RGB", (sum(widths) + _GAP * (len(widths) + 1), high * len(scenes) + _GAP), _PAPER)

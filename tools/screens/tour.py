@@ -14,7 +14,7 @@ from tools.screens import checks
 from tools.screens.checks import KIOSK, ZOOMED_KIOSK
 from tools.screens.lanes import LANES, Lane
 from tools.screens.scripted import Script
-from tools.screens.visit import PageVisit, Scene
+from tools.screens.visit import PageVisit, ScreenState
 
 CHROMIUM = "/usr/bin/chromium"
 _ARGUMENTS = (
@@ -44,7 +44,7 @@ class TourOptions:
     """Parts of names of scenes; all of them if empty."""
     reduced: bool = False
 
-    def scenes(self, lane: Lane) -> tuple[Scene, ...]:
+    def scenes(self, lane: Lane) -> tuple[ScreenState, ...]:
         """Return the scenes of the lane that are taken."""
         wanted = [scene for scene in lane.scenes if scene.reduced or not self.reduced]
         return tuple(one for one in wanted if not self.only or any(part in one.name for part in self.only))
@@ -54,7 +54,7 @@ class TourOptions:
         return self.out / language / f"{scene}-{size[0]}x{size[1]}-{scheme}.png"
 
 
-class Finding(NamedTuple):
+class PageFinding(NamedTuple):
     """What is wrong with a page."""
 
     scene: str
@@ -67,7 +67,7 @@ class Finding(NamedTuple):
         return f"{self.scene} {self.language} {self.view}: {self.what}"
 
 
-def run(options: TourOptions, workers: int) -> Iterator[Finding]:
+def run(options: TourOptions, workers: int) -> Iterator[PageFinding]:
     """Take the tour in ``workers`` processes, each with a browser; yields the findings of each lane as it ends."""
     lanes = [lane for lane in LANES if options.scenes(lane)]
     with ProcessPoolExecutor(workers) as pool:
@@ -75,11 +75,11 @@ def run(options: TourOptions, workers: int) -> Iterator[Finding]:
             yield from found
 
 
-def _lane(name: str, options: TourOptions) -> list[Finding]:
+def _lane(name: str, options: TourOptions) -> list[PageFinding]:
     from playwright.sync_api import sync_playwright
 
     lane = next(lane for lane in LANES if lane.name == name)
-    found: list[Finding] = []
+    found: list[PageFinding] = []
     with TemporaryDirectory() as folder, sync_playwright() as running:
         browser = running.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
         # The other lanes are taken whatever happens to a server.
@@ -87,12 +87,12 @@ def _lane(name: str, options: TourOptions) -> list[Finding]:
             for part in _parts(lane, Path(folder), browser, options):
                 found += part
         except Exception as error:
-            found.append(Finding(f"server {name}", "", "", str(error)))
+            found.append(PageFinding(f"server {name}", "", "", str(error)))
         browser.close()
     return found
 
 
-def _parts(lane: Lane, home: Path, browser: Any, options: TourOptions) -> Iterator[list[Finding]]:
+def _parts(lane: Lane, home: Path, browser: Any, options: TourOptions) -> Iterator[list[PageFinding]]:
     """Yield the findings of each scene in each language."""
     script = Script(home) if lane.scripted else None
     if script:
@@ -105,9 +105,9 @@ def _parts(lane: Lane, home: Path, browser: Any, options: TourOptions) -> Iterat
             print(f"{scene.name} {language}: {monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
 
-def _visited(visit: PageVisit, scene: Scene, options: TourOptions) -> list[Finding]:
+def _visited(visit: PageVisit, scene: ScreenState, options: TourOptions) -> list[PageFinding]:
     """Take the scene, and leave the machine as it was found."""
-    found: list[Finding] = []
+    found: list[PageFinding] = []
     # Whatever a page does, the other scenes are taken.
     try:
         visit.begin()
@@ -119,20 +119,20 @@ def _visited(visit: PageVisit, scene: Scene, options: TourOptions) -> list[Findi
         visit.end(leaves=scene.leaves)
     except Exception as error:
         found.append(_failed(visit, scene, "not left", error))
-    return found + [Finding(scene.name, visit.language, "", f"JavaScript: {one}") for one in visit.complaints]
+    return found + [PageFinding(scene.name, visit.language, "", f"JavaScript: {one}") for one in visit.complaints]
 
 
-def _failed(visit: PageVisit, scene: Scene, what: str, error: Exception) -> Finding:
-    return Finding(scene.name, visit.language, visit.page.url, f"{what}: {str(error).splitlines()[0]}")
+def _failed(visit: PageVisit, scene: ScreenState, what: str, error: Exception) -> PageFinding:
+    return PageFinding(scene.name, visit.language, visit.page.url, f"{what}: {str(error).splitlines()[0]}")
 
 
-def _taken(visit: PageVisit, scene: Scene, options: TourOptions) -> Iterator[Finding]:
+def _taken(visit: PageVisit, scene: ScreenState, options: TourOptions) -> Iterator[PageFinding]:
     page = visit.page
     page.wait_for_load_state()
     page.evaluate("document.fonts.ready")
     told = page.get_attribute("html", "lang")
     if told != visit.language:
-        yield Finding(scene.name, visit.language, "", f"the page is in {told}")
+        yield PageFinding(scene.name, visit.language, "", f"the page is in {told}")
     for scheme in options.schemes:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         for size in options.sizes:
@@ -146,12 +146,12 @@ def _taken(visit: PageVisit, scene: Scene, options: TourOptions) -> Iterator[Fin
         for wide, high in options.sizes:
             page.set_viewport_size({"width": wide // 2, "height": high // 2})
             for what in checks.geometry(page, ZOOMED_KIOSK):
-                yield Finding(scene.name, visit.language, f"{wide}x{high} at 200 %", what)
+                yield PageFinding(scene.name, visit.language, f"{wide}x{high} at 200 %", what)
 
 
-def _findings(visit: PageVisit, scene: Scene, size: Size, scheme: Scheme) -> Iterator[Finding]:
+def _findings(visit: PageVisit, scene: ScreenState, size: Size, scheme: Scheme) -> Iterator[PageFinding]:
     view = f"{size[0]}x{size[1]}" + (" dark" if scheme == "dark" else "")
     found = [] if scheme == "dark" else checks.geometry(visit.page, scene.rules)
     if scene.scripts:
         found += checks.violations(visit.page, _CONTRAST if scheme == "dark" else ())
-    yield from (Finding(scene.name, visit.language, view, what) for what in found)
+    yield from (PageFinding(scene.name, visit.language, view, what) for what in found)

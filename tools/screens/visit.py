@@ -1,5 +1,6 @@
 """One person's visit to a page: leads a browser to a state of it, and away again."""
 
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,10 +11,9 @@ from tools.screens.scripted import Script
 
 _PATIENCE_MS = 120_000
 """Of a busy computer; a deposit times out within it as well."""
-_IDLE = 'body[data-page="attract"], body[data-page="out_of_order"]'
-_END = 'form[action="/done"], form[action="/return"]'
-_SUBMIT = "(form) => HTMLFormElement.prototype.submit.call(form)"
-"""Also a form behind a dialogue."""
+_IDLE, _ENDS = ("attract", "out_of_order"), ("/done", "/return")
+"""Pages of a machine without a deposit; what ends one."""
+_LOOK_MS = 100
 
 
 class PageVisit:
@@ -94,18 +94,25 @@ class PageVisit:
             self._leave()
 
     def _leave(self) -> None:
-        self.context.unroute_all()
-        self.page.goto(self.url)
-        while not self.page.locator(_IDLE).count():
-            with self.page.expect_navigation():
-                self.page.locator(_END).first.evaluate(_SUBMIT)
+        self.page.goto("about:blank")
+        while True:
+            shown = self.context.request.get(self.url).text()
+            if any(f'data-page="{page}"' in shown for page in _IDLE):
+                return
+            end = next((path for path in _ENDS if f'action="{path}"' in shown), None)
+            if not end:
+                self.page.wait_for_timeout(_LOOK_MS)
+                continue
+            token = re.search(r'name="csrf_token" value="([^"]+)"', shown)
+            assert token
+            self.context.request.post(f"{self.url}{end}", form={"csrf_token": token[1]})
 
 
 Reach = Callable[[PageVisit], object]
 
 
 @dataclass(frozen=True)
-class Scene:
+class ScreenState:
     """One state of a page, and how a visit gets there."""
 
     name: str

@@ -34,8 +34,8 @@ _STAND_INS = {
 }
 _OUTCOMES = {"quota_gone": "QuotaExceeded", "retired": "ServiceRetired"}
 """What the first attempt of a judgement is then; otherwise ProviderUnavailable."""
-_ITEMS = {"retired": ("bottle-clean-1", "cup-dirty-1", "other-can-1")}
-"""The demo pictures of the deposits: after the retirement some of a day, otherwise one."""
+_ITEMS = {"retired": ("bottle-clean-1", "bottle-clean-1")}
+"""The demo pictures of the deposits: after the retirement two, as the second is not asked for."""
 _ITEM = ("bottle-clean-1",)
 _JUDGED = ("pick_type", "returned")
 _PAGES = {
@@ -126,10 +126,10 @@ def _took_effect(fault: Fault | None, seen: DrillObservation, rows: Sequence[Pre
 
 
 def _judged_by(row: PredictionRow) -> str:
-    """Return who judged and why, as the page says it in mode cloud and the dashboard always."""
+    """Return which provider judged, or why the local one did, as the page says it in mode cloud."""
     outcome = row.attempts[0]["outcome"] if row.attempts else ""
     fell_back = row.provider == "local_cnn" and outcome in texts.INSTEAD
-    return str(texts.INSTEAD[outcome] if fell_back else texts.ANSWERED_BY.get(row.provider, row.provider))
+    return str(texts.INSTEAD[outcome]) if fell_back else row.provider
 
 
 def _tell_what_doctor_says(settings: Settings) -> None:

@@ -85,7 +85,7 @@ class ItemReturn:
                 # Gone: the closing is announced again.
                 self._current.change(deposit, self._seconds, is_held=False)
             else:
-                self._content.may_be_left |= deposit.is_inserted and not is_told
+                self._content.may_be_left |= deposit.is_inserted and (is_believed or not is_told)
                 self._current.deposit = None
                 self.close_slot()
 

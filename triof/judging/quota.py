@@ -21,6 +21,7 @@ from providers.event_log import get_logger
 from triof.judging.cloud_providers import allowances
 from triof.settings.tree import Settings
 from triof.storage.database import Database
+from triof.storage.database_errors import is_locked
 from triof.storage.tables import EntryKind, LedgerRow, UtcDateTime
 
 log = get_logger(__name__)
@@ -270,7 +271,7 @@ class QuotaLedger:
         except SQLAlchemyError as error:
             # A call that is not counted must not be made; the router falls back.
             cause = str(getattr(error, "orig", None) or type(error).__name__)
-            if "locked" in cause:
+            if is_locked(error):
                 raise RateLimited(f"The call could not be counted in time ({cause}).", _LOCKED_SECONDS) from error
             raise ProviderMisconfigured(
                 f"The call cannot be counted ({cause}): make room on the disk, or mend journal.url."

@@ -152,10 +152,8 @@ class DailyTotals:
                 drills = counting.drilled(connection, machine)
                 numbers, left_out = counting.count(connection, machine, period, drills, lambda _: day)
             # Counted outside the write lock; inside, only the number of rows is compared.
-            with self._database.write() as connection:
-                if connection.dialect.name == "postgresql":
-                    # The write lock does not exclude other programs there.
-                    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("tallies"))))
+            # Alone, as a row of the day must not be written between the comparison and the total.
+            with self._database.write(alone=True) as connection:
                 overlapping = (_TALLIES.c.until > period.since, _TALLIES.c.since < period.until)
                 connection.execute(_TALLIES.delete().where(_TALLIES.c.machine_id == machine, *overlapping))
                 same = counting.drilled(connection, machine) == drills

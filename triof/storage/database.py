@@ -4,6 +4,7 @@
 connection holds the lock, so that no caller can bypass it.
 """
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -12,14 +13,17 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, select, text
-from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select, text
+from sqlalchemy.exc import DisconnectionError, OperationalError, StatementError
 
 from triof.common.paths import MIGRATIONS
 from triof.storage import database_errors
 from triof.storage.database_errors import DatabaseUnusable
 from triof.storage.database_file import BUSY_SECONDS, DatabaseFile, identity, sqlite_path
 from triof.storage.tables import Event
+
+_WRITERS = 0x7269_6F66
+"""PostgreSQL's number for the lock of those who write; any number that no other program in the database uses."""
 
 
 class Database:
@@ -30,6 +34,7 @@ class Database:
         # For databases that support it; for SQLite see _prepare.
         self._read_only = self._engine.execution_options(postgresql_readonly=True)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
+        self._is_postgresql = self._engine.dialect.name == "postgresql"
         self._busy_seconds = float(str(self._engine.url.query.get("timeout", BUSY_SECONDS)))
         # Serialises the threads of this process, some of which would starve waiting for SQLite's lock.
         self._lock = Lock()
@@ -45,12 +50,12 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self, patience: float | None = None) -> Iterator[Connection]:
+    def write(self, patience: float | None = None, *, alone: bool = False) -> Iterator[Connection]:
         """Yield a transaction under the write lock; commits at the end, rolls back after an exception.
 
         Waits for other programs at most ``patience`` seconds or the URL's ``timeout`` (5), whichever is less, and at
         most 5 for threads of this process, then raises OperationalError. With SQLite the lock excludes all other
-        writers, with other databases only those of this process.
+        writers; with PostgreSQL those of other processes only if ``alone``.
         """
         patience = self._busy_seconds if patience is None else min(patience, self._busy_seconds)
         longest = max(patience, BUSY_SECONDS)
@@ -59,7 +64,7 @@ class Database:
             raise _locked()
         try:
             patience = max(0.0, min(patience, deadline - time.monotonic()))
-            with self._engine.connect() as connection, self._transaction(connection, patience):
+            with self._engine.connect() as connection, self._transaction(connection, patience, alone):
                 yield connection
         finally:
             self._lock.release()
@@ -79,7 +84,7 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
-        with self.write() as connection:
+        with self.write(alone=True) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -112,9 +117,11 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self, connection: Connection, patience: float) -> Iterator[None]:
+    def _transaction(self, connection: Connection, patience: float, alone: bool) -> Iterator[None]:
         try:
             with connection.begin():
+                if self._is_postgresql:
+                    _take_lock(connection, patience, alone)
                 if self._is_sqlite:
                     _set(connection, patience, query_only=False)
                     # The driver would start the transaction only at the first change, after the reads that lead to it.
@@ -136,6 +143,17 @@ def _set(connection: Connection, busy_seconds: float, *, query_only: bool) -> No
     connection.exec_driver_sql(f"PRAGMA query_only={'ON' if query_only else 'OFF'}")
 
 
+def _take_lock(connection: Connection, patience: float, alone: bool) -> None:
+    """Take PostgreSQL's lock of writers until the end of the transaction, shared unless ``alone``.
+
+    0 would mean to wait for ever. Locks of rows are waited for as long as this one.
+    """
+    milliseconds = max(1, round(patience * 1000))
+    connection.execute(select(func.set_config("lock_timeout", f"{milliseconds}ms", True)))
+    lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+    connection.execute(select(lock(_WRITERS)))
+
+
 def _locked() -> OperationalError:
     """Return SQLite's error for a lock timeout, for a wait on a thread of this process."""
     cause = sqlite3.OperationalError("database is locked")
@@ -144,13 +162,31 @@ def _locked() -> OperationalError:
 
 
 def _open_engine(url: str | URL) -> Engine:
-    # Parameters include key digests and people's names, and error messages are logged.
-    engine = create_engine(url, hide_parameters=True)
+    url = make_url(url)
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    engine = create_engine(
+        url,
+        # Parameters include key digests and people's names, and error messages are logged.
+        hide_parameters=True,
+        # A connection that a restarted server has closed is replaced before it is used; a file needs no question.
+        pool_pre_ping=url.get_backend_name() != "sqlite",
+        json_serializer=_to_json,
+    )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare)
     if path := sqlite_path(url):
         _follow(engine, path)
     return engine
+
+
+def _to_json(value: Any) -> str:
+    """Return the text of a JSON column. Raises StatementError for NaN and infinity, which JSON does not know."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        # The driver of PostgreSQL calls this itself, where SQLAlchemy does not translate errors.
+        raise StatementError(str(error), None, None, error) from error
 
 
 def _follow(engine: Engine, path: Path) -> None:

@@ -15,13 +15,18 @@ J6     was written by a newer version of Triof
 =====  =========================================================
 """
 
+from __future__ import annotations
+
 import shutil
 import sqlite3
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from triof.common.atomic_files import is_no_room
 from triof.common.errors import TriofError
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import SQLAlchemyError
 
 DatabaseCode = Literal["D1", "J1", "J2", "J3", "J4", "J5", "J6"]
 PASSING: frozenset[DatabaseCode] = frozenset({"D1", "J2", "J3"})
@@ -59,6 +64,14 @@ class DatabaseUnusable(TriofError):
     def __init__(self, message: str, code: DatabaseCode) -> None:
         super().__init__(message)
         self.code = code
+
+
+def is_locked(error: SQLAlchemyError) -> bool:
+    """Return whether another writer held a lock for longer than the caller wanted to wait."""
+    cause = getattr(error, "orig", None)
+    # SQLite's code without its extension; PostgreSQL's lock_not_available.
+    sqlite, postgresql = getattr(cause, "sqlite_errorcode", 0) & 0xFF, getattr(cause, "sqlstate", "")
+    return sqlite in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or postgresql == "55P03"
 
 
 def missing(path: Path) -> DatabaseUnusable:

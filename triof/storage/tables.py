@@ -1,7 +1,8 @@
 """The tables of the journal's database; a change of one needs a migration (CONTRIBUTING.md)."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from math import isfinite
+from typing import Any, Literal, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
@@ -18,6 +19,8 @@ from sqlalchemy import (
     Uuid,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.sql.operators import OperatorType
+from sqlalchemy.types import TypeEngine
 
 EntryKind = Literal["call", "refused", "spared", "exhausted", "retired", "resumed", "warned"]
 
@@ -37,11 +40,60 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value else None
 
 
+class ShortText(TypeDecorator[str]):
+    """A text of at most ``length`` characters: SQLite would store longer ones, and PostgreSQL no NUL character."""
+
+    impl = String
+    cache_ok = True
+
+    def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
+        """Return the type of a value that is compared: no longer one is stored, but any may be looked for."""
+        return LongText()
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the text. Raises ValueError."""
+        longest = cast(String, self.impl_instance).length
+        if value is not None and longest is not None and len(value) > longest:
+            raise ValueError(f"the text has {len(value)} characters, and its column holds {longest}")
+        return without_nul(value)
+
+
+class LongText(TypeDecorator[str]):
+    """A text of any length."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the text. Raises ValueError."""
+        return without_nul(value)
+
+
+class FiniteFloat(TypeDecorator[float]):
+    """A number: NaN and infinity compare in other ways in each database."""
+
+    impl = Float
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        """Return the number. Raises ValueError."""
+        if value is not None and not isfinite(value):
+            raise ValueError(f"{value} is no number")
+        return value
+
+
+def without_nul(value: str | None) -> str | None:
+    """Return the text. Raises ValueError if it contains the character NUL, which PostgreSQL does not store."""
+    if value and "\0" in value:
+        raise ValueError("the text contains the character NUL")
+    return value
+
+
 class Base(DeclarativeBase):
     """Columns of every row, which let a database hold the journals of many machines."""
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
-    machine_id: Mapped[str] = mapped_column(String(64))
+    machine_id: Mapped[str] = mapped_column(ShortText(64))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -59,9 +111,9 @@ class Event(Base):
     )
 
     deposit_id: Mapped[UUID | None] = mapped_column(Uuid)
-    kind: Mapped[str] = mapped_column(String(32))
-    waste_type: Mapped[str | None] = mapped_column(String(16))
-    reason: Mapped[str | None] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(ShortText(32))
+    waste_type: Mapped[str | None] = mapped_column(ShortText(16))
+    reason: Mapped[str | None] = mapped_column(ShortText(32))
     detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 
@@ -75,14 +127,14 @@ class PredictionRow(Base):
     )
 
     deposit_id: Mapped[UUID] = mapped_column(Uuid)
-    task: Mapped[str] = mapped_column(String(16))
-    label: Mapped[str] = mapped_column(String(16))
-    probability: Mapped[float] = mapped_column(Float)
+    task: Mapped[str] = mapped_column(ShortText(16))
+    label: Mapped[str] = mapped_column(ShortText(16))
+    probability: Mapped[float] = mapped_column(FiniteFloat)
     scores: Mapped[dict[str, float]] = mapped_column(JSON)
-    provider: Mapped[str] = mapped_column(String(128))
-    model_version: Mapped[str] = mapped_column(String(128))
+    provider: Mapped[str] = mapped_column(ShortText(128))
+    model_version: Mapped[str] = mapped_column(ShortText(128))
     attempts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    photo: Mapped[str] = mapped_column(String(64))
+    photo: Mapped[str] = mapped_column(ShortText(64))
     """SHA-256 of the image bytes, in hexadecimal; the photo store may have the photo."""
     believed: Mapped[bool] = mapped_column(Boolean)
     """Whether the verdict is based on it; other predictions are for comparison."""
@@ -100,9 +152,9 @@ class LedgerRow(Base):
     __tablename__ = "ledger"
     __table_args__ = (Index("ledger_by_resource", "resource", "kind", "at"),)
 
-    resource: Mapped[str] = mapped_column(String(255))
-    tier: Mapped[str] = mapped_column(String(16))
-    kind: Mapped[str] = mapped_column(String(16))
+    resource: Mapped[str] = mapped_column(ShortText(255))
+    tier: Mapped[str] = mapped_column(ShortText(16))
+    kind: Mapped[str] = mapped_column(ShortText(16))
     resets_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Until when the vendor is not called, as the quota is used up or the service retired."""
 
@@ -116,17 +168,17 @@ class UploadRow(Base):
         Index("uploads_by_outcome", "project_id", "outcome"),
     )
 
-    project_id: Mapped[str] = mapped_column(String(36))
-    photo: Mapped[str] = mapped_column(String(64))
+    project_id: Mapped[str] = mapped_column(ShortText(36))
+    photo: Mapped[str] = mapped_column(ShortText(64))
     """SHA-256 of the file's bytes, in hexadecimal."""
-    path: Mapped[str] = mapped_column(Text)
-    tag_id: Mapped[str] = mapped_column(String(36))
+    path: Mapped[str] = mapped_column(LongText)
+    tag_id: Mapped[str] = mapped_column(ShortText(36))
     batch: Mapped[UUID] = mapped_column(Uuid)
     """The id of the request that sent it."""
-    outcome: Mapped[str] = mapped_column(String(16))
+    outcome: Mapped[str] = mapped_column(ShortText(16))
     """``sending`` until the outcome is known; then ``sent``, ``there`` (it existed before) or ``refused``."""
-    reason: Mapped[str] = mapped_column(Text)
-    image_id: Mapped[str] = mapped_column(String(36))
+    reason: Mapped[str] = mapped_column(LongText)
+    image_id: Mapped[str] = mapped_column(ShortText(36))
     """The cloud's id of the photo; empty if unknown."""
     since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """A time before the request, by the cloud's clock, from which to search for the photo; None: unknown."""
@@ -138,10 +190,10 @@ class ApiKey(Base):
     __tablename__ = "api_keys"
     __table_args__ = (Index("api_keys_by_name", "machine_id", "name", unique=True),)
 
-    name: Mapped[str] = mapped_column(String(64))
-    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(ShortText(64))
+    digest: Mapped[str] = mapped_column(ShortText(64), unique=True)
     """SHA-256 of the key; as the key is long and random, no slower hash is needed."""
-    former_digest: Mapped[str | None] = mapped_column(String(64))
+    former_digest: Mapped[str | None] = mapped_column(ShortText(64))
     """Digest of the secret before the last rotation, accepted until ``former_until``."""
     former_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     scopes: Mapped[list[str]] = mapped_column(JSON)
@@ -157,10 +209,10 @@ class UserRow(Base):
 
     __tablename__ = "users"
 
-    name: Mapped[str] = mapped_column(String(64), unique=True)
-    role: Mapped[str] = mapped_column(String(16))
-    password_hash: Mapped[str] = mapped_column(Text)
-    session: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(ShortText(64), unique=True)
+    role: Mapped[str] = mapped_column(ShortText(16))
+    password_hash: Mapped[str] = mapped_column(LongText)
+    session: Mapped[str] = mapped_column(ShortText(32))
     """Part of the login cookie; changing it ends every login."""
 
 
@@ -174,10 +226,10 @@ class JobRow(Base):
     )
 
     key_id: Mapped[UUID] = mapped_column(Uuid)
-    idempotency_key: Mapped[str | None] = mapped_column(String(255))
-    fingerprint: Mapped[str] = mapped_column(String(64))
+    idempotency_key: Mapped[str | None] = mapped_column(ShortText(255))
+    fingerprint: Mapped[str] = mapped_column(ShortText(64))
     """SHA-256 of the request, as an idempotency key belongs to one request."""
-    status: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(ShortText(16))
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
@@ -194,7 +246,7 @@ class DailyTotalRow(Base):
     since: Mapped[datetime] = mapped_column(UtcDateTime)
     until: Mapped[datetime] = mapped_column(UtcDateTime)
     """The end of the day in the machine's time zone, excluded."""
-    counting: Mapped[str] = mapped_column(String(80))
+    counting: Mapped[str] = mapped_column(ShortText(80))
     """Version of the rules and time zone of the count; if they change, the day is counted again."""
     rows: Mapped[int] = mapped_column(Integer)
     """Numbers of events and predictions in the day; they only grow, so a difference means a new count is needed."""

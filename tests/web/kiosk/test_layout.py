@@ -75,4 +75,4 @@ def test_within_low_reach_all_that_is_touched_lies_in_the_lower_half(
     shown = screen(build_machine, browser, serve, SCREENS["portrait"], touchscreen={"reach": "low"})
     for page in walk(shown):
         shown.keep(f"low-{page}")
-        assert shown.check().measured()["highest"] >= 0.5, page
+        assert shown.check().highest_control() >= 0.5, page
