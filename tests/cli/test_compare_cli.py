@@ -1,6 +1,7 @@
 """`triof compare`: the providers that are set up, on the same photos."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,11 @@ def test_the_local_engines_are_compared_on_the_demo_pictures_without_anything_el
     assert "20 photos that all have answered, of 20." in ran.stdout
     page = (tmp_path / "page.html").read_text()
     assert all(name in page for name in LOCAL.split(","))
+    assert "les mêmes 20 photos" in page, "in the language of the settings"
+    shown = dict(re.findall(r'<th scope="row">(.*?)</th><td>(.*?)(?:<small>.*?)?</td>', page))
+    assert shown["marche hors ligne"] == "oui"
+    assert shown["plus grand écart d’une probabilité"] == "0,0000"
+    assert shown["les photos vont"] == "nulle part\xa0: elles restent ici"
     assert "http" not in page.replace("http://www.w3.org", ""), "it loads nothing"
     result = told("--no-report")
     assert [engine["name"] for engine in result["engines"]] == LOCAL.split(",")
@@ -172,12 +178,12 @@ def test_disagreements_are_shown_as_pictures_or_without_them(
     assert triof(*arguments).exit_code == 0
     page = (tmp_path / "page.html").read_text()
     assert page.count("<img") == 5
-    assert "cup: custom_vision 90&nbsp;%" in page
+    assert "gobelet\xa0: custom_vision 90\xa0%" in page
     assert triof(*arguments, "--without-pictures").exit_code == 0
     page = (tmp_path / "page.html").read_text()
     assert "<img" not in page
     assert "data:image" not in page
-    assert "The photos are left out" in page
+    assert "Les photos ne sont pas jointes à cette page." in page
 
 
 def test_a_cloud_that_refuses_the_key_is_left_out_and_the_others_are_compared(

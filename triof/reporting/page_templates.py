@@ -56,6 +56,7 @@ def _filters(locale: str) -> Iterator[tuple[str, Callable[..., str]]]:
     yield "number", partial(numbers.format_decimal, locale=locale, format="#,##0")
     yield "fine", partial(numbers.format_decimal, locale=locale, format="#,##0.00")
     yield "ratio", partial(numbers.format_decimal, locale=locale, format="0.000")
+    yield "decimals", lambda number, digits: numbers.format_decimal(number, f"#,##0.{'0' * digits}", locale)
     yield "plain", partial(numbers.format_decimal, locale=locale, format="#,##0.###")
     yield "percent", partial(numbers.format_percent, locale=locale, format="#,##0.0\N{NO-BREAK SPACE}%")
     yield "day", partial(long_date, locale=locale)

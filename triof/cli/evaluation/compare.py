@@ -86,7 +86,15 @@ def compare(
     if not no_report:
         report = report or Path("runs") / f"comparison-{datetime.now():%Y%m%d-%H%M%S}.html"
         notes = [*dataset.remarks, *weak]
-        comparison_report.write(report, dataset, result, notes, settings.photo, with_pictures=not without_pictures)
+        comparison_report.write(
+            report,
+            dataset,
+            result,
+            notes,
+            settings.photo,
+            with_pictures=not without_pictures,
+            language=settings.language,
+        )
         console.print(f"To look at: {report}", soft_wrap=True, markup=False, highlight=False)
 
 
@@ -133,7 +141,8 @@ def _print(result: EngineComparison, console: Console) -> None:
     console.print(f"{result.photos:,} photos that all have answered, of {result.asked:,}.", markup=False)
     table = Table("", *(engine.name for engine in result.engines))
     for row in comparison_report.rows(result):
-        table.add_row(row.name, *(cell.text for cell in row.cells))
+        about = f" ({row.about})" if row.about != "" else ""
+        table.add_row(f"{row.name}{about}", *(cell.text for cell in row.cells))
     console.print(table)
     tell(result.left_out)
     for engine in result.engines:
