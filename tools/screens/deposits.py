@@ -166,7 +166,7 @@ SCENES = (
     ScreenState("busy", _busy),
     ScreenState("privacy", lambda visit: visit.go("/privacy").at("privacy")),
     ScreenState("insert", inserted, reduced=True),
-    ScreenState("insert-no-picture", _no_picture),
+    ScreenState("insert-no-picture", _no_picture, keeps_language=False),
     ScreenState("insert-left-inside", _left_inside),
     ScreenState("thinking-closing", partial(_thinking, part="slot", state="closing")),
     ScreenState("thinking", partial(_thinking, part="provider", state="photo"), reduced=True),

@@ -78,7 +78,7 @@ SCENES = (
     *(ScreenState(f"out-of-order-jammed-{part}", partial(_stuck, part=part)) for part in get_args(Part)),
     ScreenState("error-not-found", lambda visit: visit.go("/nowhere").at("error"), reduced=True),
     ScreenState("error-method", _wrong_method),
-    ScreenState("error-too-late", _too_late),
+    ScreenState("error-too-late", _too_late, keeps_language=False),
     ScreenState("server-away", _server_away),
     ScreenState("returned-out-of-order", _not_written),
 )

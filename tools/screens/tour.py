@@ -131,7 +131,7 @@ def _taken(visit: PageVisit, scene: ScreenState, options: TourOptions) -> Iterat
     page.wait_for_load_state()
     page.evaluate("document.fonts.ready")
     told = page.get_attribute("html", "lang")
-    if told != visit.language:
+    if scene.keeps_language and told != visit.language:
         yield PageFinding(scene.name, visit.language, "", f"the page is in {told}")
     for scheme in options.schemes:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

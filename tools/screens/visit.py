@@ -122,6 +122,8 @@ class ScreenState:
     """Whether JavaScript is on."""
     leaves: bool = True
     """Whether the deposit is ended, and not left to the scenes after it."""
+    keeps_language: bool = True
+    """Whether the page is still in the visitor's language: it is lost with the cookie, and on a start page left alone."""
     reduced: bool = False
     """Whether it belongs to the reduced tour."""
     whole: bool = False
