@@ -123,7 +123,7 @@ class ScreenState:
     leaves: bool = True
     """Whether the deposit is ended, and not left to the scenes after it."""
     keeps_language: bool = True
-    """Whether the page is still in the visitor's language: it is lost with the cookie, and on a start page left alone."""
+    """Whether the page is in the visitor's language, which is lost with the cookie and on a start page left alone."""
     reduced: bool = False
     """Whether it belongs to the reduced tour."""
     whole: bool = False
