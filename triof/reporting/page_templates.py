@@ -11,11 +11,13 @@ from pathlib import Path
 from babel import dates, numbers
 from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from triof.common.paths import TEMPLATES, TRANSLATIONS
 
 LOCALES: Mapping[str, str] = {"fr": "fr_FR", "en": "en_GB"}
 """By language."""
+_COMMAND = re.compile("`([^`]*)`")
 
 
 @cache
@@ -52,6 +54,11 @@ def long_date(day: date, locale: str) -> str:
     return re.sub("^1 ", "1er ", text) if locale.startswith("fr") else text
 
 
+def with_code(text: object) -> Markup:
+    """Return the text as HTML, with what stands in backticks as code."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
+
+
 def _filters(locale: str) -> Iterator[tuple[str, Callable[..., str]]]:
     yield "number", partial(numbers.format_decimal, locale=locale, format="#,##0")
     yield "fine", partial(numbers.format_decimal, locale=locale, format="#,##0.00")
@@ -59,4 +66,5 @@ def _filters(locale: str) -> Iterator[tuple[str, Callable[..., str]]]:
     yield "decimals", lambda number, digits: numbers.format_decimal(number, f"#,##0.{'0' * digits}", locale)
     yield "plain", partial(numbers.format_decimal, locale=locale, format="#,##0.###")
     yield "percent", partial(numbers.format_percent, locale=locale, format="#,##0.0\N{NO-BREAK SPACE}%")
+    yield "with_code", with_code
     yield "day", partial(long_date, locale=locale)

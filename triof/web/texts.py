@@ -4,22 +4,20 @@ The tables are keyed by the codes that the rest of Triof uses, so a missing sent
 a blank screen in a canteen.  The machine speaks in the first person, in sentences short enough to read in passing.
 """
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from flask_babel import LazyString, format_decimal, format_percent
 from flask_babel import lazy_gettext as _
-from markupsafe import Markup, escape
 
 from providers.base import Prediction
 from triof.deposits.visit import Deposit
 from triof.judging.router import fallen_back
 from triof.machine.hardware.base import Part
+from triof.reporting.page_templates import with_code
 
 LANGUAGES = (("fr", "Français"), ("en", "English"))
 """Codes, and names in their own language."""
-_COMMAND = re.compile("`([^`]*)`")
 _WHOLE_METRES = 10
 
 
@@ -294,11 +292,6 @@ def percent(probability: float) -> str:
     if 0.0 < probability < 1.0:
         hundredths = min(99, max(1, hundredths))
     return str(format_percent(hundredths / 100))
-
-
-def with_code(text: object) -> Markup:
-    """Return the text as HTML, with what stands in backticks as code."""
-    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
 
 
 def metres(length: float) -> str:
