@@ -107,6 +107,10 @@ LABEL_PAGES = (
 )
 REPORTS = (
     ScreenState(
-        "report-evaluation", lambda visit: visit.page.goto(f"{visit.url}/evaluation.html"), DASHBOARD, whole=True
+        "report-evaluation",
+        lambda visit: visit.page.goto(f"{visit.url}/evaluation.html"),
+        DASHBOARD,
+        whole=True,
+        keeps_language=False,
     ),
 )

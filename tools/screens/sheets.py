@@ -17,7 +17,7 @@ _VIEWS: tuple[tuple[PageRules, str, Size], ...] = (
     (TECHNICIAN, "en", SIZES[0]),
 )
 """Pages, language and size of what is committed one by one."""
-_LONGEST_SIDE, _QUALITY = 800, 55
+_LONGEST_SIDE, _QUALITY, _SHEET_QUALITY = 800, 55, 35
 _ROW, _GAP, _WORDS = 132, 8, 18
 _PAPER, _INK = "#fbf7ef", "#22190f"
 
@@ -43,7 +43,7 @@ def write(options: TourOptions, out: Path) -> None:
     for language in options.languages:
         taken = [one.name for one in scenes if options.path(one.name, language, SIZES[0], SCHEMES[0]).exists()]
         sheet = contact_sheet(options, taken, language)
-        sheet.save(out / f"all-{language}.webp", quality=_QUALITY, method=6)
+        sheet.save(out / f"all-{language}.webp", quality=_SHEET_QUALITY, method=6)
 
 
 def contact_sheet(options: TourOptions, scenes: Sequence[str], language: str) -> Image.Image:
