@@ -6,6 +6,8 @@ from tests.support.browsing import Window
 from tools.screens.checks import KIOSK, ZOOMED_KIOSK, geometry
 
 SCREENS = {"landscape": (800, 480), "small": (1024, 600), "wide": (1920, 1080), "portrait": (1080, 1920)}
+EXTREMES = ("landscape", "portrait")
+"""The smallest lying screen and the standing one; `make screens` looks at all four."""
 
 
 class Screen(Window):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.browsing import Window
 from tests.support.machines import BuildMachine
-from tests.support.touchscreens import SCREENS, Screen
+from tests.support.touchscreens import EXTREMES, SCREENS, Screen
 from tools.screens.checks import TECHNICIAN, geometry, violations
 from triof.access.technician_pin import TechnicianPin
 from triof.common.paths import DEMO_PICTURES
@@ -54,7 +54,7 @@ def test_a_technician_works_by_finger(build_machine: BuildMachine, browser: Any,
     page.context.close()
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", EXTREMES)
 def test_the_out_of_order_screen_fits(build_machine: BuildMachine, browser: Any, serve: Any, screen: str) -> None:
     machine = build_machine(support=SUPPORT)
     machine.hardware.jam("box")

@@ -7,7 +7,7 @@ import pytest
 from testing.azure.custom_vision_server import CustomVisionServer
 from tests.support.cloud_failures import SESSION, check_journal
 from tests.support.machines import BuildCloudMachine, BuildMachine
-from tests.support.touchscreens import SCREENS, Screen
+from tests.support.touchscreens import EXTREMES, SCREENS, Screen
 from triof.common.paths import DEMO_PICTURES
 from triof.machine.cameras.browser import BrowserCamera
 from triof.machine.cameras.folder import FolderCamera
@@ -16,7 +16,7 @@ UNSURE = {"bottle": 0.4, "cup": 0.35, "cutlery": 0.15, "other": 0.1}
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["javascript", "no-javascript"])
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", EXTREMES)
 def test_a_whole_deposit(build_machine: BuildMachine, browser: Any, serve: Any, screen: str, scripts: bool) -> None:
     url = serve(build_machine(camera=FolderCamera(DEMO_PICTURES)))
     shown = Screen(browser, url, SCREENS[screen], java_script_enabled=scripts)
@@ -69,7 +69,7 @@ def test_without_a_choice_the_page_asks_for_one(
     assert machine.happened()[-1] == ("returned", "other", "other")
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", EXTREMES)
 def test_only_cleanliness_is_asked_of_a_type_that_is_sure(
     build_machine: BuildMachine, browser: Any, serve: Any, screen: str
 ) -> None:
@@ -116,7 +116,7 @@ def test_five_deposits_while_the_cloud_comes_and_goes(
     check_journal(machine)
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", EXTREMES)
 def test_in_cloud_mode_a_fall_back_is_shown_as_a_fault(
     cloud: CustomVisionServer, cloud_machine: BuildCloudMachine, browser: Any, serve: Any, screen: str
 ) -> None:

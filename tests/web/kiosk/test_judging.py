@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.machines import BuildMachine, Machine, Visitor
-from tests.support.touchscreens import SCREENS, Screen
+from tests.support.touchscreens import EXTREMES, SCREENS, Screen
 from triof.machine.cameras.browser import BrowserCamera
 
 pytestmark = pytest.mark.slow
@@ -122,7 +122,7 @@ def test_the_touchscreens_photo_is_shown_before_the_slot_has_closed(build_machin
     assert visitor.wait_idle().open("/").shown == "pick_type"
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", EXTREMES)
 @pytest.mark.parametrize("scripts", [True, False], ids=["javascript", "no-javascript"])
 def test_the_page_goes_on_by_itself(
     machine: Machine, slow: SlowJudge, browser: Any, serve: Any, screen: str, scripts: bool

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.machines import BuildMachine
-from tests.support.touchscreens import SCREENS, Screen
+from tests.support.touchscreens import EXTREMES, SCREENS, Screen
 from triof.common.paths import DEMO_PICTURES
 from triof.machine.cameras.folder import FolderCamera
 
@@ -41,7 +41,7 @@ def screen(build_machine: BuildMachine, browser: Any, serve: Any, size: tuple[in
     return Screen(browser, f"{serve(machine)}/?lang=fr", size, reduced_motion="reduce", **context)
 
 
-@pytest.mark.parametrize("name", SCREENS)
+@pytest.mark.parametrize("name", EXTREMES)
 def test_nothing_is_cut_and_the_photo_fills_its_frame(
     build_machine: BuildMachine, browser: Any, serve: Any, name: str
 ) -> None:
@@ -57,7 +57,7 @@ def test_nothing_is_cut_and_the_photo_fills_its_frame(
             assert drawn == pytest.approx(natural, rel=0.05), page
 
 
-@pytest.mark.parametrize("name", SCREENS)
+@pytest.mark.parametrize("name", EXTREMES)
 def test_enlarged_to_200_percent_nothing_is_cut(
     build_machine: BuildMachine, browser: Any, serve: Any, name: str
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from testing.azure.custom_vision_server import CustomVisionServer
 from tests.support.machines import BuildCloudMachine, BuildMachine, Machine
-from tests.support.touchscreens import SCREENS, Screen
+from tests.support.touchscreens import EXTREMES, SCREENS, Screen
 from triof.judging.mode import Switch
 
 pytestmark = pytest.mark.slow
@@ -95,7 +95,7 @@ def test_it_says_that_the_vendor_keeps_photos(cloud: CustomVisionServer, cloud_m
     assert cloud.images[-1].path.endswith("/image")
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", EXTREMES)
 def test_it_fits_every_screen(build_machine: BuildMachine, browser: Any, serve: Any, screen: str) -> None:
     contact = "Délégué à la protection des données, 12 rue de la République, 69002 Lyon, protection@exemple.fr"
     longest = {"keep_photos": "unsure_and_corrected", "contact": contact}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.machines import BuildMachine, Machine, Visitor
-from tests.support.touchscreens import SCREENS, Screen
+from tests.support.touchscreens import EXTREMES, SCREENS, Screen
 from triof.deposits.maintenance import MaintenanceRefused
 
 pytestmark = pytest.mark.slow
@@ -190,7 +190,7 @@ def test_nobody_is_told_of_an_interruption_where_the_sensor_sees_nothing(build_m
     assert build_machine().visitor().shown == "attract"
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", EXTREMES)
 def test_the_countdown_runs_and_the_page_goes_back_by_itself(
     build_machine: BuildMachine, browser: Any, serve: Any, screen: str
 ) -> None:
