@@ -131,7 +131,7 @@ def _fault(error: Exception) -> ProviderError:
         case _ if any(isinstance(cause, unreached) for cause in causes(error)):
             fault = ProviderUnavailable("Entra ID cannot be reached: check network, proxy and REQUESTS_CA_BUNDLE.")
         case AuthenticationRequiredError():
-            fault = ProviderMisconfigured("Nobody is signed in to Entra ID here, or no longer: `triof azure login`.")
+            fault = ProviderMisconfigured("No login to Entra ID holds here: run `triof azure login`.")
         case CredentialUnavailableError():
             fault = ProviderMisconfigured(
                 "This computer has no managed identity: it has to be in Azure or Azure Arc; elsewhere set"
