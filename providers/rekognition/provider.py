@@ -10,6 +10,8 @@ from providers.text_files import plain
 LIMITS = ImageLimits(max_bytes=4_000_000, max_side=4096, max_aspect=20)
 """The vendor's limits for the bytes and sides of an image; its aspect is our guess, as it states none."""
 _PING_SECONDS = 1.5
+_LONGEST_VERSION = 128
+"""Characters of a version's name that are kept; the vendor allows 255, and the end is what differs."""
 
 
 class Rekognition:
@@ -47,7 +49,7 @@ class Rekognition:
             raise ProviderUnavailable("There was no time left to ask the cloud.", sent=False)
         scores = self._scores(self._client.detect(jpeg, timeout=left))
         label = max(scores, key=scores.__getitem__)
-        return Prediction(self.task, label, scores[label], scores, self.name, self._version.version)
+        return Prediction(self.task, label, scores[label], scores, self.name, self._version.version[-_LONGEST_VERSION:])
 
     def ping(self) -> None:
         """Raise ProviderUnavailable if the endpoint cannot be reached; does not check credentials and model."""

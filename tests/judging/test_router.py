@@ -124,9 +124,13 @@ def test_an_answer_that_makes_no_sense_is_a_failure(grey: Photo, nonsense: dict[
         {"unfamiliarity": math.nan},
         {"unfamiliarity": "far"},
         {"embedding": (0.5, None)},
+        {"model_version": "v" * 129},
+        {"model_version": "v\0"},
+        {"model_version": None},
+        {"provider": "p" * 129},
     ],
 )
-def test_no_number_that_makes_no_sense_gets_past_the_router(grey: Photo, changed: dict[str, Any]) -> None:
+def test_nothing_that_makes_no_sense_gets_past_the_router(grey: Photo, changed: dict[str, Any]) -> None:
     class Odd(FakeProvider):
         def predict(self, photo: Photo, *, timeout: float) -> Prediction:
             return replace(super().predict(photo, timeout=timeout), **changed)

@@ -11,9 +11,10 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, delete, func, insert, inspect, select, update
+from sqlalchemy import Connection, create_engine, delete, insert, inspect, select, update
 from sqlalchemy.exc import OperationalError, StatementError
 
+from tests.support.event_rows import add, count, counted
 from triof.storage.database import Database
 from triof.storage.tables import Base, Event
 
@@ -40,20 +41,6 @@ def open_database(tmp_path: Path) -> Iterator[OpenDatabase]:
 @pytest.fixture
 def database(open_database: OpenDatabase) -> Database:
     return open_database()
-
-
-def add(connection: Connection, reason: str = "") -> None:
-    event = {"id": uuid4(), "machine_id": "machine-1", "at": datetime.now(UTC), "kind": "machine.started"}
-    connection.execute(insert(Event), {**event, "reason": reason, "detail": {}})
-
-
-def count(connection: Connection) -> int:
-    return connection.scalar(select(func.count()).select_from(Event)) or 0
-
-
-def counted(database: Database) -> int:
-    with database.read() as connection:
-        return count(connection)
 
 
 # Writing

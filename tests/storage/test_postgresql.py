@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 from uuid import uuid4
@@ -10,9 +9,10 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, func, insert, select
+from sqlalchemy import create_engine, select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from tests.support.event_rows import add, count, counted
 from tests.support.postgresql import PostgresServer
 from triof.storage.database import Database
 from triof.storage.database_errors import is_locked
@@ -35,20 +35,6 @@ def open_database(postgresql_server: PostgresServer, tmp_path: Path) -> Iterator
     for each in found:
         each.close()
     postgresql_server.drop()
-
-
-def add(connection: Connection, reason: str = "") -> None:
-    event = {"id": uuid4(), "machine_id": "machine-1", "at": datetime.now(UTC), "kind": "machine.started"}
-    connection.execute(insert(Event), {**event, "reason": reason, "detail": {}})
-
-
-def count(connection: Connection) -> int:
-    return connection.scalar(select(func.count()).select_from(Event)) or 0
-
-
-def counted(database: Database) -> int:
-    with database.read() as connection:
-        return count(connection)
 
 
 def test_of_many_that_open_an_empty_database_each_finds_its_tables(postgresql_server: PostgresServer) -> None:

@@ -129,7 +129,7 @@ class Deposits:
         with self._lock:
             if (deposit := self._current.deposit) and not deposit.is_held:
                 raise MaintenanceRefused("An employee is using the machine: wait until the deposit is over.")
-            # Nobody takes what is seen in the slot: the technician does.
+            # What is still seen in the slot is taken out by the technician.
             self._current.deposit = None
             self._is_interrupted = False
             self.maintenance.hold(actor)

@@ -13,6 +13,10 @@ _TOLERANCE = 1e-3
 """Largest deviation from 0 to 1 of a single probability, by sums of rounded parts."""
 
 
+LONGEST_NAME = 128
+"""Characters of a provider's name and of a model's version that the journal holds."""
+
+
 def mistake_in(prediction: Prediction, task: Task) -> str | None:
     """Return what makes no sense in the answer; None if it can be used.
 
@@ -34,6 +38,10 @@ def _mistakes(prediction: Prediction, task: Task) -> Iterator[str]:
         yield f"the probabilities are {sum(scores.values()):.3f} together, not 1"
     if distance is not None and not (_is_number(distance) and distance >= 0):
         yield f"the unfamiliarity is {distance!r}, which is no distance"
+    # Otherwise the verdict could not be written, and the deposit would end.
+    for what, text in (("name", prediction.provider), ("model version", prediction.model_version)):
+        if len(text) > LONGEST_NAME or "\0" in text:
+            yield f"the {what} has more than {LONGEST_NAME} characters, or one that no database stores"
     if not all(map(_is_number, prediction.embedding)):
         yield "the embedding holds something that is no number"
 

@@ -14,7 +14,7 @@ def login(ctx: click.Context) -> None:
     options = load_settings(ctx).settings.custom_vision.entra
     if options.kind != "device_code":
         raise ProviderMisconfigured(
-            "Nobody signs in here: set custom_vision.entra.kind to device_code, as docs/guide/azure.md tells."
+            "This machine needs no login: set custom_vision.entra.kind to device_code for one (docs/guide/azure.md)."
         )
 
     def say(address: str, code: str) -> None:
